@@ -1,0 +1,69 @@
+# `make` alone prints what there is. Everything installs itself below .local/ and .venv/.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-fast lint local package lock clean
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
+UV := .local/uv/bin/uv
+VENV := .venv/bin
+READY := .venv/.ready
+# Passed on to `make demo` and `make package`.
+DATA ?=
+WEIGHTS ?=
+export UV WEIGHTS
+
+help: ## Print this list
+	@echo "Upload a manifest, get features. Start with:  make demo"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  DATA=<folder of class folders of images>   WEIGHTS=<MobileNetV2 no-top .h5>"
+
+setup: $(READY) ## Install what the lock file names into .venv (the other targets do it by themselves)
+
+demo: $(READY) ## Upload images and a manifest to a local cloud, watch the run, look at the results
+	@$(VENV)/python -m infra.local.demo $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+test: lint ## Everything: style, types, architecture, then all tests, the fast ones first
+	@$(VENV)/python -m pytest tests/contract tests/lambdas tests/spark tests/infra tests/local_emr tests/end_to_end
+
+test-fast: $(READY) ## Only the tests of the contract and the Lambdas: seconds
+	@$(VENV)/python -m pytest tests/contract tests/lambdas
+
+lint: $(READY) ## Style, types and the direction of dependencies
+	@$(VENV)/ruff check
+	@$(VENV)/ruff format --check
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports
+
+local: package ## Keep a local cloud running to try things against; ctrl-C ends it
+	@$(VENV)/python -m infra.local.cloud
+
+package: $(READY) ## Build what a deployment uploads: Lambda zips, job zip, model (WEIGHTS=)
+	@$(VENV)/python -m infra.package
+	@$(VENV)/python -m spark.package_model --out build/model
+
+lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements.lock again
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" --group lambdas --group spark --group infra --group local --group dev \
+	    pyproject.toml --output-file requirements.lock
+
+clean: ## Remove everything that was built or installed here
+	rm -rf .venv .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+
+# uv is in the lock file like everything else; plain pip installs it, checked against its hashes.
+$(UV): requirements.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed and was not found. Install it (Debian: apt install python3.11 python3.11-venv), or name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv .local/uv || { echo "$(PYTHON) cannot make virtual environments. On Debian: apt install python3.11-venv"; exit 1; }
+	@awk '/^[a-z0-9]/ {wanted = /^uv==/} wanted' requirements.lock > .local/uv/requirements.txt
+	@.local/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .local/uv/requirements.txt
+	@touch $(UV)
+
+$(READY): requirements.lock pyproject.toml | $(UV)
+	@echo "Installing the locked packages into .venv (once, a minute or two)..."
+	@test -d .venv || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
+	@$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	@touch $(READY)

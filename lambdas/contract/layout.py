@@ -1,0 +1,115 @@
+"""Names of everything in the data bucket. Keys, notification filters and IAM patterns all come from here.
+
+::
+
+    manifests/<name>.json                    uploads; the only prefix that triggers anything
+    manifests-rejected/<name>.json           why a manifest was refused and what to do
+    images/...                               by convention
+    artifacts/...                            code, model and bootstrap, named by content
+    runs/<run_id>/plan.json status.json progress.json index.parquet steps/<step>.json
+    Results/<dataset>/<run_id>/part-*.parquet
+    Results_PCA/<dataset>/<run_id>/part-*.parquet
+    Results_CSV/<dataset>/<run_id>/part-*.csv
+    quarantine/<dataset>/<run_id>/part-*.parquet
+    models/pca/<dataset>/<run_id>/model.npz
+    logs/<cluster_id>/...                    written by EMR
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MANIFESTS = "manifests/"
+MANIFEST_SUFFIX = ".json"
+REJECTIONS = "manifests-rejected/"
+IMAGES = "images/"
+ARTIFACTS = "artifacts/"
+RUNS = "runs/"
+FEATURES = "Results/"
+PCA = "Results_PCA/"
+CSV = "Results_CSV/"
+QUARANTINE = "quarantine/"
+PCA_MODELS = "models/pca/"
+LOGS = "logs/"
+
+STEP_OUTPUTS: tuple[str, ...] = (RUNS, FEATURES, PCA, CSV, QUARANTINE, PCA_MODELS)
+"""Every prefix a Spark step writes below."""
+
+SUCCESS_MARKER = "_SUCCESS"
+DATASET_MANIFEST = "_manifest.json"
+
+
+def manifest_name(key: str) -> str:
+    """``manifests/team/apples.json`` -> ``team/apples``.
+
+    Raises:
+        ValueError: the key is not one that triggers a run.
+    """
+    if not (key.startswith(MANIFESTS) and key.endswith(MANIFEST_SUFFIX)):
+        raise ValueError(f"{key!r} is not a manifest key; manifests are {MANIFESTS}<name>{MANIFEST_SUFFIX}")
+    return key[len(MANIFESTS) : -len(MANIFEST_SUFFIX)]
+
+
+def rejection_key(manifest_key: str) -> str:
+    """Where the rejection of an uploaded manifest is written."""
+    return f"{REJECTIONS}{manifest_name(manifest_key)}{MANIFEST_SUFFIX}"
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """The keys of one run, relative to the data bucket (or to any other root: a folder, in tests)."""
+
+    dataset: str
+    run_id: str
+
+    @property
+    def _run(self) -> str:
+        return f"{RUNS}{self.run_id}/"
+
+    @property
+    def _dataset(self) -> str:
+        return f"{self.dataset}/{self.run_id}/"
+
+    @property
+    def plan(self) -> str:
+        return f"{self._run}plan.json"
+
+    @property
+    def status(self) -> str:
+        return f"{self._run}status.json"
+
+    @property
+    def progress(self) -> str:
+        return f"{self._run}progress.json"
+
+    @property
+    def index(self) -> str:
+        return f"{self._run}index.parquet"
+
+    def step_report(self, step: str) -> str:
+        return f"{self._run}steps/{step}.json"
+
+    @property
+    def features(self) -> str:
+        return f"{FEATURES}{self._dataset}"
+
+    @property
+    def pca(self) -> str:
+        return f"{PCA}{self._dataset}"
+
+    @property
+    def csv(self) -> str:
+        return f"{CSV}{self._dataset}"
+
+    @property
+    def quarantine(self) -> str:
+        return f"{QUARANTINE}{self._dataset}"
+
+    @property
+    def pca_model(self) -> str:
+        return f"{PCA_MODELS}{self._dataset}"
+
+
+def part_name(number: int, extension: str) -> str:
+    """``part-00042.parquet``: the deterministic object name of a shard."""
+    return f"part-{number:05d}.{extension}"

@@ -1,0 +1,93 @@
+"""Step reports: what a Spark step says of itself in ``runs/<run_id>/steps/<step>.json``.
+
+Written by the steps (success or failure alike), read by the tracker and by people.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lambdas.contract.plan import dataclass_from_dict
+
+
+class QuarantineReason(StrEnum):
+    """Why an image has no features. A closed vocabulary, so that it can be counted and alarmed on."""
+
+    EMPTY = "empty"
+    """Zero bytes."""
+    MISSING = "missing"
+    """Named by the manifest or the index, and not there when it was fetched."""
+    UNREADABLE_FORMAT = "unreadable_format"
+    """Not a picture in a format that we read (JPEG, PNG, WebP, BMP, TIFF, GIF)."""
+    CORRUPT = "corrupt"
+    """A picture by its header, but truncated or broken inside."""
+    TOO_LARGE = "too_large"
+    """More pixels or bytes than the limit: a decompression bomb, or no photo."""
+    ANIMATED = "animated"
+    """More than one frame: which of them would be meant?"""
+    UNSUPPORTED_MODE = "unsupported_mode"
+    """Pixels that have no agreed conversion to 8-bit RGB (32-bit integer or floating point)."""
+
+
+@dataclass(frozen=True)
+class StepError:
+    """What went wrong and what to do, for people. ``kind`` is ``user`` | ``data`` | ``aws`` | ``ours``."""
+
+    kind: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """Everything measured by one step. ``seconds`` maps a phase to its wall time."""
+
+    step: str
+    run_id: str
+    succeeded: bool
+    engine: str
+    weights: str
+    weights_sha256: str
+    model_sha256: str
+    seconds: dict[str, float]
+    outputs: tuple[str, ...] = ()
+    images_in: int | None = None
+    images_featurized: int | None = None
+    images_quarantined: int | None = None
+    quarantine_reasons: dict[str, int] = field(default_factory=dict)
+    feature_dim: int | None = None
+    pca_components: int | None = None
+    explained_variance: float | None = None
+    """Fraction of the total variance that the kept components hold, 0-1."""
+    error: StepError | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> StepReport:
+        return dataclass_from_dict(cls, json.loads(text))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``runs/<run_id>/progress.json``: where the running step is, rewritten every few seconds."""
+
+    run_id: str
+    step: str
+    phase: str
+    images_done: int
+    images_total: int
+    images_quarantined: int
+    images_per_second: float
+    elapsed_seconds: float
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self)) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Progress:
+        return dataclass_from_dict(cls, json.loads(text))

@@ -1,0 +1,83 @@
+"""The Lambdas' environment: written by the infrastructure, read by the handlers, defined once.
+
+Values are strings in the environment. ``from_env`` validates everything at once and names each
+variable that is wrong, so that a broken deployment says so in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+
+class SettingsError(ValueError):
+    """The function's environment is incomplete. Deploy again; the stack writes these variables."""
+
+
+@dataclass(frozen=True)
+class LauncherSettings:
+    """What the launcher needs. Keys are relative to ``data_bucket``; empty means *not used*."""
+
+    data_bucket: str
+    ledger_table: str
+    release_label: str
+    """EMR release, such as ``emr-7.12.0``: its Spark is the one in the lock file."""
+    service_role_arn: str
+    instance_profile_arn: str
+    subnet_ids: str
+    """Comma-separated; empty means the default VPC."""
+    job_key: str
+    """The zip with ``spark/`` and ``lambdas/contract/``, given to spark-submit as ``--py-files``."""
+    step_key: str
+    """The script that spark-submit runs; its first argument is the step's name."""
+    bootstrap_key: str
+    """The bootstrap action that installs the wheelhouse; empty where nodes come with everything."""
+    wheelhouse_prefix: str
+    node_python: str
+    """The interpreter of the Spark driver and workers on the nodes."""
+    model_name: str
+    model_key: str
+    model_sha256: str
+    weights: str
+    weights_key: str
+    weights_sha256: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> LauncherSettings:
+        return cls(**_read(cls, environ, optional={"subnet_ids", "bootstrap_key", "wheelhouse_prefix"}))
+
+    def to_env(self) -> dict[str, str]:
+        return _write(self)
+
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """What the tracker needs."""
+
+    data_bucket: str
+    ledger_table: str
+    topic_arn: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> TrackerSettings:
+        return cls(**_read(cls, environ, optional=set()))
+
+    def to_env(self) -> dict[str, str]:
+        return _write(self)
+
+
+def env_name(field: str) -> str:
+    """``ledger_table`` -> ``FRUITS_LEDGER_TABLE``."""
+    return f"FRUITS_{field.upper()}"
+
+
+def _read(cls: type, environ: Mapping[str, str], optional: set[str]) -> dict[str, str]:
+    names = [field.name for field in fields(cls)]
+    values = {name: environ.get(env_name(name), "") for name in names}
+    if missing := [env_name(name) for name in names if not values[name] and name not in optional]:
+        raise SettingsError(f"missing in the environment: {', '.join(missing)}; deploy the stack again")
+    return values
+
+
+def _write(settings: LauncherSettings | TrackerSettings) -> dict[str, str]:
+    return {env_name(field.name): getattr(settings, field.name) for field in fields(settings)}
