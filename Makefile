@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint local package lock clean
+.PHONY: help setup demo test test-fast lint local package code model lock clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
 UV := .local/uv/bin/uv
@@ -38,12 +38,32 @@ lint: $(READY) ## Style, types and the direction of dependencies
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports
 
-local: package ## Keep a local cloud running to try things against; ctrl-C ends it
+local: code ## Keep a local cloud running to try things against; ctrl-C ends it
+	@$(VENV)/python -m spark.package_model --out build/model --allow-untrained
 	@$(VENV)/python -m infra.local.cloud
 
-package: $(READY) ## Build what a deployment uploads: Lambda zips, job zip, model (WEIGHTS=)
+package: code model build/wheelhouse/requirements.txt ## Build all that a deployment uploads: zips, model (WEIGHTS=), wheels
+
+code: $(READY)
 	@$(VENV)/python -m infra.package
+
+model: $(READY)
 	@$(VENV)/python -m spark.package_model --out build/model
+
+# What the nodes install, offline, with the hashes of the lock file. EMR 7 is Amazon Linux 2023 (glibc 2.34).
+# pip takes a list of platforms literally, without the older ones that each implies.
+build/wheelhouse/requirements.txt: requirements.lock pyproject.toml $(READY)
+	@echo "Downloading the wheels of the cluster nodes into build/wheelhouse (once, about 1 GB)..."
+	@rm -rf build/wheelhouse && mkdir -p build/wheelhouse
+	@$(UV) pip compile --quiet --group pyproject.toml:node --constraint requirements.lock --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
+	    --python-platform x86_64-manylinux_2_28 --output-file build/wheelhouse/requirements.part
+	@.local/uv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+	    --only-binary :all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
+	    $(foreach glibc,28 27 26 24 17 12 5,--platform manylinux_2_$(glibc)_x86_64) \
+	    $(foreach year,2014 2010 1,--platform manylinux$(year)_x86_64) \
+	    --requirement build/wheelhouse/requirements.part --dest build/wheelhouse
+	@mv build/wheelhouse/requirements.part $@
 
 lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements.lock again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

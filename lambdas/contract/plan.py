@@ -72,7 +72,11 @@ class ManifestRef:
 
 @dataclass(frozen=True)
 class Plan:
-    """See the module. ``root`` is a URI without trailing slash below which all outputs are written."""
+    """See the module. ``root`` is a URI without trailing slash below which all outputs are written.
+
+    ``images_listed`` is what the launcher counted, and a lower bound where it stopped counting; the true
+    list is the featurize step's index.
+    """
 
     version: int
     run_id: str
@@ -110,7 +114,9 @@ class Plan:
         """
         data = json.loads(text)
         if not isinstance(data, dict) or data.get("version") != PLAN_VERSION:
-            raise ValueError(f"not a plan of version {PLAN_VERSION}; the launcher and the job differ in version")
+            raise ValueError(
+                f"not a plan of version {PLAN_VERSION}; the launcher and the job differ in version"
+            )
         return dataclass_from_dict(cls, data)
 
 

@@ -12,6 +12,9 @@ from enum import StrEnum
 
 from lambdas.contract.plan import dataclass_from_dict
 
+STEPS: tuple[str, ...] = ("featurize", "pca")
+"""The steps of a run, in order."""
+
 
 class QuarantineReason(StrEnum):
     """Why an image has no features. A closed vocabulary, so that it can be counted and alarmed on."""
@@ -62,6 +65,8 @@ class StepReport:
     pca_components: int | None = None
     explained_variance: float | None = None
     """Fraction of the total variance that the kept components hold, 0-1."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of a result that is not quite what was asked for."""
     error: StepError | None = None
 
     def to_json(self) -> str:

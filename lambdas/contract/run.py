@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 RUN_ID_HASH_LENGTH = 12
+RUN_TAG = "fruits:run_id"
+"""The cluster tag that names the run."""
 
 
 class RunState(StrEnum):
@@ -31,6 +33,34 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.FAILED: frozenset(),
     RunState.CANCELLED: frozenset(),
 }
+
+
+class FailureKind(StrEnum):
+    """Whose move it is when a run did not complete."""
+
+    USER = "user"
+    """Something in the manifest or its images, or the user's wish."""
+    DATA = "data"
+    """The images themselves."""
+    CAPACITY = "capacity"
+    """AWS had too few machines of the wanted types."""
+    AWS = "aws"
+    """A fault or limit of AWS that passes."""
+    OURS = "ours"
+    """The deployment or the code."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a run ended, for people. ``reason`` is a short code.
+
+    ``kind`` is a :class:`FailureKind` (or what a step's report says), None when nothing failed.
+    """
+
+    reason: str
+    message: str
+    remedy: str | None = None
+    kind: str | None = None
 
 
 def is_terminal(state: RunState) -> bool:
@@ -75,3 +105,7 @@ class RunRecord:
     lease_until: float
     cluster_id: str | None = None
     reason: str | None = None
+    kind: str | None = None
+    message: str | None = None
+    remedy: str | None = None
+    """These four are the :class:`Ending`'s; None until the run has ended."""

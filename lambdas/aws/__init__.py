@@ -1,0 +1,1 @@
+"""The ports of :mod:`lambdas.ports` on AWS. Every adapter takes its boto3 client."""

@@ -1,0 +1,50 @@
+"""Buckets that manifests name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.errors import error_code
+from lambdas.ports import BucketDenied, BucketMissing
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class S3Buckets:
+    """Implements :class:`lambdas.ports.Buckets`."""
+
+    def __init__(self, s3: S3Client) -> None:
+        self._s3 = s3
+
+    def region(self, bucket: str) -> str:
+        with _translated():
+            return self._s3.head_bucket(Bucket=bucket)["BucketRegion"]
+
+    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[str, ...]]:
+        with _translated():
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                yield tuple(entry["Key"] for entry in page.get("Contents", ()))
+
+    def folders(self, bucket: str, prefix: str) -> tuple[str, ...]:
+        with _translated():
+            page = self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        return tuple(entry["Prefix"] for entry in page.get("CommonPrefixes", ()))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error_code(error)
+        if code in ("NoSuchBucket", "404"):
+            raise BucketMissing from error
+        if code in ("AccessDenied", "403", "Forbidden"):
+            headers = error.response["ResponseMetadata"]["HTTPHeaders"]
+            raise BucketDenied(headers.get("x-amz-bucket-region")) from error
+        raise

@@ -1,0 +1,77 @@
+"""Transient clusters on Amazon EMR."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore import exceptions
+from botocore.exceptions import ClientError
+
+from lambdas.aws.errors import error_code, is_temporary
+from lambdas.ports import (
+    ClusterSnapshot,
+    ClusterState,
+    LaunchInDoubtError,
+    LaunchRefusedError,
+    StepSnapshot,
+    StepState,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_emr import EMRClient
+    from mypy_boto3_emr.type_defs import StepSummaryTypeDef
+
+_ENDED = (ClusterState.TERMINATED, ClusterState.TERMINATED_WITH_ERRORS)
+
+
+class EmrClusters:
+    """Implements :class:`lambdas.ports.Clusters`.
+
+    ``launching`` must not retry by itself (``total_max_attempts`` 1): RunJobFlow has no idempotency token,
+    so a retry after a lost answer would make a second cluster. ``reading`` may retry at will.
+    """
+
+    def __init__(self, *, launching: EMRClient, reading: EMRClient) -> None:
+        self._launching = launching
+        self._reading = reading
+
+    def launch(self, request: Mapping[str, Any]) -> str:
+        try:
+            return self._launching.run_job_flow(**request)["JobFlowId"]
+        except ClientError as error:
+            if is_temporary(error):
+                raise LaunchInDoubtError(str(error)) from error
+            raise LaunchRefusedError(error_code(error), error.response["Error"]["Message"]) from error
+        except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:  # no or half an answer
+            raise LaunchInDoubtError(str(error)) from error
+
+    def find(self, name: str, created_after: float) -> str | None:
+        after = datetime.fromtimestamp(created_after, UTC)
+        pages = self._reading.get_paginator("list_clusters").paginate(CreatedAfter=after)
+        found = [cluster for page in pages for cluster in page["Clusters"] if cluster["Name"] == name]
+        living = [cluster for cluster in found if cluster["Status"]["State"] not in _ENDED]
+        return next((cluster["Id"] for cluster in (*living, *found)), None)
+
+    def describe(self, cluster_id: str) -> ClusterSnapshot:
+        cluster = self._reading.describe_cluster(ClusterId=cluster_id)["Cluster"]
+        pages = self._reading.get_paginator("list_steps").paginate(ClusterId=cluster_id)
+        reason = cluster["Status"].get("StateChangeReason", {})
+        return ClusterSnapshot(
+            cluster_id=cluster_id,
+            name=cluster["Name"],
+            state=ClusterState(cluster["Status"]["State"]),
+            reason_code=reason.get("Code", ""),
+            reason_message=reason.get("Message", ""),
+            tags={tag["Key"]: tag["Value"] for tag in cluster.get("Tags", ())},
+            steps=tuple(_step(step) for page in pages for step in page["Steps"]),
+        )
+
+
+def _step(step: StepSummaryTypeDef) -> StepSnapshot:
+    details = step["Status"].get("FailureDetails", {})
+    texts = (details.get("Reason"), details.get("Message"))
+    return StepSnapshot(
+        step["Name"], StepState(step["Status"]["State"]), " ".join(text for text in texts if text)
+    )

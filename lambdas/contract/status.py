@@ -1,0 +1,105 @@
+"""``runs/<run_id>/status.json``: all that a person or a program wants to know of a run, in one object."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lambdas.contract.layout import LOGS
+from lambdas.contract.plan import ManifestRef, Plan
+from lambdas.contract.report import StepReport
+from lambdas.contract.run import RunRecord, RunState
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is not known, or was not measured yet, is None (or empty). Times are ISO 8601, UTC."""
+
+    run_id: str
+    dataset: str
+    state: RunState
+    reason: str | None
+    """A short code: EMR's (``STEP_FAILURE``) or ours."""
+    kind: str | None
+    """Whose move it is when the run failed, see :class:`~lambdas.contract.run.FailureKind`."""
+    message: str | None
+    remedy: str | None
+    manifest: ManifestRef
+    cluster_id: str | None
+    logs: str | None
+    """Where EMR keeps the cluster's logs."""
+    engine: str | None
+    weights: str | None
+    weights_sha256: str | None
+    model_sha256: str | None
+    images_in: int | None
+    images_featurized: int | None
+    images_quarantined: int | None
+    quarantine_reasons: dict[str, int]
+    feature_dim: int | None
+    pca_components: int | None
+    explained_variance: float | None
+    """Fraction of the total variance that the kept components hold, 0-1."""
+    seconds: dict[str, float]
+    """Wall time by phase, named ``<step>.<phase>``."""
+    outputs: tuple[str, ...]
+    """``s3://`` prefixes that hold finished results."""
+    updated_at: str
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+def timestamp(seconds: float) -> str:
+    """Unix seconds as ISO 8601 in UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def compose_status(
+    record: RunRecord, plan: Plan | None, reports: Iterable[StepReport], updated_at: str
+) -> Status:
+    """The status as of now, from the ledger, the plan (None: there is none) and the steps' own reports.
+
+    A later report's figure goes before an earlier one's.
+    """
+    reports = tuple(reports)
+    measured = {
+        name: next(
+            (value for report in reversed(reports) if (value := getattr(report, name)) is not None), None
+        )
+        for name in (
+            "images_in",
+            "images_featurized",
+            "images_quarantined",
+            "feature_dim",
+            "pca_components",
+            "explained_variance",
+        )
+    }
+    bucket = record.manifest_bucket
+    return Status(
+        run_id=record.run_id,
+        dataset=record.dataset,
+        state=record.state,
+        reason=record.reason,
+        kind=record.kind,
+        message=record.message,
+        remedy=record.remedy,
+        manifest=ManifestRef(bucket, record.manifest_key, record.manifest_version_id),
+        cluster_id=record.cluster_id,
+        logs=f"s3://{bucket}/{LOGS}{record.cluster_id}/" if record.cluster_id else None,
+        engine=plan.engine if plan else None,
+        weights=plan.model.weights if plan else None,
+        weights_sha256=plan.model.weights_sha256 if plan else None,
+        model_sha256=plan.model.sha256 if plan else None,
+        quarantine_reasons=next((r.quarantine_reasons for r in reports if r.quarantine_reasons), {}),
+        seconds={f"{r.step}.{phase}": seconds for r in reports for phase, seconds in r.seconds.items()},
+        outputs=tuple(
+            f"s3://{bucket}/{key}" for report in reports if report.succeeded for key in report.outputs
+        ),
+        updated_at=updated_at,
+        **measured,
+    )

@@ -1,0 +1,187 @@
+"""What the Lambdas need of the outside world. :mod:`lambdas.aws` implements it; tests have fakes.
+
+A Lambda's use case knows only these protocols, so it runs without AWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from lambdas.contract.run import Ending, RunRecord, RunState
+
+
+class Objects(Protocol):
+    """Objects of the data bucket. Texts are written as UTF-8."""
+
+    def read(self, key: str, version_id: str | None = None, max_bytes: int | None = None) -> bytes | None:
+        """The object, or its first ``max_bytes``; None when there is no such object or version."""
+        ...
+
+    def write(self, key: str, text: str) -> None:
+        """Create or replace."""
+        ...
+
+    def create(self, key: str, text: str) -> bool:
+        """Create unless it exists; False when it does."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete; nothing happens when there is none."""
+        ...
+
+
+class BucketMissing(Exception):  # noqa: N818  # a state of the world, not a malfunction
+    """There is no bucket of that name."""
+
+
+class BucketDenied(Exception):  # noqa: N818  # a state of the world, not a malfunction
+    """We may not list the bucket. ``region`` is where it is, as far as S3 told."""
+
+    def __init__(self, region: str | None) -> None:
+        super().__init__(region)
+        self.region = region
+
+
+class Buckets(Protocol):
+    """Any bucket that a manifest may name."""
+
+    def region(self, bucket: str) -> str:
+        """Where the bucket is.
+
+        Raises:
+            BucketMissing: it does not exist.
+            BucketDenied: it may exist, but is closed to us.
+        """
+        ...
+
+    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[str, ...]]:
+        """The keys below ``prefix`` in order, up to 1,000 at a time, fetched as they are asked for.
+
+        Raises:
+            BucketDenied: listing below this prefix is not allowed.
+        """
+        ...
+
+    def folders(self, bucket: str, prefix: str) -> tuple[str, ...]:
+        """The first 1,000 "folders" directly below ``prefix``, each ending with ``/``.
+
+        Raises:
+            BucketDenied: listing below this prefix is not allowed.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    """The run records. Every change is a conditional write: it happens once, whoever else tries.
+
+    This, and not powertools' idempotency, guards the launch: that utility lets a second execution pass
+    once its in-progress time is over, which would cost a second cluster.
+    """
+
+    def get(self, run_id: str) -> RunRecord | None:
+        """The record as of now (a consistent read)."""
+        ...
+
+    def claim(self, record: RunRecord) -> bool:
+        """Insert ``record`` unless the run has one; False when it has."""
+        ...
+
+    def move_lease(self, seen: RunRecord, until: float) -> bool:
+        """Set the lease's end to ``until`` (Unix seconds) if nobody changed claim or lease since ``seen``."""
+        ...
+
+    def enter(
+        self, run_id: str, state: RunState, *, cluster_id: str | None = None, ending: Ending | None = None
+    ) -> bool:
+        """Enter ``state`` if that is a legal transition from the present one; False when it is not."""
+        ...
+
+
+class LaunchRefusedError(Exception):
+    """EMR refused the request, and would refuse it again. Holds EMR's code and message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+class LaunchInDoubtError(Exception):
+    """No clear answer (throttled, timed out, server error): a cluster may or may not have been created."""
+
+
+class StepState(StrEnum):
+    """EMR's step states."""
+
+    PENDING = "PENDING"
+    CANCEL_PENDING = "CANCEL_PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+    INTERRUPTED = "INTERRUPTED"
+
+
+class ClusterState(StrEnum):
+    """EMR's cluster states."""
+
+    STARTING = "STARTING"
+    BOOTSTRAPPING = "BOOTSTRAPPING"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+    TERMINATED_WITH_ERRORS = "TERMINATED_WITH_ERRORS"
+
+
+@dataclass(frozen=True)
+class StepSnapshot:
+    """One step as EMR shows it. ``failure`` is EMR's text, empty when nothing failed."""
+
+    name: str
+    state: StepState
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class ClusterSnapshot:
+    """A cluster and its steps (in no particular order) as EMR shows them."""
+
+    cluster_id: str
+    name: str
+    state: ClusterState
+    reason_code: str
+    reason_message: str
+    tags: Mapping[str, str]
+    steps: tuple[StepSnapshot, ...]
+
+
+class Clusters(Protocol):
+    """Transient EMR clusters."""
+
+    def launch(self, request: Mapping[str, Any]) -> str:
+        """Ask for a cluster (the parameters of RunJobFlow), once; its id.
+
+        Raises:
+            LaunchRefusedError: there is no cluster, and asking again would not help.
+            LaunchInDoubtError: there may be one.
+        """
+        ...
+
+    def find(self, name: str, created_after: float) -> str | None:
+        """The id of a cluster of that name made after that time (Unix seconds), a living one first."""
+        ...
+
+    def describe(self, cluster_id: str) -> ClusterSnapshot:
+        """The cluster as it is now."""
+        ...
+
+
+class Topic(Protocol):
+    """Where people are told."""
+
+    def publish(self, subject: str, message: str) -> None:
+        """Send one message. ``subject``: ASCII, at most 100 characters."""
+        ...

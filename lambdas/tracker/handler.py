@@ -1,0 +1,56 @@
+"""Entry point of the tracker: EMR's state events in, the run's new state out."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lambdas.aws.clusters import EmrClusters
+from lambdas.aws.ledger import DynamoLedger
+from lambdas.aws.objects import S3Objects
+from lambdas.aws.topic import SnsTopic
+from lambdas.contract.settings import TrackerSettings
+from lambdas.telemetry import Telemetry
+from lambdas.tracker.track import Ignored, Tracker
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str | None]:
+    """Bring up to date the run whose cluster or step changed its state."""
+    change = EventBridgeEvent(event)
+    cluster_id = change.detail["clusterId"]
+    telemetry = _telemetry()
+    telemetry.begin(context, cluster_id=cluster_id, event_type=change.detail_type)
+    tracked = _tracker().track(cluster_id)
+    if isinstance(tracked, Ignored):
+        telemetry.info(f"ignored: {tracked.detail}")
+        return {"run_id": None, "state": None}
+    status = tracked.status
+    telemetry.info(status.message or status.state, run_id=status.run_id, state=status.state)
+    if tracked.entered:
+        engine = status.engine or "unknown"
+        telemetry.count("Runs", dataset=status.dataset, engine=engine, state=tracked.entered)
+    return {"run_id": status.run_id, "state": status.state}
+
+
+@cache
+def _telemetry() -> Telemetry:
+    return Telemetry("tracker")
+
+
+@cache
+def _tracker() -> Tracker:
+    settings = TrackerSettings.from_env(os.environ)
+    emr = boto3.client("emr")
+    return Tracker(
+        objects=S3Objects(boto3.client("s3"), settings.data_bucket),
+        ledger=DynamoLedger(boto3.resource("dynamodb").Table(settings.ledger_table)),
+        clusters=EmrClusters(launching=emr, reading=emr),
+        topic=SnsTopic(boto3.client("sns"), settings.topic_arn),
+        now=time.time,
+    )

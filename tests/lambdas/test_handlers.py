@@ -1,0 +1,179 @@
+"""The Lambdas' entry points with AWS' events, wired to the real adapters as in the cloud."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from infra.local.ministack import MiniStack
+from lambdas.contract.run import cluster_name, run_id
+from lambdas.contract.settings import LauncherSettings, SettingsError, TrackerSettings
+from lambdas.launcher import handler as launcher
+from lambdas.tracker import handler as tracker
+
+from .world import SETTINGS, manifest
+
+
+@dataclass
+class Context:
+    """What the handlers use of Lambda's context object."""
+
+    aws_request_id: str = "request-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 300_000
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The deployed resources, as a user and as AWS see them."""
+
+    s3: Any
+    emr: Any
+    bucket: str
+
+    def upload(self, key: str, body: bytes) -> dict[str, Any]:
+        """Put a manifest; the event that S3 sends for it."""
+        version = self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)["VersionId"]
+        created = {
+            "eventName": "ObjectCreated:Put",
+            "eventTime": "2026-01-02T03:04:05.678Z",
+            "s3": {
+                "bucket": {"name": self.bucket},
+                "object": {"key": quote_plus(key, safe="/"), "versionId": version},
+            },
+        }
+        return {"Records": [created]}
+
+    def json(self, key: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        return document
+
+    def clusters(self, name: str) -> list[str]:
+        return [c["Id"] for c in self.emr.list_clusters()["Clusters"] if c["Name"] == name]
+
+
+@pytest.fixture
+def stack(ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    unique = uuid.uuid4().hex[:12]
+    bucket, table = f"data-{unique}", f"runs-{unique}"
+    s3 = ministack.client("s3")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=bucket, Key="images/apple/1.jpg", Body=b"")
+    ministack.client("dynamodb").create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "run_id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    topic = ministack.client("sns").create_topic(Name=f"runs-{unique}")["TopicArn"]
+    settings = dataclasses.replace(SETTINGS, data_bucket=bucket, ledger_table=table)
+    environment = ministack.environment | settings.to_env() | TrackerSettings(bucket, table, topic).to_env()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    yield Stack(s3, ministack.client("emr"), bucket)
+    for cached in (launcher._launcher, launcher._telemetry, tracker._tracker, tracker._telemetry):
+        cached.cache_clear()
+
+
+def metrics(output: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return [line for line in lines if "_aws" in line]
+
+
+def test_an_upload_with_an_odd_name_becomes_a_cluster_and_a_metric(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = "manifests/my team/äpfel + birnen.json"
+    document = manifest(images={"prefixes": [f"s3://{stack.bucket}/images/"]})
+    event = stack.upload(key, json.dumps(document).encode())
+    version = event["Records"][0]["s3"]["object"]["versionId"]
+    identity = run_id("fruits", stack.bucket, key, version)
+
+    (result,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # the parts that are used
+    assert result == {"outcome": "launched", "run_id": identity}
+    assert len(stack.clusters(cluster_name(identity))) == 1
+    assert stack.json(f"runs/{identity}/plan.json")["images_listed"] == 1
+    assert stack.json(f"runs/{identity}/status.json")["state"] == "LAUNCHED"
+    (metric,) = metrics(capsys.readouterr().out)
+    assert (metric["service"], metric["dataset"], metric["outcome"]) == ("launcher", "fruits", "launched")
+    (dimensions,) = metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+    assert sorted(dimensions) == ["dataset", "engine", "outcome", "service"]
+
+    for _ in range(4):
+        (again,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
+        assert again == {"outcome": "duplicate", "run_id": identity}
+    assert len(stack.clusters(cluster_name(identity))) == 1
+
+
+def test_a_bad_manifest_is_rejected_by_name(stack: Stack) -> None:
+    event = stack.upload("manifests/broken.json", b"{")
+    (result,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
+    assert result["outcome"] == "rejected"
+    assert stack.json("manifests-rejected/broken.json")["faults"][0]["path"] == "$"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "data"},
+        {"Records": [{"eventTime": "", "s3": {"object": {"key": "images/a.json", "versionId": "1"}}}]},
+    ],
+)
+def test_what_is_no_manifest_is_left_alone(stack: Stack, event: dict[str, Any]) -> None:
+    assert launcher.handler(event, Context()) == []  # type: ignore[arg-type]  # as above
+
+
+def test_events_of_a_cluster_bring_its_run_up_to_date(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = manifest(images={"prefixes": [f"s3://{stack.bucket}/images/"]}, notify=True)
+    (launched,) = launcher.handler(
+        stack.upload("manifests/a.json", json.dumps(document).encode()),
+        Context(),  # type: ignore[arg-type]  # as above
+    )
+    (cluster_id,) = stack.clusters(cluster_name(launched["run_id"]))
+    stack.emr.terminate_job_flows(JobFlowIds=[cluster_id])
+    event = {
+        "source": "aws.emr",
+        "detail-type": "EMR Cluster State Change",
+        "detail": {"clusterId": cluster_id, "state": "TERMINATED"},
+    }
+    capsys.readouterr()
+    result = tracker.handler(event, Context())  # type: ignore[arg-type]  # as above
+    assert result["run_id"] == launched["run_id"]
+    status = stack.json(f"runs/{launched['run_id']}/status.json")
+    assert status["state"] == result["state"]
+    assert status["state"] in ("FAILED", "CANCELLED")
+    assert status["message"]
+    (metric,) = metrics(capsys.readouterr().out)
+    assert (metric["dataset"], metric["engine"], metric["state"]) == ("fruits", "fast", status["state"])
+
+
+def test_events_of_other_clusters_are_left_alone(stack: Stack) -> None:
+    other = stack.emr.run_job_flow(Name="somebody's", Instances={"InstanceCount": 1})["JobFlowId"]
+    event = {"detail-type": "EMR Step Status Change", "detail": {"clusterId": other}}
+    assert tracker.handler(event, Context()) == {"run_id": None, "state": None}  # type: ignore[arg-type]  # as above
+
+
+def test_a_broken_deployment_says_which_settings_are_missing() -> None:
+    with pytest.raises(SettingsError, match="FRUITS_LEDGER_TABLE, FRUITS_RELEASE_LABEL"):
+        LauncherSettings.from_env({"FRUITS_DATA_BUCKET": "data"})
+
+
+@pytest.mark.parametrize("name", ["launcher", "tracker"])
+def test_importing_a_handler_needs_no_environment_and_does_nothing(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import lambdas.{name}.handler"], env={}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,172 @@
+"""Pure parts of the launcher: manifest to plan, plan to EMR request."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import validate_parameters
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.contract.manifest import Manifest, parse_manifest
+from lambdas.contract.plan import LabelRule, ManifestRef, PcaSpec, Plan, Source
+from lambdas.contract.settings import LauncherSettings
+from lambdas.launcher.cluster import run_job_flow
+from lambdas.launcher.planning import MAX_SHARD_IMAGES, MIN_SHARD_IMAGES, make_plan, shard_images, slots
+
+from .world import BUCKET, KEY, SETTINGS, manifest
+
+
+def parsed(**changes: Any) -> Manifest:
+    return parse_manifest(json.dumps(manifest(**changes)).encode())
+
+
+def planned(**changes: Any) -> Plan:
+    return make_plan(
+        parsed(**changes),
+        run_id="fruits-0123456789ab",
+        source=ManifestRef(BUCKET, KEY, "v1"),
+        submitted_at="2026-01-02T03:04:05Z",
+        images_listed=1000,
+        settings=SETTINGS,
+    )
+
+
+def requested(settings: LauncherSettings = SETTINGS, **changes: Any) -> dict[str, Any]:
+    return run_job_flow(planned(**changes), parsed(**changes).cluster, settings)
+
+
+def fleet(request: dict[str, Any], kind: str) -> dict[str, Any]:
+    (found,) = [f for f in request["Instances"]["InstanceFleets"] if f["InstanceFleetType"] == kind]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_plan_survives_its_way_through_json() -> None:
+    plan = planned(label={"regex": "/(a+)"}, pca={"variance": 0.9})
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_prefixes_become_sources_as_they_are() -> None:
+    plan = planned(images={"prefixes": ["s3://bkt/b/", "s3://bkt/a/"], "suffixes": [".JPG"]})
+    assert plan.sources == (Source("s3://bkt/b/"), Source("s3://bkt/a/"))
+    assert plan.suffixes == (".jpg",)
+
+
+def test_explicit_keys_are_grouped_by_bucket() -> None:
+    plan = planned(images={"keys": ["s3://one/a/1.jpg", "s3://two/2.jpg", "s3://one/3.jpg"]})
+    assert plan.sources == (Source("s3://one/", ("a/1.jpg", "3.jpg")), Source("s3://two/", ("2.jpg",)))
+
+
+@pytest.mark.parametrize(
+    ("label", "rule"),
+    [
+        ("parent_folder", LabelRule("parent_folder")),
+        ("none", LabelRule("none")),
+        ({"regex": "/(a+)"}, LabelRule("regex", "/(a+)")),
+    ],
+)
+def test_labels_become_rules(label: Any, rule: LabelRule) -> None:
+    assert planned(label=label).label == rule
+
+
+@pytest.mark.parametrize(
+    ("pca", "spec"),
+    [
+        ({}, PcaSpec(50, None, False)),
+        ({"components": 10, "standardize": True}, PcaSpec(10, None, True)),
+        ({"variance": 0.9}, PcaSpec(None, 0.9, False)),
+    ],
+)
+def test_pca_keeps_exactly_one_of_components_and_variance(pca: Any, spec: PcaSpec) -> None:
+    assert planned(pca=pca).pca == spec
+
+
+def test_slots_are_counted_with_the_smallest_type_that_may_be_bought() -> None:
+    assert slots(parsed(cluster={"workers": 3, "instance_types": ["m5.2xlarge", "m5.xlarge"]}).cluster) == 12
+
+
+@pytest.mark.parametrize(("images", "expected"), [(1, 16), (1000, 32), (10**6, 1024)])
+def test_shards_are_neither_tiny_nor_huge(images: int, expected: int) -> None:
+    assert shard_images(images, slots=8) == expected
+
+
+@given(st.integers(0, 10**7), st.integers(1, 3200))
+def test_shard_size_stays_within_its_limits(images: int, slots: int) -> None:
+    assert MIN_SHARD_IMAGES <= shard_images(images, slots) <= MAX_SHARD_IMAGES
+
+
+@pytest.mark.parametrize("market", ["on_demand", "spot"])
+@pytest.mark.parametrize("subnets", ["", "subnet-1,subnet-2"])
+@pytest.mark.parametrize("bootstrap", ["", "artifacts/bootstrap-1.sh"])
+def test_the_request_fits_the_service_model(market: str, subnets: str, bootstrap: str) -> None:
+    settings = dataclasses.replace(SETTINGS, subnet_ids=subnets, bootstrap_key=bootstrap)
+    request = requested(settings, cluster={"market": market, "instance_types": ["m5.xlarge", "m6i.xlarge"]})
+    model = botocore.session.get_session().get_service_model("emr").operation_model("RunJobFlow")
+    assert model.input_shape is not None
+    validate_parameters(request, model.input_shape)
+
+
+def test_the_cluster_ends_with_its_last_step_and_has_an_idle_limit_behind_that() -> None:
+    request = requested()
+    assert request["Instances"]["KeepJobFlowAliveWhenNoSteps"] is False
+    assert request["Instances"]["TerminationProtected"] is False
+    assert request["AutoTerminationPolicy"] == {"IdleTimeout": 3600}
+
+
+def test_steps_are_the_agreed_spark_submit_commands() -> None:
+    featurize, pca = requested()["Steps"]
+    assert (featurize["Name"], pca["Name"]) == ("featurize", "pca")
+    assert featurize["ActionOnFailure"] == "TERMINATE_CLUSTER"
+    assert featurize["HadoopJarStep"] == {
+        "Jar": "command-runner.jar",
+        "Args": [
+            "spark-submit",
+            "--deploy-mode",
+            "client",
+            "--py-files",
+            f"s3://{BUCKET}/artifacts/job-1.zip",
+            f"s3://{BUCKET}/artifacts/step-1.py",
+            "featurize",
+            "--plan",
+            f"s3://{BUCKET}/runs/fruits-0123456789ab/plan.json",
+        ],
+    }
+
+
+def test_the_primary_node_is_never_on_spot() -> None:
+    primary = fleet(requested(cluster={"market": "spot"}), "MASTER")
+    assert primary["TargetOnDemandCapacity"] == 1
+    assert "TargetSpotCapacity" not in primary
+    assert "SpotSpecification" not in primary["LaunchSpecifications"]
+
+
+def test_spot_workers_fall_back_to_on_demand() -> None:
+    workers = fleet(requested(cluster={"market": "spot", "workers": 5}), "CORE")
+    assert workers["TargetSpotCapacity"] == 5
+    assert workers["LaunchSpecifications"]["SpotSpecification"]["TimeoutAction"] == "SWITCH_TO_ON_DEMAND"
+
+
+def test_nodes_bootstrap_only_where_there_is_something_to_install() -> None:
+    assert requested()["BootstrapActions"] == []
+    settings = dataclasses.replace(
+        SETTINGS, bootstrap_key="artifacts/bootstrap-1.sh", wheelhouse_prefix="artifacts/wheelhouse-1/"
+    )
+    (action,) = requested(settings)["BootstrapActions"]
+    assert action["ScriptBootstrapAction"] == {
+        "Path": f"s3://{BUCKET}/artifacts/bootstrap-1.sh",
+        "Args": [f"s3://{BUCKET}/artifacts/wheelhouse-1/"],
+    }
+
+
+def test_the_cluster_can_be_found_and_managed_by_its_tags() -> None:
+    tags = {tag["Key"]: tag["Value"] for tag in requested()["Tags"]}
+    assert tags == {
+        "fruits:run_id": "fruits-0123456789ab",
+        "fruits:dataset": "fruits",
+        "for-use-with-amazon-emr-managed-policies": "true",
+    }

@@ -1,0 +1,299 @@
+"""Contract suites: the fakes and the AWS adapters (on MiniStack) behave alike."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from infra.local.ministack import MiniStack
+from lambdas.aws.buckets import S3Buckets
+from lambdas.aws.clusters import EmrClusters
+from lambdas.aws.ledger import DynamoLedger
+from lambdas.aws.objects import S3Objects
+from lambdas.aws.topic import SnsTopic
+from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState
+from lambdas.launcher.cluster import run_job_flow
+from lambdas.ports import (
+    BucketDenied,
+    BucketMissing,
+    Buckets,
+    ClusterState,
+    LaunchInDoubtError,
+    Ledger,
+    Objects,
+    StepState,
+)
+
+from .fakes import FakeBuckets, FakeLedger, FakeObjects
+from .test_planning import parsed, planned
+from .world import SETTINGS
+
+RECORD = RunRecord(
+    run_id="fruits-1",
+    dataset="fruits",
+    state=RunState.CLAIMED,
+    manifest_bucket="data-bucket",
+    manifest_key="manifests/ä b.json",
+    manifest_version_id="v1",
+    claimed_at=1_700_000_000.123456,
+    lease_until=1_700_000_050.123456,
+)
+
+
+def region_of(ministack: MiniStack, service: str, region: str) -> Any:
+    environment = ministack.environment
+    return boto3.client(
+        service,  # type: ignore[call-overload]  # the name is not a literal here
+        endpoint_url=ministack.url,
+        region_name=region,
+        verify=environment["AWS_CA_BUNDLE"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def new_bucket(ministack: MiniStack, region: str = "eu-west-1") -> str:
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    region_of(ministack, "s3", region).create_bucket(Bucket=name, **where)
+    return name
+
+
+def dynamo_ledger(ministack: MiniStack) -> DynamoLedger:
+    environment = ministack.environment
+    dynamodb = boto3.resource(
+        "dynamodb",
+        endpoint_url=ministack.url,
+        region_name="eu-west-1",
+        verify=environment["AWS_CA_BUNDLE"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    table = dynamodb.create_table(
+        TableName=f"runs-{uuid.uuid4().hex[:12]}",
+        KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "run_id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return DynamoLedger(table)
+
+
+@pytest.fixture(params=["fake", "aws"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    return FakeLedger() if request.param == "fake" else dynamo_ledger(request.getfixturevalue("ministack"))
+
+
+@pytest.fixture(params=["fake", "aws"])
+def objects(request: pytest.FixtureRequest) -> Objects:
+    if request.param == "fake":
+        return FakeObjects()
+    ministack: MiniStack = request.getfixturevalue("ministack")
+    return S3Objects(ministack.client("s3"), new_bucket(ministack))
+
+
+class TestLedger:
+    def test_a_claim_can_be_read_back_exactly(self, ledger: Ledger) -> None:
+        assert ledger.get("fruits-1") is None
+        assert ledger.claim(RECORD)
+        assert ledger.get("fruits-1") == RECORD
+
+    def test_a_second_claim_changes_nothing(self, ledger: Ledger) -> None:
+        assert ledger.claim(RECORD)
+        assert not ledger.claim(RECORD)
+
+    def test_of_many_claims_at_once_one_wins(self, ledger: Ledger) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(ledger.claim, [RECORD] * 8)) == 1
+
+    def test_a_lease_is_moved_by_who_saw_its_present_end_only(self, ledger: Ledger) -> None:
+        ledger.claim(RECORD)
+        assert ledger.move_lease(RECORD, 1_700_000_100.5)
+        assert not ledger.move_lease(RECORD, 1_700_000_200.5)
+        moved = ledger.get("fruits-1")
+        assert moved is not None
+        assert moved.lease_until == 1_700_000_100.5
+        assert moved.claimed_at == RECORD.claimed_at
+
+    def test_the_lease_of_a_launched_run_does_not_move(self, ledger: Ledger) -> None:
+        ledger.claim(RECORD)
+        ledger.enter("fruits-1", RunState.LAUNCHED, cluster_id="j-1")
+        assert not ledger.move_lease(RECORD, 1_700_000_100.5)
+
+    def test_entering_states_keeps_what_is_known(self, ledger: Ledger) -> None:
+        ledger.claim(RECORD)
+        ending = Ending("STEP_FAILURE", "broken", "mend it", FailureKind.DATA)
+        assert ledger.enter("fruits-1", RunState.LAUNCHED, cluster_id="j-1")
+        assert ledger.enter("fruits-1", RunState.FAILED, ending=ending)
+        record = ledger.get("fruits-1")
+        assert record is not None
+        assert (record.state, record.cluster_id) == (RunState.FAILED, "j-1")
+        assert (record.reason, record.kind) == ("STEP_FAILURE", "data")
+        assert (record.message, record.remedy) == ("broken", "mend it")
+
+    def test_illegal_transitions_are_refused(self, ledger: Ledger) -> None:
+        assert not ledger.enter("unknown", RunState.LAUNCHED, cluster_id="j-1")
+        ledger.claim(RECORD)
+        assert not ledger.enter("fruits-1", RunState.RUNNING)
+        assert not ledger.enter("fruits-1", RunState.CLAIMED)
+        assert ledger.enter("fruits-1", RunState.CANCELLED)
+        assert not any(ledger.enter("fruits-1", state) for state in RunState)
+
+
+class TestObjects:
+    def test_what_is_written_is_read(self, objects: Objects) -> None:
+        objects.write("runs/ä b.json", "grün\n")
+        assert objects.read("runs/ä b.json") == "grün\n".encode()
+        assert objects.read("runs/ä b.json", max_bytes=3) == "grün".encode()[:3]
+
+    def test_what_is_not_there_is_none(self, objects: Objects) -> None:
+        assert objects.read("nothing") is None
+        assert objects.read("nothing", version_id="3HL4kqtJvjVBH40Nrjfkd") is None
+
+    def test_writing_replaces_and_creating_does_not(self, objects: Objects) -> None:
+        assert objects.create("a", "1")
+        assert not objects.create("a", "2")
+        assert objects.read("a") == b"1"
+        objects.write("a", "3")
+        assert objects.read("a") == b"3"
+
+    def test_deleting_twice_is_harmless(self, objects: Objects) -> None:
+        objects.write("a", "1")
+        objects.delete("a")
+        objects.delete("a")
+        assert objects.read("a") is None
+
+
+def test_every_version_of_an_object_can_be_read_until_it_is_deleted(ministack: MiniStack) -> None:
+    s3, bucket = ministack.client("s3"), new_bucket(ministack)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    versions = [s3.put_object(Bucket=bucket, Key="m.json", Body=body)["VersionId"] for body in (b"1", b"2")]
+    marker = s3.delete_object(Bucket=bucket, Key="m.json")["VersionId"]
+    objects = S3Objects(s3, bucket)
+    assert [objects.read("m.json", version) for version in versions] == [b"1", b"2"]
+    assert objects.read("m.json") is None
+    assert objects.read("m.json", marker) is None
+    s3.delete_object(Bucket=bucket, Key="m.json", VersionId=versions[0])
+    assert objects.read("m.json", versions[0]) is None
+
+
+@pytest.fixture(params=["fake", "aws"])
+def filled_bucket(request: pytest.FixtureRequest) -> tuple[Buckets, str]:
+    keys = ["a.jpg", "images/apple/1.jpg", "images/apple/2 ü.jpg", "images/pear/1.jpg"]
+    if request.param == "fake":
+        fake = FakeBuckets({"data-bucket": "eu-west-1"})
+        fake.keys["data-bucket"] = keys
+        return fake, "data-bucket"
+    ministack: MiniStack = request.getfixturevalue("ministack")
+    s3, bucket = ministack.client("s3"), new_bucket(ministack)
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    return S3Buckets(s3), bucket
+
+
+class TestBuckets:
+    def test_a_bucket_is_somewhere(self, filled_bucket: tuple[Buckets, str]) -> None:
+        buckets, bucket = filled_bucket
+        assert buckets.region(bucket) == "eu-west-1"
+
+    def test_a_missing_bucket_is_missing(self, filled_bucket: tuple[Buckets, str]) -> None:
+        with pytest.raises(BucketMissing):
+            filled_bucket[0].region("no-such-bucket-anywhere")
+
+    def test_keys_are_listed_in_order_below_a_prefix(self, filled_bucket: tuple[Buckets, str]) -> None:
+        buckets, bucket = filled_bucket
+        listed = [key for page in buckets.pages(bucket, "images/apple/") for key in page]
+        assert listed == ["images/apple/1.jpg", "images/apple/2 ü.jpg"]
+        assert [key for page in buckets.pages(bucket, "nothing/") for key in page] == []
+
+    def test_folders_are_listed_one_level_deep(self, filled_bucket: tuple[Buckets, str]) -> None:
+        buckets, bucket = filled_bucket
+        assert buckets.folders(bucket, "images/") == ("images/apple/", "images/pear/")
+        assert buckets.folders(bucket, "") == ("images/",)
+
+
+def test_more_keys_than_fit_a_page_are_listed_page_by_page(ministack: MiniStack) -> None:
+    s3, bucket = ministack.client("s3"), new_bucket(ministack)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: s3.put_object(Bucket=bucket, Key=f"{n:04d}.jpg", Body=b""), range(1005)))
+    assert [len(page) for page in S3Buckets(s3).pages(bucket, "")] == [1000, 5]
+
+
+def test_the_region_of_a_bucket_elsewhere_is_told(ministack: MiniStack) -> None:
+    bucket = new_bucket(ministack, "us-east-1")
+    assert S3Buckets(ministack.client("s3")).region(bucket) == "us-east-1"
+
+
+@pytest.fixture
+def stranger(ministack: MiniStack) -> dict[str, str]:
+    """Credentials of a user who may do nothing."""
+    iam, name = ministack.client("iam"), f"stranger-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {
+        "aws_access_key_id": key["AccessKeyId"],
+        "aws_secret_access_key": key["SecretAccessKey"],
+    }
+
+
+def test_a_closed_bucket_is_denied_in_every_way(ministack: MiniStack, stranger: dict[str, str]) -> None:
+    bucket = new_bucket(ministack)
+    buckets = S3Buckets(ministack.client("s3", **stranger))
+    attempts: list[Callable[[], object]] = [
+        lambda: buckets.region(bucket),
+        lambda: list(buckets.pages(bucket, "")),
+        lambda: buckets.folders(bucket, ""),
+    ]
+    for attempt in attempts:
+        with pytest.raises(BucketDenied) as denied:
+            attempt()
+        assert denied.value.region in ("eu-west-1", None)
+
+
+def test_a_cluster_can_be_launched_found_and_described(ministack: MiniStack) -> None:
+    emr = ministack.client("emr")
+    clusters = EmrClusters(launching=emr, reading=emr)
+    request = run_job_flow(planned(), parsed().cluster, SETTINGS)
+    assert clusters.find(request["Name"], created_after=0) is None
+    cluster_id = clusters.launch(request)
+    assert clusters.find(request["Name"], created_after=0) == cluster_id
+    described = clusters.describe(cluster_id)
+    assert described.name == request["Name"]
+    assert described.tags["fruits:run_id"] == "fruits-0123456789ab"
+    assert {step.name for step in described.steps} == {"featurize", "pca"}
+    assert isinstance(described.state, ClusterState)
+    assert all(isinstance(step.state, StepState) for step in described.steps)
+
+
+def test_a_launch_without_an_answer_is_in_doubt(ministack: MiniStack) -> None:
+    unreachable = boto3.client(
+        "emr",
+        endpoint_url="https://localhost:9",
+        region_name="eu-west-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    clusters = EmrClusters(launching=unreachable, reading=unreachable)
+    with pytest.raises(LaunchInDoubtError):
+        clusters.launch(run_job_flow(planned(), parsed().cluster, SETTINGS))
+
+
+def test_a_message_reaches_the_topic(ministack: MiniStack) -> None:
+    sns, sqs = ministack.client("sns"), ministack.client("sqs")
+    topic = sns.create_topic(Name="runs")["TopicArn"]
+    queue = sqs.create_queue(QueueName="runs")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    SnsTopic(sns, topic).publish("COMPLETED: x", "all is well\n")
+    received = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=2).get("Messages", [])
+    assert [message["Body"] for message in received] == ["all is well\n"]

@@ -1,0 +1,108 @@
+"""The launcher and the tracker around the same fakes, and a clock that tests can turn."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lambdas.contract.layout import RunLayout
+from lambdas.contract.plan import Plan
+from lambdas.contract.report import StepError, StepReport
+from lambdas.contract.run import RunRecord
+from lambdas.contract.settings import LauncherSettings
+from lambdas.launcher.launch import Launcher, Result, Upload
+from lambdas.tracker.track import Tracker
+
+from .fakes import FakeBuckets, FakeClusters, FakeLedger, FakeObjects, FakeTopic
+
+BUCKET = "data-bucket"
+KEY = "manifests/fruits.json"
+IMAGES = f"s3://{BUCKET}/images/"
+
+SETTINGS = LauncherSettings(
+    data_bucket=BUCKET,
+    ledger_table="runs",
+    release_label="emr-7.12.0",
+    service_role_arn="arn:aws:iam::123456789012:role/emr",
+    instance_profile_arn="arn:aws:iam::123456789012:instance-profile/nodes",
+    subnet_ids="",
+    job_key="artifacts/job-1.zip",
+    step_key="artifacts/step-1.py",
+    bootstrap_key="",
+    wheelhouse_prefix="",
+    node_python="/opt/fruits/venv/bin/python",
+    model_name="mobilenet_v2",
+    model_key="artifacts/mobilenet_v2-1.tflite",
+    model_sha256="a" * 64,
+    weights="imagenet",
+    weights_key="artifacts/weights-1.h5",
+    weights_sha256="b" * 64,
+)
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
+    return {"version": 1, "dataset": "fruits", "images": {"prefixes": [IMAGES]}} | changes
+
+
+class World:
+    """A stack with three images in its bucket, at Unix time 1,000,000."""
+
+    def __init__(self) -> None:
+        self.time = 1_000_000.0
+        self.objects = FakeObjects()
+        self.ledger = FakeLedger()
+        self.buckets = FakeBuckets({BUCKET: "eu-west-1"})
+        self.buckets.keys[BUCKET] = [f"images/apple/{number}.jpg" for number in range(3)]
+        self.clusters = FakeClusters()
+        self.topic = FakeTopic()
+        self.launcher = Launcher(
+            SETTINGS, self.objects, self.buckets, self.ledger, self.clusters, lambda: self.time
+        )
+        self.tracker = Tracker(self.objects, self.ledger, self.clusters, self.topic, lambda: self.time)
+
+    def upload(self, document: Any, version_id: str = "v1", key: str = KEY) -> Upload:
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self.objects.upload(key, body, version_id)
+        return Upload(key, version_id, "2026-01-02T03:04:05.678Z")
+
+    def launch(self, upload: Upload) -> Result:
+        return self.launcher.launch(upload, self.time + 300)
+
+    def launched(self, **changes: Any) -> Result:
+        """A run that was launched from a manifest with these changes."""
+        return self.launch(self.upload(manifest(**changes)))
+
+    def record(self) -> RunRecord:
+        (record,) = self.ledger.records.values()
+        return record
+
+    def plan(self) -> Plan:
+        return Plan.from_json(self.objects.text(self.keys().plan))
+
+    def keys(self) -> RunLayout:
+        record = self.record()
+        return RunLayout(record.dataset, record.run_id)
+
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads(self.objects.text(self.keys().status))
+        return status
+
+    def rejection(self, name: str = "fruits") -> dict[str, Any]:
+        rejection: dict[str, Any] = json.loads(self.objects.text(f"manifests-rejected/{name}.json"))
+        return rejection
+
+    def report(self, step: str, *, error: StepError | None = None, **figures: Any) -> None:
+        """Leave a step's report, as the step does."""
+        plan = self.plan()
+        report = StepReport(
+            step=step,
+            run_id=plan.run_id,
+            succeeded=error is None,
+            engine=plan.engine,
+            weights=plan.model.weights,
+            weights_sha256=plan.model.weights_sha256,
+            model_sha256=plan.model.sha256,
+            error=error,
+            **{"seconds": {"total": 1.5}, **figures},
+        )
+        self.objects.write(self.keys().step_report(step), report.to_json())
