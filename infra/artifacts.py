@@ -1,0 +1,128 @@
+"""What `make package` built, uploaded under names that change with the content.
+
+A run's plan names the very objects that it uses, so a deployment never changes code or model under
+a cluster that is already running.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.place import Place
+from lambdas.contract.layout import ARTIFACTS
+
+BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
+HASH_LENGTH = 12
+
+
+class ArtifactMissing(pulumi.RunError):
+    """A file that the stack uploads was not built."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is missing; run `make package` first")
+
+
+@dataclass(frozen=True)
+class Model:
+    """``build/model/model.json``, as `python -m spark.package_model` writes it. Hashes are SHA-256 in hex."""
+
+    name: str
+    file: str
+    sha256: str
+    weights: str
+    weights_file: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class ArtifactsArgs:
+    """``build`` is what `make package` fills; ``wheelhouse`` says whether nodes install from it."""
+
+    bucket: pulumi.Input[str]
+    build: Path
+    wheelhouse: bool
+
+
+class Artifacts(pulumi.ComponentResource):
+    """The job's code, its model and, where nodes need them, their Python packages.
+
+    Keys are relative to the data bucket. Superseded objects stay: a run in flight may still need them.
+
+    Raises:
+        ArtifactMissing: something was not built.
+    """
+
+    def __init__(self, place: Place, args: ArtifactsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("fruits:infra:Artifacts", f"{place.prefix}-artifacts", None, opts)
+        self._bucket = args.bucket
+        self._prefix = place.prefix
+        self.model = read_model(args.build / "model")
+        self.job_key = self._upload(args.build / "job.zip", content_key)
+        self.step_key = self._upload(args.build / "step.py", content_key)
+        # The packager already put the hash into the model's file names.
+        self.model_key = self._upload(args.build / "model" / self.model.file, _model_key)
+        self.weights_key = self._upload(args.build / "model" / self.model.weights_file, _model_key)
+        self.bootstrap_key = ""
+        self.wheelhouse_prefix = ""
+        if args.wheelhouse:
+            self.bootstrap_key = self._upload(BOOTSTRAP_SCRIPT, content_key)
+            self.wheelhouse_prefix = self._upload_folder(args.build / "wheelhouse")
+        self.register_outputs({"job_key": self.job_key, "model_key": self.model_key})
+
+    def _upload(self, path: Path, key_of: Callable[[Path], str]) -> str:
+        if not path.is_file():
+            raise ArtifactMissing(path)
+        key = key_of(path)
+        aws.s3.BucketObjectv2(
+            f"{self._prefix}-{key}",
+            bucket=self._bucket,
+            key=key,
+            source=pulumi.FileAsset(str(path)),
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+        )
+        return key
+
+    def _upload_folder(self, folder: Path) -> str:
+        files = sorted(folder.glob("*")) if folder.is_dir() else []
+        if folder / "requirements.txt" not in files:
+            raise ArtifactMissing(folder / "requirements.txt")
+        # requirements.txt holds the hash of every wheel, so its own hash stands for the folder's content.
+        digest = sha256(folder / "requirements.txt")[:HASH_LENGTH]
+        prefix = f"{ARTIFACTS}{folder.name}-{digest}/"
+        for path in files:
+            self._upload(path, lambda file: f"{prefix}{file.name}")
+        return prefix
+
+
+def read_model(folder: Path) -> Model:
+    """What the packaged model is.
+
+    Raises:
+        ArtifactMissing: it was not packaged.
+    """
+    description = folder / "model.json"
+    if not description.is_file():
+        raise ArtifactMissing(description)
+    return Model(**json.loads(description.read_text()))
+
+
+def content_key(path: Path) -> str:
+    """``build/job.zip`` -> ``artifacts/job-0123456789ab.zip``, with the first digits of its SHA-256."""
+    return f"{ARTIFACTS}{path.stem}-{sha256(path)[:HASH_LENGTH]}{path.suffix}"
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _model_key(path: Path) -> str:
+    return f"{ARTIFACTS}model/{path.name}"

@@ -1,0 +1,193 @@
+"""The stack's configuration: read once, validated as a whole, typed from then on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from lambdas.contract.regions import allowed_regions, region_problem
+
+SPARK_OF_RELEASE: dict[str, str] = {"emr-7.10.0": "3.5.5", "emr-7.12.0": "3.5.6"}
+"""Spark version of the EMR releases we know. Source: "Amazon EMR 7.x release versions"."""
+
+LOG_RETENTION_DAYS: frozenset[int] = frozenset(
+    {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+)
+"""What CloudWatch Logs accepts. Source: API reference of PutRetentionPolicy."""
+
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_SUBNET_ID = re.compile(r"subnet-[0-9a-f]{8}([0-9a-f]{9})?")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_LOCKED_SPARK = re.compile(r"^pyspark==(\S+)", re.MULTILINE)
+
+
+class NodePackages(StrEnum):
+    """How the Python packages of the Spark job come onto the cluster's nodes."""
+
+    WHEELHOUSE = "wheelhouse"
+    """A bootstrap action installs hash-locked wheels from the data bucket; no internet needed."""
+    PREINSTALLED = "preinstalled"
+    """The nodes have them already: a custom AMI, or the local cloud."""
+
+
+class ConfigInvalid(pulumi.RunError):
+    """The configuration cannot be deployed. One line a fault: key, value, remedy."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(["the stack's configuration has faults:", *(f"  - {f}" for f in faults)]))
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """See ``Pulumi.yaml``, which describes each key and repeats the defaults for people."""
+
+    region: str
+    data_bucket_name: str | None = None
+    image_buckets: tuple[str, ...] = ()
+    release_label: str = "emr-7.12.0"
+    subnet_ids: tuple[str, ...] = ()
+    node_packages: NodePackages = NodePackages.WHEELHOUSE
+    log_retention_days: int = 30
+    notification_email: str | None = None
+    keep_data_on_destroy: bool = True
+
+
+def load(lock_file: Path) -> StackConfig:
+    """The configuration of the running Pulumi program.
+
+    Raises:
+        ConfigInvalid: see :func:`validate`.
+    """
+    project = pulumi.Config()
+    values = {
+        "aws:region": pulumi.Config("aws").get("region"),
+        "dataBucketName": project.get("dataBucketName"),
+        "imageBuckets": project.get_object("imageBuckets"),
+        "releaseLabel": project.get("releaseLabel"),
+        "subnetIds": project.get_object("subnetIds"),
+        "nodePackages": project.get("nodePackages"),
+        "logRetentionDays": project.get_int("logRetentionDays"),
+        "notificationEmail": project.get("notificationEmail"),
+        "keepDataOnDestroy": project.get_bool("keepDataOnDestroy"),
+    }
+    return validate(values, locked_spark=locked_spark_version(lock_file.read_text()))
+
+
+def locked_spark_version(lock: str) -> str:
+    """The pyspark version that the text of a lock file pins.
+
+    Raises:
+        ValueError: it pins none.
+    """
+    if not (match := _LOCKED_SPARK.search(lock)):
+        raise ValueError("the lock file pins no pyspark; run `make lock`")
+    return match[1]
+
+
+def validate(values: Mapping[str, Any], *, locked_spark: str) -> StackConfig:
+    """Check configuration values, by their Pulumi keys; absent or None means the default.
+
+    Raises:
+        ConfigInvalid: with every fault at once.
+    """
+    given = {key: value for key, value in values.items() if value is not None}
+    faults = [fault for check in _CHECKS for fault in check(given)]
+    release = given.get("releaseLabel", StackConfig.release_label)
+    faults += _release_faults(release, locked_spark)
+    if faults:
+        raise ConfigInvalid(faults)
+    return StackConfig(
+        region=given["aws:region"],
+        data_bucket_name=given.get("dataBucketName"),
+        image_buckets=tuple(given.get("imageBuckets", ())),
+        release_label=release,
+        subnet_ids=tuple(given.get("subnetIds", ())),
+        node_packages=NodePackages(given.get("nodePackages", StackConfig.node_packages)),
+        log_retention_days=given.get("logRetentionDays", StackConfig.log_retention_days),
+        notification_email=given.get("notificationEmail"),
+        keep_data_on_destroy=given.get("keepDataOnDestroy", StackConfig.keep_data_on_destroy),
+    )
+
+
+def _region_faults(given: Mapping[str, Any]) -> list[str]:
+    region = given.get("aws:region", "")
+    if not region:
+        return [
+            f"aws:region is not set; `pulumi config set aws:region <region>` with one of: {allowed_regions()}"
+        ]
+    if problem := region_problem(region):
+        return [f"aws:region: {problem}; photos must stay in the EU. Choose one of: {allowed_regions()}"]
+    return []
+
+
+def _bucket_faults(given: Mapping[str, Any]) -> list[str]:
+    names = [("dataBucketName", given["dataBucketName"])] if "dataBucketName" in given else []
+    names += [("imageBuckets", name) for name in _texts(given, "imageBuckets")]
+    return [
+        f"{key}: {name!r} is not a bucket name; 3-63 lower-case letters, digits, dots and hyphens, "
+        "without s3:// and without a path"
+        for key, name in names
+        if not _BUCKET_NAME.fullmatch(name)
+    ] + _list_faults(given, "imageBuckets", "my-photos")
+
+
+def _subnet_faults(given: Mapping[str, Any]) -> list[str]:
+    return [
+        f"subnetIds: {subnet!r} is not a subnet id; they look like subnet-0123456789abcdef0"
+        for subnet in _texts(given, "subnetIds")
+        if not _SUBNET_ID.fullmatch(subnet)
+    ] + _list_faults(given, "subnetIds", "subnet-0123456789abcdef0")
+
+
+def _choice_faults(given: Mapping[str, Any]) -> list[str]:
+    faults = []
+    packages = given.get("nodePackages", StackConfig.node_packages)
+    if packages not in list(NodePackages):
+        faults.append(
+            f"nodePackages: {packages!r} is neither {' nor '.join(map(repr, map(str, NodePackages)))}"
+        )
+    days = given.get("logRetentionDays", StackConfig.log_retention_days)
+    if days not in LOG_RETENTION_DAYS:
+        nearest = min(LOG_RETENTION_DAYS, key=lambda allowed: abs(allowed - days))
+        faults.append(
+            f"logRetentionDays: CloudWatch Logs does not offer {days} days; the nearest is {nearest}"
+        )
+    email = given.get("notificationEmail", "nobody@example.org")
+    if not _EMAIL.fullmatch(email):
+        faults.append(f"notificationEmail: {email!r} is not an e-mail address; correct it or remove the key")
+    return faults
+
+
+def _release_faults(release: str, locked_spark: str) -> list[str]:
+    spark = SPARK_OF_RELEASE.get(release)
+    if spark == locked_spark:
+        return []
+    fitting = [name for name, version in SPARK_OF_RELEASE.items() if version == locked_spark]
+    what = f"has Spark {spark}" if spark else "is not a release whose Spark version we know"
+    choice = f"choose {' or '.join(fitting)}" if fitting else "lock the Spark of a known release"
+    return [
+        f"releaseLabel: {release!r} {what}, and requirements.lock has pyspark {locked_spark}; "
+        f"{choice}, or lock the release's version and add it to SPARK_OF_RELEASE"
+    ]
+
+
+def _texts(given: Mapping[str, Any], key: str) -> list[str]:
+    value = given.get(key, [])
+    return [str(item) for item in value] if isinstance(value, list | tuple) else []
+
+
+def _list_faults(given: Mapping[str, Any], key: str, example: str) -> list[str]:
+    value = given.get(key, [])
+    if isinstance(value, list | tuple):
+        return []
+    return [f"{key}: {value!r} is not a list; `pulumi config set --path '{key}[0]' {example}` adds one"]
+
+
+_CHECKS = (_region_faults, _bucket_faults, _subnet_faults, _choice_faults)

@@ -1,0 +1,117 @@
+"""The roles of the transient clusters: EMR's own, and that of the nodes that run the Spark steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import iam
+from infra.place import Place
+from lambdas.contract.layout import ARTIFACTS, IMAGES, LOGS, RUNS, STEP_OUTPUTS
+
+NODE_PYTHON = "/opt/fruits/venv/bin/python"
+"""The interpreter on the nodes, made by ``bootstrap.sh`` or baked into a custom AMI."""
+
+READ = (IMAGES, ARTIFACTS, RUNS)
+
+
+@dataclass(frozen=True)
+class ClusterRolesArgs:
+    """``image_buckets`` are further buckets whose objects the steps may read."""
+
+    bucket_arn: pulumi.Input[str]
+    image_buckets: Sequence[str]
+
+
+class ClusterRoles(pulumi.ComponentResource):
+    """What a cluster may do: start machines, and read and write exactly the steps' prefixes."""
+
+    def __init__(
+        self, place: Place, args: ClusterRolesArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("fruits:infra:ClusterRoles", f"{place.prefix}-cluster-roles", None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+
+        nodes = f"{place.prefix}-emr-nodes"
+        self.instance_role = aws.iam.Role(
+            nodes,
+            description="Nodes of the transient EMR clusters: the Spark steps run as this",
+            assume_role_policy=iam.trust("ec2.amazonaws.com"),
+            opts=child,
+        )
+        access = aws.iam.RolePolicy(
+            nodes, role=self.instance_role.name, policy=iam.policy(_step_access(place, args)), opts=child
+        )
+        self.instance_profile = aws.iam.InstanceProfile(
+            nodes,
+            role=self.instance_role.name,
+            # Whoever has the profile may launch at once, so the role must be complete by then.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[access]),
+        )
+
+        service = f"{place.prefix}-emr-service"
+        self.service_role = aws.iam.Role(
+            service,
+            description="EMR itself: starts and ends the machines of tagged clusters",
+            assume_role_policy=iam.trust(
+                "elasticmapreduce.amazonaws.com",
+                # Only for clusters of this account: EMR serves every account (the confused deputy).
+                {
+                    "StringEquals": {"aws:SourceAccount": place.account_id},
+                    "ArnLike": {"aws:SourceArn": place.arn("elasticmapreduce", "*")},
+                },
+            ),
+            opts=child,
+        )
+        aws.iam.RolePolicyAttachment(
+            service,
+            role=self.service_role.name,
+            policy_arn=place.managed_policy("service-role/AmazonEMRServicePolicy_v2"),
+            opts=child,
+        )
+        # The managed policy passes on no role of ours; AWS asks for this beside it.
+        aws.iam.RolePolicy(
+            service,
+            role=self.service_role.name,
+            policy=iam.policy([pass_role("PassInstanceRole", self.instance_role.arn, "ec2.amazonaws.com")]),
+            opts=child,
+        )
+        self.register_outputs({"instance_profile": self.instance_profile.arn})
+
+
+def pass_role(sid: str, role: pulumi.Input[str], service: str) -> iam.Statement:
+    """Permission to hand exactly this role to exactly this service."""
+    return iam.Statement(sid, ["iam:PassRole"], [role], {"StringEquals": {"iam:PassedToService": service}})
+
+
+def _step_access(place: Place, args: ClusterRolesArgs) -> list[iam.Statement]:
+    listed = [f"{prefix}*" for prefix in sorted({*READ, *STEP_OUTPUTS})]
+    statements = [
+        # Steps read back their own outputs: finished shards are skipped, and pca reads features.
+        iam.Statement(
+            "ReadInputsAndOwnOutputs",
+            ["s3:GetObject"],
+            iam.objects(args.bucket_arn, sorted({*READ, *STEP_OUTPUTS})),
+        ),
+        iam.Statement(
+            "WriteResultsAndLogs",
+            ["s3:PutObject", "s3:AbortMultipartUpload"],
+            iam.objects(args.bucket_arn, (*STEP_OUTPUTS, LOGS)),
+        ),
+        iam.Statement(
+            "ListInputsAndOutputs",
+            ["s3:ListBucket"],
+            [args.bucket_arn],
+            {"StringLike": {"s3:prefix": listed}},
+        ),
+    ]
+    if args.image_buckets:
+        arns = [place.bucket_arn(name) for name in args.image_buckets]
+        statements += [
+            iam.Statement("ReadImageBuckets", ["s3:GetObject"], [f"{arn}/*" for arn in arns]),
+            iam.Statement("ListImageBuckets", ["s3:ListBucket"], arns),
+        ]
+    return statements

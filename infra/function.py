@@ -1,0 +1,93 @@
+"""A Lambda function with its own role and its own log group: nothing shared, nothing extra."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import iam
+from infra.artifacts import ArtifactMissing
+from infra.place import Place
+
+RUNTIME = "python3.11"
+ARCHITECTURE = "x86_64"
+"""The platform for which `infra.package` fetches native wheels, the same as the nodes' and CI's."""
+MAX_RETRIES = 2
+MAX_EVENT_AGE_SECONDS = 6 * 3600
+
+
+@dataclass(frozen=True)
+class FunctionArgs:
+    """``statements`` is all that the function may do, apart from writing its own log."""
+
+    name: str
+    description: str
+    archive: Path
+    handler: str
+    environment: pulumi.Input[dict[str, str]]
+    statements: Sequence[iam.Statement]
+    timeout_seconds: int
+    memory_mb: int
+    log_retention_days: int
+
+
+class Function(pulumi.ComponentResource):
+    """An asynchronously invoked function.
+
+    Raises:
+        ArtifactMissing: its archive was not built.
+    """
+
+    def __init__(self, place: Place, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        name = f"{place.prefix}-{args.name}"
+        super().__init__("fruits:infra:Function", name, None, opts)
+        if not args.archive.is_file():
+            raise ArtifactMissing(args.archive)
+        child = pulumi.ResourceOptions(parent=self)
+
+        log_group = aws.cloudwatch.LogGroup(
+            name, name=f"/aws/lambda/{name}", retention_in_days=args.log_retention_days, opts=child
+        )
+        role = aws.iam.Role(
+            name,
+            description=args.description,
+            assume_role_policy=iam.trust("lambda.amazonaws.com"),
+            opts=child,
+        )
+        own_log = iam.Statement(
+            "WriteOwnLog",
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            [pulumi.Output.concat(log_group.arn, ":*")],
+        )
+        access = aws.iam.RolePolicy(
+            name, role=role.name, policy=iam.policy([*args.statements, own_log]), opts=child
+        )
+        self.function = aws.lambda_.Function(
+            name,
+            name=name,
+            description=args.description,
+            runtime=RUNTIME,
+            architectures=[ARCHITECTURE],
+            handler=args.handler,
+            code=pulumi.FileArchive(str(args.archive)),
+            role=role.arn,
+            environment={"variables": args.environment},
+            timeout=args.timeout_seconds,
+            memory_size=args.memory_mb,
+            # powertools prints JSON itself; Lambda's own JSON format would wrap it a second time.
+            logging_config={"log_format": "Text", "log_group": log_group.name},
+            # Without its policy, the function would fail on an event that arrives during deployment.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[access]),
+        )
+        aws.lambda_.FunctionEventInvokeConfig(
+            name,
+            function_name=self.function.name,
+            maximum_retry_attempts=MAX_RETRIES,
+            maximum_event_age_in_seconds=MAX_EVENT_AGE_SECONDS,
+            opts=child,
+        )
+        self.register_outputs({"function": self.function.name})

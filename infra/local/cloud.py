@@ -1,0 +1,196 @@
+"""The local cloud: MiniStack and the EMR endpoint, with the stack's own Pulumi program applied to them.
+
+`python -m infra.local.cloud` (``make local``) keeps one running until ctrl-C.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shlex
+import shutil
+import signal
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from pulumi import RunError
+
+from infra.local import tls
+from infra.local.deploy import deploy
+from infra.local.emr import EmrEndpoint
+from infra.local.ministack import ACCOUNT_ID, MiniStack, MiniStackError, client
+from infra.local.provider import LocalProvider
+from infra.local.submit import manifest_for
+from infra.program import BUILD, REPOSITORY
+from lambdas.contract.layout import IMAGES, MANIFESTS, REJECTIONS, RUNS
+
+STACK = "local"
+REGION = "eu-west-1"
+CONFIG = {"aws:region": REGION, "fruits:nodePackages": "preinstalled"}
+"""The nodes are this machine, whose interpreter has every package already."""
+EXAMPLE_DATASET = "my-photos"
+INTERRUPTED = 130
+"""Exit code after ctrl-C, by the shells' convention."""
+
+
+class FolderInUseError(RuntimeError):
+    """Another local cloud keeps its logs and certificates in the same folder."""
+
+
+class LocalCloud:
+    """A whole stack on this machine, on loopback only. Start with :meth:`start` or ``with``."""
+
+    def __init__(self, folder: Path, *, build: Path = BUILD, slots: int = 2) -> None:
+        """
+        Args:
+            folder: receives logs; made if need be.
+            build: what `make package` made.
+            slots: Spark task slots of a cluster.
+
+        Raises:
+            FolderInUseError: another local cloud runs there.
+        """
+        self.folder = folder.resolve()
+        self._build = build
+        self._lock = _claim(self.folder)
+        files = tls.issue(self.folder / "tls")
+        self._ministack = MiniStack(tls=files, folder=self.folder, region=REGION)
+        self._emr = EmrEndpoint(
+            tls=files, environment=self._ministack.environment, folder=self.folder / "emr", slots=slots
+        )
+        self._emr_endpoint = {"AWS_ENDPOINT_URL_EMR": self._emr.url}
+        self.environment: dict[str, str] = {**self._ministack.environment, **self._emr_endpoint}
+        """Variables that point any AWS client, as root, at this cloud."""
+        self.outputs: dict[str, str] = {}
+        """The stack's outputs, as `pulumi stack output` would show them."""
+        self.resources: tuple[str, ...] = ()
+        """``<type> <name>`` of every resource of the stack."""
+
+    @property
+    def bucket(self) -> str:
+        """The data bucket's name."""
+        return self.outputs["data_bucket"]
+
+    def start(self) -> None:
+        """Start everything and apply the program. What was started is stopped again if this fails.
+
+        Raises:
+            MiniStackError: the local AWS did not start.
+            ArtifactMissing: `make package` was not run.
+        """
+        try:
+            self._ministack.start(lambda_environment=self._emr_endpoint)
+            self._emr.start()
+            provider = LocalProvider(self.client, ACCOUNT_ID)
+            self.outputs = deploy(provider, stack=STACK, config=CONFIG, build=self._build)
+            self.resources = tuple(provider.resources)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End every process, running steps included, and free the ports. Logs stay in :attr:`folder`."""
+        self._emr.stop()
+        self._ministack.stop()
+        for secret in ("tls", "env.sh"):
+            _remove(self.folder / secret)
+        self._lock.close()
+
+    def client(self, service: str, **credentials: str) -> Any:
+        """A boto3 client as root, or with other ``credentials`` (boto3's keyword names)."""
+        return client(service, self.environment, **credentials)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _claim(folder: Path) -> IO[str]:
+    """Take the folder for one local cloud and clear what the last one left there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise FolderInUseError(f"a local cloud already runs in {folder}; end it, or use it") from error
+    for left in ("tls", "env.sh", "emr", "ministack.log"):
+        _remove(folder / left)
+    return lock
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_environment(cloud: LocalCloud) -> Path:
+    """Write a file to source in a shell. Its owner alone can read it, and stopping removes it."""
+    path = cloud.folder / "env.sh"
+    path.touch(mode=0o600)
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(cloud.environment.items())]
+    path.write_text("\n".join(["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN", *lines, ""]))
+    return path
+
+
+def write_example_manifest(cloud: LocalCloud) -> Path:
+    """Write the smallest manifest that works with this cloud's bucket."""
+    path = cloud.folder / "manifest.json"
+    manifest = manifest_for(cloud.bucket, EXAMPLE_DATASET)
+    path.write_text(json.dumps(manifest, indent=2) + "\n")
+    return path
+
+
+def instructions(cloud: LocalCloud) -> str:
+    """What to try in another terminal.
+
+    The AWS CLI's own ``emr`` commands overlook ``AWS_ENDPOINT_URL_EMR``, unlike boto3; hence the option.
+    """
+    bucket = f"s3://{cloud.bucket}"
+    return f"""
+The local cloud is up: {len(cloud.resources)} resources at {cloud.environment["AWS_ENDPOINT_URL"]}
+
+In another terminal:
+  source {write_environment(cloud)}
+  .venv/bin/aws s3 cp --recursive <folder of class folders> {bucket}/{IMAGES}{EXAMPLE_DATASET}/
+  .venv/bin/aws s3 cp {write_example_manifest(cloud)} {bucket}/{MANIFESTS}
+
+Watch:
+  .venv/bin/aws emr list-clusters --endpoint-url "$AWS_ENDPOINT_URL_EMR" \\
+      --query 'Clusters[].[Name,Status.State]' --output text
+  .venv/bin/aws s3 ls --recursive {bucket}/{RUNS}
+  .venv/bin/aws s3 ls --recursive {bucket}/{REJECTIONS}
+  logs: {cloud.folder}
+
+ctrl-C ends it and leaves nothing running.
+"""
+
+
+def keep_running(folder: Path, build: Path = BUILD) -> int:
+    """Run a local cloud until ctrl-C or SIGTERM; returns the process's exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with LocalCloud(folder, build=build) as cloud:
+            sys.stdout.write(instructions(cloud))
+            sys.stdout.flush()
+            signal.pause()
+    except KeyboardInterrupt:
+        sys.stdout.write("\nThe local cloud is down.\n")
+        return INTERRUPTED
+    except (FolderInUseError, MiniStackError, RunError) as error:
+        sys.stderr.write(f"local cloud: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(keep_running(REPOSITORY / ".local" / "cloud"))

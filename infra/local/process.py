@@ -1,0 +1,59 @@
+"""Child processes that never outlive us: an own process group that is ended as one, or with its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# The group's standard input is a pipe that only we hold open. When we close it, or die in any way,
+# even by SIGKILL, the watcher reads end-of-file and ends the whole group. A shell gives background
+# jobs /dev/null as input, hence the detour by another descriptor.
+_LIFELINE = 'exec {fd}<&0 </dev/null; {{ read -r _ <&{fd}; kill -KILL 0; }} & exec {fd}<&-; exec "$@"'
+_SHELL_DESCRIPTORS = range(3, 10)
+
+
+class ProcessGroup:
+    """A running command and everything that it starts."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        log: Path,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        """Start ``command`` in ``folder``; its output is appended to ``log``."""
+        reader, self._lifeline = os.pipe()
+        spare = next(number for number in _SHELL_DESCRIPTORS if number not in pass_fds)
+        with log.open("ab") as output:
+            self._leader = subprocess.Popen(
+                ["/bin/sh", "-c", _LIFELINE.format(fd=spare), "sh", *command],
+                stdin=reader,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                cwd=folder,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+        os.close(reader)
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the command ended; None while it runs."""
+        return self._leader.poll()
+
+    def kill(self) -> None:
+        """End the whole group at once and wait for its leader. May be called again."""
+        # start_new_session made the group's id the leader's pid; it stays taken while any member lives.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._leader.pid, signal.SIGKILL)
+        self._leader.wait()
+        with contextlib.suppress(OSError):
+            os.close(self._lifeline)

@@ -1,0 +1,31 @@
+"""DynamoDB."""
+
+from __future__ import annotations
+
+from infra.local.provider.resource import Aws, Created, Creator, Inputs, physical_name
+
+
+def _table(aws: Aws, name: str, inputs: Inputs) -> Created:
+    dynamodb, table = aws.client("dynamodb"), physical_name(name, inputs)
+    made = dynamodb.create_table(
+        TableName=table,
+        BillingMode=inputs["billingMode"],
+        KeySchema=[{"AttributeName": inputs["hashKey"], "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": attribute["name"], "AttributeType": attribute["type"]}
+            for attribute in inputs["attributes"]
+        ],
+        SSESpecification={"Enabled": inputs["serverSideEncryption"]["enabled"]},
+        Tags=aws.tag_list,
+    )
+    dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
+    dynamodb.update_continuous_backups(
+        TableName=table,
+        PointInTimeRecoverySpecification={
+            "PointInTimeRecoveryEnabled": inputs["pointInTimeRecovery"]["enabled"]
+        },
+    )
+    return Created(table, {"name": table, "arn": made["TableDescription"]["TableArn"]})
+
+
+CREATORS: dict[str, Creator] = {"aws:dynamodb/table:Table": _table}

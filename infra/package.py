@@ -1,0 +1,175 @@
+"""`python -m infra.package`: the code artifacts in ``build/``, the same bytes from the same inputs.
+
+::
+
+    build/launcher.zip, build/tracker.zip    Lambda code with its locked dependencies
+    build/job.zip                            spark-submit --py-files: spark/ and the contract
+    build/step.py                            what spark-submit runs
+
+Nothing is done when nothing changed. boto3 is left to the Lambda runtime, which ships it compiled;
+in the zip it would be five times the size of everything else and slow every cold start.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PYTHON_VERSION = "3.11"
+PLATFORM = "x86_64-manylinux2014"
+"""Lambda's python3.11 runtime on x86_64 (Amazon Linux 2, glibc 2.26)."""
+RUNTIME_PACKAGES = ("boto3", "botocore")
+"""What Lambda's Python runtime brings. Source: AWS Lambda developer guide, "Runtime-included SDK"."""
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time a zip can hold, given to every entry."""
+LAMBDAS = ("launcher", "tracker")
+
+
+class PackageError(RuntimeError):
+    """An artifact cannot be built. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """One artifact and whether this run had to make it."""
+
+    path: Path
+    changed: bool
+
+
+def package(repository: Path, build: Path) -> list[Built]:
+    """Bring every artifact in ``build`` up to date with the sources in ``repository``.
+
+    Raises:
+        PackageError: uv is missing, or the dependencies cannot be installed as locked.
+    """
+    build.mkdir(parents=True, exist_ok=True)
+    lock, project = repository / "requirements.lock", repository / "pyproject.toml"
+    lambdas = _sources(repository, "lambdas/**/*")
+    # A folder of its own, so that two builds at once do not take each other's files away.
+    scratch = tempfile.TemporaryDirectory()
+    dependencies = functools.cache(lambda: _installed(Path(scratch.name), repository))
+
+    def function(name: str) -> Built:
+        others = tuple(f"lambdas/{other}/" for other in LAMBDAS if other != name)
+        code = {path: file for path, file in lambdas.items() if not path.startswith(others)}
+        return _once(
+            build / f"{name}.zip",
+            [lock, project, *code.values()],
+            lambda target: write_zip(target, {**dependencies(), **code}),
+        )
+
+    job = _sources(repository, "spark/**/*.py", "lambdas/__init__.py", "lambdas/contract/**/*.py")
+    step = repository / "spark" / "step.py"
+    with scratch:
+        return [
+            *(function(name) for name in LAMBDAS),
+            _once(build / "job.zip", job.values(), lambda target: write_zip(target, job)),
+            _once(build / "step.py", [step], lambda target: shutil.copyfile(step, target)),
+        ]
+
+
+def write_zip(target: Path, files: Mapping[str, Path]) -> None:
+    """Write files under the given names: sorted, one timestamp, one mode, so equal content is equal bytes."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.external_attr = 0o100644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, files[name].read_bytes())
+
+
+def _once(target: Path, inputs: Iterable[Path], make: Callable[[Path], object]) -> Built:
+    """Make ``target`` unless the record beside it says that these very inputs made it already."""
+    digest = hashlib.sha256()
+    for path in sorted({Path(__file__), *inputs}):
+        digest.update(f"{path}\n".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    record = target.with_name(f"{target.name}.inputs")
+    if target.exists() and record.exists() and record.read_text() == digest.hexdigest():
+        return Built(target, changed=False)
+    # Made aside and renamed, so that an interrupted build leaves no half an artifact.
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    make(partial)
+    partial.replace(target)
+    record.write_text(digest.hexdigest())
+    return Built(target, changed=True)
+
+
+def _sources(repository: Path, *patterns: str) -> dict[str, Path]:
+    paths = (path for pattern in patterns for path in repository.glob(pattern))
+    return {
+        path.relative_to(repository).as_posix(): path
+        for path in paths
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def _installed(folder: Path, repository: Path) -> dict[str, Path]:
+    """The locked dependencies of the Lambdas, installed for Lambda's platform, by name in the zip."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as excludes:
+        excludes.write("\n".join(RUNTIME_PACKAGES))
+        excludes.flush()
+        command = [
+            *(_uv(repository), "pip", "install", "--quiet", "--target", str(folder)),
+            *("--group", f"{repository / 'pyproject.toml'}:lambdas"),
+            *("--constraint", str(repository / "requirements.lock"), "--require-hashes"),
+            *("--excludes", excludes.name),
+            *("--only-binary", ":all:", "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM),
+        ]
+        finished = subprocess.run(command, check=False, capture_output=True, text=True, cwd=repository)
+    if finished.returncode:
+        raise PackageError(
+            f"the Lambdas' dependencies cannot be installed as locked:\n{finished.stderr.strip()}\n"
+            "if pyproject.toml changed, run `make lock`; if the network failed, try again"
+        )
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file() and not _is_install_record(path.relative_to(folder))
+    }
+
+
+def _is_install_record(path: Path) -> bool:
+    """Whether a file says how or where it was installed: not needed at run time, not reproducible."""
+    return (
+        path.parts[0] in {"bin", ".lock"}
+        or "__pycache__" in path.parts
+        or path.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
+    )
+
+
+def _uv(repository: Path) -> str:
+    own = repository / ".local" / "uv" / "bin" / "uv"
+    found = os.environ.get("UV") or (str(own) if own.exists() else shutil.which("uv"))
+    if not found:
+        raise PackageError("uv is not installed; `make setup` fetches it, or set UV to its path")
+    return found
+
+
+def main() -> int:
+    """Build into ``build/`` and say what changed. Exit code 1 with one message when it cannot."""
+    try:
+        built = package(REPOSITORY, REPOSITORY / "build")
+    except PackageError as error:
+        sys.stderr.write(f"package: {error}\n")
+        return 1
+    for artifact in built:
+        size = artifact.path.stat().st_size / 1e6
+        state = "built" if artifact.changed else "unchanged"
+        sys.stdout.write(f"{artifact.path.relative_to(REPOSITORY)}  {size:.2f} MB  {state}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Where a stack lives: what every component needs to name things and to build ARNs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from lambdas.contract.regions import partition_of
+
+
+@dataclass(frozen=True)
+class Place:
+    """``prefix`` (``fruits-eu``) begins every name in the stack."""
+
+    prefix: str
+    region: str
+    account_id: pulumi.Output[str]
+
+    @property
+    def partition(self) -> str:
+        """``aws``, or ``aws-eusc`` in the European Sovereign Cloud."""
+        return partition_of(self.region)
+
+    def arn(self, service: str, resource: str) -> pulumi.Output[str]:
+        """The ARN of a regional resource in this account."""
+        return pulumi.Output.concat(
+            f"arn:{self.partition}:{service}:{self.region}:", self.account_id, f":{resource}"
+        )
+
+    def bucket_arn(self, name: str) -> str:
+        """The ARN of a bucket by its name, whoever owns it."""
+        return f"arn:{self.partition}:s3:::{name}"
+
+    def managed_policy(self, name: str) -> str:
+        """The ARN of a policy that AWS maintains."""
+        return f"arn:{self.partition}:iam::aws:policy/{name}"

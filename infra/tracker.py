@@ -1,0 +1,108 @@
+"""The tracker Lambda, the EMR events that trigger it, and the topic on which it tells people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import iam
+from infra.function import Function, FunctionArgs
+from infra.ledger import Ledger
+from infra.place import Place
+from infra.storage import Storage
+from lambdas.contract.layout import RUNS
+from lambdas.contract.settings import TrackerSettings
+
+TIMEOUT_SECONDS = 60
+MEMORY_MB = 256
+EVENT_TYPES = ("EMR Cluster State Change", "EMR Step Status Change")
+
+
+@dataclass(frozen=True)
+class TrackerArgs:
+    """``notification_email`` None means that nobody is subscribed yet."""
+
+    archive: Path
+    storage: Storage
+    ledger: Ledger
+    notification_email: str | None
+    log_retention_days: int
+
+
+class Tracker(pulumi.ComponentResource):
+    """EMR state events -> tracker Lambda -> ledger, ``status.json`` and topic."""
+
+    def __init__(self, place: Place, args: TrackerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("fruits:infra:Tracker", f"{place.prefix}-tracker", None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.topic = aws.sns.Topic(f"{place.prefix}-runs", opts=child)
+        if args.notification_email:
+            aws.sns.TopicSubscription(
+                f"{place.prefix}-email",
+                topic=self.topic.arn,
+                protocol="email",
+                endpoint=args.notification_email,
+                opts=child,
+            )
+        settings = pulumi.Output.all(
+            data_bucket=args.storage.bucket.id, ledger_table=args.ledger.table.name, topic_arn=self.topic.arn
+        ).apply(lambda known: TrackerSettings(**known))
+        self.function = Function(
+            place,
+            FunctionArgs(
+                name="tracker",
+                description="Follows EMR clusters and keeps each run's record and status",
+                archive=args.archive,
+                handler="lambdas.tracker.handler.handler",
+                environment=settings.apply(TrackerSettings.to_env),
+                statements=_access(place, args, self.topic),
+                timeout_seconds=TIMEOUT_SECONDS,
+                memory_mb=MEMORY_MB,
+                log_retention_days=args.log_retention_days,
+            ),
+            opts=child,
+        ).function
+        rule = aws.cloudwatch.EventRule(
+            f"{place.prefix}-emr",
+            description="State changes of EMR clusters and steps",
+            event_pattern=json.dumps({"source": ["aws.emr"], "detail-type": list(EVENT_TYPES)}),
+            opts=child,
+        )
+        permission = aws.lambda_.Permission(
+            f"{place.prefix}-tracker-from-events",
+            function=self.function.name,
+            action="lambda:InvokeFunction",
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=child,
+        )
+        aws.cloudwatch.EventTarget(
+            f"{place.prefix}-tracker",
+            rule=rule.name,
+            arn=self.function.arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )
+        self.register_outputs({"function": self.function.name})
+
+
+def _access(place: Place, args: TrackerArgs, topic: aws.sns.Topic) -> list[iam.Statement]:
+    bucket_arn = args.storage.bucket.arn
+    return [
+        iam.Statement("ReadPlansAndReports", ["s3:GetObject"], iam.objects(bucket_arn, [RUNS])),
+        iam.Statement("WriteStatus", ["s3:PutObject"], iam.objects(bucket_arn, [RUNS])),
+        # Lets S3 say that a report is missing (404); without, it says that access is denied (403).
+        iam.Statement(
+            "MissReports", ["s3:ListBucket"], [bucket_arn], {"StringLike": {"s3:prefix": f"{RUNS}*"}}
+        ),
+        iam.Statement("KeepLedger", ["dynamodb:GetItem", "dynamodb:UpdateItem"], [args.ledger.table.arn]),
+        iam.Statement(
+            "InspectClusters",
+            ["elasticmapreduce:DescribeCluster", "elasticmapreduce:ListSteps"],
+            [place.arn("elasticmapreduce", "cluster/*")],
+        ),
+        iam.Statement("TellPeople", ["sns:Publish"], [topic.arn]),
+    ]

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.config import ConfigInvalid, NodePackages, StackConfig, locked_spark_version, validate
+from infra.program import LOCK_FILE, REPOSITORY
+from lambdas.contract.regions import EU_REGIONS, NOT_EU_DESPITE_THE_NAME
+
+SPARK = "3.5.6"
+
+
+def check(**values: Any) -> StackConfig:
+    return validate({"aws:region": "eu-west-1", **values}, locked_spark=SPARK)
+
+
+def faults_of(**values: Any) -> str:
+    with pytest.raises(ConfigInvalid) as raised:
+        check(**values)
+    return "\n".join(raised.value.faults)
+
+
+@pytest.mark.parametrize("region", EU_REGIONS)
+def test_every_region_in_the_eu_is_accepted(region: str) -> None:
+    assert validate({"aws:region": region}, locked_spark=SPARK).region == region
+
+
+@pytest.mark.parametrize("region", [*NOT_EU_DESPITE_THE_NAME, "us-east-1", "eu-west-9", "EU-WEST-1", "eu"])
+def test_every_other_region_is_refused_with_the_list_of_allowed_ones(region: str) -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        validate({"aws:region": region}, locked_spark=SPARK)
+    message = str(raised.value)
+    assert repr(region) in message
+    assert all(allowed in message for allowed in EU_REGIONS)
+
+
+def test_london_is_refused_for_what_it_is_and_paris_is_named() -> None:
+    with pytest.raises(ConfigInvalid, match=r"London.*left the EU.*Paris is eu-west-3"):
+        validate({"aws:region": "eu-west-2"}, locked_spark=SPARK)
+
+
+def test_a_missing_region_names_the_command_that_sets_it() -> None:
+    with pytest.raises(ConfigInvalid, match="pulumi config set aws:region"):
+        validate({}, locked_spark=SPARK)
+
+
+@given(st.text(max_size=20).filter(lambda text: text not in EU_REGIONS))
+def test_no_text_that_is_not_on_the_list_passes_for_a_region(region: str) -> None:
+    with pytest.raises(ConfigInvalid):
+        validate({"aws:region": region}, locked_spark=SPARK)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    text = faults_of(
+        dataBucketName="s3://Photos",
+        imageBuckets=["ok-bucket", "No_Bucket"],
+        releaseLabel="emr-6.15.0",
+        subnetIds=["subnet-1"],
+        nodePackages="docker",
+        logRetentionDays=31,
+        notificationEmail="me",
+    )
+    for part in (
+        "dataBucketName: 's3://Photos' is not a bucket name",
+        "imageBuckets: 'No_Bucket' is not a bucket name",
+        "releaseLabel: 'emr-6.15.0' is not a release whose Spark version we know",
+        "subnetIds: 'subnet-1' is not a subnet id",
+        "nodePackages: 'docker' is neither 'wheelhouse' nor 'preinstalled'",
+        "logRetentionDays: CloudWatch Logs does not offer 31 days; the nearest is 30",
+        "notificationEmail: 'me' is not an e-mail address",
+    ):
+        assert part in text
+    assert "ok-bucket" not in text
+
+
+def test_a_text_where_a_list_belongs_says_how_to_set_a_list() -> None:
+    assert "pulumi config set --path 'imageBuckets[0]'" in faults_of(imageBuckets="photos")
+
+
+def test_a_release_with_another_spark_than_the_lock_file_is_refused() -> None:
+    text = faults_of(releaseLabel="emr-7.10.0")
+    assert "has Spark 3.5.5" in text
+    assert "requirements.lock has pyspark 3.5.6; choose emr-7.12.0" in text
+
+
+def test_the_default_release_has_the_spark_of_the_lock_file() -> None:
+    config = validate({"aws:region": "eu-west-1"}, locked_spark=locked_spark_version(LOCK_FILE.read_text()))
+    assert config == StackConfig(region="eu-west-1")
+
+
+def test_a_lock_file_without_pyspark_says_so() -> None:
+    with pytest.raises(ValueError, match="pins no pyspark"):
+        locked_spark_version("boto3==1.0\n")
+
+
+def project() -> dict[str, Any]:
+    return dict(yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text()))
+
+
+def test_pulumi_yaml_describes_every_key_with_the_default_of_the_code() -> None:
+    described = {key.removeprefix("fruits:"): value for key, value in project()["config"].items()}
+    assert all(value["description"] for value in described.values())
+    given_defaults = {key: value["default"] for key, value in described.items() if "default" in value}
+    assert check(**given_defaults) == check()
+    assert set(given_defaults) == {
+        "imageBuckets",
+        "releaseLabel",
+        "subnetIds",
+        "nodePackages",
+        "logRetentionDays",
+        "keepDataOnDestroy",
+    }
+
+
+def test_the_eu_stack_is_in_ireland() -> None:
+    stack = yaml.safe_load((REPOSITORY / "Pulumi.eu.yaml").read_text())
+    assert validate(stack["config"], locked_spark=SPARK).region == "eu-west-1"
+
+
+def test_nodes_install_from_the_wheelhouse_unless_told_otherwise() -> None:
+    assert check().node_packages is NodePackages.WHEELHOUSE
+    assert check(nodePackages="preinstalled").node_packages is NodePackages.PREINSTALLED
+
+
+def test_the_program_folder_of_pulumi_yaml_holds_a_main() -> None:
+    assert (REPOSITORY / Path(project()["main"]) / "__main__.py").is_file()

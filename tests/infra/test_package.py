@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infra.package import PackageError, package
+from infra.program import REPOSITORY
+
+INPUTS = ("lambdas", "spark", "pyproject.toml", "requirements.lock")
+
+
+def copy_of_the_repository(folder: Path) -> Path:
+    for name in INPUTS:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            folder.mkdir(exist_ok=True)
+            shutil.copyfile(source, folder / name)
+    (folder / "spark" / "step.py").touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_of_the_repository(tmp_path_factory.mktemp("package") / "one")
+
+
+@pytest.fixture(scope="module")
+def build(repository: Path) -> Path:
+    package(repository, repository / "build")
+    return repository / "build"
+
+
+def names(archive: Path) -> list[str]:
+    with zipfile.ZipFile(archive) as opened:
+        return opened.namelist()
+
+
+def test_the_same_sources_in_another_folder_make_the_same_bytes(build: Path, tmp_path: Path) -> None:
+    other = copy_of_the_repository(tmp_path / "two")
+    package(other, other / "build")
+    for name in ("launcher.zip", "tracker.zip", "job.zip", "step.py"):
+        assert (other / "build" / name).read_bytes() == (build / name).read_bytes()
+
+
+def test_nothing_is_done_when_nothing_changed(repository: Path, build: Path) -> None:
+    started = time.monotonic()
+    built = package(repository, build)
+    assert time.monotonic() - started < 0.3
+    assert not any(artifact.changed for artifact in built)
+
+
+def test_only_what_a_change_concerns_is_built_again(repository: Path, build: Path) -> None:
+    (repository / "spark" / "more.py").write_text("more = 1\n")
+    assert {a.path.name for a in package(repository, build) if a.changed} == {"job.zip"}
+    (repository / "spark" / "more.py").unlink()
+    assert {a.path.name for a in package(repository, build) if a.changed} == {"job.zip"}
+
+
+def test_lambda_zips_hold_their_code_and_what_the_runtime_lacks(build: Path) -> None:
+    inside = names(build / "launcher.zip")
+    assert inside == sorted(inside)
+    tops = {name.split("/")[0] for name in inside}
+    assert {"lambdas", "aws_lambda_powertools", "pydantic", "pydantic_core"} <= tops
+    assert not tops & {"boto3", "botocore", "bin", "infra", "spark"}
+    assert not [name for name in inside if "RECORD" in name or "__pycache__" in name]
+    assert not [name for name in inside if name.startswith("lambdas/tracker/")]
+    with zipfile.ZipFile(build / "launcher.zip") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_native_code_in_the_zips_is_for_lambdas_platform(build: Path) -> None:
+    native = [name for name in names(build / "tracker.zip") if name.endswith(".so")]
+    assert native
+    assert all("cpython-311-x86_64-linux-gnu" in name for name in native)
+
+
+@pytest.mark.parametrize("function", ["launcher", "tracker"])
+def test_a_handler_imports_from_its_zip_and_the_runtime_alone(
+    function: str, build: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(build / f"{function}.zip") as archive:
+        archive.extractall(tmp_path)
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    site = Path(sys.prefix) / "lib" / "python3.11" / "site-packages"
+    for name in ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3"):
+        (runtime / name).symlink_to(site / name)
+    program = (
+        f"import sys; sys.path[:0] = {[str(tmp_path), str(runtime)]!r}; import lambdas.{function}.handler"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_the_job_zip_is_pure_python_and_holds_only_the_contract_of_the_lambdas(build: Path) -> None:
+    inside = names(build / "job.zip")
+    assert all(name.endswith(".py") for name in inside)
+    assert "lambdas/contract/plan.py" in inside
+    assert not [n for n in inside if n.startswith("lambdas/") and n.count("/") > 1 and "contract" not in n]
+
+
+def test_a_tampered_lock_file_builds_nothing(repository: Path, build: Path, tmp_path: Path) -> None:
+    other = copy_of_the_repository(tmp_path / "tampered")
+    lock = other / "requirements.lock"
+    lines = lock.read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("pydantic=="))
+    for number in range(start + 1, len(lines)):
+        if not lines[number].startswith("    --hash"):
+            break
+        lines[number] = f"    --hash=sha256:{'0' * 64}" + (" \\" if lines[number].endswith("\\") else "")
+    lock.write_text("\n".join(lines))
+    with pytest.raises(PackageError, match="cannot be installed as locked"):
+        package(other, other / "build")
+    assert not (other / "build" / "launcher.zip").exists()
+
+
+def test_a_missing_uv_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UV", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    other = copy_of_the_repository(tmp_path / "without-uv")
+    with pytest.raises(PackageError, match="make setup"):
+        package(other, other / "build")

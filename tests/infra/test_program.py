@@ -1,0 +1,259 @@
+"""What the program declares, without creating anything."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra.artifacts import ArtifactMissing
+from infra.config import ConfigInvalid
+from infra.emr import NODE_PYTHON
+from infra.local.deploy import deploy, run
+from infra.program import REPOSITORY
+from lambdas.contract.settings import LauncherSettings, TrackerSettings
+from tests.infra.conftest import ACCOUNT_ID, RecordingProvider
+
+PREINSTALLED = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
+WITHOUT_RESOURCE_IN_AWS = {"elasticmapreduce:RunJobFlow", "elasticmapreduce:ListClusters"}
+
+
+def preview(build: Path, **config: str) -> RecordingProvider:
+    provider = RecordingProvider()
+    deploy(provider, stack="eu", config={**PREINSTALLED, **config}, build=build)
+    return provider
+
+
+@pytest.fixture(scope="module")
+def declared(build: Path) -> RecordingProvider:
+    return preview(build)
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_nothing_of_the_bucket_can_become_public(declared: RecordingProvider) -> None:
+    block = declared.one("BucketPublicAccessBlock")
+    assert [block[key] for key in ("blockPublicAcls", "blockPublicPolicy")] == [True, True]
+    assert [block[key] for key in ("ignorePublicAcls", "restrictPublicBuckets")] == [True, True]
+    assert declared.one("BucketOwnershipControls")["rule"]["objectOwnership"] == "BucketOwnerEnforced"
+
+
+def test_the_bucket_refuses_plain_http(declared: RecordingProvider) -> None:
+    (statement,) = json.loads(declared.one("BucketPolicy")["policy"])["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    bucket, objects = statement["Resource"]
+    assert objects == f"{bucket}/*"
+
+
+def test_the_bucket_is_versioned_encrypted_and_forgets_what_was_replaced(
+    declared: RecordingProvider,
+) -> None:
+    assert declared.one("BucketVersioning")["versioningConfiguration"]["status"] == "Enabled"
+    (encryption,) = declared.one("BucketServerSideEncryptionConfiguration")["rules"]
+    assert encryption["applyServerSideEncryptionByDefault"]["sseAlgorithm"] == "AES256"
+    (rule,) = declared.one("BucketLifecycleConfiguration")["rules"]
+    assert rule["noncurrentVersionExpiration"]["noncurrentDays"] == 30
+    assert rule["abortIncompleteMultipartUpload"]["daysAfterInitiation"] == 7
+
+
+def test_data_survives_destruction_unless_configured_otherwise(build: Path) -> None:
+    assert preview(build).one("Bucket")["forceDestroy"] is False
+    assert preview(build, **{"fruits:keepDataOnDestroy": "false"}).one("Bucket")["forceDestroy"] is True
+
+
+def test_only_created_manifests_trigger_the_launcher(declared: RecordingProvider) -> None:
+    (target,) = declared.one("BucketNotification")["lambdaFunctions"]
+    assert target["events"] == ["s3:ObjectCreated:*"]
+    assert (target["filterPrefix"], target["filterSuffix"]) == ("manifests/", ".json")
+    permission = next(p for p in declared.all_of("Permission") if p["principal"] == "s3.amazonaws.com")
+    assert permission["sourceAccount"] == ACCOUNT_ID
+    assert permission["sourceArn"].endswith("fruits-eu-data")
+
+
+def test_the_ledger_is_on_demand_encrypted_and_restorable(declared: RecordingProvider) -> None:
+    table = declared.one("Table")
+    assert (table["billingMode"], table["hashKey"]) == ("PAY_PER_REQUEST", "run_id")
+    assert table["pointInTimeRecovery"]["enabled"]
+    assert table["serverSideEncryption"]["enabled"]
+
+
+def test_no_action_has_a_wildcard_and_every_resource_is_named_where_aws_allows_it(
+    declared: RecordingProvider,
+) -> None:
+    for role in ("launcher", "tracker", "emr-nodes", "emr-service"):
+        statements = declared.statements(role)
+        assert statements
+        for statement in statements:
+            actions = as_list(statement["Action"])
+            assert not [action for action in actions if "*" in action]
+            if "*" in as_list(statement["Resource"]):
+                assert set(actions) <= WITHOUT_RESOURCE_IN_AWS
+
+
+def test_the_launcher_passes_exactly_two_roles_each_to_its_own_service(declared: RecordingProvider) -> None:
+    passed = {
+        statement["Condition"]["StringEquals"]["iam:PassedToService"]: statement["Resource"]
+        for statement in declared.statements("launcher")
+        if "iam:PassRole" in statement["Action"]
+    }
+    assert passed == {
+        "elasticmapreduce.amazonaws.com": ["arn:test:iam/role:::fruits-eu-emr-service"],
+        "ec2.amazonaws.com": ["arn:test:iam/role:::fruits-eu-emr-nodes"],
+    }
+
+
+def test_only_emr_of_this_account_may_take_the_service_role(declared: RecordingProvider) -> None:
+    role = next(r for r in declared.all_of("Role") if "EMR itself" in r["description"])
+    (statement,) = json.loads(role["assumeRolePolicy"])["Statement"]
+    assert statement["Principal"] == {"Service": "elasticmapreduce.amazonaws.com"}
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT_ID}
+
+
+def test_nodes_write_only_what_steps_produce(declared: RecordingProvider) -> None:
+    written = {
+        resource.split("/", 1)[1].removeprefix("bucket:::fruits-eu-data/")
+        for statement in declared.statements("emr-nodes")
+        if "s3:PutObject" in statement["Action"]
+        for resource in statement["Resource"]
+    }
+    assert written == {
+        "runs/*",
+        "Results/*",
+        "Results_PCA/*",
+        "Results_CSV/*",
+        "quarantine/*",
+        "models/pca/*",
+        "logs/*",
+    }
+
+
+def test_further_image_buckets_are_read_only_and_by_name(build: Path) -> None:
+    declared = preview(build, **{"fruits:imageBuckets": '["my-photos"]'})
+    for role in ("launcher", "emr-nodes"):
+        allowed = {
+            action
+            for statement in declared.statements(role)
+            if any("my-photos" in resource for resource in as_list(statement["Resource"]))
+            for action in as_list(statement["Action"])
+        }
+        assert allowed <= {"s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation"}
+        assert "s3:ListBucket" in allowed
+
+
+def test_the_partition_of_the_sovereign_cloud_is_used_throughout(build: Path) -> None:
+    declared = preview(build, **{"aws:region": "eusc-de-east-1"})
+    texts = json.dumps([declared.statements(role) for role in ("launcher", "tracker", "emr-nodes")])
+    assert "arn:aws-eusc:elasticmapreduce:eusc-de-east-1:" in texts
+    assert "arn:aws:" not in texts
+    assert declared.one("RolePolicyAttachment")["policyArn"].startswith("arn:aws-eusc:iam::aws:policy/")
+
+
+def test_functions_get_the_settings_that_their_handlers_read(declared: RecordingProvider) -> None:
+    environments = {
+        function["handler"]: function["environment"]["variables"] for function in declared.all_of("Function")
+    }
+    launcher = LauncherSettings.from_env(environments["lambdas.launcher.handler.handler"])
+    tracker = TrackerSettings.from_env(environments["lambdas.tracker.handler.handler"])
+    assert launcher.release_label == "emr-7.12.0"
+    assert launcher.model_key == "artifacts/model/stub.tflite"
+    assert launcher.weights == "untrained"
+    assert (launcher.bootstrap_key, launcher.wheelhouse_prefix) == ("", "")
+    assert tracker.ledger_table == launcher.ledger_table
+
+
+def test_functions_keep_their_logs_for_the_configured_time_and_retry(declared: RecordingProvider) -> None:
+    assert {group["retentionInDays"] for group in declared.all_of("LogGroup")} == {30}
+    assert {config["maximumRetryAttempts"] for config in declared.all_of("FunctionEventInvokeConfig")} == {2}
+
+
+def test_the_tracker_hears_of_clusters_and_steps(declared: RecordingProvider) -> None:
+    assert json.loads(declared.one("EventRule")["eventPattern"]) == {
+        "source": ["aws.emr"],
+        "detail-type": ["EMR Cluster State Change", "EMR Step Status Change"],
+    }
+
+
+def test_an_email_address_is_subscribed_only_when_given(build: Path, declared: RecordingProvider) -> None:
+    assert declared.all_of("TopicSubscription") == []
+    subscribed = preview(build, **{"fruits:notificationEmail": "me@example.org"})
+    assert subscribed.one("TopicSubscription")["endpoint"] == "me@example.org"
+
+
+def test_artifacts_are_named_by_their_content(build: Path) -> None:
+    keys = {inputs["key"] for inputs in preview(build).all_of("BucketObjectv2")}
+    assert len(keys) == 4
+    assert all(key.startswith("artifacts/") for key in keys)
+    assert any(re.fullmatch(r"artifacts/job-[0-9a-f]{12}\.zip", key) for key in keys)
+
+
+def test_the_wheelhouse_comes_with_its_bootstrap_action(build: Path) -> None:
+    wheelhouse = build / "wheelhouse"
+    wheelhouse.mkdir()
+    (wheelhouse / "requirements.txt").write_text("x==1 --hash=sha256:0\n")
+    (wheelhouse / "x-1-py3-none-any.whl").write_bytes(b"")
+    declared = preview(build, **{"fruits:nodePackages": "wheelhouse"})
+    function = next(f for f in declared.all_of("Function") if "launcher" in f["handler"])
+    settings = LauncherSettings.from_env(function["environment"]["variables"])
+    keys = {inputs["key"] for inputs in declared.all_of("BucketObjectv2")}
+    assert settings.bootstrap_key in keys
+    assert f"{settings.wheelhouse_prefix}x-1-py3-none-any.whl" in keys
+    assert f"{settings.wheelhouse_prefix}requirements.txt" in keys
+
+
+def test_the_bootstrap_action_makes_the_interpreter_that_the_steps_use() -> None:
+    script = (REPOSITORY / "infra" / "bootstrap.sh").read_text()
+    assert f"venv={NODE_PYTHON.removesuffix('/bin/python')}\n" in script
+    assert "--no-index" in script
+    assert "--require-hashes" in script
+
+
+def test_everything_that_can_be_tagged_is(declared: RecordingProvider) -> None:
+    tags = json.loads(declared.one("aws")["defaultTags"])["tags"]
+    assert tags == {"project": "fruits", "stack": "eu", "managed-by": "pulumi"}
+    unprovided = [
+        args.name
+        for args in declared.declared
+        if args.custom and args.typ.startswith("aws:") and not args.provider
+    ]
+    assert unprovided == []
+
+
+def test_a_missing_artifact_fails_the_preview_and_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactMissing, match="run `make package` first"):
+        deploy(RecordingProvider(), stack="eu", config=PREINSTALLED, build=tmp_path)
+
+
+def test_a_region_outside_the_eu_fails_the_preview_before_anything_is_declared(build: Path) -> None:
+    provider = RecordingProvider()
+    with pytest.raises(ConfigInvalid, match="London"):
+        deploy(provider, stack="eu", config={"aws:region": "eu-west-2"}, build=build)
+    assert provider.declared == []
+
+
+def test_faults_of_configuration_and_build_are_shown_without_a_traceback() -> None:
+    assert issubclass(ConfigInvalid, pulumi.RunError)
+    assert issubclass(ArtifactMissing, pulumi.RunError)
+
+
+def test_the_main_program_exports_what_a_person_needs_next(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported: dict[str, Any] = {}
+    monkeypatch.setattr("infra.program.BUILD", build)
+    monkeypatch.setattr(pulumi, "export", exported.__setitem__)
+
+    def program() -> dict[str, pulumi.Output[str]]:
+        runpy.run_path(str(REPOSITORY / "infra"), run_name="__main__")
+        return exported
+
+    outputs = run(RecordingProvider(), stack="eu", config=PREINSTALLED, program=program)
+    assert outputs["upload_command"] == f"aws s3 cp manifest.json s3://{outputs['data_bucket']}/manifests/"
+    assert outputs["manifest_prefix"].endswith("/manifests/")
