@@ -1,0 +1,21 @@
+"""A local Amazon EMR: the API that boto3 speaks, the lifecycle, and steps that really run.
+
+::
+
+    protocol       AWS JSON 1.1: requests validated and answers written per botocore's service model
+    authorization  may this caller do that? Asked of the local AWS, signature and policies included
+    operations     what each API operation means
+    lifecycle      the states of clusters and steps, pure
+    cluster        one thread a cluster that carries out what the lifecycle says comes next
+    node           programs run as a node of the cluster would, with its role's credentials
+    process        a program and all its children, ended as one
+    logs           step logs as EMR keeps them
+    events         state changes, told to EventBridge's targets
+    faults         what to let go wrong, for tests
+    endpoint       all of it together, behind HTTPS
+"""
+
+from infra.local.emr.endpoint import EmrEndpoint
+from infra.local.emr.faults import Faults
+
+__all__ = ["EmrEndpoint", "Faults"]

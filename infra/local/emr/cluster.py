@@ -1,0 +1,170 @@
+"""A cluster that lives: one thread that carries out what the lifecycle says comes next."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import botocore.exceptions
+
+from infra.local.emr import lifecycle
+from infra.local.emr.faults import ClusterFault, Faults
+from infra.local.emr.launch import Launch
+from infra.local.emr.lifecycle import Action, Cluster, Reason, ReasonCode, Step, StepFailure
+from infra.local.emr.logs import ProgramLogs
+from infra.local.emr.node import Node
+
+logger = logging.getLogger(__name__)
+
+Announce = Callable[[Cluster | None, Cluster, float], None]
+"""Told of each change: before (None: it is new), after, Unix time."""
+
+
+class ClusterRunner:
+    """Runs one cluster. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        *,
+        node: Node,
+        folder: Path,
+        announce: Announce,
+        faults: Faults,
+        fault: ClusterFault | None = None,
+    ) -> None:
+        """``folder`` receives the logs; ``fault`` is this cluster's entry of the script."""
+        self._cluster = launch.cluster
+        self._launch = launch
+        self._node = node
+        self._folder = folder
+        self._announce = announce
+        self._faults = faults
+        self._fault = fault
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._abandoned = False
+        self._thread = threading.Thread(target=self._run, name=f"emr-{launch.cluster.id}", daemon=True)
+
+    @property
+    def cluster(self) -> Cluster:
+        """The state now."""
+        return self._cluster
+
+    def start(self) -> None:
+        self._announce(None, self._cluster, self._cluster.created_at)
+        self._thread.start()
+
+    def set_termination_protected(self, *, protected: bool) -> None:
+        with self._lock:
+            self._cluster = dataclasses.replace(self._cluster, termination_protected=protected)
+
+    def terminate(self, reason: Reason) -> None:
+        """Begin to end the cluster; nothing happens if it is ending already."""
+        self._advance(functools.partial(lifecycle.shut_down, reason=reason, now=time.time()))
+        self._stop.set()
+
+    def abandon(self) -> None:
+        """Kill what runs and leave the cluster as it is: the endpoint is going away."""
+        self._abandoned = True
+        self._stop.set()
+
+    def join(self, timeout_seconds: float | None = None) -> None:
+        """Wait until the cluster has ended, or was abandoned and has nothing running any more."""
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        perform: dict[Action, Callable[[], None]] = {
+            Action.PROVISION: self._provision,
+            Action.BOOTSTRAP: self._bootstrap,
+            Action.RUN_STEP: self._run_step,
+            Action.WAIT: self._wait,
+            Action.RELEASE: self._release,
+        }
+        while not self._abandoned and (action := lifecycle.next_action(self._cluster)) is not None:
+            try:
+                perform[action]()
+            except Exception:
+                logger.exception("cluster %s met an internal error", self._cluster.id)
+                self.terminate(Reason(ReasonCode.INTERNAL_ERROR, "An internal error occurred"))
+
+    def _advance(self, transition: Callable[[Cluster], Cluster]) -> None:
+        """Move on, unless the cluster is ending: then whatever was going on has been overtaken."""
+        with self._lock:
+            if not self._cluster.is_ending:
+                self._change(transition(self._cluster))
+
+    def _change(self, after: Cluster) -> None:
+        before, self._cluster = self._cluster, after
+        # Within the lock, so that changes are told in their order.
+        self._announce(before, after, time.time())
+
+    def _provision(self) -> None:
+        slow = self._fault is ClusterFault.SLOW_START
+        self._stop.wait(self._faults.slow_starting_seconds if slow else self._faults.starting_seconds)
+        if self._fault is ClusterFault.SPOT_TIMEOUT:
+            message = "Provisioning timed out: the Spot capacity of an instance fleet was not fulfilled"
+            return self.terminate(Reason(ReasonCode.INSTANCE_FLEET_TIMEOUT, message))
+        try:
+            self._node.credentials()
+        except (botocore.exceptions.ClientError, IndexError) as error:
+            message = f"Invalid InstanceProfile: {self._node.instance_profile}. ({error})"
+            return self.terminate(Reason(ReasonCode.VALIDATION_ERROR, message))
+        return self._advance(lifecycle.provisioned)
+
+    def _bootstrap(self) -> None:
+        self._stop.wait(self._faults.bootstrapping_seconds)
+        instance = f"i-{self._cluster.id.removeprefix('j-').lower()}"
+        for number, action in enumerate(self._launch.bootstrap_actions, start=1):
+            logs = self._logs(f"node/{instance}/bootstrap-actions/{number}")
+            exit_code = self._node.run_bootstrap_action(action.path, action.arguments, logs, self._stop)
+            if exit_code != 0:
+                return self._bootstrap_failed(instance, number, logs.stderr_uri)
+        if self._fault is ClusterFault.BOOTSTRAP_FAILURE:
+            return self._bootstrap_failed(instance, 1, None)
+        return self._advance(lambda cluster: lifecycle.bootstrapped(cluster, time.time()))
+
+    def _bootstrap_failed(self, instance: str, number: int, log: str | None) -> None:
+        message = (
+            f"On the master instance ({instance}), bootstrap action {number} returned a non-zero return code"
+        )
+        self.terminate(Reason(ReasonCode.BOOTSTRAP_FAILURE, f"{message}; see {log}" if log else message))
+
+    def _run_step(self) -> None:
+        cluster = self._cluster
+        step = cluster.next_step
+        if step is None:
+            return  # it was cancelled a moment ago
+        self._advance(lambda cluster: lifecycle.step_started(cluster, time.time()))
+        failure = self._execute(step, cluster.steps.index(step))
+        self._advance(lambda cluster: lifecycle.step_ended(cluster, failure, time.time()))
+
+    def _execute(self, step: Step, number: int) -> StepFailure | None:
+        if self._fault is ClusterFault.STEP_FAILURE and number == 0:
+            return StepFailure("Unknown Error.", "this step was made to fail")
+        if self._faults.instant_steps:
+            return None
+        program = self._launch.steps[number]
+        logs = self._logs(f"steps/{step.id}")
+        if self._node.run_step(program.path, program.arguments, logs, self._stop) == 0:
+            return None
+        return StepFailure("Unknown Error.", logs.last_error(), logs.stderr_uri)
+
+    def _wait(self) -> None:
+        if not self._stop.wait(self._launch.idle_seconds):
+            message = f"Terminated by the auto-termination policy after {self._launch.idle_seconds} s idle"
+            self.terminate(Reason(ReasonCode.ALL_STEPS_COMPLETED, message))
+
+    def _release(self) -> None:
+        with self._lock:
+            self._change(lifecycle.released(self._cluster, time.time()))
+
+    def _logs(self, path: str) -> ProgramLogs:
+        uri = self._launch.log_uri
+        cluster = self._cluster.id
+        return ProgramLogs(self._folder / cluster / path, None if uri is None else uri / f"{cluster}/{path}")

@@ -1,0 +1,202 @@
+"""The EMR endpoint as a whole: HTTPS in front, clusters behind."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import itertools
+import logging
+import ssl
+import threading
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import botocore.exceptions
+
+from infra.local.emr import protocol
+from infra.local.emr.authorization import Authorizer, Refused
+from infra.local.emr.cluster import ClusterRunner
+from infra.local.emr.events import EventDelivery, state_events
+from infra.local.emr.faults import Faults
+from infra.local.emr.launch import Launch
+from infra.local.emr.lifecycle import Cluster
+from infra.local.emr.node import Node
+from infra.local.emr.operations import Operations
+from infra.local.emr.protocol import EmrError, validation_error
+from infra.local.ministack import client
+from infra.local.tls import TlsFiles
+from lambdas.contract.regions import partition_of
+
+logger = logging.getLogger(__name__)
+_FaultT = TypeVar("_FaultT")
+_STOP_SECONDS = 5.0
+"""How long last logs and events may take, should the local AWS have gone first."""
+
+
+class EmrEndpoint:
+    """``with EmrEndpoint(...) as emr:`` serves the EMR API at :attr:`url`, for ``AWS_ENDPOINT_URL_EMR``.
+
+    The constructor binds a free loopback port, so that the URL is known before anything runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        tls: TlsFiles,
+        environment: Mapping[str, str],
+        folder: Path,
+        slots: int = 2,
+        faults: Faults | None = None,
+    ) -> None:
+        """Bind a port.
+
+        Args:
+            tls: the certificate to serve with, and the CA of the local AWS.
+            environment: ``AWS_*`` variables that reach the local AWS as root; read by :meth:`start`.
+            folder: receives ``<cluster id>/steps/<step id>/{controller,stdout,stderr}``, live.
+            slots: Spark task slots of a cluster: the n of ``local[n]``.
+            faults: what to let go wrong.
+        """
+        self._tls = tls
+        self._environment = environment
+        self._folder = folder
+        self._slots = slots
+        self._faults = faults or Faults()
+        self._cluster_faults = _script(self._faults.clusters)
+        self._server = _Server(tls)
+        self.url = f"https://localhost:{self._server.server_port}"
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Serve. The local AWS must be up."""
+        region = self._environment["AWS_REGION"]
+        self._iam, self._sts = client("iam", self._environment), client("sts", self._environment)
+        account = self._sts.get_caller_identity()["Account"]
+        event_faults, launch_faults = _script(self._faults.events), _script(self._faults.launches)
+        self._events = EventDelivery(
+            functools.partial(client, environment=self._environment),
+            account=account,
+            region=region,
+            next_fault=lambda: next(event_faults),
+        )
+        self._operations = Operations(
+            self._new_runner,
+            arn_prefix=f"arn:{partition_of(region)}:elasticmapreduce:{region}:{account}:cluster/",
+            next_launch_fault=lambda: next(launch_faults),
+        )
+        self._authorizer = Authorizer(self._environment["AWS_ENDPOINT_URL"], self._tls.ca)
+        self._server.operations, self._server.authorizer = self._operations, self._authorizer
+        self._thread = threading.Thread(target=self._server.serve_forever, name="emr-api", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Kill what runs on the clusters, at once, and close the port. Harmless when not started."""
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._thread = None
+            runners = self._operations.runners()
+            for runner in runners:
+                runner.abandon()
+            for runner in runners:
+                runner.join(_STOP_SECONDS)
+            self._events.stop(_STOP_SECONDS)
+            self._authorizer.close()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _new_runner(self, launch: Launch) -> ClusterRunner:
+        node = Node(
+            cloud=self._environment,
+            iam=self._iam,
+            sts=self._sts,
+            instance_profile=launch.instance_profile,
+            spark_defaults=launch.spark_defaults,
+            slots=self._slots,
+        )
+        try:
+            node.role_arn()
+        except (botocore.exceptions.ClientError, IndexError) as error:
+            raise validation_error(f"Invalid InstanceProfile: {launch.instance_profile}.") from error
+        return ClusterRunner(
+            launch,
+            node=node,
+            folder=self._folder,
+            announce=self._announce,
+            faults=self._faults,
+            fault=next(self._cluster_faults),
+        )
+
+    def _announce(self, before: Cluster | None, after: Cluster, now: float) -> None:
+        for event in state_events(before, after, now):
+            self._events.send(event)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    operations: Operations
+    authorizer: Authorizer
+
+    def __init__(self, tls: TlsFiles) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self._tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls_context.load_cert_chain(tls.certificate, tls.key)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        # Wrapped here, in the connection's own thread, so that a slow handshake delays nobody else.
+        try:
+            with self._tls_context.wrap_socket(request, server_side=True) as connection:
+                super().finish_request(connection, client_address)
+        except OSError:
+            logger.debug("a connection to the EMR endpoint broke off", exc_info=True)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:  # the name that http.server calls
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        try:
+            self.server.authorizer.check(dict(self.headers), body)
+            request = protocol.parse_request(self.headers.get("X-Amz-Target", ""), body)
+            result = self.server.operations.perform(request)
+            self._answer(200, protocol.answer(request.operation, result))
+        except Refused as refused:
+            self._answer(refused.status, refused.body)
+        except EmrError as error:
+            self._answer(error.status, error.to_json())
+        except Exception:
+            logger.exception("the EMR endpoint failed")
+            failure = EmrError("InternalServerException", "the local EMR endpoint failed; see its log", 500)
+            self._answer(failure.status, failure.to_json())
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", protocol.CONTENT_TYPE)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's signature
+        logger.debug(format, *args)
+
+
+def _script(entries: Iterable[_FaultT | None]) -> Iterator[_FaultT | None]:
+    """The entries, then None for ever."""
+    return itertools.chain(entries, itertools.repeat(None))

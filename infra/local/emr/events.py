@@ -1,0 +1,185 @@
+"""State events as EMR sends them to EventBridge, delivered to the Lambda targets of matching rules.
+
+Shapes and messages: "Monitoring Amazon EMR events with CloudWatch" in the Amazon EMR Management
+Guide. The local EventBridge refuses ``source: aws.emr`` from outside, as AWS does, so targets are
+looked up and invoked from here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from infra.local.emr.faults import EventFault
+from infra.local.emr.lifecycle import Cluster, ClusterState, Step, StepState
+
+logger = logging.getLogger(__name__)
+
+_CLUSTER_MESSAGES = {
+    ClusterState.STARTING: "Amazon EMR cluster {it} was requested at {at} and is being created.",
+    ClusterState.RUNNING: "Amazon EMR cluster {it} began running steps at {at}.",
+    ClusterState.WAITING: "Amazon EMR cluster {it} finished running all pending steps at {at}.",
+    ClusterState.TERMINATED: "Amazon EMR Cluster {it} has terminated at {at} with a reason of {reason}.",
+    ClusterState.TERMINATED_WITH_ERRORS: (
+        "Amazon EMR Cluster {it} has terminated with errors at {at} with a reason of {reason}."
+    ),
+}
+_STEP_MESSAGES = {
+    StepState.PENDING: (
+        "INFO",
+        "Step {it} was added to Amazon EMR cluster {cluster} at {at} and is pending execution.",
+    ),
+    StepState.RUNNING: ("INFO", "Step {it} in Amazon EMR cluster {cluster} started running at {at}."),
+    StepState.COMPLETED: ("INFO", "Step {it} in Amazon EMR cluster {cluster} completed execution at {at}."),
+    StepState.FAILED: ("ERROR", "Step {it} in Amazon EMR cluster {cluster} failed at {at}."),
+    StepState.CANCELLED: (
+        "WARN",
+        "Cancellation request has succeeded for cluster step {it} in Amazon EMR cluster {cluster} at {at}.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class StateEvent:
+    """An event without its envelope."""
+
+    detail_type: str
+    time: float
+    detail: dict[str, str]
+
+
+def state_events(before: Cluster | None, after: Cluster, now: float) -> Iterator[StateEvent]:
+    """What EMR tells of the way from ``before`` (None: it did not exist) to ``after``; steps first.
+
+    EMR has no events for BOOTSTRAPPING, TERMINATING and INTERRUPTED.
+    """
+    if before is None:
+        yield from _cluster_event(after, now)
+    known = {step.id: step.state for step in before.steps} if before else {}
+    for step in after.steps:
+        if known.get(step.id) is not step.state:
+            yield from _step_event(after, step, now)
+    if before is not None and before.state is not after.state:
+        yield from _cluster_event(after, now)
+
+
+def _cluster_event(cluster: Cluster, now: float) -> Iterator[StateEvent]:
+    if cluster.state not in _CLUSTER_MESSAGES:
+        return
+    code = cluster.reason.code if cluster.reason else ""
+    reason = {"code": code, "message": cluster.reason.message} if cluster.reason else {"code": ""}
+    with_errors = cluster.state is ClusterState.TERMINATED_WITH_ERRORS
+    yield StateEvent(
+        "EMR Cluster State Change",
+        now,
+        {
+            "severity": "CRITICAL" if with_errors else "INFO",
+            "stateChangeReason": json.dumps(reason),
+            "name": cluster.name,
+            "clusterId": cluster.id,
+            "state": cluster.state,
+            "message": _CLUSTER_MESSAGES[cluster.state].format(
+                it=f"{cluster.id} ({cluster.name})", at=_minute(now), reason=code
+            ),
+        },
+    )
+
+
+def _step_event(cluster: Cluster, step: Step, now: float) -> Iterator[StateEvent]:
+    if step.state not in _STEP_MESSAGES:
+        return
+    severity, message = _STEP_MESSAGES[step.state]
+    yield StateEvent(
+        "EMR Step Status Change",
+        now,
+        {
+            "severity": severity,
+            "actionOnFailure": step.action_on_failure,
+            "stepId": step.id,
+            "name": step.name,
+            "clusterId": cluster.id,
+            "state": step.state,
+            "message": message.format(
+                it=f"{step.id} ({step.name})", cluster=f"{cluster.id} ({cluster.name})", at=_minute(now)
+            ),
+        },
+    )
+
+
+def _minute(now: float) -> str:
+    return f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+class EventDelivery:
+    """Delivers events one after another on its own thread, so that no cluster waits for a target.
+
+    ``client`` makes a boto3 client of the service it is given. ``next_fault`` is asked once an event.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[str], Any],
+        *,
+        account: str,
+        region: str,
+        next_fault: Callable[[], EventFault | None],
+    ) -> None:
+        self._events = client("events")
+        self._lambda = client("lambda")
+        self._account = account
+        self._region = region
+        self._next_fault = next_fault
+        self._queue: queue.SimpleQueue[StateEvent | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._deliver_all, name="emr-events", daemon=True)
+        self._thread.start()
+
+    def send(self, event: StateEvent) -> None:
+        """Hand over an event; returns at once."""
+        self._queue.put(event)
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Deliver what was handed over before, then end."""
+        self._queue.put(None)
+        self._thread.join(timeout_seconds)
+
+    def _deliver_all(self) -> None:
+        while (event := self._queue.get()) is not None:
+            fault = self._next_fault()
+            copies = {EventFault.LOST: 0, EventFault.DUPLICATED: 2, None: 1}[fault]
+            for _ in range(copies):
+                try:
+                    self._deliver(event)
+                except Exception:
+                    # Best effort, as EMR's: whoever needs the news must not depend on this alone.
+                    logger.exception("an event of cluster %s was not delivered", event.detail["clusterId"])
+
+    def _deliver(self, event: StateEvent) -> None:
+        envelope = json.dumps(
+            {
+                "version": "0",
+                "id": str(uuid.uuid4()),
+                "detail-type": event.detail_type,
+                "source": "aws.emr",
+                "account": self._account,
+                "time": f"{datetime.fromtimestamp(event.time, UTC):%Y-%m-%dT%H:%M:%SZ}",
+                "region": self._region,
+                "resources": [],
+                "detail": event.detail,
+            }
+        )
+        for rule in self._events.get_paginator("list_rules").paginate().search("Rules[]"):
+            pattern = rule.get("EventPattern")
+            if rule["State"] != "ENABLED" or pattern is None:
+                continue
+            if not self._events.test_event_pattern(EventPattern=pattern, Event=envelope)["Result"]:
+                continue
+            for target in self._events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
+                if ":lambda:" in target["Arn"]:
+                    self._lambda.invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=envelope)

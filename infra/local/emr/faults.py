@@ -1,0 +1,51 @@
+"""What to let go wrong, scripted: the n-th launch, cluster or event takes the n-th entry of its script.
+
+After a script's end all is well. A script is plain data, so a test can write it down or draw it
+from a seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class LaunchFault(Enum):
+    """What happens to a RunJobFlow call."""
+
+    THROTTLED = auto()
+    THROTTLED_BUT_CREATED = auto()
+    """The caller is refused, and the cluster exists all the same: EMR is known to do so."""
+
+
+class ClusterFault(Enum):
+    """What happens to a cluster."""
+
+    SLOW_START = auto()
+    SPOT_TIMEOUT = auto()
+    BOOTSTRAP_FAILURE = auto()
+    STEP_FAILURE = auto()
+    """Its first step fails without having run."""
+
+
+class EventFault(Enum):
+    """What happens to a state event, which EMR delivers at best effort."""
+
+    LOST = auto()
+    DUPLICATED = auto()
+
+
+@dataclass(frozen=True)
+class Faults:
+    """The scripts (None: all is well), and how long the stages of a cluster take.
+
+    ``instant_steps`` lets steps complete without running anything, for tests of the control plane.
+    """
+
+    launches: tuple[LaunchFault | None, ...] = ()
+    clusters: tuple[ClusterFault | None, ...] = ()
+    events: tuple[EventFault | None, ...] = ()
+    instant_steps: bool = False
+    starting_seconds: float = 0.3
+    slow_starting_seconds: float = 5.0
+    bootstrapping_seconds: float = 0.2

@@ -1,0 +1,108 @@
+"""From a RunJobFlow request to a cluster that can start, and what it has to run."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.local.emr.lifecycle import ActionOnFailure, Cluster, Step
+from infra.local.emr.logs import S3Uri
+from infra.local.emr.node import spark_defaults
+from infra.local.emr.protocol import validation_error
+
+IDLE_SECONDS = range(60, 604_801)
+"""What ``AutoTerminationPolicy.IdleTimeout`` may be."""
+MAX_STEPS = 256
+DEFAULT_INSTANCE_PROFILE = "EMR_EC2_DefaultRole"
+_ID_CHARACTERS = string.ascii_uppercase + string.digits
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a step (``path`` is its jar) or a bootstrap action (its script) runs."""
+
+    path: str
+    arguments: tuple[str, ...]
+
+    @classmethod
+    def from_request(cls, path: str, arguments: list[str] | None) -> Program:
+        return cls(path, tuple(arguments or ()))
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A cluster as it was asked for. ``steps`` is in the order of the cluster's steps.
+
+    ``idle_seconds`` is None where the cluster may wait for ever; ``log_uri`` where it keeps no logs.
+    """
+
+    cluster: Cluster
+    instance_profile: str
+    bootstrap_actions: tuple[Program, ...]
+    steps: tuple[Program, ...]
+    spark_defaults: Mapping[str, str]
+    log_uri: S3Uri | None = None
+    idle_seconds: float | None = None
+
+    @classmethod
+    def from_request(cls, request: Mapping[str, Any], now: float) -> Launch:
+        """Read a RunJobFlow request that fits its model; ``now`` is Unix seconds.
+
+        Raises:
+            EmrError: ValidationException, for what the model does not rule out and EMR refuses.
+        """
+        steps = request.get("Steps", [])
+        if len(steps) > MAX_STEPS:
+            raise validation_error(f"A maximum of {MAX_STEPS} steps are allowed; {len(steps)} were given")
+        return cls(
+            cluster=Cluster(
+                id=_new_id("j"),
+                name=request["Name"],
+                created_at=now,
+                steps=tuple(_new_step(step, now) for step in steps),
+                keep_alive=request["Instances"].get("KeepJobFlowAliveWhenNoSteps", False),
+                termination_protected=request["Instances"].get("TerminationProtected", False),
+            ),
+            instance_profile=request.get("JobFlowRole", DEFAULT_INSTANCE_PROFILE),
+            bootstrap_actions=tuple(
+                Program.from_request(
+                    action["ScriptBootstrapAction"]["Path"], action["ScriptBootstrapAction"].get("Args")
+                )
+                for action in request.get("BootstrapActions", [])
+            ),
+            steps=tuple(
+                Program.from_request(step["HadoopJarStep"]["Jar"], step["HadoopJarStep"].get("Args"))
+                for step in steps
+            ),
+            spark_defaults=spark_defaults(request.get("Configurations", [])),
+            log_uri=_log_uri(request.get("LogUri")),
+            idle_seconds=_idle_seconds(request.get("AutoTerminationPolicy", {}).get("IdleTimeout")),
+        )
+
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}-{''.join(secrets.choice(_ID_CHARACTERS) for _ in range(13))}"
+
+
+def _new_step(step: Mapping[str, Any], now: float) -> Step:
+    action = step.get("ActionOnFailure", ActionOnFailure.TERMINATE_CLUSTER)
+    return Step(_new_id("s"), step["Name"], ActionOnFailure(action), created_at=now)
+
+
+def _log_uri(uri: str | None) -> S3Uri | None:
+    try:
+        return None if uri is None else S3Uri.parse(uri)
+    except ValueError as error:
+        raise validation_error(f"Invalid log URI: {error}") from error
+
+
+def _idle_seconds(seconds: int | None) -> int | None:
+    if seconds is not None and seconds not in IDLE_SECONDS:
+        raise validation_error(
+            f"The idle timeout of an auto-termination policy is {IDLE_SECONDS[0]} to {IDLE_SECONDS[-1]} "
+            f"seconds; it was {seconds}"
+        )
+    return seconds

@@ -1,0 +1,100 @@
+"""Clusters and steps in the words of the EMR API's answers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.utils import parse_timestamp
+
+from infra.local.emr.lifecycle import Cluster, Step
+
+
+def unix_seconds(timestamp: Any, *, default: float) -> float:
+    """A timestamp of a request (Unix seconds, or text) as Unix seconds."""
+    return default if timestamp is None else parse_timestamp(timestamp).timestamp()
+
+
+def cluster_summary(cluster: Cluster, arn: str) -> dict[str, Any]:
+    """A member of ListClusters' answer."""
+    reason = cluster.reason
+    return {
+        "Id": cluster.id,
+        "Name": cluster.name,
+        "Status": {
+            "State": cluster.state,
+            "StateChangeReason": {"Code": reason.code, "Message": reason.message} if reason else {},
+            "Timeline": {
+                "CreationDateTime": _time(cluster.created_at),
+                "ReadyDateTime": _time(cluster.ready_at),
+                "EndDateTime": _time(cluster.ended_at),
+            },
+        },
+        "NormalizedInstanceHours": 0,
+        "ClusterArn": arn,
+    }
+
+
+def cluster_detail(
+    cluster: Cluster, request: Mapping[str, Any], tags: Mapping[str, str], arn: str
+) -> dict[str, Any]:
+    """DescribeCluster's answer: the state now, and what RunJobFlow was asked for."""
+    instances = request["Instances"]
+    fleets = "InstanceFleets" in instances
+    return cluster_summary(cluster, arn) | {
+        "Ec2InstanceAttributes": {
+            "Ec2SubnetId": instances.get("Ec2SubnetId"),
+            "RequestedEc2SubnetIds": instances.get("Ec2SubnetIds"),
+            "IamInstanceProfile": request.get("JobFlowRole"),
+        },
+        "InstanceCollectionType": "INSTANCE_FLEET" if fleets else "INSTANCE_GROUP",
+        "LogUri": request.get("LogUri"),
+        "ReleaseLabel": request.get("ReleaseLabel"),
+        "AutoTerminate": not cluster.keep_alive,
+        "TerminationProtected": cluster.termination_protected,
+        "VisibleToAllUsers": request.get("VisibleToAllUsers", True),
+        "Applications": request.get("Applications", []),
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+        "ServiceRole": request.get("ServiceRole"),
+        "Configurations": request.get("Configurations", []),
+        "SecurityConfiguration": request.get("SecurityConfiguration"),
+        "StepConcurrencyLevel": request.get("StepConcurrencyLevel", 1),
+    }
+
+
+def step_summary(step: Step, program: Mapping[str, Any]) -> dict[str, Any]:
+    """A step of ListSteps' and DescribeStep's answers; ``program`` is its HadoopJarStep as requested."""
+    failure = step.failure
+    return {
+        "Id": step.id,
+        "Name": step.name,
+        "Config": {
+            "Jar": program["Jar"],
+            "Args": program.get("Args", []),
+            "MainClass": program.get("MainClass"),
+            "Properties": {item["Key"]: item["Value"] for item in program.get("Properties", [])},
+        },
+        "ActionOnFailure": step.action_on_failure,
+        "Status": {
+            "State": step.state,
+            "StateChangeReason": {},
+            "FailureDetails": failure
+            and {"Reason": failure.reason, "Message": failure.message, "LogFile": failure.log_file},
+            "Timeline": {
+                "CreationDateTime": _time(step.created_at),
+                "StartDateTime": _time(step.started_at),
+                "EndDateTime": _time(step.ended_at),
+            },
+        },
+    }
+
+
+def bootstrap_action(requested: Mapping[str, Any]) -> dict[str, Any]:
+    """A member of ListBootstrapActions' answer."""
+    script = requested["ScriptBootstrapAction"]
+    return {"Name": requested["Name"], "ScriptPath": script["Path"], "Args": script.get("Args", [])}
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

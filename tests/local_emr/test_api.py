@@ -1,0 +1,175 @@
+"""The EMR API as boto3 sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+from conftest import Cloud, Emr, shell_step, wait_until
+
+from infra.local.emr import Faults
+from infra.local.emr.faults import LaunchFault
+
+ALLOW_LAUNCH = {"Effect": "Allow", "Action": "elasticmapreduce:RunJobFlow", "Resource": "*"}
+
+
+def error_of(raised: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
+    error = raised.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_a_cluster_is_described_as_it_was_asked_for(instant_emr: Emr) -> None:
+    cluster_id = instant_emr.launch(
+        shell_step("true", name="featurize"),
+        Name="fruits-run",
+        Tags=[{"Key": "fruits:run_id", "Value": "apples-1"}],
+        Applications=[{"Name": "Spark"}],
+    )
+    instant_emr.wait_until_ended(cluster_id)
+
+    cluster = instant_emr.cluster(cluster_id)
+    assert cluster["Id"] == cluster_id
+    assert cluster["Name"] == "fruits-run"
+    assert cluster["ClusterArn"].endswith(f":cluster/{cluster_id}")
+    assert cluster["ReleaseLabel"] == "emr-7.12.0"
+    assert cluster["AutoTerminate"] is True
+    assert cluster["Tags"] == [{"Key": "fruits:run_id", "Value": "apples-1"}]
+    timeline = cluster["Status"]["Timeline"]
+    assert timeline["CreationDateTime"] <= timeline["ReadyDateTime"] <= timeline["EndDateTime"]
+
+
+def test_tags_can_be_added_and_removed(instant_emr: Emr) -> None:
+    cluster_id = instant_emr.launch(Tags=[{"Key": "a", "Value": "1"}])
+    instant_emr.api.add_tags(ResourceId=cluster_id, Tags=[{"Key": "b", "Value": "2"}])
+    instant_emr.api.remove_tags(ResourceId=cluster_id, TagKeys=["a"])
+
+    assert instant_emr.cluster(cluster_id)["Tags"] == [{"Key": "b", "Value": "2"}]
+
+
+def test_a_step_is_found_by_its_id(instant_emr: Emr) -> None:
+    cluster_id = instant_emr.launch(shell_step("true", name="one"), shell_step("true", name="two"))
+    step_id = instant_emr.steps(cluster_id)[1]["Id"]
+
+    step = instant_emr.api.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
+
+    assert step["Name"] == "two"
+    assert step["Config"]["Args"] == ["bash", "-c", "true"]
+
+
+def test_more_than_a_page_of_clusters_is_listed_newest_first_and_once_each(instant_emr: Emr) -> None:
+    launched = [instant_emr.launch() for _ in range(53)]
+
+    first = instant_emr.api.list_clusters()
+    pages = instant_emr.api.get_paginator("list_clusters").paginate()
+
+    assert len(first["Clusters"]) == 50
+    listed = [cluster["Id"] for page in pages for cluster in page["Clusters"]]
+    assert listed[: len(launched)] == launched[::-1]
+    assert len(listed) == len(set(listed))
+
+
+def test_more_than_a_page_of_steps_is_listed_newest_first(instant_emr: Emr) -> None:
+    cluster_id = instant_emr.launch(*(shell_step("true", name=str(number)) for number in range(53)))
+
+    pages = instant_emr.api.get_paginator("list_steps").paginate(ClusterId=cluster_id)
+
+    names = [step["Name"] for page in pages for step in page["Steps"]]
+    assert names == [str(number) for number in reversed(range(53))]
+
+
+def test_clusters_are_filtered_by_state_and_creation(instant_emr: Emr) -> None:
+    before = datetime.now(UTC)
+    ended = instant_emr.launch()
+    waiting = instant_emr.launch(Instances={"KeepJobFlowAliveWhenNoSteps": True})
+    instant_emr.wait_until_ended(ended)
+    wait_until(lambda: instant_emr.state(waiting) == "WAITING")
+
+    def ids(**filters: object) -> set[str]:
+        listed = instant_emr.api.list_clusters(**filters)["Clusters"]
+        return {cluster["Id"] for cluster in listed} & {ended, waiting}
+
+    assert ids(ClusterStates=["WAITING"]) == {waiting}
+    assert ids(CreatedAfter=before, ClusterStates=["TERMINATED"]) == {ended}
+    assert ids(CreatedAfter=datetime.now(UTC) + timedelta(hours=1)) == set()
+
+
+def test_an_unknown_cluster_is_named(instant_emr: Emr) -> None:
+    with pytest.raises(ClientError) as raised:
+        instant_emr.cluster("j-NOTTHERE")
+    assert error_of(raised) == ("InvalidRequestException", "Cluster id 'j-NOTTHERE' is not valid.")
+
+
+def test_an_unknown_instance_profile_is_refused_at_launch(instant_emr: Emr) -> None:
+    with pytest.raises(ClientError) as raised:
+        instant_emr.launch(JobFlowRole="nobody")
+    assert error_of(raised) == ("ValidationException", "Invalid InstanceProfile: nobody.")
+
+
+def test_an_operation_that_is_not_served_says_which_are(instant_emr: Emr) -> None:
+    with pytest.raises(ClientError) as raised:
+        instant_emr.api.list_studios()
+    code, message = error_of(raised)
+    assert code == "UnknownOperationException"
+    assert "ListStudios is not served" in message
+    assert "RunJobFlow" in message
+
+
+def test_protected_clusters_are_not_terminated_until_protection_is_cleared(instant_emr: Emr) -> None:
+    cluster_id = instant_emr.launch(
+        Instances={"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True}
+    )
+    with pytest.raises(ClientError) as raised:
+        instant_emr.api.terminate_job_flows(JobFlowIds=[cluster_id])
+    assert error_of(raised)[1].endswith("since they are termination protected.")
+
+    instant_emr.api.set_termination_protection(JobFlowIds=[cluster_id], TerminationProtected=False)
+    instant_emr.api.terminate_job_flows(JobFlowIds=[cluster_id])
+    assert instant_emr.wait_until_ended(cluster_id) == "TERMINATED"
+    assert instant_emr.reason(cluster_id)["Code"] == "USER_REQUEST"
+
+
+def test_a_throttled_launch_may_or_may_not_have_made_a_cluster(connect: Callable[..., Emr]) -> None:
+    script = (LaunchFault.THROTTLED, LaunchFault.THROTTLED_BUT_CREATED)
+    emr = connect(Faults(launches=script, instant_steps=True))
+
+    for expected in ([], ["fruits-run"]):
+        with pytest.raises(ClientError, match="Rate exceeded"):
+            emr.launch(Name="fruits-run")
+        assert [cluster["Name"] for cluster in emr.api.list_clusters()["Clusters"]] == expected
+    assert emr.launch(Name="third").startswith("j-")
+
+
+def assumed(cloud: Cloud, role_arn: str) -> dict[str, str]:
+    session = cloud.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="test")["Credentials"]
+    return {
+        "aws_access_key_id": session["AccessKeyId"],
+        "aws_secret_access_key": session["SecretAccessKey"],
+        "aws_session_token": session["SessionToken"],
+    }
+
+
+def test_a_caller_may_do_what_its_policies_allow_and_no_more(
+    cloud: Cloud, connect: Callable[..., Emr]
+) -> None:
+    role = cloud.make_role("launcher", "lambda.amazonaws.com", ALLOW_LAUNCH)
+    emr = connect(Faults(instant_steps=True), **assumed(cloud, role))
+
+    cluster_id = emr.launch()
+
+    with pytest.raises(ClientError) as raised:
+        emr.api.terminate_job_flows(JobFlowIds=[cluster_id])
+    code, message = error_of(raised)
+    assert code == "AccessDeniedException"
+    assert "assumed-role/launcher/test is not authorized" in message
+    assert "elasticmapreduce:TerminateJobFlows" in message
+
+
+def test_a_wrong_secret_is_refused(cloud: Cloud, connect: Callable[..., Emr]) -> None:
+    role = cloud.make_role("impostor", "lambda.amazonaws.com", {**ALLOW_LAUNCH, "Action": "*"})
+    emr = connect(**{**assumed(cloud, role), "aws_secret_access_key": "guessed"})
+
+    with pytest.raises(ClientError) as raised:
+        emr.api.list_clusters()
+    assert error_of(raised)[0] == "InvalidSignatureException"
