@@ -1,0 +1,139 @@
+"""``make demo``: the whole thing, for real, on this machine.
+
+Brings up the local cloud, uploads images and a manifest, shows the run live, fetches the results to
+``.local/demo/`` and takes the cloud down again. The exit code is the run's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from infra.local import results
+from infra.local.cloud import LocalCloud
+from infra.local.demo_view import RunView, show_rejection, show_result, warn_untrained
+from infra.local.sample_images import write_sample_images
+from infra.local.submit import (
+    NoImagesError,
+    dataset_name,
+    find_images,
+    manifest_for,
+    upload_images,
+    upload_manifest,
+)
+from infra.local.watch import Snapshot, follow
+from lambdas.contract import layout
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO_FOLDER = Path(".local/demo")
+BUILD = Path("build")
+SAMPLE_DATASET = "sample-fruits"
+RUN_TIMEOUT_SECONDS = 3600.0
+INTERRUPTED = 130
+"""Exit code after ctrl-C, by the shells' convention."""
+
+
+def main() -> int:
+    """Run the demo; returns the process's exit code."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--data", type=Path, help="a folder that holds a folder of images for each class")
+    parser.add_argument("--weights", help="MobileNetV2 weights without top, a Keras .h5 file")
+    options = parser.parse_args()
+    console = Console()
+    started = time.monotonic()
+    try:
+        folder, images = _images(options.data)
+        package(options.weights)
+        return run_demo(console, folder, images, started)
+    except NoImagesError as error:
+        console.print(f"[bold red]Cannot start:[/] {error}")
+        return 2
+    except subprocess.CalledProcessError as error:
+        # The packaging command has already said what is wrong and what to do.
+        return error.returncode
+    except KeyboardInterrupt:
+        console.print("\nStopped. The local cloud is down and nothing is left running.")
+        return INTERRUPTED
+
+
+def _images(data: Path | None) -> tuple[Path, list[Path]]:
+    if data is not None:
+        return data, find_images(data)
+    folder = DEMO_FOLDER / "images" / SAMPLE_DATASET
+    shutil.rmtree(folder, ignore_errors=True)
+    write_sample_images(folder)
+    return folder, find_images(folder)
+
+
+def package(weights: str | None) -> None:
+    """Build what a deployment uploads, with untrained weights if there really are no others.
+
+    Raises:
+        subprocess.CalledProcessError: it failed, and has said why.
+    """
+    subprocess.run([sys.executable, "-m", "infra.package"], check=True, cwd=ROOT)
+    chosen = ["--weights", weights] if weights else ["--allow-untrained"]
+    command = [sys.executable, "-m", "spark.package_model", "--out", str(BUILD / "model"), *chosen]
+    subprocess.run(command, check=True, cwd=Path.cwd())
+
+
+def run_demo(console: Console, folder: Path, images: list[Path], started: float) -> int:
+    """Upload, watch, fetch, show. Returns 0 when the run completed, else 1."""
+    model = json.loads((BUILD / "model" / "model.json").read_text())
+    if model["weights"] == "untrained":
+        warn_untrained(console)
+    dataset = dataset_name(folder)
+    with console.status("Starting the local cloud: MiniStack, the Pulumi program, the EMR endpoint..."):
+        cloud = LocalCloud(DEMO_FOLDER / "cloud", build=BUILD)
+        cloud.start()
+    try:
+        console.print(
+            f"[green]✓[/] local cloud is up: {len(cloud.resources)} resources of the Pulumi program"
+        )
+        s3, emr = cloud.client("s3"), cloud.client("emr")
+        with _upload_bar(console) as bar:
+            task = bar.add_task(f"Uploading {dataset}", total=len(images))
+            prefix = f"{layout.IMAGES}{dataset}/"
+            upload_images(s3, cloud.bucket, prefix, folder, images, on_uploaded=lambda: bar.advance(task))
+        run = upload_manifest(s3, cloud.bucket, dataset, manifest_for(cloud.bucket, dataset))
+        console.print(
+            f"[green]✓[/] uploaded s3://{cloud.bucket}/{run.key}: the event starts run [bold]{run.run_id}[/]"
+        )
+        with RunView(console) as view:
+            for snapshot in follow(s3, emr, cloud.bucket, run, RUN_TIMEOUT_SECONDS):
+                view.update(snapshot)
+        return _finish(console, cloud, snapshot, time.monotonic() - started)
+    finally:
+        cloud.stop()
+
+
+def _finish(console: Console, cloud: LocalCloud, last: Snapshot, elapsed: float) -> int:
+    if last.rejection:
+        show_rejection(console, last.rejection)
+        return 1
+    status = last.status or {}
+    fetched = results.fetch(cloud.client("s3"), cloud.bucket, DEMO_FOLDER, status)
+    show_result(console, status, fetched, cloud.folder, elapsed)
+    return 0 if status["state"] == "COMPLETED" else 1
+
+
+def _upload_bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""The main job, through the real event, the real Lambdas and real Spark steps."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from infra.local import results
+from infra.local.submit import Submitted
+from infra.local.watch import Snapshot
+from lambdas.contract import layout
+from lambdas.contract.run import cluster_name
+
+from .conftest import User
+
+SMALL = {"name": "mobilenet_v2", "image_size": 96}
+
+
+@pytest.fixture(scope="module")
+def finished(cloud: Any, sample: Path) -> tuple[User, Submitted, Snapshot]:
+    user = User(cloud)
+    user.uploads_images(sample, "happy")
+    run = user.uploads_manifest("happy", model=SMALL, pca={"components": 10})
+    return user, run, user.waits_for(run)
+
+
+@pytest.fixture(scope="module")
+def fetched(
+    finished: tuple[User, Submitted, Snapshot], tmp_path_factory: pytest.TempPathFactory
+) -> results.Fetched:
+    user, _, snapshot = finished
+    assert snapshot.status is not None
+    return results.fetch(user.s3, user.bucket, tmp_path_factory.mktemp("results"), snapshot.status)
+
+
+def test_a_manifest_upload_ends_in_a_completed_run_and_a_terminated_cluster(
+    finished: tuple[User, Submitted, Snapshot],
+) -> None:
+    _, run, snapshot = finished
+    assert snapshot.status is not None
+    assert snapshot.status["state"] == "COMPLETED", snapshot.status
+    assert snapshot.status["run_id"] == run.run_id
+    assert snapshot.cluster_state == "TERMINATED"
+
+
+def test_every_image_is_accounted_for(finished: tuple[User, Submitted, Snapshot]) -> None:
+    status = finished[2].status
+    assert status is not None
+    assert (status["images_in"], status["images_featurized"], status["images_quarantined"]) == (122, 120, 2)
+    assert status["quarantine_reasons"] == {"corrupt": 1, "unreadable_format": 1}
+
+
+def test_plain_pyarrow_reads_all_three_results(fetched: results.Fetched) -> None:
+    assert fetched.rows == {layout.FEATURES: 120, layout.PCA: 120, layout.CSV: 120, layout.QUARANTINE: 2}
+    run_folder = f"happy/{json.loads((fetched.folder / 'status.json').read_text())['run_id']}/"
+    features = results.open_table(fetched.folder, layout.FEATURES, run_folder)
+    assert features is not None
+    table = features.to_table()
+    matrix = np.array(table["features"].to_pylist())
+    assert matrix.shape == (120, 1280)
+    assert np.isfinite(matrix).all()
+    assert set(table["label"].to_pylist()) == {"apple", "banana", "blueberry", "kiwi", "lime", "orange"}
+    assert fetched.picture is not None
+
+
+def test_every_result_prefix_is_sealed_with_a_manifest_and_a_success_marker(fetched: results.Fetched) -> None:
+    for prefix in (layout.FEATURES, layout.PCA, layout.CSV):
+        names = {path.rsplit("/", 1)[1] for path in fetched.files if path.startswith(prefix)}
+        assert {layout.SUCCESS_MARKER, layout.DATASET_MANIFEST} <= names
+
+
+def test_step_logs_are_kept_where_emr_keeps_them(finished: tuple[User, Submitted, Snapshot]) -> None:
+    user, run, _ = finished
+    cluster = next(c for c in user.clusters() if c["Name"] == cluster_name(run.run_id))
+    listed = user.s3.list_objects_v2(Bucket=user.bucket, Prefix=f"{layout.LOGS}{cluster['Id']}/steps/")
+    assert {item["Key"].rsplit("/", 1)[1] for item in listed["Contents"]} >= {"stdout.gz", "stderr.gz"}
+
+
+def test_five_deliveries_of_one_event_launch_one_cluster(
+    finished: tuple[User, Submitted, Snapshot],
+) -> None:
+    user, run, _ = finished
+    event = s3_event(user.bucket, run)
+    deliver = user.cloud.client("lambda").invoke
+
+    def deliver_once(_: int) -> Any:
+        return deliver(
+            FunctionName=user.cloud.outputs["launcher_function"], Payload=json.dumps(event).encode()
+        )
+
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(deliver_once, range(5)))
+    assert all("FunctionError" not in answer for answer in answers)
+    assert sum(c["Name"] == cluster_name(run.run_id) for c in user.clusters()) == 1
+
+
+def test_a_second_version_of_the_manifest_is_a_second_run(
+    finished: tuple[User, Submitted, Snapshot],
+) -> None:
+    user, first, _ = finished
+    second = user.uploads_manifest("happy", model=SMALL, pca={"variance": 0.9})
+    assert second.run_id != first.run_id
+    status = user.waits_for(second).status
+    assert status is not None
+    assert status["state"] == "COMPLETED"
+    assert status["explained_variance"] >= 0.9
+
+
+def test_the_reference_engine_agrees_with_the_fast_one(
+    finished: tuple[User, Submitted, Snapshot], fetched: results.Fetched, tmp_path: Path
+) -> None:
+    user, _, _ = finished
+    run = user.uploads_manifest("happy", model=SMALL, engine="reference", pca={"components": 10})
+    status = user.waits_for(run).status
+    assert status is not None
+    assert status["state"] == "COMPLETED", status
+    reference = results.fetch(user.s3, user.bucket, tmp_path, status)
+    fast, slow = (
+        by_path(where, f"happy/{r}/") for where, r in ((fetched, finished[1].run_id), (reference, run.run_id))
+    )
+    assert fast.keys() == slow.keys()
+    for path, features in fast.items():
+        cosine = features @ slow[path] / (np.linalg.norm(features) * np.linalg.norm(slow[path]))
+        assert cosine >= 0.9999
+
+
+def by_path(fetched: results.Fetched, run_folder: str) -> dict[str, np.ndarray]:
+    table = results.open_table(fetched.folder, layout.FEATURES, run_folder)
+    assert table is not None
+    return {row["path"]: np.array(row["features"]) for row in table.to_table().to_pylist()}
+
+
+def s3_event(bucket: str, run: Submitted) -> dict[str, Any]:
+    """The event that S3 sends: the key is form-URL-encoded."""
+    return {
+        "Records": [
+            {
+                "eventVersion": "2.1",
+                "eventSource": "aws:s3",
+                "awsRegion": "eu-west-1",
+                "eventTime": "2026-01-01T00:00:00.000Z",
+                "eventName": "ObjectCreated:Put",
+                "userIdentity": {"principalId": "user"},
+                "requestParameters": {"sourceIPAddress": "127.0.0.1"},
+                "responseElements": {"x-amz-request-id": "1", "x-amz-id-2": "2"},
+                "s3": {
+                    "s3SchemaVersion": "1.0",
+                    "configurationId": "manifests",
+                    "bucket": {
+                        "name": bucket,
+                        "ownerIdentity": {"principalId": "o"},
+                        "arn": f"arn:aws:s3:::{bucket}",
+                    },
+                    "object": {
+                        "key": urllib.parse.quote_plus(run.key),
+                        "size": 1,
+                        "eTag": "0" * 32,
+                        "versionId": run.version_id,
+                        "sequencer": "0055AED6DCD90281E5",
+                    },
+                },
+            }
+        ]
+    }
