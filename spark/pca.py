@@ -1,0 +1,133 @@
+"""The pca step: published features to principal components, as Parquet, as CSV, and as a model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+from pyspark.sql import SparkSession
+
+from lambdas.contract.layout import part_name
+from lambdas.contract.plan import Plan
+from lambdas.contract.report import StepReport
+from spark.dataset import (
+    DatasetManifest,
+    Part,
+    Provenance,
+    encode_parquet,
+    publish,
+    read_part,
+    read_published,
+    write_part,
+)
+from spark.featurize import engine_of
+from spark.pca_model import PcaModel, feature_matrix
+from spark.progress import StepMonitor
+from spark.storage import Store, open_store, write
+
+SCORES_SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("pca", pa.list_(pa.float32()))])
+"""Scores are computed in float64 and kept in float32, as exact as the float32 features they come from."""
+
+
+def pca(
+    spark: SparkSession, store: Store, plan: Plan, monitor: StepMonitor, report: StepReport
+) -> StepReport:
+    """Run the step and complete its report.
+
+    Raises:
+        StepFailedError: the features are not complete, or have no variance; or storage or limits fail.
+    """
+    features = read_published(store, plan.layout.features)
+    with monitor.phase("fit"):
+        model: PcaModel = engine_of(plan).fit_pca(spark, plan, features)
+    with monitor.phase("score"):
+        scored = _score(spark, plan, features, model, monitor)
+    with monitor.phase("publish"):
+        outputs = _publish(store, plan, model, scored)
+    return dataclasses.replace(
+        report,
+        outputs=outputs,
+        pca_components=len(model.components),
+        explained_variance=float(model.explained_variance_ratio.sum()),
+        notes=_notes(plan, model, features.rows),
+    )
+
+
+def csv_columns(components: int) -> list[str]:
+    """``path, label, pc_01, ..``: numbered from 1 in at least two digits."""
+    width = max(2, len(str(components)))
+    return ["path", "label", *(f"pc_{number:0{width}d}" for number in range(1, components + 1))]
+
+
+def score_part(table: pa.Table, model: PcaModel) -> tuple[pa.Table, pa.Table]:
+    """A part of the features as a part of the scores: once with a list column, once a column a component."""
+    scores = model.transform(feature_matrix(table)).astype(np.float32)
+    rows, components = scores.shape
+    offsets = np.arange(rows + 1, dtype=np.int32) * components
+    names = [table.column("path").combine_chunks(), table.column("label").combine_chunks()]
+    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(scores.ravel()))
+    columns = [pa.array(np.ascontiguousarray(column)) for column in scores.T]
+    return (
+        pa.Table.from_arrays([*names, lists], schema=SCORES_SCHEMA),
+        pa.Table.from_arrays([*names, *columns], names=csv_columns(components)),
+    )
+
+
+def encode_csv(table: pa.Table) -> bytes:
+    """CSV with a header; text is quoted, an absent label is empty."""
+    sink = pa.BufferOutputStream()
+    csv.write_csv(table, sink)
+    return bytes(sink.getvalue())
+
+
+def _score(
+    spark: SparkSession, plan: Plan, features: DatasetManifest, model: PcaModel, monitor: StepMonitor
+) -> list[tuple[Part, Part | None]]:
+    """Write the scores of every part, one task each."""
+    context = spark.sparkContext
+    done = context.accumulator(0)
+    monitor.track(features.rows, lambda: (done.value, 0))
+    provenance = Provenance.of(plan)
+    shared = context.broadcast(model)
+
+    def run(parts: Iterable[tuple[int, Part]]) -> Iterator[tuple[Part, Part | None]]:
+        store = open_store(plan.root)
+        for number, part in parts:
+            lists, columns = score_part(read_part(store, plan.layout.features, part), shared.value)
+            data = encode_parquet(lists, provenance)
+            scores = write_part(store, plan.layout.pca, part_name(number, "parquet"), data, part.rows)
+            text = None
+            if plan.csv:
+                data = encode_csv(columns)
+                text = write_part(store, plan.layout.csv, part_name(number, "csv"), data, part.rows)
+            done.add(part.rows)
+            yield scores, text
+
+    parts = list(enumerate(features.parts))
+    return context.parallelize(parts, len(parts)).mapPartitions(run).collect()
+
+
+def _publish(
+    store: Store, plan: Plan, model: PcaModel, scored: Sequence[tuple[Part, Part | None]]
+) -> tuple[str, ...]:
+    """Declare the outputs complete, the model first: who sees scores can find what made them."""
+    layout, provenance = plan.layout, Provenance.of(plan)
+    write(store, f"{layout.pca_model}model.npz", model.to_npz())
+    write(store, f"{layout.pca_model}model.json", model.summary_json().encode())
+    publish(store, layout.pca, SCORES_SCHEMA, [scores for scores, _ in scored], provenance)
+    if not plan.csv:
+        return layout.pca, layout.pca_model
+    names = csv_columns(len(model.components))
+    schema = pa.schema([(name, pa.string() if i < 2 else pa.float32()) for i, name in enumerate(names)])
+    publish(store, layout.csv, schema, [text for _, text in scored if text], provenance)
+    return layout.pca, layout.csv, layout.pca_model
+
+
+def _notes(plan: Plan, model: PcaModel, rows: int) -> tuple[str, ...]:
+    asked, kept = plan.pca.components, len(model.components)
+    if asked is None or asked <= kept:
+        return ()
+    return (f"pca.components: {asked} were asked for; only {kept} exist in {rows} images",)

@@ -1,0 +1,64 @@
+"""Runs one step and leaves its report, whatever happens."""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+from collections.abc import Callable
+
+from pyspark.sql import SparkSession
+
+from lambdas.contract.plan import Plan
+from lambdas.contract.report import StepReport
+from spark.errors import StepFailedError, as_step_failure
+from spark.featurize import featurize
+from spark.pca import pca
+from spark.progress import StepMonitor
+from spark.storage import Store, open_store, write
+
+Step = Callable[[SparkSession, Store, Plan, StepMonitor, StepReport], StepReport]
+
+STEPS: dict[str, Step] = {"featurize": featurize, "pca": pca}
+
+
+def run_step(step: str, plan: Plan, spark: SparkSession) -> StepReport:
+    """Run ``step`` and write its report to ``plan.layout.step_report(step)``.
+
+    A failure is in the report, not raised; of a defect of ours the traceback goes to standard error.
+
+    Raises:
+        StepFailedError: the report itself cannot be written.
+    """
+    store = open_store(plan.root)
+    monitor = StepMonitor(store, plan, step, spark.sparkContext.cancelAllJobs)
+    report = StepReport(
+        step=step,
+        run_id=plan.run_id,
+        succeeded=True,
+        engine=plan.engine,
+        weights=plan.model.weights,
+        weights_sha256=plan.model.weights_sha256,
+        model_sha256=plan.model.sha256,
+        seconds={},
+    )
+    try:
+        with monitor:
+            report = STEPS[step](spark, store, plan, monitor, report)
+    except Exception as error:  # the report is where people look, so everything must end up in it
+        failure = as_step_failure(error)
+        if failure is None:
+            traceback.print_exc()
+            failure = StepFailedError(
+                "ours",
+                f"{step} failed: {_headline(error)}",
+                "see the traceback in the step's log, and report it",
+            )
+        report = dataclasses.replace(report, succeeded=False, error=failure.error)
+    report = dataclasses.replace(report, seconds=monitor.seconds)
+    write(store, plan.layout.step_report(step), report.to_json().encode())
+    return report
+
+
+def _headline(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"

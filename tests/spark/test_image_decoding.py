@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from lambdas.contract.report import QuarantineReason
+from spark.images import MAX_BYTES, Rejected, decode
+from tests.spark.pictures import encoded, hostile, jpeg, photo, unusual
+
+
+def pixels(data: bytes, size: int = 96) -> np.ndarray:
+    decoded = decode(data, size)
+    assert not isinstance(decoded, Rejected), decoded
+    return decoded
+
+
+def rgb(decoded: np.ndarray) -> np.ndarray:
+    return np.rint((decoded + 1) * 127.5)
+
+
+@pytest.mark.parametrize(("data", "reason"), hostile().values(), ids=hostile())
+def test_a_hostile_file_is_rejected_with_its_reason(data: bytes, reason: str) -> None:
+    rejected = decode(data, 96)
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == QuarantineReason(reason)
+    assert rejected.detail
+
+
+@pytest.mark.parametrize("data", unusual().values(), ids=unusual())
+def test_an_unusual_file_is_decoded(data: bytes) -> None:
+    decoded = pixels(data)
+    assert decoded.shape == (96, 96, 3)
+    assert decoded.dtype == np.float32
+    assert decoded.min() >= -1
+    assert decoded.max() <= 1
+
+
+def test_pixels_are_pillows_bicubic_scaled_as_keras_does() -> None:
+    picture = Image.open(BytesIO(jpeg(1)))
+    expected = np.asarray(picture.resize((96, 96), Image.Resampling.BICUBIC), np.float32) / 127.5 - 1
+    assert np.array_equal(pixels(jpeg(1)), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_rotated_photo_is_seen_upright(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = photo(1)
+    data = encoded(stored, "PNG", exif=exif)
+    with_tag = Image.open(BytesIO(data))
+    upright = encoded(ImageOps.exif_transpose(with_tag), "PNG")
+    assert np.array_equal(pixels(data), pixels(upright))
+
+
+def test_transparency_becomes_white() -> None:
+    clear = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
+    assert (rgb(pixels(encoded(clear, "PNG"))) == 255).all()
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0), (65535, 255), (32768, 128), (257, 1)])
+def test_sixteen_bit_grey_is_scaled_to_eight(value: int, expected: int) -> None:
+    picture = Image.fromarray(np.full((4, 4), value, np.uint16))
+    assert (rgb(pixels(encoded(picture, "PNG"))) == expected).all()
+
+
+def test_a_photo_with_broken_metadata_is_kept() -> None:
+    broken = encoded(photo(1), exif=b"Exif\0\0garbage that is no TIFF header")
+    assert np.array_equal(pixels(broken), pixels(encoded(photo(1))))
+
+
+def test_the_first_picture_of_a_phones_multi_picture_file_counts() -> None:
+    both = encoded(photo(1), "MPO", save_all=True, append_images=[photo(2)])
+    assert np.array_equal(pixels(both), pixels(encoded(photo(1))))
+
+
+def test_a_file_over_the_byte_limit_is_rejected() -> None:
+    rejected = decode(b"\xff\xd8\xff" + bytes(MAX_BYTES), 96)
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason is QuarantineReason.TOO_LARGE
+
+
+@given(data=st.binary(max_size=200))
+def test_any_bytes_are_decoded_or_rejected(data: bytes) -> None:
+    assert isinstance(decode(data, 96), Rejected | np.ndarray)
+
+
+@settings(max_examples=150)
+@given(data=st.data(), kind=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]))
+def test_a_damaged_picture_is_decoded_or_rejected(data: st.DataObject, kind: str) -> None:
+    original = bytearray(encoded(photo(1, 12, 10), kind))
+    at = data.draw(st.integers(0, len(original) - 1))
+    original[at : at + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=20))
+    assert isinstance(decode(bytes(original), 96), Rejected | np.ndarray)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.contract.plan import Source
+from spark.errors import StepFailedError
+from spark.index import ImageIndex, ImageRef, encode_index, ensure_index, list_images
+from spark.storage import open_store
+from tests.spark.conftest import PlanFactory
+
+REFS = st.builds(ImageRef, st.text(min_size=1), st.none() | st.integers(0, 2**40), st.none() | st.text())
+
+
+@given(images=st.lists(REFS, min_size=1, max_size=50), shard_images=st.integers(1, 60))
+def test_shards_hold_all_images_in_order_and_are_full_but_the_last(
+    images: list[ImageRef], shard_images: int
+) -> None:
+    data = encode_index(images, shard_images)
+    index = ImageIndex(data)
+    shards = [index.shard(number) for number in range(index.shards)]
+    assert [image for shard in shards for image in shard] == images
+    assert index.images == len(images)
+    assert all(len(shard) == shard_images for shard in shards[:-1])
+    assert encode_index(images, shard_images) == data
+
+
+def test_the_index_is_sorted_and_filtered_by_suffix_in_any_case(
+    make_plan: PlanFactory, mixed_images: Path, tmp_path: Path
+) -> None:
+    paths = [image.path for image in list_images(make_plan(tmp_path, mixed_images))]
+    assert paths == sorted(paths)
+    assert f"file://{mixed_images}/odd/UPPER.JPG" in paths
+    assert f"file://{mixed_images}/odd/sp ace é%20+#.jpg" in paths
+    assert not any(path.endswith(".txt") for path in paths)
+
+
+def test_overlapping_sources_count_an_image_once(
+    make_plan: PlanFactory, mixed_images: Path, tmp_path: Path
+) -> None:
+    everything, part = Source(f"file://{mixed_images}"), Source(f"file://{mixed_images}/class_0/")
+    once = list_images(make_plan(tmp_path, mixed_images))
+    assert list_images(make_plan(tmp_path, mixed_images, sources=(everything, part))) == once
+
+
+def test_named_keys_are_taken_as_they_are(make_plan: PlanFactory, mixed_images: Path, tmp_path: Path) -> None:
+    source = Source(f"file://{mixed_images}", keys=("odd/zero.jpg", "not/there.jpg"))
+    assert list_images(make_plan(tmp_path, mixed_images, sources=(source,))) == [
+        ImageRef(f"file://{mixed_images}/not/there.jpg"),
+        ImageRef(f"file://{mixed_images}/odd/zero.jpg"),
+    ]
+
+
+def test_an_earlier_attempts_index_is_used_although_images_came_since(
+    make_plan: PlanFactory, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "1.jpg").write_bytes(b"1")
+    plan = make_plan(tmp_path / "root", images)
+    store = open_store(plan.root)
+    first = ensure_index(store, plan)
+    (images / "2.jpg").write_bytes(b"2")
+    assert ensure_index(store, plan).images == first.images == 1
+
+
+@pytest.mark.parametrize("folder", ["empty", "not_there"])
+def test_no_image_at_all_is_the_users_to_correct(folder: str, make_plan: PlanFactory, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StepFailedError, match=r"no image below .*upload the images first"):
+        list_images(make_plan(tmp_path, tmp_path / folder))

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from spark.package_model import (
+    HDF5_SIGNATURE,
+    KERAS_FILE,
+    UNTRAINED,
+    ModelPackage,
+    Weights,
+    WeightsError,
+    cached_weights,
+    main,
+    package_model,
+    read_package,
+    read_weights,
+)
+from tests.spark.conftest import REPOSITORY
+
+NOWHERE = "http://127.0.0.1:9/weights.h5"
+
+
+def environment(keras_home: Path) -> dict[str, str]:
+    return {"KERAS_HOME": str(keras_home)}
+
+
+def test_weights_that_cannot_be_found_name_every_remedy(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError) as caught:
+        package_model(tmp_path, None, environment(tmp_path), allow_untrained=False, url=NOWHERE)
+    for remedy in ("--weights FILE", "WEIGHTS=FILE", str(tmp_path / "models"), "--allow-untrained"):
+        assert remedy in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(None, "cannot read the weights .* No such file"), (b"PK zip", "is not an HDF5 file")],
+)
+def test_a_wrong_file_exits_with_two_and_a_sentence(
+    content: bytes | None, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "weights.h5"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["--out", str(tmp_path / "out"), "--weights", str(path)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.search(text, line)
+
+
+def test_weights_of_another_network_are_refused_by_name(tmp_path: Path) -> None:
+    import h5py
+
+    path = tmp_path / "resnet.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = ["conv1"]
+        file.create_group("conv1").attrs["weight_names"] = []
+    done = subprocess.run(
+        [sys.executable, "-m", "spark.package_model", "--out", str(tmp_path / "out"), "--weights", str(path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "error: the weights resnet.h5 do not fit MobileNetV2" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_keras_cache_is_used_and_called_imagenet(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / KERAS_FILE).write_bytes(HDF5_SIGNATURE)
+    assert cached_weights(environment(tmp_path)) == Weights("imagenet", HDF5_SIGNATURE, ".h5")
+
+
+def test_a_package_that_matches_is_left_alone_without_tensorflow(model_folder: Path) -> None:
+    package = read_package(model_folder)
+    assert package is not None
+    code = "import sys; from spark.package_model import *; from pathlib import Path; "
+    code += f"print(read_package(Path({str(model_folder)!r})).sha256, 'tensorflow' in sys.modules)"
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [package.sha256, "False"]
+    assert time.monotonic() - began < 5
+    weights = read_weights(model_folder / package.weights_file)
+    assert package.file.startswith(f"mobilenet_v2-{package.sha256[:12]}")
+    assert weights.data.startswith(HDF5_SIGNATURE)
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> ModelPackage:
+    """A package of (empty) files in ``tmp_path/out`` that calls itself untrained."""
+    out = tmp_path / "out"
+    out.mkdir()
+    empty = hashlib.sha256(b"").hexdigest()
+    package = ModelPackage("mobilenet_v2", "m.tflite", empty, UNTRAINED, "w.h5", empty)
+    for name in (package.file, package.weights_file):
+        (out / name).write_bytes(b"")
+    (out / "model.json").write_text(json.dumps(dataclasses.asdict(package)))
+    return package
+
+
+def test_an_untrained_package_is_kept_only_where_untrained_is_allowed(
+    untrained: ModelPackage, tmp_path: Path
+) -> None:
+    out, home = tmp_path / "out", environment(tmp_path)
+    assert package_model(out, None, home, allow_untrained=True, url=NOWHERE) == untrained
+    with pytest.raises(WeightsError):
+        package_model(out, None, home, allow_untrained=False, url=NOWHERE)
+
+
+def test_a_damaged_package_does_not_count(tmp_path: Path) -> None:
+    assert read_package(tmp_path) is None
+    (tmp_path / "model.json").write_text('{"name": "mobilenet_v2"}')
+    assert read_package(tmp_path) is None
+
+
+def test_an_untrained_package_warns_unmissably(
+    untrained: ModelPackage,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("WEIGHTS", raising=False)
+    assert main(["--out", str(tmp_path / "out"), "--allow-untrained"]) == 0
+    assert "WARNING: no trained weights were found" in capsys.readouterr().err

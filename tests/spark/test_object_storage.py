@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark import storage
+from spark.errors import StepFailedError, raised_by_worker
+
+LINE = st.text(st.characters(categories=("L", "N", "P")), min_size=1)
+
+
+class FlakyBucket(ThreadingHTTPServer):
+    """An S3 endpoint that answers each GET with the next status of a list, then 200."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.statuses: list[int] = []
+        self.requests = 0
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: FlakyBucket
+
+    def do_GET(self) -> None:
+        self.server.requests += 1
+        status = self.server.statuses.pop(0) if self.server.statuses else 200
+        body = b"content" if status == 200 else b"<Error><Code>Injected</Code></Error>"
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+        self.send_header("ETag", '"1"')
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlakyBucket]:
+    server = FlakyBucket()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    storage.open_store.cache_clear()
+    yield server
+    storage.open_store.cache_clear()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_throttled_read_is_retried(bucket: FlakyBucket) -> None:
+    bucket.statuses = [503, 500]
+    assert storage.read_uri("s3://photos/a.jpg") == b"content"
+    assert bucket.requests == 3
+
+
+def test_a_refused_read_says_who_must_allow_it(bucket: FlakyBucket) -> None:
+    bucket.statuses = [403]
+    with pytest.raises(
+        StepFailedError, match=r"not allowed to read s3://photos/a\.jpg.*instance role"
+    ) as caught:
+        storage.read_uri("s3://photos/a.jpg")
+    assert caught.value.error.kind == "aws"
+
+
+def test_a_missing_object_is_no_failure_of_the_store(bucket: FlakyBucket) -> None:
+    bucket.statuses = [404]
+    with pytest.raises(FileNotFoundError):
+        storage.read_uri("s3://photos/a.jpg")
+
+
+def test_the_body_of_a_too_large_object_is_not_fetched(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(11))
+    assert storage.read_if_below(f"file://{tmp_path}/large", 10) == 11
+    assert storage.read_if_below(f"file://{tmp_path}/large", 11) == bytes(11)
+
+
+def test_only_the_first_writer_creates_an_object(tmp_path: Path) -> None:
+    store = storage.open_store(f"file://{tmp_path}")
+    assert storage.write_if_absent(store, "a/b", b"first")
+    assert not storage.write_if_absent(store, "a/b", b"second")
+    assert storage.read(store, "a/b") == b"first"
+
+
+@pytest.mark.parametrize("name", ["a b", "é", "100%", "x%20y", "a#b?", "a+b", "[1]", "~", ".hidden"])
+def test_names_are_taken_literally(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(name.encode())
+    [(uri, size, _)] = storage.list_below(f"file://{tmp_path}")
+    assert uri == f"file://{tmp_path}/{name}"
+    assert size == len(name.encode())
+    assert storage.read_uri(uri) == name.encode()
+
+
+def test_a_name_that_cannot_be_addressed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "new\nline.jpg").write_bytes(b"1")
+    with pytest.raises(StepFailedError, match="rename that object"):
+        list(storage.list_below(f"file://{tmp_path}"))
+
+
+def test_another_scheme_is_refused() -> None:
+    with pytest.raises(StepFailedError, match="cannot read 'https://"):
+        storage.read_uri("https://example.com/a.jpg")
+
+
+@given(kind=st.sampled_from(["user", "data", "aws", "ours"]), message=LINE, remedy=LINE)
+def test_a_workers_failure_reaches_the_driver_through_its_traceback(
+    kind: str, message: str, remedy: str
+) -> None:
+    failure = StepFailedError(kind, message, remedy)
+    text = (
+        f"Traceback (most recent call last):\n  File x\nspark.errors.StepFailedError: {failure}\n\n\tat org.x"
+    )
+    found = raised_by_worker(f"org.apache.spark.SparkException: Job aborted\n{text}")
+    assert found is not None
+    assert found.error == failure.error

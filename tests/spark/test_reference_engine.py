@@ -1,0 +1,90 @@
+"""The fast engine against the brief's own recipe, on the same images and weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from lambdas.contract.plan import PcaSpec, Plan, Source
+from lambdas.contract.report import StepReport
+from spark import fast, reference
+from spark.dataset import read_published
+from spark.pca_model import feature_matrix
+from spark.storage import open_store
+from tests.spark.conftest import PlanFactory, folder_of, run
+
+pytestmark = [  # PySpark's own
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:distutils Version classes are deprecated:DeprecationWarning"),
+]
+
+LARGEST_DIFFERENCE = 2e-4
+"""Between features of the two engines, which lie in 0..6: float32 sums in another order."""
+
+Run = tuple[Plan, list[StepReport]]
+
+
+@pytest.fixture(scope="module")
+def reference_run(
+    spark: SparkSession, make_plan: PlanFactory, mixed_images: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    plan = make_plan(tmp_path_factory.mktemp("reference"), mixed_images, engine="reference")
+    return plan, run(spark, plan, "featurize", "pca")
+
+
+def test_the_engines_agree_on_every_image(fast_run: Run, reference_run: Run) -> None:
+    ours, theirs = (
+        pq.read_table(folder_of(plan, plan.layout.features)) for plan, _ in (fast_run, reference_run)
+    )
+    for column in ("path", "label", "content_sha256"):
+        assert ours.column(column) == theirs.column(column)
+    assert ours.schema.equals(theirs.schema)
+    a, b = feature_matrix(ours).astype(float), feature_matrix(theirs).astype(float)
+    cosine = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    assert cosine.min() >= 0.9999
+    assert np.abs(a - b).max() <= LARGEST_DIFFERENCE
+
+
+def test_the_engines_quarantine_the_same_images(fast_run: Run, reference_run: Run) -> None:
+    ours, theirs = (
+        pq.read_table(folder_of(plan, plan.layout.quarantine)) for plan, _ in (fast_run, reference_run)
+    )
+    assert ours.to_pylist() == theirs.to_pylist()
+
+
+def test_the_engines_report_the_same(fast_run: Run, reference_run: Run) -> None:
+    for ours, theirs in zip(fast_run[1], reference_run[1], strict=True):
+        assert theirs.error is None
+        assert theirs.engine == "reference"
+        assert theirs.outputs == ours.outputs
+        assert theirs.quarantine_reasons == ours.quarantine_reasons
+        assert theirs.pca_components == ours.pca_components
+        assert theirs.explained_variance == pytest.approx(ours.explained_variance, abs=1e-5)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_pca_agrees_with_mllib_on_the_same_features(
+    spark: SparkSession, fast_run: Run, make_plan: PlanFactory, mixed_images: Path, standardize: bool
+) -> None:
+    root = folder_of(fast_run[0], "")
+    plan = make_plan(root, mixed_images, pca=PcaSpec(10, None, standardize))
+    features = read_published(open_store(plan.root), plan.layout.features)
+    ours, theirs = fast.fit_pca(spark, plan, features), reference.fit_pca(spark, plan, features)
+    assert np.allclose(ours.explained_variance_ratio, theirs.explained_variance_ratio, atol=1e-6)
+    assert np.allclose(ours.explained_variance, theirs.explained_variance, rtol=1e-6)
+    assert np.allclose(ours.components, theirs.components, atol=1e-6)
+    assert np.allclose(ours.mean, theirs.mean)
+    assert np.allclose(ours.scale, theirs.scale)
+
+
+def test_images_that_spark_cannot_list_are_staged(
+    spark: SparkSession, make_plan: PlanFactory, mixed_images: Path, tmp_path: Path
+) -> None:
+    source = Source(f"file://{mixed_images}", keys=("class_0/0.jpg", "odd/sp ace é%20+#.jpg", "gone.jpg"))
+    plan = make_plan(tmp_path, mixed_images, engine="reference", sources=(source,))
+    [report] = run(spark, plan, "featurize")
+    assert (report.images_featurized, report.quarantine_reasons) == (2, {"missing": 1})
