@@ -34,6 +34,7 @@ from lambdas.contract import layout
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_FOLDER = Path(".local/demo")
+CLOUD_FOLDER = DEMO_FOLDER / "cloud"
 BUILD = Path("build")
 SAMPLE_DATASET = "sample-fruits"
 RUN_TIMEOUT_SECONDS = 3600.0
@@ -92,7 +93,7 @@ def run_demo(console: Console, folder: Path, images: list[Path], started: float)
         warn_untrained(console)
     dataset = dataset_name(folder)
     with console.status("Starting the local cloud: MiniStack, the Pulumi program, the EMR endpoint..."):
-        cloud = LocalCloud(DEMO_FOLDER / "cloud", build=BUILD)
+        cloud = LocalCloud(CLOUD_FOLDER, build=BUILD)
         cloud.start()
     try:
         console.print(
@@ -121,7 +122,7 @@ def _finish(console: Console, cloud: LocalCloud, last: Snapshot, elapsed: float)
         return 1
     status = last.status or {}
     fetched = results.fetch(cloud.client("s3"), cloud.bucket, DEMO_FOLDER, status)
-    show_result(console, status, fetched, cloud.folder, elapsed)
+    show_result(console, status, fetched, CLOUD_FOLDER, elapsed)
     return 0 if status["state"] == "COMPLETED" else 1
 
 

@@ -151,8 +151,12 @@ def _figures(status: dict[str, Any], fetched: Fetched, elapsed: float) -> Table:
             "PCA",
             f"{status['pca_components']} components hold {status['explained_variance']:.1%} of the variance",
         )
-    phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in status["seconds"].items())
-    table.add_row("time", f"{elapsed:.0f} s in all ({phases})")
+    steps = ", ".join(
+        f"{phase.removesuffix('.total')} {seconds:.1f} s"
+        for phase, seconds in status["seconds"].items()
+        if phase.endswith(".total")
+    )
+    table.add_row("time", f"{elapsed:.0f} s in all; the steps' own: {steps}")
     return table
 
 
