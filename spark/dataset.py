@@ -147,6 +147,15 @@ def read_published(store: Store, prefix: str) -> DatasetManifest:
     return DatasetManifest.from_json(read(store, prefix + DATASET_MANIFEST))
 
 
+def is_whole(store: Store, prefix: str, part: Part) -> bool:
+    """Whether the object of ``part`` is there with the very bytes that were recorded."""
+    try:
+        data = read(store, prefix + part.name)
+    except FileNotFoundError:
+        return False
+    return len(data) == part.bytes and hashlib.sha256(data).hexdigest() == part.sha256
+
+
 def read_part(store: Store, prefix: str, part: Part) -> pa.Table:
     """One Parquet part of a dataset.
 

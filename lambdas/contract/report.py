@@ -45,6 +45,36 @@ class StepError:
 
 
 @dataclass(frozen=True)
+class ShardSeconds:
+    """How long one shard took, from the start of its task to its record."""
+
+    name: str
+    images: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FeaturizeMetrics:
+    """What the featurize step measured beside its counts.
+
+    ``images_computed + images_resumed + images_reused`` are all images of the index: computed now, found
+    done by an earlier attempt of this run, or taken over from an earlier run of the dataset.
+    """
+
+    images_computed: int
+    images_resumed: int
+    images_reused: int
+    images_per_second: float
+    """Images computed over the wall time of the phase ``featurize``."""
+    shards: int
+    task_seconds: dict[str, float]
+    """Busy time by phase of a task (fetch, decode, infer, write), summed over all threads of all tasks."""
+    store_retries: int
+    """Reads of images that were tried again after a transient error."""
+    slowest_shards: tuple[ShardSeconds, ...]
+
+
+@dataclass(frozen=True)
 class StepReport:
     """Everything measured by one step. ``seconds`` maps a phase to its wall time."""
 
@@ -67,6 +97,7 @@ class StepReport:
     """Fraction of the total variance that the kept components hold, 0-1."""
     notes: tuple[str, ...] = ()
     """What a person should know of a result that is not quite what was asked for."""
+    featurize: FeaturizeMetrics | None = None
     error: StepError | None = None
 
     def to_json(self) -> str:

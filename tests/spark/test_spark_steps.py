@@ -127,7 +127,10 @@ def test_progress_ends_with_all_images_done(plan: Plan, reports: list[StepReport
 
 def test_the_report_that_is_written_is_the_one_returned(plan: Plan, reports: list[StepReport]) -> None:
     written = StepReport.from_json(folder_of(plan, plan.layout.step_report("featurize")).read_text())
-    assert dataclasses.replace(written, seconds={}) == dataclasses.replace(reports[0], seconds={})
+    # The step ran again since, and took other times.
+    assert dataclasses.replace(written, seconds={}, featurize=None) == dataclasses.replace(
+        reports[0], seconds={}, featurize=None
+    )
 
 
 def test_pca_refuses_features_without_a_success_marker(
