@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.index import peak_mb
 from lambdas.contract.plan import Source
 from spark.errors import StepFailedError
 from spark.index import (
@@ -45,6 +46,11 @@ def test_shards_cost_no_more_than_asked_and_could_not_hold_the_next_image(
     costs = [sum(image.cost for image in shard) for shard in shards]
     assert all(cost <= max_cost or len(shard) == 1 for cost, shard in zip(costs, shards, strict=True))
     assert all(cost + after[0].cost > max_cost for cost, after in zip(costs, shards[1:], strict=False))
+
+
+def test_the_drivers_memory_does_not_grow_with_the_index() -> None:
+    few, many = peak_mb(10_000), peak_mb(1_000_000)
+    assert many < few * 1.25
 
 
 def test_large_photos_make_shards_of_fewer_images() -> None:
