@@ -89,7 +89,7 @@ class Bench:
         """Rates at growing scales, between measurements of the ceiling."""
         fixed = self.featurize(TINY_IMAGES)
         ceilings, runs = [self.raw()], []
-        for images in (scale for scale in SCALES if scale <= len(self._paths)):
+        for images in sorted({min(scale, len(self._paths)) for scale in SCALES}):
             runs.append((images, self.featurize(images)))
             ceilings.append(self.raw())
         per_image = [run.step_seconds / images for images, run in runs]

@@ -16,7 +16,8 @@ from spark.dataset import DatasetManifest, Part, Provenance, read_part
 from spark.index import ImageIndex, open_index
 from spark.model import feature_extractor, fetch_verified
 from spark.pca_model import Moments, PcaModel, feature_matrix, fit
-from spark.pipeline import Meter, featurize_images
+from spark.pipeline import Featurized, Meter, featurize_images
+from spark.reuse import find_earlier_run, open_earlier_run
 from spark.shards import ShardWork, finished_shard, write_shard
 from spark.storage import open_store
 
@@ -37,35 +38,44 @@ def featurize_shards(
     context = spark.sparkContext
     model = context.broadcast(fetch_verified(plan.model.uri, plan.model.sha256))
 
+    earlier_run = find_earlier_run(open_store(plan.root), plan, provenance)
+
     def run(numbers: Iterable[int]) -> Iterator[ShardWork]:
         for number in numbers:
-            work = featurize_shard(plan, provenance, number, model.value)
+            work = featurize_shard(plan, provenance, number, model.value, earlier_run)
             count(work)
             yield work
 
     return context.parallelize(range(index.shards), index.shards).mapPartitions(run).collect()
 
 
-def featurize_shard(plan: Plan, provenance: Provenance, number: int, model: bytes) -> ShardWork:
-    """Make one shard, or find it done.
+def featurize_shard(
+    plan: Plan, provenance: Provenance, number: int, model: bytes, earlier_run: str | None
+) -> ShardWork:
+    """Make one shard, of new images and of what an earlier run knows; or find it done.
 
     Raises:
         StepFailedError: the store refuses or does not answer. A bad image is a quarantined row instead.
     """
     began = time.perf_counter()
     store, meter = open_store(plan.root), Meter()
-    result = finished_shard(store, plan, provenance, number)
-    resumed = result is not None
-    if result is None:
-        images = open_index(plan.root, plan.layout.index).shard(number)
-        extract = feature_extractor(model, plan.image_size)
-        outcomes = featurize_images(images, plan.image_size, extract, meter)
-        with meter.timed("write"):
-            result = write_shard(store, plan, provenance, number, [i.path for i in images], outcomes)
+    if result := finished_shard(store, plan, provenance, number):
+        return ShardWork(result, resumed=result.images, seconds=time.perf_counter() - began)
+    images = open_index(plan.root, plan.layout.index).shard(number)
+    known: dict[str, Featurized] = {}
+    if earlier_run:
+        with meter.timed("fetch"):
+            known = open_earlier_run(plan.root, plan.dataset, earlier_run).features_of(images)
+    new = [image for image in images if image.path not in known]
+    extract = feature_extractor(model, plan.image_size)
+    computed = iter(featurize_images(new, plan.image_size, extract, meter))
+    outcomes = [known.get(image.path) or next(computed) for image in images]
+    with meter.timed("write"):
+        result = write_shard(store, plan, provenance, number, [i.path for i in images], outcomes)
     return ShardWork(
         result,
-        computed=0 if resumed else result.images,
-        resumed=result.images if resumed else 0,
+        computed=len(new),
+        reused=len(known),
         seconds=time.perf_counter() - began,
         phase_seconds=dict(meter.seconds),
         retries=meter.retries,

@@ -61,6 +61,7 @@ def featurize(
         "featurize: %d of %d images featurized, %d quarantined %s",
         featurized, index.images, sum(reasons.values()), reasons or "",
     )  # fmt: skip
+    metrics = measured(works, monitor.seconds["featurize"])
     return dataclasses.replace(
         report,
         outputs=(layout.features, layout.quarantine),
@@ -69,8 +70,15 @@ def featurize(
         images_quarantined=sum(reasons.values()),
         quarantine_reasons=reasons,
         feature_dim=FEATURE_DIM,
-        featurize=measured(works, monitor.seconds["featurize"]),
+        notes=_notes(metrics),
+        featurize=metrics,
     )
+
+
+def _notes(metrics: FeaturizeMetrics) -> tuple[str, ...]:
+    if not metrics.images_reused:
+        return ()
+    return (f"{metrics.images_reused} images are unchanged since an earlier run: their features were reused",)
 
 
 def engine_of(plan: Plan) -> ModuleType:

@@ -63,6 +63,12 @@ class ImageIndex:
     def images(self) -> int:
         return int(self._file.metadata.num_rows)
 
+    def shards_between(self, first: str, last: str) -> list[int]:
+        """The shards that may hold a path from ``first`` to ``last``, by the footer alone."""
+        columns = ((n, self._file.metadata.row_group(n).column(0)) for n in range(self.shards))
+        ranges = ((n, column.statistics) for n, column in columns)
+        return [n for n, path in ranges if path is None or (path.min <= last and path.max >= first)]
+
     def shard(self, number: int) -> list[ImageRef]:
         """The images of one shard, in order."""
         rows = self._file.read_row_group(number)

@@ -79,7 +79,7 @@ def test_a_finished_run_recomputes_nothing(spark: SparkSession, undisturbed: Pla
     assert datasets(undisturbed) == before
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lost=st.sets(
         st.tuples(st.integers(0, SHARDS - 1), st.sampled_from(["object", "quarantine", "record", "bytes"]))
