@@ -144,6 +144,11 @@ def test_typing_mistakes_are_answered_with_the_nearest_known_word(
 @pytest.mark.parametrize(
     ("changes", "path", "problem"),
     [
+        (
+            {"pca": {"model": "s3://bkt/models/pca/d/r/", "components": 10}},
+            "$.pca",
+            "has components beside model, but an earlier run's model is applied as it is",
+        ),
         ({"version": 2}, "$.version", "is 2; it must be one of: 1"),
         ({"version": True}, "$.version", "is true; it must be a whole number"),
         ({"version": "1"}, "$.version", 'is the text "1"; it must be a whole number'),
