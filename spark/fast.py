@@ -37,7 +37,6 @@ def featurize_shards(
     worker."""
     context = spark.sparkContext
     model = context.broadcast(fetch_verified(plan.model.uri, plan.model.sha256))
-
     earlier_run = find_earlier_run(open_store(plan.root), plan, provenance)
 
     def run(numbers: Iterable[int]) -> Iterator[ShardWork]:

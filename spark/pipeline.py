@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -64,7 +64,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self.retries = 0
 
     @contextmanager
@@ -75,7 +75,7 @@ class Meter:
             yield
         finally:
             with self._lock:
-                self.seconds[phase] += time.perf_counter() - began  # type: ignore[assignment]  # of floats
+                self.seconds[phase] += time.perf_counter() - began
 
     def retried(self) -> None:
         """Count a read that is tried again."""
