@@ -11,6 +11,7 @@
     images.py        bytes to pixels, or why not    labels.py    paths to labels
     reuse.py         features of an earlier run     model.py     the packaged network
     pca_model.py     moments and components         saved_model.py  the model as objects, also MLlib's
+    columns.py       Arrow without pandas
     dataset.py       parts, manifest, _SUCCESS      storage.py   objects by URI
     errors.py        how a step fails               package_model.py  weights to a packaged model
 """

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lambdas.contract.plan import Plan, Source
+from spark.columns import integers, strings
 from spark.errors import StepFailedError
 from spark.listing import list_in_order
 from spark.storage import (
@@ -151,8 +152,8 @@ def write_index(images: Iterable[ImageRef], shard_images: int, file: Path) -> in
     written = 0
     with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
         for shard in cut_shards(images, shard_images):
-            columns = zip(*((image.path, image.size, image.etag) for image in shard), strict=True)
-            arrays = [pa.array(values, kind.type) for values, kind in zip(columns, SCHEMA, strict=True)]
+            paths, sizes, etags = zip(*((image.path, image.size, image.etag) for image in shard), strict=True)
+            arrays = [strings(paths), integers(sizes), strings(etags)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), row_group_size=len(shard))
             written += len(shard)
     return written

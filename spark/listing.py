@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
+from spark.columns import integers, strings
 from spark.storage import Folder, Listed, is_sorted, list_below, list_folder
 
 LISTERS = 16
@@ -87,9 +88,9 @@ def _spool(folder: str, target: Path) -> Path:
     found = list_below(folder)
     with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_stream(sink, _SPOOLED) as stream:
         while batch := list(islice(found, _BATCH)):
-            columns = zip(*((item.uri, item.size, item.etag) for item in batch), strict=True)
-            arrays = [pa.array(values, kind.type) for values, kind in zip(columns, _SPOOLED, strict=True)]
-            stream.write_batch(pa.record_batch(arrays, schema=_SPOOLED))
+            uris, sizes, etags = zip(*batch, strict=True)
+            arrays = [strings(uris), integers(sizes), strings(etags)]
+            stream.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_SPOOLED))
     return target
 
 

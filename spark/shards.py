@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from lambdas.contract.layout import part_name
 from lambdas.contract.plan import FEATURE_DIM, Plan, dataclass_from_dict
+from spark.columns import float_lists, integers, strings
 from spark.dataset import Part, Provenance, encode_parquet, is_whole, write_part
 from spark.labels import labeller
 from spark.pipeline import Featurized, Refused
@@ -116,24 +117,23 @@ def write_shard(
     name = part_name(number, "parquet")
     good = [(path, o) for path, o in zip(paths, outcomes, strict=True) if isinstance(o, Featurized)]
     bad = [(path, o) for path, o in zip(paths, outcomes, strict=True) if isinstance(o, Refused)]
-    matrix = np.concatenate([o.features for _, o in good]) if good else np.empty(0, np.float32)
-    offsets = np.arange(len(good) + 1, dtype=np.int32) * FEATURE_DIM
+    matrix = np.stack([o.features for _, o in good]) if good else np.empty((0, FEATURE_DIM), np.float32)
     features = pa.Table.from_arrays(
         [
-            pa.array([path for path, _ in good], pa.string()),
-            pa.array([label_of(path) for path, _ in good], pa.string()),
-            pa.ListArray.from_arrays(pa.array(offsets), pa.array(matrix)),
-            pa.array([o.sha256 for _, o in good], pa.string()),
+            strings([path for path, _ in good]),
+            strings([label_of(path) for path, _ in good]),
+            float_lists(matrix),
+            strings([o.sha256 for _, o in good]),
         ],
         schema=FEATURES_SCHEMA,
     )
     quarantine = pa.Table.from_arrays(
         [
-            pa.array([path for path, _ in bad], pa.string()),
-            pa.array([label_of(path) for path, _ in bad], pa.string()),
-            pa.array([o.rejected.reason.value for _, o in bad], pa.string()),
-            pa.array([o.rejected.detail for _, o in bad], pa.string()),
-            pa.array([o.size for _, o in bad], pa.int64()),
+            strings([path for path, _ in bad]),
+            strings([label_of(path) for path, _ in bad]),
+            strings([o.rejected.reason.value for _, o in bad]),
+            strings([o.rejected.detail for _, o in bad]),
+            integers([o.size for _, o in bad]),
         ],
         schema=QUARANTINE_SCHEMA,
     )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +22,7 @@ from spark.index import (
     write_index,
 )
 from spark.storage import open_store
-from tests.spark.conftest import PlanFactory
+from tests.spark.conftest import REPOSITORY, PlanFactory
 
 REFS = st.builds(ImageRef, st.text(min_size=1), st.none() | st.integers(0, 2**40), st.none() | st.text())
 
@@ -46,6 +48,11 @@ def test_shards_cost_no_more_than_asked_and_could_not_hold_the_next_image(
     costs = [sum(image.cost for image in shard) for shard in shards]
     assert all(cost <= max_cost or len(shard) == 1 for cost, shard in zip(costs, shards, strict=True))
     assert all(cost + after[0].cost > max_cost for cost, after in zip(costs, shards[1:], strict=False))
+
+
+def test_writing_and_reading_an_index_does_not_import_pandas() -> None:
+    code = "import sys; from bench.index import measure; measure(10); sys.exit('pandas' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
 
 
 def test_the_drivers_memory_does_not_grow_with_the_index() -> None:

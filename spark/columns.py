@@ -1,0 +1,37 @@
+"""Arrow arrays from buffers. ``pyarrow.array`` imports pandas, which costs every new process a second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+
+def strings(values: Sequence[str | None]) -> pa.StringArray:
+    """Text, or null."""
+    encoded = [b"" if value is None else value.encode() for value in values]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    text = pa.py_buffer(b"".join(encoded))
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), text, _validity(values))
+
+
+def integers(values: Sequence[int | None]) -> pa.Int64Array:
+    """Whole numbers of 64 bits, or null."""
+    numbers = np.array([value or 0 for value in values], np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(values), [_validity(values), pa.py_buffer(numbers)])
+
+
+def float_lists(matrix: np.ndarray) -> pa.ListArray:
+    """One list a row of a float32 array [n, d]."""
+    rows, width = matrix.shape
+    flat = np.ascontiguousarray(matrix, np.float32)
+    values = pa.Array.from_buffers(pa.float32(), rows * width, [None, pa.py_buffer(flat)])
+    offsets = pa.py_buffer(np.arange(rows + 1, dtype=np.int32) * np.int32(width))
+    return pa.Array.from_buffers(pa.list_(pa.float32()), rows, [None, offsets], children=[values])
+
+
+def _validity(values: Sequence[object]) -> pa.Buffer:
+    present = np.array([value is not None for value in values], np.bool_)
+    return pa.py_buffer(np.packbits(present, bitorder="little"))

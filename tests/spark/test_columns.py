@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark.columns import float_lists, integers, strings
+from tests.spark.conftest import REPOSITORY
+
+
+@given(values=st.lists(st.none() | st.text(max_size=5)))
+def test_strings_are_what_arrow_makes_of_them(values: list[str | None]) -> None:
+    strings(values).validate(full=True)
+    assert strings(values).equals(pa.array(values, pa.string()))
+
+
+@given(values=st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)))
+def test_integers_are_what_arrow_makes_of_them(values: list[int | None]) -> None:
+    assert integers(values).equals(pa.array(values, pa.int64()))
+
+
+@given(rows=st.integers(0, 5), width=st.integers(1, 5))
+def test_float_lists_are_the_rows(rows: int, width: int) -> None:
+    matrix = np.arange(rows * width, dtype=np.float32).reshape(rows, width)
+    float_lists(matrix).validate(full=True)
+    assert float_lists(matrix).to_pylist() == matrix.tolist()
+
+
+def test_a_shards_columns_do_not_import_pandas() -> None:
+    code = (
+        "import sys, numpy as np; from spark import fast; from spark.columns import *; "
+        "strings(['a', None]).to_pylist(), integers([1]), float_lists(np.zeros((2, 3), np.float32)); "
+        "sys.exit('pandas' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
