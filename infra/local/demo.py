@@ -7,7 +7,6 @@ Brings up the local cloud, uploads images and a manifest, shows the run live, fe
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from infra.artifacts import read_model
 from infra.local import results
 from infra.local.cloud import LocalCloud
 from infra.local.demo_view import RunView, show_rejection, show_result, warn_untrained
@@ -88,8 +88,7 @@ def package(weights: str | None) -> None:
 
 def run_demo(console: Console, folder: Path, images: list[Path], started: float) -> int:
     """Upload, watch, fetch, show. Returns 0 when the run completed, else 1."""
-    model = json.loads((BUILD / "model" / "model.json").read_text())
-    if model["weights"] == "untrained":
+    if read_model(BUILD / "model").weights == "untrained":
         warn_untrained(console)
     dataset = dataset_name(folder)
     with console.status("Starting the local cloud: MiniStack, the Pulumi program, the EMR endpoint..."):
