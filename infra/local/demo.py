@@ -52,7 +52,8 @@ def main() -> int:
     started = time.monotonic()
     try:
         folder, images = _images(options.data)
-        package(options.weights)
+        with console.status("Packaging the code and the model (the first time takes half a minute)..."):
+            package(options.weights)
         return run_demo(console, folder, images, started)
     except NoImagesError as error:
         console.print(f"[bold red]Cannot start:[/] {error}")
@@ -83,7 +84,11 @@ def package(weights: str | None) -> None:
     subprocess.run([sys.executable, "-m", "infra.package"], check=True, cwd=ROOT)
     chosen = ["--weights", weights] if weights else ["--allow-untrained"]
     command = [sys.executable, "-m", "spark.package_model", "--out", str(BUILD / "model"), *chosen]
-    subprocess.run(command, check=True, cwd=Path.cwd())
+    # TensorFlow chats on standard error as it starts; only a failure makes that worth reading.
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        done.check_returncode()
 
 
 def run_demo(console: Console, folder: Path, images: list[Path], started: float) -> int:
