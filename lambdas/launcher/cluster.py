@@ -8,7 +8,7 @@ from lambdas.contract.layout import LOGS
 from lambdas.contract.manifest import Cluster
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import STEPS
-from lambdas.contract.run import RUN_TAG, cluster_name
+from lambdas.contract.run import LEDGER_TAG, RUN_TAG, cluster_name
 from lambdas.contract.settings import LauncherSettings
 
 IDLE_TIMEOUT_SECONDS = 3600
@@ -16,10 +16,12 @@ IDLE_TIMEOUT_SECONDS = 3600
 SPOT_TIMEOUT_MINUTES = 10
 
 
-def run_job_flow(plan: Plan, cluster: Cluster, settings: LauncherSettings) -> dict[str, Any]:
-    """Parameters of EMR's RunJobFlow for this run."""
+def run_job_flow(
+    plan: Plan, cluster: Cluster, settings: LauncherSettings, attempt: int = 1
+) -> dict[str, Any]:
+    """Parameters of EMR's RunJobFlow for this attempt at the run."""
     return {
-        "Name": cluster_name(plan.run_id),
+        "Name": cluster_name(plan.run_id, attempt),
         "ReleaseLabel": settings.release_label,
         "Applications": [{"Name": "Spark"}],
         "LogUri": f"{plan.root}/{LOGS}",
@@ -40,6 +42,7 @@ def run_job_flow(plan: Plan, cluster: Cluster, settings: LauncherSettings) -> di
         "Steps": [_step(name, plan, settings) for name in STEPS],
         "Tags": [
             {"Key": RUN_TAG, "Value": plan.run_id},
+            {"Key": LEDGER_TAG, "Value": settings.ledger_table},
             {"Key": "fruits:dataset", "Value": plan.dataset},
             # Without it, AmazonEMRServicePolicy_v2 does not let EMR touch the cluster's machines.
             {"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"},
