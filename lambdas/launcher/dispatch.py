@@ -19,10 +19,9 @@ from enum import StrEnum
 from lambdas.books import Books
 from lambdas.contract.admission import Wait
 from lambdas.contract.manifest import parse_manifest
-from lambdas.contract.retry import cluster_for
 from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, ended, moved
 from lambdas.contract.settings import LauncherSettings
-from lambdas.launcher.cluster import run_job_flow
+from lambdas.launcher.cluster import cluster_for, run_job_flow
 from lambdas.ports import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError, Newest
 
 LEASE_SECONDS = 50

@@ -122,7 +122,7 @@ class Launcher:
         try:
             manifest = parse_manifest(body)
         except ManifestError as error:
-            return self._reject(source, error.faults)
+            return self._reject(source, upload.sequencer, error.faults)
         identity = run_id(manifest.dataset, source.bucket, source.key, source.version_id)
 
         def result(outcome: Outcome, detail: str) -> Result:
@@ -132,7 +132,7 @@ class Launcher:
             return result(Outcome.DUPLICATE, f"the run is {known.state} already")
         images_listed, faults = self._check(manifest, deadline)
         if faults:
-            return self._reject(source, faults, manifest.dataset)
+            return self._reject(source, upload.sequencer, faults, manifest.dataset)
         record = self._record(manifest, source, upload.sequencer)
         plan = make_plan(
             manifest,
@@ -200,8 +200,8 @@ class Launcher:
         key = record.manifest_key
         if not self.books.ledger.note(key, Newest(record.sequencer, deleted=False)):
             return
-        # Of an earlier version under the same name; this one is not wrong.
-        self.books.objects.delete(layout.rejection_key(key))
+        if not self._is_rejected_since(key, record.sequencer):
+            self.books.objects.delete(layout.rejection_key(key))
         for other in self.books.ledger.active():
             if other.manifest_key == key and other.sequencer < record.sequencer:
                 _, after = self.books.change(other.run_id, self._superseded)
@@ -225,16 +225,26 @@ class Launcher:
         counted = survey(manifest.images, self.settings.data_bucket, self.buckets, out_of_time)
         return counted.images_listed, tuple(counted.faults)
 
-    def _reject(self, source: ManifestRef, faults: tuple[Fault, ...], dataset: str = "unknown") -> Result:
-        rejection = {
-            "manifest": dataclasses.asdict(source),
-            "rejected_at": timestamp(self.books.now()),
-            "faults": [dataclasses.asdict(fault) for fault in faults],
-            "schema": "lambdas/contract/manifest.schema.json, version 1",
-        }
-        self.books.objects.write(layout.rejection_key(source.key), json.dumps(rejection, indent=2) + "\n")
+    def _reject(
+        self, source: ManifestRef, sequencer: str, faults: tuple[Fault, ...], dataset: str = "unknown"
+    ) -> Result:
         detail = f"{len(faults)} faults; the first: {faults[0].path} {faults[0].problem}"
+        if not self._is_rejected_since(source.key, ordered(sequencer)):
+            rejection = {
+                "manifest": dataclasses.asdict(source),
+                "sequencer": ordered(sequencer),
+                "rejected_at": timestamp(self.books.now()),
+                "faults": [dataclasses.asdict(fault) for fault in faults],
+                "schema": "lambdas/contract/manifest.schema.json, version 1",
+            }
+            text = json.dumps(rejection, indent=2) + "\n"
+            self.books.objects.write(layout.rejection_key(source.key), text)
         return Result(Outcome.REJECTED, detail, dataset)
+
+    def _is_rejected_since(self, key: str, sequencer: str) -> bool:
+        """Whether a version of the manifest later than this one was rejected already."""
+        body = self.books.objects.read(layout.rejection_key(key))
+        return body is not None and str(json.loads(body).get("sequencer", "")) > sequencer
 
 
 def _beyond_budget(worst_case_eur: float, cap: float) -> Fault:

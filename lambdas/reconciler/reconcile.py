@@ -95,12 +95,11 @@ class Reconciler:
             if cluster.name.startswith(CLUSTER_PREFIX)
         ]
         run_of = self._runs_of_strangers(active, clusters)
-        # Not from the list of active runs, which may miss a run of the last second.
-        records = {
-            run_id: record
-            for run_id in (*(record.run_id for record in active), *run_of.values())
-            if (record := books.ledger.get(run_id)) is not None
-        }
+        records = {record.run_id: record for record in active}
+        # Asked for one by one: the list of active runs may miss a run of the last second.
+        for run_id in set(run_of.values()) - set(records):
+            if (record := books.ledger.get(run_id)) is not None:
+                records[run_id] = record
         holders = (run_id for run_id in books.ledger.admissions().slots if run_id not in records)
         unneeded = [Release(run_id) for run_id in holders if self._is_over(run_id)]
         return [*repairs(records.values(), clusters, run_of, now), *unneeded]
@@ -152,7 +151,7 @@ class Reconciler:
 
     def _stop(self, run_id: str, cluster_id: str, why: Ending | None) -> None:
         def stopping(record: RunRecord) -> RunRecord:
-            if record.stopping is not None or is_terminal(record.state) or why is None:
+            if record.stopping is not None or record.cluster_id != cluster_id or why is None:
                 return record
             return dataclasses.replace(record, stopping=RunState.FAILED, **dataclasses.asdict(why))
 

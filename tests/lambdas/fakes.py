@@ -148,7 +148,7 @@ class FakeClusters:
         self._lock = threading.Lock()
 
     def create_unseen(self) -> str:
-        """Make the cluster of the last request that was throttled: EMR did create it, and lists it only now."""
+        """The last request that was throttled did make a cluster, which is to be seen only now."""
         assert self.throttled_request is not None
         self.error = None
         return self.launch(self.throttled_request)

@@ -16,6 +16,12 @@ class LaunchFault(Enum):
     THROTTLED = auto()
     THROTTLED_BUT_CREATED = auto()
     """The caller is refused, and the cluster exists all the same: EMR is known to do so."""
+    ANSWER_LOST = auto()
+    """The cluster exists, and the connection breaks before the answer."""
+    CALLER_KILLED_BEFORE = auto()
+    """The calling process is killed before there is a cluster."""
+    CALLER_KILLED_AFTER = auto()
+    """The calling process is killed when there is a cluster, before it hears of it."""
 
 
 class ClusterFault(Enum):
