@@ -175,11 +175,12 @@ def moved(record: RunRecord, state: RunState, now: float, **changes: Any) -> Run
     """
     if state not in TRANSITIONS[record.state]:
         raise IllegalTransitionError(f"run {record.run_id} cannot go from {record.state} to {state}")
-    return dataclasses.replace(
-        record,
-        **{"state": state, "lease_until": None, **changes},
-        history=(*record.history, Change(state, now)),
-    )
+    # What was said of the old state (why it waited, what an attempt failed of) does not hold in the new one.
+    kept = record.stopping is not None
+    unsaid = {} if kept else {field.name: None for field in dataclasses.fields(Ending)}
+    history = (*record.history, Change(state, now))
+    entered = {"state": state, "history": history, "lease_until": None}
+    return dataclasses.replace(record, **{**unsaid, **entered, **changes})
 
 
 def ended(record: RunRecord, state: RunState, ending: Ending, now: float) -> RunRecord:

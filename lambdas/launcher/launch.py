@@ -20,6 +20,7 @@ from enum import StrEnum
 
 from lambdas.books import Books
 from lambdas.contract import layout
+from lambdas.contract.admission import Wait
 from lambdas.contract.faults import Fault, ManifestError
 from lambdas.contract.jsontext import MAX_BYTES
 from lambdas.contract.manifest import Manifest, parse_manifest
@@ -149,8 +150,15 @@ class Launcher:
         done, wait = self.dispatcher.dispatch(deadline, record)
         outcome = _OUTCOMES.get(done.get(identity, Dispatched.OVERTAKEN), Outcome.QUEUED)
         if outcome is Outcome.QUEUED:
-            self.books.publish(record)
+            self._say_why(record, wait)
         return result(outcome, wait or f"dispatched: {done.get(identity, 'by others')}")
+
+    def _say_why(self, record: RunRecord, wait: Wait | None) -> None:
+        def waits(seen: RunRecord) -> RunRecord:
+            return dataclasses.replace(seen, message=wait) if seen.state is RunState.QUEUED else seen
+
+        _, after = self.books.change(record.run_id, waits)
+        self.books.publish(after or record)
 
     def delete(self, deletion: Deletion) -> Result:
         """Cancel the runs of a deleted manifest that have not launched; stop the others if it says so."""

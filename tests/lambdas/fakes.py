@@ -143,6 +143,8 @@ class FakeClusters:
         self.creates_despite_error = False
         self.lookups = 0
         self.throttled_request: Mapping[str, Any] | None = None
+        self.listing_lag_seconds = 0.0
+        """EMR's list is not always up to date."""
         self.terminated: list[str] = []
         self._now = now
         self._lock = threading.Lock()
@@ -167,8 +169,12 @@ class FakeClusters:
 
     def list(self, created_after: float) -> list[ClusterSummary]:
         self.lookups += 1
-        newest_first = reversed(self.clusters.values())
-        return [cluster for cluster in newest_first if cluster.created_at >= created_after]
+        visible = self._now() - self.listing_lag_seconds
+        return [
+            cluster
+            for cluster in reversed(self.clusters.values())
+            if created_after <= cluster.created_at <= visible
+        ]
 
     def describe(self, cluster_id: str) -> ClusterSnapshot:
         return self.clusters[cluster_id]

@@ -47,6 +47,26 @@ SETTINGS = LauncherSettings(
 )
 
 
+LEDGER_INDEX: dict[str, Any] = {
+    "AttributeDefinitions": [
+        {"AttributeName": "run_id", "AttributeType": "S"},
+        {"AttributeName": "active", "AttributeType": "S"},
+        {"AttributeName": "accepted_at", "AttributeType": "N"},
+    ],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": "active",
+            "KeySchema": [
+                {"AttributeName": "active", "KeyType": "HASH"},
+                {"AttributeName": "accepted_at", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+    ],
+}
+"""What a ledger table needs beside its name and key, as `infra.ledger` declares it."""
+
+
 def manifest(**changes: Any) -> dict[str, Any]:
     return {"version": 1, "dataset": "fruits", "images": {"prefixes": [IMAGES]}} | changes
 
