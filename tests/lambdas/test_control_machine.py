@@ -14,10 +14,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
+    MultipleResults,
     RuleBasedStateMachine,
     consumes,
     initialize,
     invariant,
+    multiple,
     rule,
 )
 
@@ -59,6 +61,13 @@ class ControlPlane(RuleBasedStateMachine):
         self.versions += 1
         document = manifest(when_deleted="stop" if stop else "nothing", notify=True)
         return self.world.upload(document, f"v{self.versions}", key)
+
+    @rule(target=uploads, keys=st.permutations(KEYS))
+    def rush(self, keys: list[str]) -> MultipleResults[Upload]:
+        uploads = [self.upload(key, stop=False) for key in keys]
+        for upload in uploads:
+            self.deliver(upload)
+        return multiple(*uploads)
 
     @rule(target=deletions, key=st.sampled_from(KEYS))
     def delete(self, key: str) -> Deletion:

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.chaos.storm import Storm
+from infra.local.chaos.storm import InstantSteps, Storm
 from infra.local.chaos.verdict import count_violations, peak
 from infra.local.chaos.workload import draw_faults, draw_uploads
 from infra.local.cloud import LocalCloud
@@ -22,9 +22,9 @@ from lambdas.contract.layout import IMAGES
 
 MANIFESTS = 300
 DELIVERIES = 1500
-MAX_CLUSTERS = 8
-MAX_EUR_PER_DAY = 12.0
-"""Both caps bind: eight clusters of the storm's mixed sizes would commit more or less than this."""
+MAX_CLUSTERS = 16
+MAX_EUR_PER_DAY = 30.0
+"""Both caps bind: sixteen clusters of the storm's mixed sizes would commit sometimes more than this."""
 LAUNCHES_PER_SECOND = 20.0
 TIMEOUT_SECONDS = 540.0
 
@@ -60,7 +60,10 @@ def chaos(folder: Path, *, seed: int, manifests: int, deliveries: int, log: Any)
         "fruits:maxEurPerDay": str(MAX_EUR_PER_DAY),
         "fruits:launchesPerSecond": str(LAUNCHES_PER_SECOND),
     }
-    with LocalCloud(folder, build=BUILD, faults=draw_faults(seed, manifests), config=config) as cloud:
+    steps = InstantSteps()
+    faults = draw_faults(seed, manifests, steps)
+    with LocalCloud(folder, build=BUILD, faults=faults, config=config) as cloud:
+        steps.s3 = cloud.client("s3")
         prefix = f"{IMAGES}chaos/"
         cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{prefix}apple/1.jpg", Body=b"")
         uploads = draw_uploads(seed, manifests, deliveries, f"s3://{cloud.bucket}/{prefix}")

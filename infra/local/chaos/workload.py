@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,7 @@ def draw_uploads(seed: int, manifests: int, deliveries: int, image_prefix: str) 
     return uploads
 
 
-def draw_faults(seed: int, manifests: int) -> Faults:
+def draw_faults(seed: int, manifests: int, on_instant_step: Callable[[Sequence[str]], None]) -> Faults:
     """Scripts long enough for every launch of so many manifests; after them all is well."""
     chance = random.Random(seed + 1)  # noqa: S311  # repeatable on purpose
     return Faults(
@@ -68,6 +69,7 @@ def draw_faults(seed: int, manifests: int) -> Faults:
         clusters=_script(chance, CLUSTER_FAULTS, 2 * manifests),
         events=_script(chance, EVENT_FAULTS, 20 * manifests),
         instant_steps=True,
+        on_instant_step=on_instant_step,
         starting_seconds=0.2,
         slow_starting_seconds=3.0,
         bootstrapping_seconds=0.1,

@@ -6,6 +6,7 @@ from a seed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -52,6 +53,8 @@ class Faults:
     clusters: tuple[ClusterFault | None, ...] = ()
     events: tuple[EventFault | None, ...] = ()
     instant_steps: bool = False
+    on_instant_step: Callable[[Sequence[str]], None] | None = None
+    """What an instant step does instead of running: given the arguments of its program. None: nothing."""
     starting_seconds: float = 0.3
     slow_starting_seconds: float = 5.0
     bootstrapping_seconds: float = 0.2
