@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from pulumi import RunError
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.chaos.storm import InstantSteps, Storm
+from infra.local.chaos.storm import InstantSteps, Storm, StormNotOverError
 from infra.local.chaos.verdict import count_violations, peak
 from infra.local.chaos.workload import draw_faults, draw_uploads
-from infra.local.cloud import LocalCloud
+from infra.local.cloud import INTERRUPTED, FolderInUseError, LocalCloud
+from infra.local.ministack import MiniStackError
 from infra.program import BUILD, REPOSITORY
 from lambdas.contract.layout import IMAGES
 
@@ -37,13 +40,21 @@ def main() -> int:
     parser.add_argument("--deliveries", type=int, default=DELIVERIES)
     options = parser.parse_args()
     console = Console()
-    verdict = chaos(
-        REPOSITORY / ".local" / "chaos",
-        seed=options.seed,
-        manifests=options.manifests,
-        deliveries=options.deliveries,
-        log=console.print,
-    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        verdict = chaos(
+            REPOSITORY / ".local" / "chaos",
+            seed=options.seed,
+            manifests=options.manifests,
+            deliveries=options.deliveries,
+            log=console.print,
+        )
+    except KeyboardInterrupt:
+        console.print("Stopped. The local cloud is down and nothing is left running.")
+        return INTERRUPTED
+    except (FolderInUseError, MiniStackError, StormNotOverError, RunError) as error:
+        console.print(f"[bold red]chaos:[/] {error}")
+        return 1
     target = BUILD / "chaos.json"
     target.write_text(json.dumps(verdict, indent=2) + "\n")
     _show(console, verdict)
