@@ -109,6 +109,10 @@ class Ledger(Protocol):
         """The runs that are not closed, oldest first. May miss changes of the last second."""
         ...
 
+    def queue(self) -> Iterator[RunRecord]:
+        """The queued ones of them, fetched a few at a time as they are asked for."""
+        ...
+
     def admissions(self) -> Admissions:
         """The shared account of slots, budget and pace (a consistent read)."""
         ...

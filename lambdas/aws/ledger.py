@@ -1,12 +1,13 @@
 """The ledger in DynamoDB: one item a run, one for what all runs share, one a manifest key.
 
-Runs that are not closed carry the attribute ``active``, the hash key of a sparse index: listing them costs
-what they are, however many millions of finished runs the table holds.
+Runs that are not closed repeat their state in the attribute ``active``, the hash key of a sparse index:
+listing them costs what they are, however many millions of finished runs the table holds.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 ACTIVE_INDEX = "active"
+QUEUE_PAGE = 10
+"""Mostly only the first few can start."""
 _ADMISSIONS = {"run_id": "#admissions"}
 """Run ids cannot contain ``#``."""
 
@@ -44,13 +47,20 @@ class DynamoLedger:
         return written if self._put(_run_item(written), Attr("revision").eq(seen.revision)) else None
 
     def active(self) -> tuple[RunRecord, ...]:
-        query: dict[str, Any] = {"IndexName": ACTIVE_INDEX, "KeyConditionExpression": Key("active").eq("yes")}
-        records: list[RunRecord] = []
+        records = (record for state in RunState for record in self._in_state(state))
+        return tuple(sorted(records, key=lambda record: record.accepted_at))
+
+    def queue(self) -> Iterator[RunRecord]:
+        return self._in_state(RunState.QUEUED, Limit=QUEUE_PAGE)
+
+    def _in_state(self, state: RunState, **options: Any) -> Iterator[RunRecord]:
+        is_active = Key("active").eq(state.value)
+        query: dict[str, Any] = {"IndexName": ACTIVE_INDEX, "KeyConditionExpression": is_active, **options}
         while True:
             page = self._table.query(**query)
-            records += map(_record, page["Items"])
+            yield from map(_record, page["Items"])
             if "LastEvaluatedKey" not in page:
-                return tuple(records)
+                return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def admissions(self) -> Admissions:
@@ -103,7 +113,7 @@ def _manifest(key: str) -> dict[str, Any]:
 
 def _run_item(record: RunRecord) -> dict[str, Any]:
     item: dict[str, Any] = _plain(dataclasses.asdict(record))
-    return item if record.closed else item | {"active": "yes"}
+    return item if record.closed else item | {"active": record.state.value}
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ launch, each of which may be the last before a crash, and what the reconciler th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,7 +72,7 @@ class Dispatcher:
             What became of each run that had its turn, and why the next one has to wait.
         """
         done: dict[str, Dispatched] = {}
-        for record in waiting(self.books.ledger.active(), own):
+        for record in waiting(self.books.ledger.queue(), own):
             if (ending := obsolete(record, self.books.ledger.newest(record.manifest_key))) is not None:
                 done[record.run_id] = self._end(record, RunState.CANCELLED, ending, Dispatched.OBSOLETE)
                 continue
@@ -144,12 +144,14 @@ class Dispatcher:
         return outcome
 
 
-def waiting(active: Sequence[RunRecord], own: RunRecord | None) -> list[RunRecord]:
-    """The queued runs, oldest first; ``own`` is among them even where the list does not show it yet."""
-    queued = {record.run_id: record for record in active if record.state is RunState.QUEUED}
-    if own is not None and own.state is RunState.QUEUED:
-        queued[own.run_id] = own
-    return sorted(queued.values(), key=lambda record: (record.accepted_at, record.run_id))
+def waiting(queue: Iterator[RunRecord], own: RunRecord | None) -> Iterator[RunRecord]:
+    """The queue in its order, up to ``own``, which is last even where the list does not show it yet."""
+    for record in queue:
+        if own is not None and (record.accepted_at, record.run_id) >= (own.accepted_at, own.run_id):
+            break
+        yield record
+    if own is not None:
+        yield own
 
 
 def cluster_of(record: RunRecord, clusters: Sequence[ClusterSummary]) -> ClusterSummary | None:

@@ -205,12 +205,13 @@ class Launcher:
 
     def _accepted(self, record: RunRecord) -> None:
         """This version is a run now: it replaces older ones that wait, unless it is the older one itself."""
-        key = record.manifest_key
-        if not self.books.ledger.note(key, Newest(record.sequencer, deleted=False)):
+        key, ledger = record.manifest_key, self.books.ledger
+        is_first = ledger.newest(key) is None
+        if not ledger.note(key, Newest(record.sequencer, deleted=False)):
             return
         if not self._is_rejected_since(key, record.sequencer):
             self.books.objects.delete(layout.rejection_key(key))
-        for other in self.books.ledger.active():
+        for other in () if is_first else ledger.active():
             if other.manifest_key == key and other.sequencer < record.sequencer:
                 _, after = self.books.change(other.run_id, self._superseded)
                 if after is not None and after.reason == SUPERSEDED.reason:

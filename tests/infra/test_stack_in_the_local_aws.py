@@ -173,8 +173,8 @@ def test_active_runs_can_be_listed_by_the_launcher(stack: Stack) -> None:
     listed = stack.as_role("launcher", "dynamodb").query(
         TableName=stack.outputs["ledger_table"],
         IndexName=ACTIVE_INDEX,
-        KeyConditionExpression="active = :yes",
-        ExpressionAttributeValues={":yes": {"S": "yes"}},
+        KeyConditionExpression="active = :state",
+        ExpressionAttributeValues={":state": {"S": "QUEUED"}},
     )
     assert listed["Items"] == []
 

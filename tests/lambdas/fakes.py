@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lambdas.contract.admission import Admissions
-from lambdas.contract.run import RunRecord
+from lambdas.contract.run import RunRecord, RunState
 from lambdas.ports import (
     BucketDenied,
     BucketMissing,
@@ -84,6 +84,9 @@ class FakeLedger:
         with self._lock:
             listed = [record for record in self.records.values() if not record.closed]
         return tuple(sorted(listed, key=lambda record: record.accepted_at))
+
+    def queue(self) -> Iterator[RunRecord]:
+        return (record for record in self.active() if record.state is RunState.QUEUED)
 
     def admissions(self) -> Admissions:
         return self.shared

@@ -159,6 +159,17 @@ class TestLedger:
         assert ledger.active() == (later,)
         assert ledger.get("fruits-1") == closed
 
+    def test_the_queue_holds_what_is_queued_in_order(self, ledger: Ledger) -> None:
+        queued = [
+            dataclasses.replace(RECORD, run_id=f"fruits-{20 - n}", accepted_at=RECORD.accepted_at + n)
+            for n in range(15)
+        ]
+        for record in reversed(queued):
+            ledger.insert(record)
+        assert list(ledger.queue()) == queued
+        ledger.swap(queued[0], moved(queued[0], RunState.CLAIMED, 1.0))
+        assert list(ledger.queue()) == queued[1:]
+
     def test_more_active_runs_than_fit_a_page_are_all_listed(self, ledger: Ledger) -> None:
         wide = "x" * 100_000  # DynamoDB's pages hold 1 MB
         for number in range(15):
