@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint local package code model lock clean
+.PHONY: help setup demo chaos test test-fast lint local package code model lock clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
 UV := $(CURDIR)/.local/uv/bin/uv
@@ -25,6 +25,10 @@ setup: $(READY) ## Install what the lock file names into .venv (the other target
 
 demo: $(READY) ## Upload images and a manifest to a local cloud, watch the run, look at the results
 	@$(VENV)/python -m infra.local.demo $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count what must not be
+	@test -f build/model/model.json || $(VENV)/python -m spark.package_model --out build/model --allow-untrained
+	@$(VENV)/python -m infra.local.chaos
 
 test: lint ## Everything: style, types, architecture, then all tests, the fast ones first
 	@$(VENV)/python -m pytest tests/contract tests/lambdas tests/spark tests/infra tests/local_emr tests/end_to_end

@@ -11,6 +11,7 @@ from typing import Any
 
 import pulumi
 
+from lambdas.contract.admission import Limits
 from lambdas.contract.regions import allowed_regions, region_problem
 
 SPARK_OF_RELEASE: dict[str, str] = {"emr-7.10.0": "3.5.5", "emr-7.12.0": "3.5.6"}
@@ -20,6 +21,9 @@ LOG_RETENTION_DAYS: frozenset[int] = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
 """What CloudWatch Logs accepts. Source: API reference of PutRetentionPolicy."""
+
+DEFAULT_LIMITS = Limits(max_clusters=10, max_eur_per_day=100.0, launches_per_second=0.5)
+"""The pace is what EMR lets an account ask for lastingly (RunJobFlow's token bucket)."""
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SUBNET_ID = re.compile(r"subnet-[0-9a-f]{8}([0-9a-f]{9})?")
@@ -57,6 +61,7 @@ class StackConfig:
     log_retention_days: int = 30
     notification_email: str | None = None
     keep_data_on_destroy: bool = True
+    limits: Limits = DEFAULT_LIMITS
 
 
 def load(lock_file: Path) -> StackConfig:
@@ -76,6 +81,9 @@ def load(lock_file: Path) -> StackConfig:
         "logRetentionDays": project.get_int("logRetentionDays"),
         "notificationEmail": project.get("notificationEmail"),
         "keepDataOnDestroy": project.get_bool("keepDataOnDestroy"),
+        "maxClusters": project.get_int("maxClusters"),
+        "maxEurPerDay": project.get_float("maxEurPerDay"),
+        "launchesPerSecond": project.get_float("launchesPerSecond"),
     }
     return validate(values, locked_spark=locked_spark_version(lock_file.read_text()))
 
@@ -113,6 +121,11 @@ def validate(values: Mapping[str, Any], *, locked_spark: str) -> StackConfig:
         log_retention_days=given.get("logRetentionDays", StackConfig.log_retention_days),
         notification_email=given.get("notificationEmail"),
         keep_data_on_destroy=given.get("keepDataOnDestroy", StackConfig.keep_data_on_destroy),
+        limits=Limits(
+            max_clusters=given.get("maxClusters", DEFAULT_LIMITS.max_clusters),
+            max_eur_per_day=given.get("maxEurPerDay", DEFAULT_LIMITS.max_eur_per_day),
+            launches_per_second=given.get("launchesPerSecond", DEFAULT_LIMITS.launches_per_second),
+        ),
     )
 
 
@@ -165,6 +178,19 @@ def _choice_faults(given: Mapping[str, Any]) -> list[str]:
     return faults
 
 
+def _limit_faults(given: Mapping[str, Any]) -> list[str]:
+    faults = []
+    if (clusters := given.get("maxClusters", DEFAULT_LIMITS.max_clusters)) < 0:
+        faults.append(f"maxClusters: {clusters} is negative; 0 lets every run wait")
+    for key, default in (
+        ("maxEurPerDay", DEFAULT_LIMITS.max_eur_per_day),
+        ("launchesPerSecond", DEFAULT_LIMITS.launches_per_second),
+    ):
+        if (value := given.get(key, default)) <= 0:
+            faults.append(f"{key}: {value} is not above 0; the default is {default}")
+    return faults
+
+
 def _release_faults(release: str, locked_spark: str) -> list[str]:
     spark = SPARK_OF_RELEASE.get(release)
     if spark == locked_spark:
@@ -190,4 +216,4 @@ def _list_faults(given: Mapping[str, Any], key: str, example: str) -> list[str]:
     return [f"{key}: {value!r} is not a list; `pulumi config set --path '{key}[0]' {example}` adds one"]
 
 
-_CHECKS = (_region_faults, _bucket_faults, _subnet_faults, _choice_faults)
+_CHECKS = (_region_faults, _bucket_faults, _subnet_faults, _choice_faults, _limit_faults)

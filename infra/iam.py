@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pulumi
+
+from lambdas.contract.layout import RUNS
 
 _VERSION = "2012-10-17"
 
@@ -20,17 +23,18 @@ class Statement:
     actions: Sequence[str]
     resources: Sequence[pulumi.Input[str]]
     condition: Condition = field(default_factory=dict)
+    effect: Literal["Allow", "Deny"] = "Allow"
 
 
 def policy(statements: Iterable[Statement]) -> pulumi.Output[str]:
-    """The JSON of an identity policy that allows the statements."""
+    """The JSON of an identity policy of the statements."""
     return pulumi.Output.json_dumps(
         {
             "Version": _VERSION,
             "Statement": [
                 {
                     "Sid": statement.sid,
-                    "Effect": "Allow",
+                    "Effect": statement.effect,
                     "Action": list(statement.actions),
                     "Resource": list(statement.resources),
                     **({"Condition": statement.condition} if statement.condition else {}),
@@ -80,3 +84,12 @@ def tls_only(bucket_arn: pulumi.Input[str]) -> pulumi.Output[str]:
 def objects(bucket_arn: pulumi.Input[str], prefixes: Iterable[str]) -> list[pulumi.Output[str]]:
     """ARN patterns of all objects below the prefixes."""
     return [pulumi.Output.concat(bucket_arn, "/", prefix, "*") for prefix in prefixes]
+
+
+def run_objects(bucket_arn: pulumi.Input[str]) -> list[Statement]:
+    """Reading and writing what belongs to runs: plans, reports and status."""
+    return [
+        Statement("KeepRuns", ["s3:GetObject", "s3:PutObject"], objects(bucket_arn, [RUNS])),
+        # Lets S3 say that a report is missing (404); without, it says that access is denied (403).
+        Statement("MissReports", ["s3:ListBucket"], [bucket_arn], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
+    ]

@@ -16,7 +16,8 @@ from infra.function import Function, FunctionArgs
 from infra.ledger import Ledger
 from infra.place import Place
 from infra.storage import Storage
-from lambdas.contract.layout import MANIFEST_SUFFIX, MANIFESTS, REJECTIONS, RUNS
+from lambdas.contract.admission import Limits
+from lambdas.contract.layout import MANIFEST_SUFFIX, MANIFESTS, REJECTIONS
 from lambdas.contract.settings import LauncherSettings
 
 TIMEOUT_SECONDS = 300
@@ -36,6 +37,7 @@ class LauncherArgs:
     release_label: str
     subnet_ids: Sequence[str]
     image_buckets: Sequence[str]
+    limits: Limits
     log_retention_days: int
 
 
@@ -52,7 +54,7 @@ class Launcher(pulumi.ComponentResource):
                 description="Turns an uploaded manifest into one transient EMR cluster",
                 archive=args.archive,
                 handler="lambdas.launcher.handler.handler",
-                environment=_settings(place, args).apply(LauncherSettings.to_env),
+                environment=settings(place, args).apply(LauncherSettings.to_env),
                 statements=_access(place, args),
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
@@ -77,7 +79,7 @@ class Launcher(pulumi.ComponentResource):
                 {
                     "lambda_function_arn": self.function.arn,
                     # Not only Put: multipart uploads and copies are other kinds of creation.
-                    "events": ["s3:ObjectCreated:*"],
+                    "events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"],
                     "filter_prefix": MANIFESTS,
                     "filter_suffix": MANIFEST_SUFFIX,
                 }
@@ -88,7 +90,8 @@ class Launcher(pulumi.ComponentResource):
         self.register_outputs({"function": self.function.name})
 
 
-def _settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSettings]:
+def settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSettings]:
+    """What a function needs that launches clusters."""
     artifacts, model = args.artifacts, args.artifacts.model
     return pulumi.Output.all(
         bucket=args.storage.bucket.id,
@@ -115,6 +118,9 @@ def _settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSetting
             weights=model.weights,
             weights_key=artifacts.weights_key,
             weights_sha256=model.weights_sha256,
+            max_clusters=str(args.limits.max_clusters),
+            max_eur_per_day=str(args.limits.max_eur_per_day),
+            launches_per_second=str(args.limits.launches_per_second),
         )
     )
 
@@ -123,19 +129,27 @@ def _access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
     bucket_arn = args.storage.bucket.arn
     image_bucket_arns = [place.bucket_arn(name) for name in args.image_buckets]
     return [
+        *launch_access(place, args),
         iam.Statement(
-            "ReadManifests", ["s3:GetObject", "s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])
+            "KeepRejections",
+            ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+            iam.objects(bucket_arn, [REJECTIONS]),
         ),
-        iam.Statement("WritePlans", ["s3:PutObject"], iam.objects(bucket_arn, [RUNS, REJECTIONS])),
-        iam.Statement("ForgetRejections", ["s3:DeleteObject"], iam.objects(bucket_arn, [REJECTIONS])),
         iam.Statement(
             "CountImages", ["s3:ListBucket", "s3:GetBucketLocation"], [bucket_arn, *image_bucket_arns]
         ),
+    ]
+
+
+def launch_access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
+    """What launching the clusters of queued runs takes."""
+    bucket_arn = args.storage.bucket.arn
+    return [
         iam.Statement(
-            "KeepLedger",
-            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-            [args.ledger.table.arn],
+            "ReadManifests", ["s3:GetObject", "s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])
         ),
+        *iam.run_objects(bucket_arn),
+        args.ledger.access(),
         # AWS offers no resource for these two: a cluster has no ARN before it exists.
         iam.Statement(
             "LaunchAndFindClusters", ["elasticmapreduce:RunJobFlow", "elasticmapreduce:ListClusters"], ["*"]

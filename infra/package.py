@@ -2,7 +2,7 @@
 
 ::
 
-    build/launcher.zip, build/tracker.zip    Lambda code with its locked dependencies
+    build/{launcher,tracker,reconciler}.zip  Lambda code with its locked dependencies
     build/job.zip                            spark-submit --py-files: spark/ and the contract
     build/step.py                            what spark-submit runs
 
@@ -32,7 +32,12 @@ RUNTIME_PACKAGES = ("boto3", "botocore")
 """What Lambda's Python runtime brings. Source: AWS Lambda developer guide, "Runtime-included SDK"."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold, given to every entry."""
-LAMBDAS = ("launcher", "tracker")
+LAMBDAS = {
+    "launcher": ("launcher",),
+    "tracker": ("tracker",),
+    "reconciler": ("launcher", "tracker", "reconciler"),
+}
+"""Each function and the packages it is made of; what is beside these in lambdas/ is in all."""
 
 
 class PackageError(RuntimeError):
@@ -61,7 +66,7 @@ def package(repository: Path, build: Path) -> list[Built]:
     dependencies = functools.cache(lambda: _installed(Path(scratch.name), repository))
 
     def function(name: str) -> Built:
-        others = tuple(f"lambdas/{other}/" for other in LAMBDAS if other != name)
+        others = tuple(f"lambdas/{other}/" for other in LAMBDAS if other not in LAMBDAS[name])
         code = {path: file for path, file in lambdas.items() if not path.startswith(others)}
         return _once(
             build / f"{name}.zip",

@@ -13,6 +13,7 @@ from infra.emr import ClusterRoles, ClusterRolesArgs
 from infra.launcher import Launcher, LauncherArgs
 from infra.ledger import Ledger
 from infra.place import Place
+from infra.reconciler import Reconciler, ReconcilerArgs
 from infra.storage import Storage, StorageArgs
 from infra.tracker import Tracker, TrackerArgs
 from lambdas.contract.layout import MANIFESTS
@@ -67,21 +68,20 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         ),
         opts,
     )
-    launcher = Launcher(
-        place,
-        LauncherArgs(
-            archive=build / "launcher.zip",
-            storage=storage,
-            ledger=ledger,
-            artifacts=artifacts,
-            roles=roles,
-            release_label=config.release_label,
-            subnet_ids=config.subnet_ids,
-            image_buckets=config.image_buckets,
-            log_retention_days=config.log_retention_days,
-        ),
-        opts,
+    launching = LauncherArgs(
+        archive=build / "launcher.zip",
+        storage=storage,
+        ledger=ledger,
+        artifacts=artifacts,
+        roles=roles,
+        release_label=config.release_label,
+        subnet_ids=config.subnet_ids,
+        image_buckets=config.image_buckets,
+        limits=config.limits,
+        log_retention_days=config.log_retention_days,
     )
+    launcher = Launcher(place, launching, opts)
+    reconciler = Reconciler(place, ReconcilerArgs(build / "reconciler.zip", launching, tracker), opts)
     bucket = storage.bucket.id
     return {
         "data_bucket": bucket,
@@ -89,6 +89,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "upload_command": pulumi.Output.concat("aws s3 cp manifest.json s3://", bucket, "/", MANIFESTS),
         "launcher_function": launcher.function.name,
         "tracker_function": tracker.function.name,
+        "reconciler_function": reconciler.function.name,
         "ledger_table": ledger.table.name,
         "notification_topic": tracker.topic.arn,
     }

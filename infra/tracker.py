@@ -14,12 +14,17 @@ from infra.function import Function, FunctionArgs
 from infra.ledger import Ledger
 from infra.place import Place
 from infra.storage import Storage
-from lambdas.contract.layout import RUNS
 from lambdas.contract.settings import TrackerSettings
 
 TIMEOUT_SECONDS = 60
 MEMORY_MB = 256
-EVENT_TYPES = ("EMR Cluster State Change", "EMR Step Status Change")
+EVENT_TYPES = (
+    "EMR Cluster State Change",
+    "EMR Step Status Change",
+    "EMR Instance Fleet State Change",
+    "EMR Instance Fleet Provisioning",
+)
+"""Detail types. Source: "Monitoring Amazon EMR events with CloudWatch", Amazon EMR Management Guide."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Tracker(pulumi.ComponentResource):
                 endpoint=args.notification_email,
                 opts=child,
             )
-        settings = pulumi.Output.all(
+        self.settings = pulumi.Output.all(
             data_bucket=args.storage.bucket.id, ledger_table=args.ledger.table.name, topic_arn=self.topic.arn
         ).apply(lambda known: TrackerSettings(**known))
         self.function = Function(
@@ -58,8 +63,8 @@ class Tracker(pulumi.ComponentResource):
                 description="Follows EMR clusters and keeps each run's record and status",
                 archive=args.archive,
                 handler="lambdas.tracker.handler.handler",
-                environment=settings.apply(TrackerSettings.to_env),
-                statements=_access(place, args, self.topic),
+                environment=self.settings.apply(TrackerSettings.to_env),
+                statements=[*track_access(place, args.storage, self.topic), args.ledger.access()],
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
@@ -68,7 +73,7 @@ class Tracker(pulumi.ComponentResource):
         ).function
         rule = aws.cloudwatch.EventRule(
             f"{place.prefix}-emr",
-            description="State changes of EMR clusters and steps",
+            description="State changes of EMR clusters, steps and instance fleets",
             event_pattern=json.dumps({"source": ["aws.emr"], "detail-type": list(EVENT_TYPES)}),
             opts=child,
         )
@@ -89,16 +94,10 @@ class Tracker(pulumi.ComponentResource):
         self.register_outputs({"function": self.function.name})
 
 
-def _access(place: Place, args: TrackerArgs, topic: aws.sns.Topic) -> list[iam.Statement]:
-    bucket_arn = args.storage.bucket.arn
+def track_access(place: Place, storage: Storage, topic: aws.sns.Topic) -> list[iam.Statement]:
+    """What following clusters takes, apart from the ledger."""
     return [
-        iam.Statement("ReadPlansAndReports", ["s3:GetObject"], iam.objects(bucket_arn, [RUNS])),
-        iam.Statement("WriteStatus", ["s3:PutObject"], iam.objects(bucket_arn, [RUNS])),
-        # Lets S3 say that a report is missing (404); without, it says that access is denied (403).
-        iam.Statement(
-            "MissReports", ["s3:ListBucket"], [bucket_arn], {"StringLike": {"s3:prefix": f"{RUNS}*"}}
-        ),
-        iam.Statement("KeepLedger", ["dynamodb:GetItem", "dynamodb:UpdateItem"], [args.ledger.table.arn]),
+        *iam.run_objects(storage.bucket.arn),
         iam.Statement(
             "InspectClusters",
             ["elasticmapreduce:DescribeCluster", "elasticmapreduce:ListSteps"],

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from lambdas.contract.admission import Limits
+
 
 class SettingsError(ValueError):
     """The function's environment is incomplete. Deploy again; the stack writes these variables."""
@@ -43,6 +45,23 @@ class LauncherSettings:
     weights: str
     weights_key: str
     weights_sha256: str
+    max_clusters: str
+    max_eur_per_day: str
+    launches_per_second: str
+
+    @property
+    def limits(self) -> Limits:
+        """The stack's caps.
+
+        Raises:
+            SettingsError: one of them is not a number.
+        """
+        try:
+            return Limits(
+                int(self.max_clusters), float(self.max_eur_per_day), float(self.launches_per_second)
+            )
+        except ValueError as error:
+            raise SettingsError(f"a cap of the stack is not a number ({error}); deploy it again") from error
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> LauncherSettings:

@@ -26,7 +26,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make package` makes, but with Lambdas that only note the event that they got."""
     folder = tmp_path_factory.mktemp("build")
     (folder / "model").mkdir()
-    for name in ("launcher", "tracker"):
+    for name in ("launcher", "tracker", "reconciler"):
         with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
             archive.writestr("lambdas/__init__.py", "")
             archive.writestr(f"lambdas/{name}/__init__.py", "")

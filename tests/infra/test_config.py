@@ -114,6 +114,9 @@ def test_pulumi_yaml_describes_every_key_with_the_default_of_the_code() -> None:
         "nodePackages",
         "logRetentionDays",
         "keepDataOnDestroy",
+        "maxClusters",
+        "maxEurPerDay",
+        "launchesPerSecond",
     }
 
 
@@ -129,3 +132,14 @@ def test_nodes_install_from_the_wheelhouse_unless_told_otherwise() -> None:
 
 def test_the_program_folder_of_pulumi_yaml_holds_a_main() -> None:
     assert (REPOSITORY / Path(project()["main"]) / "__main__.py").is_file()
+
+
+def test_caps_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigInvalid) as invalid:
+        check(maxClusters=-1, maxEurPerDay=0.0, launchesPerSecond=-0.5)
+    assert [fault.split(":")[0] for fault in invalid.value.faults] == [
+        "maxClusters",
+        "maxEurPerDay",
+        "launchesPerSecond",
+    ]
+    assert check(maxClusters=0).limits.max_clusters == 0

@@ -14,6 +14,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
+from infra.ledger import ACTIVE_INDEX
 from infra.local import tls
 from infra.local.deploy import deploy, run
 from infra.local.ministack import ACCOUNT_ID, MiniStack
@@ -149,11 +150,41 @@ def test_the_launcher_cannot_read_images_or_touch_results(stack: Stack) -> None:
     assert is_refused(lambda: launcher.put_object(Bucket=bucket, Key="manifests/loop.json", Body=b"x"))
 
 
-def test_the_tracker_cannot_claim_runs(stack: Stack) -> None:
-    tracker = stack.as_role("tracker", "dynamodb")
-    row = {"run_id": {"S": "r"}}
-    tracker.get_item(TableName=stack.outputs["ledger_table"], Key=row)
-    assert is_refused(lambda: tracker.put_item(TableName=stack.outputs["ledger_table"], Item=row))
+def test_nobody_can_delete_from_the_ledger(stack: Stack) -> None:
+    for role in ("launcher", "tracker", "reconciler"):
+        table = stack.as_role(role, "dynamodb")
+        row = {"TableName": stack.outputs["ledger_table"], "Key": {"run_id": {"S": "r"}}}
+        table.get_item(**row)
+        assert is_refused(lambda table=table, row=row: table.delete_item(**row))
+
+
+def test_only_the_reconciler_can_stop_clusters(stack: Stack) -> None:
+    emr = stack.ministack.client("emr")
+    cluster = emr.run_job_flow(Name="a", Instances={"InstanceCount": 1})["JobFlowId"]
+    for role in ("launcher", "tracker", "emr-nodes"):
+        weaker = stack.as_role(role, "emr")
+        assert is_refused(lambda emr=weaker: emr.terminate_job_flows(JobFlowIds=[cluster]))
+    reconciler = stack.as_role("reconciler", "emr")
+    reconciler.set_termination_protection(JobFlowIds=[cluster], TerminationProtected=False)
+    reconciler.terminate_job_flows(JobFlowIds=[cluster])
+
+
+def test_active_runs_can_be_listed_by_the_launcher(stack: Stack) -> None:
+    listed = stack.as_role("launcher", "dynamodb").query(
+        TableName=stack.outputs["ledger_table"],
+        IndexName=ACTIVE_INDEX,
+        KeyConditionExpression="active = :state",
+        ExpressionAttributeValues={":state": {"S": "QUEUED"}},
+    )
+    assert listed["Items"] == []
+
+
+def test_the_reconciler_is_scheduled(stack: Stack) -> None:
+    events = stack.ministack.client("events")
+    (rule,) = [rule for rule in events.list_rules()["Rules"] if "reconcile" in rule["Name"]]
+    (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    assert rule["ScheduleExpression"] == "rate(5 minutes)"
+    assert target["Arn"].endswith(f":function:{stack.outputs['reconciler_function']}")
 
 
 def test_emr_events_are_routed_to_the_tracker(stack: Stack) -> None:

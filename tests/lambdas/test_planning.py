@@ -167,6 +167,7 @@ def test_the_cluster_can_be_found_and_managed_by_its_tags() -> None:
     tags = {tag["Key"]: tag["Value"] for tag in requested()["Tags"]}
     assert tags == {
         "fruits:run_id": "fruits-0123456789ab",
+        "fruits:ledger": "runs",
         "fruits:dataset": "fruits",
         "for-use-with-amazon-emr-managed-policies": "true",
     }

@@ -37,6 +37,14 @@ class ClusterRecord:
     tags: dict[str, str] = field(default_factory=dict)
 
 
+class AnswerLost(Exception):  # noqa: N818  # an order to the endpoint, not an error
+    """The connection is to break instead of an answer."""
+
+
+class CallerKilled(AnswerLost):
+    """The process at the other end is to be killed."""
+
+
 class Operations:
     """The operations over the clusters that were launched here, newest last."""
 
@@ -92,6 +100,8 @@ class Operations:
         throttled = EmrError("ThrottlingException", "Rate exceeded")
         if fault is LaunchFault.THROTTLED:
             raise throttled
+        if fault is LaunchFault.CALLER_KILLED_BEFORE:
+            raise CallerKilled
         launch = Launch.from_request(request, time.time())
         runner = self._new_runner(launch)
         tags = {tag.get("Key", ""): tag.get("Value", "") for tag in request.get("Tags", [])}
@@ -101,6 +111,10 @@ class Operations:
         runner.start()
         if fault is LaunchFault.THROTTLED_BUT_CREATED:
             raise throttled
+        if fault is LaunchFault.CALLER_KILLED_AFTER:
+            raise CallerKilled
+        if fault is LaunchFault.ANSWER_LOST:
+            raise AnswerLost
         return {"JobFlowId": cluster.id, "ClusterArn": f"{self._arn_prefix}{cluster.id}"}
 
     def _describe_cluster(self, request: Mapping[str, Any]) -> Result:
