@@ -16,9 +16,10 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.place import Place
-from lambdas.contract.layout import ARTIFACTS
+from lambdas.contract.layout import ARTIFACTS, CERTIFICATES
 
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
+CERTIFICATES_FILE = "node-certificates.zip"
 HASH_LENGTH = 12
 
 
@@ -69,6 +70,7 @@ class Artifacts(pulumi.ComponentResource):
         # The packager already put the hash into the model's file names.
         self.model_key = self._upload(args.build / "model" / self.model.file, _model_key)
         self.weights_key = self._upload(args.build / "model" / self.model.weights_file, _model_key)
+        self.certificates_key = self._upload(args.build / CERTIFICATES_FILE, _certificates_key)
         self.bootstrap_key = ""
         self.wheelhouse_prefix = ""
         if args.wheelhouse:
@@ -126,3 +128,8 @@ def sha256(path: Path) -> str:
 
 def _model_key(path: Path) -> str:
     return f"{ARTIFACTS}model/{path.name}"
+
+
+def _certificates_key(path: Path) -> str:
+    # Beside the artifacts, not among them: it holds a private key, which only the nodes may read.
+    return f"{CERTIFICATES}{path.stem}-{sha256(path)[:HASH_LENGTH]}{path.suffix}"

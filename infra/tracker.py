@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from infra import iam
 from infra.function import Function, FunctionArgs
+from infra.keys import READ, READ_AND_WRITE
 from infra.ledger import Ledger
 from infra.place import Place
 from infra.storage import Storage
@@ -30,6 +31,7 @@ class TrackerArgs:
     storage: Storage
     ledger: Ledger
     notification_email: str | None
+    control_key: aws.kms.Key
     log_retention_days: int
 
 
@@ -39,7 +41,7 @@ class Tracker(pulumi.ComponentResource):
     def __init__(self, place: Place, args: TrackerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fruits:infra:Tracker", f"{place.prefix}-tracker", None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.topic = aws.sns.Topic(f"{place.prefix}-runs", opts=child)
+        self.topic = aws.sns.Topic(f"{place.prefix}-runs", kms_master_key_id=args.control_key.arn, opts=child)
         if args.notification_email:
             aws.sns.TopicSubscription(
                 f"{place.prefix}-email",
@@ -63,6 +65,7 @@ class Tracker(pulumi.ComponentResource):
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
+                log_key_arn=args.control_key.arn,
             ),
             opts=child,
         ).function
@@ -105,4 +108,7 @@ def _access(place: Place, args: TrackerArgs, topic: aws.sns.Topic) -> list[iam.S
             [place.arn("elasticmapreduce", "cluster/*")],
         ),
         iam.Statement("TellPeople", ["sns:Publish"], [topic.arn]),
+        iam.Statement("UseDataKey", READ_AND_WRITE, [args.storage.key.arn], iam.through(place, "s3")),
+        iam.Statement("UseLedgerKey", READ, [args.control_key.arn], iam.through(place, "dynamodb")),
+        iam.Statement("UseTopicKey", READ_AND_WRITE, [args.control_key.arn], iam.through(place, "sns")),
     ]

@@ -9,6 +9,8 @@ from enum import StrEnum
 RUN_ID_HASH_LENGTH = 12
 RUN_TAG = "fruits:run_id"
 """The cluster tag that names the run."""
+EMR_TAG = "for-use-with-amazon-emr-managed-policies"
+"""AmazonEMRServicePolicy_v2 lets EMR touch only what has this tag, with the value ``true``."""
 
 
 class RunState(StrEnum):

@@ -15,7 +15,11 @@ def _table(aws: Aws, name: str, inputs: Inputs) -> Created:
             {"AttributeName": attribute["name"], "AttributeType": attribute["type"]}
             for attribute in inputs["attributes"]
         ],
-        SSESpecification={"Enabled": inputs["serverSideEncryption"]["enabled"]},
+        SSESpecification={
+            "Enabled": inputs["serverSideEncryption"]["enabled"],
+            "SSEType": "KMS",
+            "KMSMasterKeyId": inputs["serverSideEncryption"]["kmsKeyArn"],
+        },
         Tags=aws.tag_list,
     )
     dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
