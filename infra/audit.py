@@ -128,6 +128,14 @@ def _delivery(place: Place, bucket_arn: pulumi.Output[str]) -> list[iam.Statemen
             iam.Effect.DENY,
             iam.ANYBODY,
         ),
+        # Lifted with this policy, so by `pulumi destroy` where data is not kept; which the trail records.
+        iam.Statement(
+            "NobodyUnlocks",
+            ["s3:BypassGovernanceRetention"],
+            [pulumi.Output.concat(bucket_arn, "/*")],
+            effect=iam.Effect.DENY,
+            principal=iam.ANYBODY,
+        ),
     ]
 
 

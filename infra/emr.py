@@ -106,7 +106,7 @@ def _step_access(place: Place, args: ClusterRolesArgs) -> list[iam.Statement]:
         ),
         iam.Statement(
             "WriteResultsAndLogs",
-            ["s3:PutObject", "s3:AbortMultipartUpload"],
+            ["s3:PutObject"],
             iam.objects(args.bucket_arn, (*STEP_OUTPUTS, LOGS)),
         ),
         iam.Statement(

@@ -138,14 +138,10 @@ def _access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
     bucket_arn = args.storage.bucket.arn
     image_bucket_arns = [place.bucket_arn(name) for name in args.image_buckets]
     return [
-        iam.Statement(
-            "ReadManifests", ["s3:GetObject", "s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])
-        ),
+        iam.Statement("ReadManifests", ["s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])),
         iam.Statement("WritePlans", ["s3:PutObject"], iam.objects(bucket_arn, [RUNS, REJECTIONS])),
         iam.Statement("ForgetRejections", ["s3:DeleteObject"], iam.objects(bucket_arn, [REJECTIONS])),
-        iam.Statement(
-            "CountImages", ["s3:ListBucket", "s3:GetBucketLocation"], [bucket_arn, *image_bucket_arns]
-        ),
+        iam.Statement("CountImages", ["s3:ListBucket"], [bucket_arn, *image_bucket_arns]),
         iam.Statement(
             "KeepLedger",
             ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
@@ -153,10 +149,14 @@ def _access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
         ),
         # AWS offers no resource for these two: a cluster has no ARN before it exists.
         iam.Statement(
-            "LaunchTaggedClusters",
+            "LaunchClusters",
             ["elasticmapreduce:RunJobFlow"],
             ["*"],
-            {"StringEquals": {"aws:RequestedRegion": place.region, f"aws:RequestTag/{EMR_TAG}": "true"}},
+            {
+                "StringEquals": {"aws:RequestedRegion": place.region},
+                # A cluster without the tag gets no machines: the service role's policy asks for it.
+                "StringEqualsIfExists": {f"aws:RequestTag/{EMR_TAG}": "true"},
+            },
         ),
         iam.Statement(
             "FindClusters",

@@ -168,7 +168,7 @@ def _s3_access(place: Place, args: NetworkArgs) -> list[iam.Statement]:
         _of_this_account(
             place,
             "UseDataBucket",
-            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+            ["s3:GetObject", "s3:ListBucket", "s3:PutObject"],
             [args.bucket_arn, pulumi.Output.concat(args.bucket_arn, "/*")],
         ),
         *(
