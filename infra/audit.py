@@ -101,7 +101,10 @@ class Audit(pulumi.ComponentResource):
 
 
 def _delivery(place: Place, bucket_arn: pulumi.Output[str]) -> list[iam.Statement]:
-    """CloudTrail may write, and nobody else: what is in the bucket is what happened."""
+    """CloudTrail may write, and nobody else: what is in the bucket is what happened.
+
+    How it encrypts is left to CloudTrail: digests of log files come with S3's own key, by its design.
+    """
     cloudtrail = {"Service": "cloudtrail.amazonaws.com"}
     own_trail = {"aws:SourceArn": place.arn("cloudtrail", f"trail/{place.prefix}")}
     logs = [pulumi.Output.concat(bucket_arn, "/AWSLogs/", place.account_id, "/*")]

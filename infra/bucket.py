@@ -1,4 +1,4 @@
-"""A bucket that nobody can open to the public, read over plain HTTP or fill with badly encrypted objects."""
+"""A bucket that nobody can open to the public or read over plain HTTP."""
 
 from __future__ import annotations
 
@@ -98,15 +98,14 @@ class PrivateBucket(pulumi.ComponentResource):
                 target_prefix=f"{args.name}/",
                 opts=self._kept,
             )
-        self._key_arn = args.key_arn
         self.register_outputs({"bucket": bucket})
 
     def protect(self, statements: Sequence[iam.Statement] = ()) -> aws.s3.BucketPolicy:
-        """Write the bucket's policy: its guards, and what ``statements`` allow or deny beside them."""
+        """Write the bucket's policy: TLS only, and what ``statements`` allow or deny beside that."""
         return aws.s3.BucketPolicy(
             self._name,
             bucket=self.bucket.id,
-            policy=iam.policy([*_guards(self.bucket.arn, self._key_arn), *statements]),
+            policy=iam.policy([_tls_only(self.bucket.arn), *statements]),
             # Both are bucket policies to S3, which answers concurrent changes with OperationAborted.
             opts=pulumi.ResourceOptions.merge(
                 self._kept, pulumi.ResourceOptions(depends_on=[self._public_access])
@@ -144,24 +143,29 @@ def _lifecycle(expiry_days: dict[str, int]) -> list[Any]:
     return [erase, *expire]
 
 
-def _guards(bucket_arn: pulumi.Output[str], key_arn: pulumi.Input[str] | None) -> list[iam.Statement]:
-    everything = [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")]
+def _tls_only(bucket_arn: pulumi.Output[str]) -> iam.Statement:
+    return iam.Statement(
+        "TlsOnly",
+        ["s3:*"],
+        [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
+        {"Bool": {"aws:SecureTransport": "false"}},
+        iam.Effect.DENY,
+        iam.ANYBODY,
+    )
 
-    def deny(sid: str, actions: Sequence[str], condition: iam.Condition) -> iam.Statement:
-        return iam.Statement(sid, actions, everything, condition, iam.Effect.DENY, iam.ANYBODY)
 
-    tls_only = deny("TlsOnly", ["s3:*"], {"Bool": {"aws:SecureTransport": "false"}})
-    if key_arn is None:
-        return [tls_only]
-    put = ["s3:PutObject"]
-    # A request that says nothing of encryption gets the bucket's default, which is this key.
+def only_with_key(bucket_arn: pulumi.Output[str], key_arn: pulumi.Input[str]) -> list[iam.Statement]:
+    """Refuse what is not encrypted with this key.
+
+    A put that says nothing of encryption gets the bucket's default, which is the key.
+    """
+    refused: dict[str, iam.Condition] = {
+        "NoWeakerEncryption": {"Null": {_ENCRYPTION: "false"}, "StringNotEquals": {_ENCRYPTION: "aws:kms"}},
+        "NoOtherKey": {"Null": {_KMS_KEY: "false"}, "StringNotEquals": {_KMS_KEY: key_arn}},
+        "NoCustomerKey": {"Null": {_CUSTOMER_KEY: "false"}},
+    }
+    objects = iam.objects(bucket_arn, [""])
     return [
-        tls_only,
-        deny(
-            "NoWeakerEncryption",
-            put,
-            {"Null": {_ENCRYPTION: "false"}, "StringNotEquals": {_ENCRYPTION: "aws:kms"}},
-        ),
-        deny("NoOtherKey", put, {"Null": {_KMS_KEY: "false"}, "StringNotEquals": {_KMS_KEY: key_arn}}),
-        deny("NoCustomerKey", put, {"Null": {_CUSTOMER_KEY: "false"}}),
+        iam.Statement(sid, ["s3:PutObject"], objects, condition, iam.Effect.DENY, iam.ANYBODY)
+        for sid, condition in refused.items()
     ]

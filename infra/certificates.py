@@ -29,3 +29,4 @@ def write_node_certificates(target: Path) -> None:
     with zipfile.ZipFile(target, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
+    target.chmod(0o600)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.bucket import PrivateBucket, PrivateBucketArgs
+from infra.bucket import PrivateBucket, PrivateBucketArgs, only_with_key
 from infra.place import Place
 from lambdas.contract.layout import IMAGES, LOGS, STEP_OUTPUTS
 
@@ -47,7 +47,7 @@ class Storage(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
-        made.protect()
+        made.protect(only_with_key(made.bucket.arn, args.key.arn))
         self.bucket = made.bucket
         self.key = args.key
         # A manifest's run is named by its object version: no upload may come before versioning.

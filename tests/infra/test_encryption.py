@@ -48,20 +48,21 @@ def test_a_bucket_is_versioned_and_forgets_what_was_replaced(declared: Recording
 
 
 @pytest.mark.parametrize("name", ["data", "audit"])
-def test_objects_are_encrypted_with_the_buckets_own_key_and_no_other(
-    declared: RecordingProvider, name: str
-) -> None:
+def test_objects_are_encrypted_with_the_buckets_own_key(declared: RecordingProvider, name: str) -> None:
     (rule,) = declared.one("BucketServerSideEncryptionConfiguration", f"-{name}")["rules"]
     assert rule["applyServerSideEncryptionByDefault"] == {
         "sseAlgorithm": "aws:kms",
         "kmsMasterKeyId": key(name),
     }
     assert rule["bucketKeyEnabled"] is True
-    statements = statements_of(declared.one("BucketPolicy", f"-{name}")["policy"])
+
+
+def test_the_data_bucket_takes_no_object_under_another_key(declared: RecordingProvider) -> None:
+    statements = statements_of(declared.one("BucketPolicy", "-data")["policy"])
     for sid in ("NoWeakerEncryption", "NoOtherKey", "NoCustomerKey"):
         assert (statements[sid]["Effect"], statements[sid]["Action"]) == ("Deny", ["s3:PutObject"])
     named = statements["NoOtherKey"]["Condition"]["StringNotEquals"]
-    assert named == {"s3:x-amz-server-side-encryption-aws-kms-key-id": key(name)}
+    assert named == {"s3:x-amz-server-side-encryption-aws-kms-key-id": key("data")}
 
 
 def test_access_logs_have_the_only_encryption_that_s3_delivers_them_with(declared: RecordingProvider) -> None:
