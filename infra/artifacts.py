@@ -7,7 +7,6 @@ a cluster that is already running.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import pulumi_aws as aws
 
 from infra.place import Place
 from lambdas.contract.layout import ARTIFACTS, CERTIFICATES
+from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
 CERTIFICATES_FILE = "node-certificates.zip"
@@ -28,18 +28,6 @@ class ArtifactMissing(pulumi.RunError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is missing; run `make package` first")
-
-
-@dataclass(frozen=True)
-class Model:
-    """``build/model/model.json``, as `python -m spark.package_model` writes it. Hashes are SHA-256 in hex."""
-
-    name: str
-    file: str
-    sha256: str
-    weights: str
-    weights_file: str
-    weights_sha256: str
 
 
 @dataclass(frozen=True)
@@ -103,16 +91,16 @@ class Artifacts(pulumi.ComponentResource):
         return prefix
 
 
-def read_model(folder: Path) -> Model:
+def read_model(folder: Path) -> ModelPackage:
     """What the packaged model is.
 
     Raises:
         ArtifactMissing: it was not packaged.
     """
-    description = folder / "model.json"
+    description = folder / DESCRIPTION
     if not description.is_file():
         raise ArtifactMissing(description)
-    return Model(**json.loads(description.read_text()))
+    return ModelPackage.from_json(description.read_text())
 
 
 def content_key(path: Path) -> str:

@@ -20,6 +20,7 @@ KEY = "manifests/fruits.json"
 IMAGES = f"s3://{BUCKET}/images/"
 
 SETTINGS = LauncherSettings(
+    region="eu-west-1",
     data_bucket=BUCKET,
     ledger_table="runs",
     release_label="emr-7.12.0",
