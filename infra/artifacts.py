@@ -15,6 +15,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.place import Place
+from infra.storage import Storage
 from lambdas.contract.layout import ARTIFACTS, CERTIFICATES
 from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
@@ -34,7 +35,7 @@ class ArtifactMissing(pulumi.RunError):
 class ArtifactsArgs:
     """``build`` is what `make package` fills; ``wheelhouse`` says whether nodes install from it."""
 
-    bucket: pulumi.Input[str]
+    storage: Storage
     build: Path
     wheelhouse: bool
 
@@ -50,7 +51,7 @@ class Artifacts(pulumi.ComponentResource):
 
     def __init__(self, place: Place, args: ArtifactsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fruits:infra:Artifacts", f"{place.prefix}-artifacts", None, opts)
-        self._bucket = args.bucket
+        self._storage = args.storage
         self._prefix = place.prefix
         self.model = read_model(args.build / "model")
         self.job_key = self._upload(args.build / "job.zip", content_key)
@@ -72,10 +73,12 @@ class Artifacts(pulumi.ComponentResource):
         key = key_of(path)
         aws.s3.BucketObjectv2(
             f"{self._prefix}-{key}",
-            bucket=self._bucket,
+            bucket=self._storage.bucket.id,
             key=key,
             source=pulumi.FileAsset(str(path)),
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, retain_on_delete=True, depends_on=[self._storage.encrypted]
+            ),
         )
         return key
 

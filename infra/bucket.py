@@ -70,7 +70,7 @@ class PrivateBucket(pulumi.ComponentResource):
         aws.s3.BucketOwnershipControls(
             name, bucket=bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=self._kept
         )
-        aws.s3.BucketServerSideEncryptionConfiguration(
+        self.encrypted = aws.s3.BucketServerSideEncryptionConfiguration(
             name, bucket=bucket, rules=[_encryption(args.key_arn)], opts=self._kept
         )
         self.versioned = aws.s3.BucketVersioning(

@@ -91,7 +91,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
     )
     artifacts = Artifacts(
         place,
-        ArtifactsArgs(storage.bucket.id, build, config.node_packages is NodePackages.WHEELHOUSE),
+        ArtifactsArgs(storage, build, config.node_packages is NodePackages.WHEELHOUSE),
         opts,
     )
     security = ClusterSecurity(

@@ -52,4 +52,6 @@ class Storage(pulumi.ComponentResource):
         self.key = args.key
         # A manifest's run is named by its object version: no upload may come before versioning.
         self.versioned = made.versioned
+        # What comes before the default encryption is encrypted with S3's key, and stays so.
+        self.encrypted = made.encrypted
         self.register_outputs({"bucket": self.bucket.id})

@@ -184,6 +184,21 @@ def test_objects_are_encrypted_with_the_data_key_and_weaker_puts_are_refused(sta
     )
 
 
+def test_what_the_stack_uploads_itself_is_encrypted_with_the_data_key_too(stack: Stack) -> None:
+    (rule,) = stack.s3.get_bucket_encryption(Bucket=stack.bucket)["ServerSideEncryptionConfiguration"][
+        "Rules"
+    ]
+    key = rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    uploaded = [
+        item["Key"]
+        for prefix in ("artifacts/", "certificates/")
+        for item in stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix)["Contents"]
+    ]
+    assert len(uploaded) == 5
+    for name in uploaded:
+        assert stack.s3.head_object(Bucket=stack.bucket, Key=name)["SSEKMSKeyId"] == key
+
+
 def test_nobody_uses_a_key_past_the_service_that_it_is_for(stack: Stack) -> None:
     (data_key,) = [
         alias["TargetKeyId"]
