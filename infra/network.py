@@ -107,7 +107,7 @@ class Network(pulumi.ComponentResource):
             f"{self._place.prefix}-{name}",
             description=description,
             vpc_id=self._vpc.id,
-            # EMR adds its own rules to these while a cluster runs, and must be able to take them away.
+            # EMR may add rules, also between two groups, which would then outlive `pulumi destroy`.
             revoke_rules_on_delete=True,
             tags=_TAGGED,
             opts=self._child,
@@ -162,8 +162,10 @@ def _of_this_account(
 def _s3_access(place: Place, args: NetworkArgs) -> list[iam.Statement]:
     images = [place.bucket_arn(name) for name in args.image_buckets]
     region = place.region
-    # What EMR 7 nodes are made from. Source: EMR Management Guide, "Sample policies for private subnets".
+    # Source of both: EMR Management Guide, "Sample policies for private subnets that access Amazon S3". The
+    # bucket of persistent application UIs is left out: nobody looks at them, and they would copy event logs.
     packages = [f"al2023-repos-{region}-de612dc2", f"repo.{region}.emr.amazonaws.com"]
+    system_logs = f"aws157-logs-prod-{region}"
     return [
         _of_this_account(
             place,
@@ -183,11 +185,17 @@ def _s3_access(place: Place, args: NetworkArgs) -> list[iam.Statement]:
             if images
             else []
         ),
-        # Fetched without credentials, so that no account can be asked for.
+        # Neither is asked for with credentials of this account: packages with none, EMR's logs with EMR's.
         iam.Statement(
             "InstallPackages",
             ["s3:GetObject"],
             [f"{place.bucket_arn(name)}/*" for name in packages],
+            principal=iam.ANYBODY,
+        ),
+        iam.Statement(
+            "KeepLogsOfEmr",
+            ["s3:PutObject"],
+            [f"{place.bucket_arn(system_logs)}/*"],
             principal=iam.ANYBODY,
         ),
     ]

@@ -16,6 +16,9 @@ LEADS_OUT = (
     "VpnGateway",
 )
 
+OF_AWS = {"InstallPackages": "s3:GetObject", "KeepLogsOfEmr": "s3:PutObject"}
+"""Statements about buckets of AWS in the region, which nodes use without credentials of the account."""
+
 
 def test_two_private_subnets_lie_in_two_zones_of_the_region(declared: RecordingProvider) -> None:
     subnets = declared.all_of("Subnet")
@@ -65,11 +68,13 @@ def test_endpoints_serve_this_account_and_the_stacks_own_resources(declared: Rec
     for inputs in endpoints.values():
         for sid, statement in statements_of(inputs["policy"]).items():
             assert not [resource for resource in statement["Resource"] if resource == "*"]
-            if sid != "InstallPackages":
+            if sid not in OF_AWS:
                 assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": ACCOUNT_ID}}
     s3 = statements_of(endpoints["com.amazonaws.eu-west-1.s3"]["policy"])
-    assert s3.keys() == {"UseDataBucket", "InstallPackages"}
-    assert s3["InstallPackages"]["Action"] == ["s3:GetObject"]
+    assert s3.keys() == {"UseDataBucket", *OF_AWS}
+    for sid, action in OF_AWS.items():
+        assert s3[sid]["Action"] == [action]
+        assert all("eu-west-1" in resource for resource in s3[sid]["Resource"])
 
 
 def test_further_image_buckets_are_reachable_read_only(build: Path) -> None:
