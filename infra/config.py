@@ -26,7 +26,6 @@ DEFAULT_LIMITS = Limits(max_clusters=10, max_eur_per_day=100.0, launches_per_sec
 """The pace is what EMR lets an account ask for lastingly (RunJobFlow's token bucket)."""
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_SUBNET_ID = re.compile(r"subnet-[0-9a-f]{8}([0-9a-f]{9})?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LOCKED_SPARK = re.compile(r"^pyspark==(\S+)", re.MULTILINE)
 
@@ -56,9 +55,10 @@ class StackConfig:
     data_bucket_name: str | None = None
     image_buckets: tuple[str, ...] = ()
     release_label: str = "emr-7.12.0"
-    subnet_ids: tuple[str, ...] = ()
     node_packages: NodePackages = NodePackages.WHEELHOUSE
     log_retention_days: int = 30
+    audit_retention_days: int = 365
+    data_retention_days: int | None = None
     notification_email: str | None = None
     keep_data_on_destroy: bool = True
     limits: Limits = DEFAULT_LIMITS
@@ -76,9 +76,10 @@ def load(lock_file: Path) -> StackConfig:
         "dataBucketName": project.get("dataBucketName"),
         "imageBuckets": project.get_object("imageBuckets"),
         "releaseLabel": project.get("releaseLabel"),
-        "subnetIds": project.get_object("subnetIds"),
         "nodePackages": project.get("nodePackages"),
         "logRetentionDays": project.get_int("logRetentionDays"),
+        "auditRetentionDays": project.get_int("auditRetentionDays"),
+        "dataRetentionDays": project.get_int("dataRetentionDays"),
         "notificationEmail": project.get("notificationEmail"),
         "keepDataOnDestroy": project.get_bool("keepDataOnDestroy"),
         "maxClusters": project.get_int("maxClusters"),
@@ -116,9 +117,10 @@ def validate(values: Mapping[str, Any], *, locked_spark: str) -> StackConfig:
         data_bucket_name=given.get("dataBucketName"),
         image_buckets=tuple(given.get("imageBuckets", ())),
         release_label=release,
-        subnet_ids=tuple(given.get("subnetIds", ())),
         node_packages=NodePackages(given.get("nodePackages", StackConfig.node_packages)),
         log_retention_days=given.get("logRetentionDays", StackConfig.log_retention_days),
+        audit_retention_days=given.get("auditRetentionDays", StackConfig.audit_retention_days),
+        data_retention_days=given.get("dataRetentionDays"),
         notification_email=given.get("notificationEmail"),
         keep_data_on_destroy=given.get("keepDataOnDestroy", StackConfig.keep_data_on_destroy),
         limits=Limits(
@@ -151,12 +153,12 @@ def _bucket_faults(given: Mapping[str, Any]) -> list[str]:
     ] + _list_faults(given, "imageBuckets", "my-photos")
 
 
-def _subnet_faults(given: Mapping[str, Any]) -> list[str]:
+def _retention_faults(given: Mapping[str, Any]) -> list[str]:
     return [
-        f"subnetIds: {subnet!r} is not a subnet id; they look like subnet-0123456789abcdef0"
-        for subnet in _texts(given, "subnetIds")
-        if not _SUBNET_ID.fullmatch(subnet)
-    ] + _list_faults(given, "subnetIds", "subnet-0123456789abcdef0")
+        f"{key}: {given[key]} days cannot be kept; give 1 or more, or remove the key"
+        for key in ("auditRetentionDays", "dataRetentionDays")
+        if key in given and given[key] < 1
+    ]
 
 
 def _choice_faults(given: Mapping[str, Any]) -> list[str]:
@@ -216,4 +218,4 @@ def _list_faults(given: Mapping[str, Any], key: str, example: str) -> list[str]:
     return [f"{key}: {value!r} is not a list; `pulumi config set --path '{key}[0]' {example}` adds one"]
 
 
-_CHECKS = (_region_faults, _bucket_faults, _subnet_faults, _choice_faults, _limit_faults)
+_CHECKS = (_region_faults, _bucket_faults, _retention_faults, _choice_faults, _limit_faults)

@@ -11,13 +11,17 @@ import pulumi_aws as aws
 
 from infra import iam
 from infra.artifacts import Artifacts
+from infra.cluster_security import ClusterSecurity
 from infra.emr import NODE_PYTHON, ClusterRoles, pass_role
 from infra.function import Function, FunctionArgs
+from infra.keys import READ, READ_AND_WRITE
 from infra.ledger import Ledger
+from infra.network import Network
 from infra.place import Place
 from infra.storage import Storage
 from lambdas.contract.admission import Limits
 from lambdas.contract.layout import MANIFEST_SUFFIX, MANIFESTS, REJECTIONS
+from lambdas.contract.run import EMR_TAG
 from lambdas.contract.settings import LauncherSettings
 
 TIMEOUT_SECONDS = 300
@@ -35,7 +39,9 @@ class LauncherArgs:
     artifacts: Artifacts
     roles: ClusterRoles
     release_label: str
-    subnet_ids: Sequence[str]
+    network: Network
+    security: ClusterSecurity
+    control_key: aws.kms.Key
     image_buckets: Sequence[str]
     limits: Limits
     log_retention_days: int
@@ -59,6 +65,7 @@ class Launcher(pulumi.ComponentResource):
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
+                log_key_arn=args.control_key.arn,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         ).function
@@ -98,6 +105,11 @@ def settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSettings
         table=args.ledger.table.name,
         service_role=args.roles.service_role.arn,
         instance_profile=args.roles.instance_profile.arn,
+        subnets=pulumi.Output.all(*(subnet.id for subnet in args.network.subnets)).apply(",".join),
+        nodes=args.network.nodes.id,
+        service=args.network.service.id,
+        security=args.security.configuration.name,
+        data_key=args.storage.key.arn,
     ).apply(
         lambda known: LauncherSettings(
             region=place.region,
@@ -106,7 +118,11 @@ def settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSettings
             release_label=args.release_label,
             service_role_arn=known["service_role"],
             instance_profile_arn=known["instance_profile"],
-            subnet_ids=",".join(args.subnet_ids),
+            subnet_ids=known["subnets"],
+            node_security_group=known["nodes"],
+            service_security_group=known["service"],
+            security_configuration=known["security"],
+            data_key_arn=known["data_key"],
             job_key=artifacts.job_key,
             step_key=artifacts.step_key,
             bootstrap_key=artifacts.bootstrap_key,
@@ -135,9 +151,7 @@ def _access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
             ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
             iam.objects(bucket_arn, [REJECTIONS]),
         ),
-        iam.Statement(
-            "CountImages", ["s3:ListBucket", "s3:GetBucketLocation"], [bucket_arn, *image_bucket_arns]
-        ),
+        iam.Statement("CountImages", ["s3:ListBucket"], [bucket_arn, *image_bucket_arns]),
     ]
 
 
@@ -145,14 +159,25 @@ def launch_access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
     """What launching the clusters of queued runs takes."""
     bucket_arn = args.storage.bucket.arn
     return [
-        iam.Statement(
-            "ReadManifests", ["s3:GetObject", "s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])
-        ),
+        iam.Statement("ReadManifests", ["s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])),
         *iam.run_objects(bucket_arn),
         args.ledger.access(),
         # AWS offers no resource for these two: a cluster has no ARN before it exists.
         iam.Statement(
-            "LaunchAndFindClusters", ["elasticmapreduce:RunJobFlow", "elasticmapreduce:ListClusters"], ["*"]
+            "LaunchClusters",
+            ["elasticmapreduce:RunJobFlow"],
+            ["*"],
+            {
+                "StringEquals": {"aws:RequestedRegion": place.region},
+                # A cluster without the tag gets no machines: the service role's policy asks for it.
+                "StringEqualsIfExists": {f"aws:RequestTag/{EMR_TAG}": "true"},
+            },
+        ),
+        iam.Statement(
+            "FindClusters",
+            ["elasticmapreduce:ListClusters"],
+            ["*"],
+            {"StringEquals": {"aws:RequestedRegion": place.region}},
         ),
         iam.Statement(
             # Without it, a RunJobFlow that carries tags is refused.
@@ -160,6 +185,8 @@ def launch_access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
             ["elasticmapreduce:AddTags"],
             [place.arn("elasticmapreduce", "cluster/*")],
         ),
+        iam.Statement("UseDataKey", READ_AND_WRITE, [args.storage.key.arn], iam.through(place, "s3")),
+        iam.Statement("UseLedgerKey", READ, [args.control_key.arn], iam.through(place, "dynamodb")),
         pass_role("PassServiceRole", args.roles.service_role.arn, "elasticmapreduce.amazonaws.com"),
         # A launch names the instance profile; what it passes is the role inside.
         pass_role("PassInstanceRole", args.roles.instance_role.arn, "ec2.amazonaws.com"),

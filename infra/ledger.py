@@ -15,7 +15,7 @@ ACTIVE_INDEX = "active"
 class Ledger(pulumi.ComponentResource):
     """An on-demand DynamoDB table that can be restored to any second of the last 35 days."""
 
-    def __init__(self, place: Place, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, place: Place, key: aws.kms.Key, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fruits:infra:Ledger", f"{place.prefix}-ledger", None, opts)
         self.table = aws.dynamodb.Table(
             f"{place.prefix}-runs",
@@ -36,9 +36,10 @@ class Ledger(pulumi.ComponentResource):
                 }
             ],
             point_in_time_recovery={"enabled": True},
-            server_side_encryption={"enabled": True},
+            server_side_encryption={"enabled": True, "kms_key_arn": key.arn},
             opts=pulumi.ResourceOptions(parent=self),
         )
+        self.key = key
         self.register_outputs({"table": self.table.name})
 
     def access(self) -> iam.Statement:

@@ -5,6 +5,7 @@
     build/{launcher,tracker,reconciler}.zip  Lambda code with its locked dependencies
     build/job.zip                            spark-submit --py-files: spark/ and the contract
     build/step.py                            what spark-submit runs
+    build/node-certificates.zip              made once: a private key is never the same twice
 
 Nothing is done when nothing changed. boto3 is left to the Lambda runtime, which ships it compiled;
 in the zip it would be five times the size of everything else and slow every cold start.
@@ -23,6 +24,8 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from infra import certificates
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PYTHON_VERSION = "3.11"
@@ -81,6 +84,11 @@ def package(repository: Path, build: Path) -> list[Built]:
             *(function(name) for name in LAMBDAS),
             _once(build / "job.zip", job.values(), lambda target: write_zip(target, job)),
             _once(build / "step.py", [step], lambda target: shutil.copyfile(step, target)),
+            _once(
+                build / "node-certificates.zip",
+                [Path(certificates.__file__)],
+                certificates.write_node_certificates,
+            ),
         ]
 
 

@@ -40,7 +40,9 @@ class Reconciler(pulumi.ComponentResource):
     ) -> None:
         super().__init__("fruits:infra:Reconciler", f"{place.prefix}-reconciler", None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        environment = pulumi.Output.all(settings(place, args.launching), args.tracker.settings).apply(_environment)
+        environment = pulumi.Output.all(settings(place, args.launching), args.tracker.settings).apply(
+            _environment
+        )
         self.function = Function(
             place,
             FunctionArgs(
@@ -53,6 +55,7 @@ class Reconciler(pulumi.ComponentResource):
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.launching.log_retention_days,
+                log_key_arn=args.launching.control_key.arn,
             ),
             opts=child,
         ).function
@@ -85,7 +88,7 @@ def _environment(both: list[Any]) -> dict[str, str]:
 
 
 def _access(place: Place, args: ReconcilerArgs) -> list[iam.Statement]:
-    tracking = track_access(place, args.launching.storage, args.tracker.topic)
+    tracking = track_access(place, args.launching.storage, args.tracker.topic, args.launching.control_key)
     launching = launch_access(place, args.launching)
     known = {statement.sid: statement for statement in (*launching, *tracking)}
     stopping = ["elasticmapreduce:SetTerminationProtection", "elasticmapreduce:TerminateJobFlows"]
@@ -103,6 +106,6 @@ def _access(place: Place, args: ReconcilerArgs) -> list[iam.Statement]:
                     f"elasticmapreduce:ResourceTag/{LEDGER_TAG}": args.launching.ledger.table.name
                 }
             },
-            effect="Deny",
+            effect=iam.Effect.DENY,
         ),
     ]

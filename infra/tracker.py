@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from infra import iam
 from infra.function import Function, FunctionArgs
+from infra.keys import READ, READ_AND_WRITE
 from infra.ledger import Ledger
 from infra.place import Place
 from infra.storage import Storage
@@ -35,6 +36,7 @@ class TrackerArgs:
     storage: Storage
     ledger: Ledger
     notification_email: str | None
+    control_key: aws.kms.Key
     log_retention_days: int
 
 
@@ -44,7 +46,7 @@ class Tracker(pulumi.ComponentResource):
     def __init__(self, place: Place, args: TrackerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fruits:infra:Tracker", f"{place.prefix}-tracker", None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.topic = aws.sns.Topic(f"{place.prefix}-runs", opts=child)
+        self.topic = aws.sns.Topic(f"{place.prefix}-runs", kms_master_key_id=args.control_key.arn, opts=child)
         if args.notification_email:
             aws.sns.TopicSubscription(
                 f"{place.prefix}-email",
@@ -64,10 +66,14 @@ class Tracker(pulumi.ComponentResource):
                 archive=args.archive,
                 handler="lambdas.tracker.handler.handler",
                 environment=self.settings.apply(TrackerSettings.to_env),
-                statements=[*track_access(place, args.storage, self.topic), args.ledger.access()],
+                statements=[
+                    *track_access(place, args.storage, self.topic, args.control_key),
+                    args.ledger.access(),
+                ],
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
+                log_key_arn=args.control_key.arn,
             ),
             opts=child,
         ).function
@@ -94,7 +100,9 @@ class Tracker(pulumi.ComponentResource):
         self.register_outputs({"function": self.function.name})
 
 
-def track_access(place: Place, storage: Storage, topic: aws.sns.Topic) -> list[iam.Statement]:
+def track_access(
+    place: Place, storage: Storage, topic: aws.sns.Topic, control_key: aws.kms.Key
+) -> list[iam.Statement]:
     """What following clusters takes, apart from the ledger."""
     return [
         *iam.run_objects(storage.bucket.arn),
@@ -104,4 +112,7 @@ def track_access(place: Place, storage: Storage, topic: aws.sns.Topic) -> list[i
             [place.arn("elasticmapreduce", "cluster/*")],
         ),
         iam.Statement("TellPeople", ["sns:Publish"], [topic.arn]),
+        iam.Statement("UseDataKey", READ_AND_WRITE, [storage.key.arn], iam.through(place, "s3")),
+        iam.Statement("UseLedgerKey", READ, [control_key.arn], iam.through(place, "dynamodb")),
+        iam.Statement("UseTopicKey", READ_AND_WRITE, [control_key.arn], iam.through(place, "sns")),
     ]

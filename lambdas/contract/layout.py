@@ -6,6 +6,7 @@
     manifests-rejected/<name>.json           why a manifest was refused and what to do
     images/...                               by convention
     artifacts/...                            code, model and bootstrap, named by content
+    certificates/...                         by which the nodes of a cluster encrypt their traffic
     runs/<run_id>/plan.json status.json progress.json index.parquet steps/<step>.json
     Results/<dataset>/<run_id>/part-*.parquet
     Results_PCA/<dataset>/<run_id>/part-*.parquet
@@ -24,6 +25,7 @@ MANIFEST_SUFFIX = ".json"
 REJECTIONS = "manifests-rejected/"
 IMAGES = "images/"
 ARTIFACTS = "artifacts/"
+CERTIFICATES = "certificates/"
 RUNS = "runs/"
 FEATURES = "Results/"
 PCA = "Results_PCA/"

@@ -16,6 +16,8 @@ RUN_TAG = "fruits:run_id"
 """The cluster tag that names the run."""
 LEDGER_TAG = "fruits:ledger"
 """The cluster tag that names the ledger table: which of several stacks in an account the cluster is of."""
+EMR_TAG = "for-use-with-amazon-emr-managed-policies"
+"""AmazonEMRServicePolicy_v2 lets EMR touch only what has this tag, with the value ``true``."""
 
 
 class RunState(StrEnum):

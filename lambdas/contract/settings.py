@@ -29,7 +29,14 @@ class LauncherSettings:
     service_role_arn: str
     instance_profile_arn: str
     subnet_ids: str
-    """Comma-separated; empty means the default VPC."""
+    """Comma-separated; private ones."""
+    node_security_group: str
+    service_security_group: str
+    """EMR's way to nodes in private subnets."""
+    security_configuration: str
+    """Name of the EMR security configuration: encryption and IMDSv2."""
+    data_key_arn: str
+    """The key of the data bucket, with which EMR encrypts the clusters' logs."""
     job_key: str
     """The zip with ``spark/`` and ``lambdas/contract/``, given to spark-submit as ``--py-files``."""
     step_key: str
@@ -65,7 +72,7 @@ class LauncherSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> LauncherSettings:
-        return cls(**_read(cls, environ, optional={"subnet_ids", "bootstrap_key", "wheelhouse_prefix"}))
+        return cls(**_read(cls, environ, optional={"bootstrap_key", "wheelhouse_prefix"}))
 
     def to_env(self) -> dict[str, str]:
         return _write(self)

@@ -9,7 +9,7 @@ from lambdas.contract.manifest import Cluster
 from lambdas.contract.plan import Plan
 from lambdas.contract.prices import INSTANCE_TYPES
 from lambdas.contract.report import STEPS
-from lambdas.contract.run import LEDGER_TAG, RUN_TAG, cluster_name
+from lambdas.contract.run import EMR_TAG, LEDGER_TAG, RUN_TAG, cluster_name
 from lambdas.contract.settings import LauncherSettings
 
 IDLE_TIMEOUT_SECONDS = 3600
@@ -28,6 +28,8 @@ def run_job_flow(
         "ReleaseLabel": settings.release_label,
         "Applications": [{"Name": "Spark"}],
         "LogUri": f"{plan.root}/{LOGS}",
+        "LogEncryptionKmsKeyId": settings.data_key_arn,
+        "SecurityConfiguration": settings.security_configuration,
         "ServiceRole": settings.service_role_arn,
         "JobFlowRole": settings.instance_profile_arn,
         "Instances": _instances(cluster, settings),
@@ -39,8 +41,7 @@ def run_job_flow(
             {"Key": RUN_TAG, "Value": plan.run_id},
             {"Key": LEDGER_TAG, "Value": settings.ledger_table},
             {"Key": "fruits:dataset", "Value": plan.dataset},
-            # Without it, AmazonEMRServicePolicy_v2 does not let EMR touch the cluster's machines.
-            {"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"},
+            {"Key": EMR_TAG, "Value": "true"},
         ],
     }
 
@@ -65,14 +66,15 @@ def cluster_for(cluster: Cluster, attempt: int) -> Cluster:
 
 
 def _instances(cluster: Cluster, settings: LauncherSettings) -> dict[str, Any]:
-    instances: dict[str, Any] = {
+    return {
         "InstanceFleets": [_primary_fleet(cluster), _worker_fleet(cluster)],
         "KeepJobFlowAliveWhenNoSteps": False,
         "TerminationProtected": False,
+        "Ec2SubnetIds": settings.subnet_ids.split(","),
+        "EmrManagedMasterSecurityGroup": settings.node_security_group,
+        "EmrManagedSlaveSecurityGroup": settings.node_security_group,
+        "ServiceAccessSecurityGroup": settings.service_security_group,
     }
-    if settings.subnet_ids:
-        instances["Ec2SubnetIds"] = settings.subnet_ids.split(",")
-    return instances
 
 
 def _primary_fleet(cluster: Cluster) -> dict[str, Any]:

@@ -18,57 +18,16 @@ from infra.local.deploy import deploy, run
 from infra.program import REPOSITORY
 from lambdas.contract.admission import Limits
 from lambdas.contract.settings import LauncherSettings, TrackerSettings
-from tests.infra.conftest import ACCOUNT_ID, RecordingProvider
+from tests.infra.conftest import ACCOUNT_ID, PREINSTALLED, RecordingProvider, as_list, preview
 
-PREINSTALLED = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
 WITHOUT_RESOURCE_IN_AWS = {"elasticmapreduce:RunJobFlow", "elasticmapreduce:ListClusters"}
 STOPPING = {"elasticmapreduce:SetTerminationProtection", "elasticmapreduce:TerminateJobFlows"}
 
 
-def preview(build: Path, **config: str) -> RecordingProvider:
-    provider = RecordingProvider()
-    deploy(provider, stack="eu", config={**PREINSTALLED, **config}, build=build)
-    return provider
-
-
-@pytest.fixture(scope="module")
-def declared(build: Path) -> RecordingProvider:
-    return preview(build)
-
-
-def as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def test_nothing_of_the_bucket_can_become_public(declared: RecordingProvider) -> None:
-    block = declared.one("BucketPublicAccessBlock")
-    assert [block[key] for key in ("blockPublicAcls", "blockPublicPolicy")] == [True, True]
-    assert [block[key] for key in ("ignorePublicAcls", "restrictPublicBuckets")] == [True, True]
-    assert declared.one("BucketOwnershipControls")["rule"]["objectOwnership"] == "BucketOwnerEnforced"
-
-
-def test_the_bucket_refuses_plain_http(declared: RecordingProvider) -> None:
-    (statement,) = json.loads(declared.one("BucketPolicy")["policy"])["Statement"]
-    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    bucket, objects = statement["Resource"]
-    assert objects == f"{bucket}/*"
-
-
-def test_the_bucket_is_versioned_encrypted_and_forgets_what_was_replaced(
-    declared: RecordingProvider,
-) -> None:
-    assert declared.one("BucketVersioning")["versioningConfiguration"]["status"] == "Enabled"
-    (encryption,) = declared.one("BucketServerSideEncryptionConfiguration")["rules"]
-    assert encryption["applyServerSideEncryptionByDefault"]["sseAlgorithm"] == "AES256"
-    (rule,) = declared.one("BucketLifecycleConfiguration")["rules"]
-    assert rule["noncurrentVersionExpiration"]["noncurrentDays"] == 30
-    assert rule["abortIncompleteMultipartUpload"]["daysAfterInitiation"] == 7
-
-
 def test_data_survives_destruction_unless_configured_otherwise(build: Path) -> None:
-    assert preview(build).one("Bucket")["forceDestroy"] is False
-    assert preview(build, **{"fruits:keepDataOnDestroy": "false"}).one("Bucket")["forceDestroy"] is True
+    kept, destroyed = preview(build), preview(build, **{"fruits:keepDataOnDestroy": "false"})
+    assert {bucket["forceDestroy"] for bucket in kept.all_of("Bucket")} == {False}
+    assert {bucket["forceDestroy"] for bucket in destroyed.all_of("Bucket")} == {True}
 
 
 def test_only_created_manifests_trigger_the_launcher(declared: RecordingProvider) -> None:
@@ -229,8 +188,9 @@ def test_an_email_address_is_subscribed_only_when_given(build: Path, declared: R
 
 def test_artifacts_are_named_by_their_content(build: Path) -> None:
     keys = {inputs["key"] for inputs in preview(build).all_of("BucketObjectv2")}
-    assert len(keys) == 4
-    assert all(key.startswith("artifacts/") for key in keys)
+    assert len(keys) == 5
+    assert {key.split("/")[0] for key in keys} == {"artifacts", "certificates"}
+    assert any(re.fullmatch(r"certificates/node-certificates-[0-9a-f]{12}\.zip", key) for key in keys)
     assert any(re.fullmatch(r"artifacts/job-[0-9a-f]{12}\.zip", key) for key in keys)
 
 

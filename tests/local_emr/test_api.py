@@ -174,6 +174,41 @@ def test_the_calling_process_can_be_killed_in_the_middle_of_a_launch(
         assert [cluster["Name"] for cluster in emr.list_clusters()["Clusters"]] == clusters
 
 
+def test_a_security_configuration_is_kept_under_its_name_and_given_back(instant_emr: Emr) -> None:
+    instant_emr.api.create_security_configuration(Name="locked", SecurityConfiguration='{"a": 1}')
+
+    described = instant_emr.api.describe_security_configuration(Name="locked")
+    assert described["SecurityConfiguration"] == '{"a": 1}'
+    assert described["CreationDateTime"] <= datetime.now(UTC)
+    cluster_id = instant_emr.launch(SecurityConfiguration="locked")
+    assert instant_emr.cluster(cluster_id)["SecurityConfiguration"] == "locked"
+
+    with pytest.raises(ClientError, match="'locked' already exists"):
+        instant_emr.api.create_security_configuration(Name="locked", SecurityConfiguration="{}")
+
+
+def test_a_security_configuration_must_be_a_json_object_and_exist_before_a_launch(instant_emr: Emr) -> None:
+    for text in ("no JSON", "[]"):
+        with pytest.raises(ClientError, match="not a valid JSON object"):
+            instant_emr.api.create_security_configuration(Name="broken", SecurityConfiguration=text)
+    with pytest.raises(ClientError, match="'broken' does not exist"):
+        instant_emr.launch(SecurityConfiguration="broken")
+
+
+def test_the_block_on_public_access_is_open_until_it_is_closed(connect: Callable[..., Emr]) -> None:
+    emr = connect()
+
+    def blocks() -> bool:
+        answer = emr.api.get_block_public_access_configuration()
+        return bool(answer["BlockPublicAccessConfiguration"]["BlockPublicSecurityGroupRules"])
+
+    assert not blocks()
+    emr.api.put_block_public_access_configuration(
+        BlockPublicAccessConfiguration={"BlockPublicSecurityGroupRules": True}
+    )
+    assert blocks()
+
+
 def assumed(cloud: Cloud, role_arn: str) -> dict[str, str]:
     session = cloud.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="test")["Credentials"]
     return {

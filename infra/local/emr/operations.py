@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from infra.local.emr import views
+from infra.local.emr.account import AccountSettings
 from infra.local.emr.cluster import ClusterRunner
 from infra.local.emr.faults import LaunchFault
 from infra.local.emr.launch import Launch
@@ -61,6 +62,7 @@ class Operations:
         self._next_launch_fault = next_launch_fault
         self._records: dict[str, ClusterRecord] = {}
         self._lock = threading.Lock()
+        self._account = AccountSettings()
         self._handlers: dict[str, Callable[[Mapping[str, Any]], Result]] = {
             "RunJobFlow": self._run_job_flow,
             "DescribeCluster": self._describe_cluster,
@@ -72,6 +74,10 @@ class Operations:
             "SetTerminationProtection": self._set_termination_protection,
             "AddTags": self._add_tags,
             "RemoveTags": self._remove_tags,
+            "CreateSecurityConfiguration": self._account.create_security_configuration,
+            "DescribeSecurityConfiguration": self._account.describe_security_configuration,
+            "GetBlockPublicAccessConfiguration": self._account.get_block_public_access,
+            "PutBlockPublicAccessConfiguration": self._account.put_block_public_access,
         }
 
     def perform(self, request: Request) -> Result:
@@ -102,6 +108,7 @@ class Operations:
             raise throttled
         if fault is LaunchFault.CALLER_KILLED_BEFORE:
             raise CallerKilled
+        self._account.require_security_configuration(request.get("SecurityConfiguration"))
         launch = Launch.from_request(request, time.time())
         runner = self._new_runner(launch)
         tags = {tag.get("Key", ""): tag.get("Value", "") for tag in request.get("Tags", [])}

@@ -25,7 +25,9 @@ def _target(aws: Aws, name: str, inputs: Inputs) -> Created:
 
 def _topic(aws: Aws, name: str, inputs: Inputs) -> Created:
     topic = physical_name(name, inputs)
-    made = aws.client("sns").create_topic(Name=topic, Tags=aws.tag_list)
+    made = aws.client("sns").create_topic(
+        Name=topic, Attributes={"KmsMasterKeyId": inputs["kmsMasterKeyId"]}, Tags=aws.tag_list
+    )
     return Created(made["TopicArn"], {"name": topic, "arn": made["TopicArn"]})
 
 

@@ -18,7 +18,11 @@ def _table(aws: Aws, name: str, inputs: Inputs) -> Created:
             for attribute in inputs["attributes"]
         ],
         **_indexes(inputs),
-        SSESpecification={"Enabled": inputs["serverSideEncryption"]["enabled"]},
+        SSESpecification={
+            "Enabled": inputs["serverSideEncryption"]["enabled"],
+            "SSEType": "KMS",
+            "KMSMasterKeyId": inputs["serverSideEncryption"]["kmsKeyArn"],
+        },
         Tags=aws.tag_list,
     )
     dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
