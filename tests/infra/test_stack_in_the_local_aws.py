@@ -167,8 +167,12 @@ def test_nobody_can_delete_from_the_ledger(stack: Stack) -> None:
 
 
 def test_only_the_reconciler_can_stop_clusters(stack: Stack) -> None:
-    emr = stack.ministack.client("emr")
-    cluster = emr.run_job_flow(Name="a", Instances={"InstanceCount": 1})["JobFlowId"]
+    (profile,) = stack.cloud.client("iam").list_instance_profiles()["InstanceProfiles"]
+    cluster = stack.cloud.client("emr").run_job_flow(
+        Name="a",
+        Instances={"InstanceCount": 1, "KeepJobFlowAliveWhenNoSteps": True},
+        JobFlowRole=profile["InstanceProfileName"],
+    )["JobFlowId"]
     for role in ("launcher", "tracker", "emr-nodes"):
         weaker = stack.as_role(role, "emr")
         assert is_refused(lambda emr=weaker: emr.terminate_job_flows(JobFlowIds=[cluster]))
@@ -188,7 +192,7 @@ def test_active_runs_can_be_listed_by_the_launcher(stack: Stack) -> None:
 
 
 def test_the_reconciler_is_scheduled(stack: Stack) -> None:
-    events = stack.ministack.client("events")
+    events = stack.cloud.client("events")
     (rule,) = [rule for rule in events.list_rules()["Rules"] if "reconcile" in rule["Name"]]
     (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
     assert rule["ScheduleExpression"] == "rate(5 minutes)"
