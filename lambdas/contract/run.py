@@ -64,8 +64,10 @@ class FailureKind(StrEnum):
     """AWS had too few machines of the wanted types."""
     AWS = "aws"
     """A fault or limit of AWS that passes."""
+    CONFIG = "config"
+    """The stack's configuration or the account: roles, subnets, quotas."""
     OURS = "ours"
-    """The deployment or the code."""
+    """The packages or the code."""
 
 
 @dataclass(frozen=True)

@@ -198,5 +198,5 @@ def _refusal(error: LaunchRefusedError) -> Ending:
         message=f"EMR refused to create the cluster: {error.message}",
         remedy="Check cluster.instance_types and the stack's configuration (roles, subnets, release); "
         "then upload the manifest again.",
-        kind=FailureKind.OURS,
+        kind=FailureKind.CONFIG,
     )

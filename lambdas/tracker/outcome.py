@@ -29,7 +29,7 @@ _CLUSTER_FAILURES: Mapping[str, tuple[FailureKind, str, str]] = {
         "Read the bootstrap action's stderr in the logs, then build and deploy the stack again.",
     ),
     "VALIDATION_ERROR": (
-        FailureKind.OURS,
+        FailureKind.CONFIG,
         "EMR could not create the cluster as it was asked for",
         "Check cluster.instance_types, the account's quotas and the stack's roles and subnets.",
     ),

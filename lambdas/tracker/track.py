@@ -26,7 +26,7 @@ class Tracked:
 
 @dataclass(frozen=True)
 class Ignored:
-    """The event concerns none of our runs; ``detail`` says why."""
+    """The event changes none of our runs; ``detail`` says why."""
 
     detail: str
 
@@ -46,7 +46,7 @@ class Tracker:
         record = self.books.ledger.get(run_id) if run_id is not None else None
         if record is None:
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is of no run in the ledger")
-        reports = self.books.reports(record)
+        reports = [] if cluster.lives else self.books.reports(record)
 
         def advanced(seen: RunRecord) -> RunRecord:
             return advance(seen, cluster, reports, self.books.now()) if is_of(seen, cluster) else seen
@@ -54,6 +54,8 @@ class Tracker:
         before, after = self.books.change(record.run_id, advanced)
         if before is None or after is None or not is_of(before, cluster):
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is not the one of run {record.run_id}")
+        if after == before and not needs_closing(after):
+            return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
         status = self.close(after) if needs_closing(after) else self.books.publish(after)
         return Tracked(status, after.state if after.state is not before.state else None)
 

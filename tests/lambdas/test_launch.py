@@ -181,7 +181,7 @@ def test_a_refusal_by_emr_fails_the_run_for_good(world: World) -> None:
     upload = world.upload(manifest())
     assert world.launch(upload).outcome is Outcome.REFUSED
     status = world.status()
-    assert (status["state"], status["reason"], status["kind"]) == ("FAILED", "ValidationException", "ours")
+    assert (status["state"], status["reason"], status["kind"]) == ("FAILED", "ValidationException", "config")
     assert "Invalid InstanceProfile" in status["message"]
     assert status["remedy"]
     assert world.launch(upload).outcome is Outcome.DUPLICATE

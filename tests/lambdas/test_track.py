@@ -104,7 +104,7 @@ def test_a_failed_step_counts_though_the_cluster_ended_well(world: World) -> Non
     ("reason", "kind"),
     [
         ("BOOTSTRAP_FAILURE", "ours"),
-        ("VALIDATION_ERROR", "ours"),
+        ("VALIDATION_ERROR", "config"),
         ("INSTANCE_FLEET_TIMEOUT", "capacity"),
         ("INSTANCE_FAILURE", "aws"),
         ("INTERNAL_ERROR", "aws"),

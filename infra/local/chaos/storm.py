@@ -156,8 +156,12 @@ class Storm:
         with ThreadPoolExecutor(DELIVERIES_AT_ONCE) as pool:
             made = [pool.submit(self._make_orphan, number) for number in range(orphans)]
             made += [pool.submit(self._deliver_one, event) for event in events]
-        for done in made:
-            done.result()
+            try:
+                for done in made:
+                    done.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def _deliver_one(self, event: dict[str, Any]) -> None:
         for _ in range(1 + LAMBDA_RETRIES):
