@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo chaos test test-fast lint local package code model lock policy-pack clean
+.PHONY: help setup demo bench chaos test test-fast lint local package code model lock policy-pack clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
 UV := $(CURDIR)/.local/uv/bin/uv
@@ -26,6 +26,10 @@ setup: $(READY) ## Install what the lock file names into .venv (the other target
 
 demo: $(READY) ## Upload images and a manifest to a local cloud, watch the run, look at the results
 	@$(VENV)/python -m infra.local.demo $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+bench: $(READY) ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
+	@$(VENV)/python -m spark.package_model --out build/model $(if $(WEIGHTS),--weights "$(WEIGHTS)",--allow-untrained)
+	@$(VENV)/python -m bench $(if $(DATA),--data "$(DATA)")
 
 chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count what must not be
 	@test -f build/model/model.json || $(VENV)/python -m spark.package_model --out build/model --allow-untrained

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -39,7 +40,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made a dataset. ``versions`` maps a package to its version."""
+    """What made a dataset. ``versions`` maps a package to its version; ``decoding_sha256`` is the hash of the
+    code that makes pixels of files."""
 
     run_id: str
     dataset: str
@@ -49,6 +51,7 @@ class Provenance:
     weights: str
     weights_sha256: str
     image_size: int
+    decoding_sha256: str
     versions: dict[str, str]
 
     @classmethod
@@ -62,6 +65,7 @@ class Provenance:
             weights=plan.model.weights,
             weights_sha256=plan.model.weights_sha256,
             image_size=plan.image_size,
+            decoding_sha256=hashlib.sha256(pkgutil.get_data("spark", "images.py") or b"").hexdigest(),
             versions={
                 "pyspark": pyspark.__version__,  # on a cluster it comes with Spark, not as a distribution
                 **{package: metadata.version(package) for package in _ENGINE_PACKAGES[plan.engine]},
@@ -147,17 +151,36 @@ def read_published(store: Store, prefix: str) -> DatasetManifest:
     return DatasetManifest.from_json(read(store, prefix + DATASET_MANIFEST))
 
 
+def is_whole(store: Store, prefix: str, part: Part) -> bool:
+    """Whether the object of ``part`` is there with the very bytes that were recorded."""
+    return _whole(store, prefix, part) is not None
+
+
+def _whole(store: Store, prefix: str, part: Part) -> bytes | None:
+    try:
+        data = read(store, prefix + part.name)
+    except FileNotFoundError:
+        return None
+    return data if hashlib.sha256(data).hexdigest() == part.sha256 else None
+
+
 def read_part(store: Store, prefix: str, part: Part) -> pa.Table:
     """One Parquet part of a dataset.
 
     Raises:
         StepFailedError: its bytes are not those that were published.
     """
-    data = read(store, prefix + part.name)
-    if hashlib.sha256(data).hexdigest() != part.sha256:
+    table = read_part_if_whole(store, prefix, part)
+    if table is None:
         raise StepFailedError(
             "data",
             f"{prefix}{part.name} is not the object that {DATASET_MANIFEST} lists",
-            "somebody changed or replaced it: run again under a new manifest version",
+            "somebody changed, replaced or removed it: run again under a new manifest version",
         )
-    return pq.read_table(pa.BufferReader(data))
+    return table
+
+
+def read_part_if_whole(store: Store, prefix: str, part: Part) -> pa.Table | None:
+    """One Parquet part of a dataset; None when its object is not there or not the one that was recorded."""
+    data = _whole(store, prefix, part)
+    return None if data is None else pq.read_table(pa.BufferReader(data))

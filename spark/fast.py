@@ -5,6 +5,7 @@ Only shard numbers and paths go from the JVM to the workers, and only counts and
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 
@@ -12,10 +13,12 @@ from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import Plan
 from spark.dataset import DatasetManifest, Part, Provenance, read_part
-from spark.index import ImageIndex, ImageRef
+from spark.index import ImageIndex, open_index
 from spark.model import feature_extractor, fetch_verified
 from spark.pca_model import Moments, PcaModel, feature_matrix, fit
-from spark.shards import ShardResult, featurize_shard
+from spark.pipeline import Featurized, Meter, featurize_images
+from spark.reuse import find_earlier_run, open_earlier_run
+from spark.shards import ShardWork, finished_shard, write_shard
 from spark.storage import open_store
 
 MOMENT_GROUPS = 8
@@ -28,21 +31,55 @@ def featurize_shards(
     plan: Plan,
     provenance: Provenance,
     index: ImageIndex,
-    count: Callable[[ShardResult], None],
-) -> list[ShardResult]:
-    """Featurize and write all shards of the index; ``count`` is told of each in the worker."""
+    count: Callable[[ShardWork], None],
+) -> list[ShardWork]:
+    """Featurize and write all shards of the index that are not done yet; ``count`` is told of each in the
+    worker."""
     context = spark.sparkContext
     model = context.broadcast(fetch_verified(plan.model.uri, plan.model.sha256))
 
-    def run(shards: Iterable[tuple[int, list[ImageRef]]]) -> Iterator[ShardResult]:
-        extract = feature_extractor(model.value, plan.image_size)
-        for number, images in shards:
-            result = featurize_shard(plan, provenance, number, images, extract)
-            count(result)
-            yield result
+    earlier_run = find_earlier_run(open_store(plan.root), plan, provenance)
 
-    shards = [(number, index.shard(number)) for number in range(index.shards)]
-    return context.parallelize(shards, len(shards)).mapPartitions(run).collect()
+    def run(numbers: Iterable[int]) -> Iterator[ShardWork]:
+        for number in numbers:
+            work = featurize_shard(plan, provenance, number, model.value, earlier_run)
+            count(work)
+            yield work
+
+    return context.parallelize(range(index.shards), index.shards).mapPartitions(run).collect()
+
+
+def featurize_shard(
+    plan: Plan, provenance: Provenance, number: int, model: bytes, earlier_run: str | None
+) -> ShardWork:
+    """Make one shard, of new images and of what an earlier run knows; or find it done.
+
+    Raises:
+        StepFailedError: the store refuses or does not answer. A bad image is a quarantined row instead.
+    """
+    began = time.perf_counter()
+    store, meter = open_store(plan.root), Meter()
+    if result := finished_shard(store, plan, provenance, number):
+        return ShardWork(result, resumed=result.images, seconds=time.perf_counter() - began)
+    images = open_index(plan.root, plan.layout.index).shard(number)
+    known: dict[str, Featurized] = {}
+    if earlier_run:
+        with meter.timed("fetch"):
+            known = open_earlier_run(plan.root, plan.dataset, earlier_run).features_of(images)
+    new = [image for image in images if image.path not in known]
+    extract = feature_extractor(model, plan.image_size)
+    computed = iter(featurize_images(new, plan.image_size, extract, meter))
+    outcomes = [known.get(image.path) or next(computed) for image in images]
+    with meter.timed("write"):
+        result = write_shard(store, plan, provenance, number, [i.path for i in images], outcomes)
+    return ShardWork(
+        result,
+        computed=len(new),
+        reused=len(known),
+        seconds=time.perf_counter() - began,
+        phase_seconds=dict(meter.seconds),
+        retries=meter.retries,
+    )
 
 
 def fit_pca(spark: SparkSession, plan: Plan, features: DatasetManifest) -> PcaModel:

@@ -12,16 +12,21 @@ from types import ModuleType
 from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import FEATURE_DIM, Plan
-from lambdas.contract.report import StepReport
+from lambdas.contract.report import FeaturizeMetrics, ShardSeconds, StepReport
 from spark import fast
 from spark.dataset import Provenance, publish
 from spark.errors import StepFailedError
 from spark.index import ensure_index
 from spark.progress import StepMonitor
-from spark.shards import FEATURES_SCHEMA, QUARANTINE_SCHEMA, ShardResult
+from spark.shards import FEATURES_SCHEMA, QUARANTINE_SCHEMA, ShardResult, ShardWork
 from spark.storage import Store
 
 log = logging.getLogger(__name__)
+
+WORST_REASONS = 3
+"""Reasons that the message of a failed budget names."""
+SLOWEST_SHARDS = 5
+"""Shards that the report names."""
 
 
 def featurize(
@@ -30,31 +35,33 @@ def featurize(
     """Run the step and complete its report.
 
     Raises:
-        StepFailedError: there is no image, or none that can be featurized; or storage, model or limits fail.
+        StepFailedError: there is no image, or too few can be featurized; or storage, model or limits fail.
     """
     with monitor.phase("index"):
         index = ensure_index(store, plan)
     done, quarantined = spark.sparkContext.accumulator(0), spark.sparkContext.accumulator(0)
     monitor.track(index.images, lambda: (done.value, quarantined.value))
 
-    def count(result: ShardResult) -> None:
-        done.add(result.images)
-        quarantined.add(result.quarantine.rows)
+    def count(work: ShardWork) -> None:
+        done.add(work.result.images)
+        quarantined.add(work.result.quarantine.rows)
 
     provenance = Provenance.of(plan)
     with monitor.phase("featurize"):
-        results = engine_of(plan).featurize_shards(spark, plan, provenance, index, count)
+        works = engine_of(plan).featurize_shards(spark, plan, provenance, index, count)
+    results = [work.result for work in works]
     featurized, reasons = reconcile(results, index.images)
     with monitor.phase("publish"):
         layout = plan.layout
         quarantine_parts = [result.quarantine for result in results]
         publish(store, layout.quarantine, QUARANTINE_SCHEMA, quarantine_parts, provenance, reasons)
-        require_features(plan, featurized, reasons)
+        require_few_quarantined(plan, index.images, reasons)
         publish(store, layout.features, FEATURES_SCHEMA, [r.features for r in results], provenance, reasons)
     log.info(
         "featurize: %d of %d images featurized, %d quarantined %s",
         featurized, index.images, sum(reasons.values()), reasons or "",
     )  # fmt: skip
+    metrics = measured(works, monitor.seconds["featurize"])
     return dataclasses.replace(
         report,
         outputs=(layout.features, layout.quarantine),
@@ -63,7 +70,15 @@ def featurize(
         images_quarantined=sum(reasons.values()),
         quarantine_reasons=reasons,
         feature_dim=FEATURE_DIM,
+        notes=_notes(metrics),
+        featurize=metrics,
     )
+
+
+def _notes(metrics: FeaturizeMetrics) -> tuple[str, ...]:
+    if not metrics.images_reused:
+        return ()
+    return (f"{metrics.images_reused} images are unchanged since an earlier run: their features were reused",)
 
 
 def engine_of(plan: Plan) -> ModuleType:
@@ -72,6 +87,28 @@ def engine_of(plan: Plan) -> ModuleType:
         return fast
     # Imported here because it brings pandas and MLlib, which the fast engine does without.
     return importlib.import_module("spark.reference")
+
+
+def measured(works: Sequence[ShardWork], wall_seconds: float) -> FeaturizeMetrics:
+    """The metrics of a step whose tasks took ``wall_seconds`` in all."""
+    task_seconds: Counter[str] = Counter()
+    for work in works:
+        task_seconds.update(work.phase_seconds)
+    computed = sum(work.computed for work in works)
+    slowest = sorted(works, key=lambda work: work.seconds, reverse=True)[:SLOWEST_SHARDS]
+    return FeaturizeMetrics(
+        images_computed=computed,
+        images_resumed=sum(work.resumed for work in works),
+        images_reused=sum(work.reused for work in works),
+        images_per_second=round(computed / max(wall_seconds, 1e-3), 1),
+        shards=len(works),
+        task_seconds={phase: round(seconds, 3) for phase, seconds in sorted(task_seconds.items())},
+        store_retries=sum(work.retries for work in works),
+        slowest_shards=tuple(
+            ShardSeconds(work.result.features.name, work.result.images, round(work.seconds, 3))
+            for work in slowest
+        ),
+    )
 
 
 def reconcile(results: Sequence[ShardResult], images: int) -> tuple[int, dict[str, int]]:
@@ -94,12 +131,18 @@ def reconcile(results: Sequence[ShardResult], images: int) -> tuple[int, dict[st
     return images - reasons.total(), dict(sorted(reasons.items()))
 
 
-def require_features(plan: Plan, featurized: int, reasons: dict[str, int]) -> None:
-    """Raise StepFailedError when every image was quarantined."""
-    if not featurized:
-        counts = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+def require_few_quarantined(plan: Plan, images: int, reasons: dict[str, int]) -> None:
+    """Raise StepFailedError when none of the ``images`` was featurized, or too many were quarantined."""
+    quarantined = sum(reasons.values())
+    worst = ", ".join(f"{reason} {count}" for reason, count in Counter(reasons).most_common(WORST_REASONS))
+    see = f"see {plan.root}/{plan.layout.quarantine} for each image's reason"
+    if quarantined == images:
+        raise StepFailedError("data", f"none of the images could be featurized ({worst})", see)
+    limit = plan.max_quarantined_fraction
+    if quarantined > limit * images:
         raise StepFailedError(
             "data",
-            f"none of the images could be featurized ({counts})",
-            f"see {plan.root}/{plan.layout.quarantine} for each image's reason",
+            f"{quarantined} of {images} images ({quarantined / images:.1%}) could not be featurized, more "
+            f"than limits.max_quarantined_fraction = {limit:g} allows; the worst reasons: {worst}",
+            f"{see}; correct or remove those images, or raise the limit",
         )

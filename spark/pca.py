@@ -27,7 +27,8 @@ from spark.dataset import (
 from spark.featurize import engine_of
 from spark.pca_model import PcaModel, feature_matrix
 from spark.progress import StepMonitor
-from spark.storage import Store, open_store, write
+from spark.saved_model import load_model, save_model
+from spark.storage import Store, open_store
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +42,12 @@ def pca(
     """Run the step and complete its report.
 
     Raises:
-        StepFailedError: the features are not complete, or have no variance; or storage or limits fail.
+        StepFailedError: the features are not complete or do not vary, or pca.model cannot be applied, or
+            storage or limits fail.
     """
     features = read_published(store, plan.layout.features)
     with monitor.phase("fit"):
-        model: PcaModel = engine_of(plan).fit_pca(spark, plan, features)
+        model = _model(spark, plan, features)
     with monitor.phase("score"):
         scored = _score(spark, plan, features, model, monitor)
     with monitor.phase("publish"):
@@ -61,6 +63,14 @@ def pca(
         explained_variance=kept,
         notes=notes,
     )
+
+
+def _model(spark: SparkSession, plan: Plan, features: DatasetManifest) -> PcaModel:
+    """The earlier model that the plan names, or one that is fitted to the features."""
+    if plan.pca.model is not None:
+        return load_model(plan, plan.pca.model)
+    fitted: PcaModel = engine_of(plan).fit_pca(spark, plan, features)
+    return fitted
 
 
 def csv_columns(components: int) -> list[str]:
@@ -122,8 +132,7 @@ def _publish(
 ) -> tuple[str, ...]:
     """Declare the outputs complete, the model first: who sees scores can find what made them."""
     layout, provenance = plan.layout, Provenance.of(plan)
-    write(store, f"{layout.pca_model}model.npz", model.to_npz())
-    write(store, f"{layout.pca_model}model.json", model.summary_json().encode())
+    save_model(store, plan, model)
     publish(store, layout.pca, SCORES_SCHEMA, [scores for scores, _ in scored], provenance)
     if not plan.csv:
         return layout.pca, layout.pca_model
@@ -134,6 +143,10 @@ def _publish(
 
 
 def _notes(plan: Plan, model: PcaModel, rows: int) -> tuple[str, ...]:
+    if plan.pca.model is not None:
+        return (
+            f"pca.model: {plan.pca.model} was applied; the variance is that of the images it was fitted to",
+        )
     asked, kept = plan.pca.components, len(model.components)
     if asked is None or asked <= kept:
         return ()

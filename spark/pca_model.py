@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -82,14 +81,11 @@ class PcaModel:
         )
         return sink.getvalue()
 
-    def summary_json(self) -> str:
-        """The variance of the components, for people."""
-        summary = {
-            "components": len(self.components),
-            "explained_variance": float(self.explained_variance_ratio.sum()),
-            "explained_variance_ratio": self.explained_variance_ratio.tolist(),
-        }
-        return json.dumps(summary, indent=2, sort_keys=True) + "\n"
+    @classmethod
+    def from_npz(cls, data: bytes) -> PcaModel:
+        """What :meth:`to_npz` wrote."""
+        with np.load(BytesIO(data), allow_pickle=False) as arrays:
+            return cls(**arrays)
 
 
 def feature_matrix(table: pa.Table) -> np.ndarray:

@@ -14,8 +14,9 @@ from lambdas.contract.report import Progress
 from spark.errors import StepFailedError
 from spark.storage import Store, write
 
-TICK_SECONDS = 1.0
-LINE_EVERY_TICKS = 10
+TICK_SECONDS = 2.0
+"""Between two writes of the progress object; each costs a request."""
+LINE_EVERY_TICKS = 5
 
 log = logging.getLogger(__name__)
 

@@ -42,7 +42,8 @@ from spark.images import Rejected
 from spark.index import ImageIndex
 from spark.model import fetch_verified
 from spark.pca_model import PcaModel, require_variance, truncated
-from spark.shards import Decoded, Featurized, Refused, ShardResult, decode_fetched, write_shard
+from spark.pipeline import Decoded, Featurized, Refused, decode_fetched
+from spark.shards import ShardWork, write_shard
 from spark.storage import join_uri, open_store, read, read_uri
 
 PARTITIONS = 48
@@ -57,8 +58,8 @@ def featurize_shards(
     plan: Plan,
     provenance: Provenance,
     index: ImageIndex,
-    count: Callable[[ShardResult], None],
-) -> list[ShardResult]:
+    count: Callable[[ShardWork], None],
+) -> list[ShardWork]:
     """Featurize and write all shards of the index; ``count`` is told of each in the worker."""
     weights = fetch_verified(plan.model.weights_uri, plan.model.weights_sha256)
     shared = spark.sparkContext.broadcast(weights)
@@ -77,8 +78,9 @@ def featurize_shards(
         number = int(ordered["shard"].iloc[0])
         store = open_store(plan.root)
         result = write_shard(store, plan, provenance, number, list(ordered["path"]), found)
-        count(result)
-        return pd.DataFrame({"result": [json.dumps(dataclasses.asdict(result))]})
+        work = ShardWork(result, computed=result.images)
+        count(work)
+        return pd.DataFrame({"work": [json.dumps(dataclasses.asdict(work))]})
 
     with TemporaryDirectory(prefix="fruits-") as scratch:
         images = index_with_content(spark, plan, index, Path(scratch)).repartition(PARTITIONS)
@@ -87,8 +89,8 @@ def featurize_shards(
         # Unqualified, so that a cluster writes to its own file system and a laptop to the scratch folder.
         target = f"{scratch}/features"
         computed.select("path", "shard", "position", "outcome.*").write.parquet(target)
-        written = spark.read.parquet(target).groupBy("shard").applyInPandas(publish, "result string")
-        return [dataclass_from_dict(ShardResult, json.loads(row["result"])) for row in written.collect()]
+        written = spark.read.parquet(target).groupBy("shard").applyInPandas(publish, "work string")
+        return [dataclass_from_dict(ShardWork, json.loads(row["work"])) for row in written.collect()]
 
 
 def fit_pca(spark: SparkSession, plan: Plan, features: DatasetManifest) -> PcaModel:

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import Plan
-from lambdas.contract.report import StepReport
+from lambdas.contract.report import STEPS as REPORTED
+from lambdas.contract.report import RunMetrics, StepReport
 from spark.errors import StepFailedError, as_step_failure
 from spark.featurize import featurize
 from spark.pca import pca
 from spark.progress import StepMonitor
-from spark.storage import Store, open_store, write
+from spark.storage import Store, exists, open_store, read, write
 
 Step = Callable[[SparkSession, Store, Plan, StepMonitor, StepReport], StepReport]
 
@@ -22,7 +23,7 @@ STEPS: dict[str, Step] = {"featurize": featurize, "pca": pca}
 
 
 def run_step(step: str, plan: Plan, spark: SparkSession) -> StepReport:
-    """Run ``step`` and write its report to ``plan.layout.step_report(step)``.
+    """Run ``step``, write its report to ``plan.layout.step_report(step)`` and renew the run's metrics.
 
     A failure is in the report, not raised; of a defect of ours the traceback goes to standard error.
 
@@ -56,7 +57,15 @@ def run_step(step: str, plan: Plan, spark: SparkSession) -> StepReport:
         report = dataclasses.replace(report, succeeded=False, error=failure.error)
     report = dataclasses.replace(report, seconds=monitor.seconds)
     write(store, plan.layout.step_report(step), report.to_json().encode())
+    metrics = RunMetrics.of(plan.dataset, [*_earlier_reports(store, plan, step), report])
+    write(store, plan.layout.metrics, metrics.to_json().encode())
     return report
+
+
+def _earlier_reports(store: Store, plan: Plan, step: str) -> list[StepReport]:
+    names = REPORTED[: REPORTED.index(step)]
+    found = [plan.layout.step_report(name) for name in names if exists(store, plan.layout.step_report(name))]
+    return [StepReport.from_json(read(store, key)) for key in found]
 
 
 def _headline(error: Exception) -> str:

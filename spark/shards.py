@@ -1,39 +1,25 @@
-"""One shard of images: fetched ahead, decoded, featurized, written as two objects. Runs in a Spark task.
+"""One shard: its two objects, and the record that lets a later attempt of the run skip it.
 
-The same encoding and the same accounting serve both engines.
+Runs in a Spark task. The same encoding and the same accounting serve both engines.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from lambdas.contract.layout import part_name
-from lambdas.contract.plan import FEATURE_DIM, Plan
-from lambdas.contract.report import QuarantineReason
-from spark.dataset import Part, Provenance, encode_parquet, write_part
-from spark.images import MAX_BYTES, Rejected, decode, too_many_bytes
-from spark.index import ImageRef
+from lambdas.contract.plan import FEATURE_DIM, Plan, dataclass_from_dict
+from spark.dataset import Part, Provenance, encode_parquet, is_whole, write_part
 from spark.labels import labeller
-from spark.storage import Store, open_store, read_if_below
-
-FETCH_THREADS = 16
-"""GETs in flight a task. At 30 ms each they bring 500 images/s, several times what one core featurizes."""
-DECODE_THREADS = 2
-"""Pictures being decoded a task; each may take 0.5 GB at the pixel limit, so they are few."""
-AHEAD_IMAGES = 48
-"""Images that are fetched or decoded before their turn: at 224 pixels 29 MB of decoded input."""
-AHEAD_BYTES = 128 * 1024 * 1024
-"""Encoded bytes held at once; two files of the largest size."""
-UNLISTED_BYTES = 4 * 1024 * 1024
-"""What an image of unknown size counts for: a large photo."""
+from spark.pipeline import Featurized, Refused
+from spark.storage import Store, read, write
 
 FEATURES_SCHEMA = pa.schema(
     [
@@ -55,32 +41,8 @@ QUARANTINE_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """An image that awaits the network. ``sha256``: of the encoded bytes, in hex."""
-
-    pixels: np.ndarray
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """An image that is quarantined. ``size`` in bytes; null where the object is missing."""
-
-    rejected: Rejected
-    size: int | None
-
-
-@dataclass(frozen=True)
-class Featurized:
-    """``features``: float32 [1280]. ``sha256``: of the encoded bytes, in hex."""
-
-    features: np.ndarray
-    sha256: str
-
-
-@dataclass(frozen=True)
 class ShardResult:
-    """What a task reports of its shard: small, because it travels to the driver."""
+    """What a shard consists of."""
 
     images: int
     features: Part
@@ -96,72 +58,48 @@ class ShardResult:
         )
 
 
-def featurize_shard(
-    plan: Plan,
-    provenance: Provenance,
-    number: int,
-    images: Sequence[ImageRef],
-    extract: Callable[[np.ndarray], np.ndarray],
-) -> ShardResult:
-    """Featurize and write one shard. The inference runs on this thread while others fetch and decode.
+@dataclass(frozen=True)
+class ShardRecord:
+    """The object written after a shard's two: what they are and what made them."""
+
+    result: ShardResult
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """What a task reports of its shard: small, because it travels to the driver.
+
+    ``seconds`` is the task's wall time, ``phase_seconds`` the busy time of its threads.
+    """
+
+    result: ShardResult
+    computed: int = 0
+    resumed: int = 0
+    reused: int = 0
+    seconds: float = 0.0
+    phase_seconds: dict[str, float] = field(default_factory=dict)
+    retries: int = 0
+
+
+def finished_shard(store: Store, plan: Plan, provenance: Provenance, number: int) -> ShardResult | None:
+    """What an earlier attempt made of the shard; None unless both objects are whole and this software's.
 
     Raises:
-        StepFailedError: the store refuses or does not answer. A bad image is a quarantined row instead.
+        StepFailedError: the store refuses or does not answer.
     """
-    outcomes: list[Featurized | Refused] = []
-    with ThreadPoolExecutor(FETCH_THREADS) as fetchers, ThreadPoolExecutor(DECODE_THREADS) as decoders:
-
-        def start(image: ImageRef) -> Future[Decoded | Refused]:
-            fetched = fetchers.submit(fetch, image.path)
-            return decoders.submit(lambda: decode_fetched(fetched.result(), plan.image_size))
-
-        for loaded in _in_order_ahead(images, start):
-            if isinstance(loaded, Decoded):
-                outcomes.append(Featurized(extract(loaded.pixels), loaded.sha256))
-            else:
-                outcomes.append(loaded)
-    return write_shard(open_store(plan.root), plan, provenance, number, [i.path for i in images], outcomes)
-
-
-def fetch(path: str) -> bytes | Refused:
-    """The encoded image at a URI; raises StepFailedError when the store refuses or does not answer."""
     try:
-        answer = read_if_below(path, MAX_BYTES)
-    except FileNotFoundError:
-        return Refused(Rejected(QuarantineReason.MISSING, "no such object when it was fetched"), None)
-    return Refused(too_many_bytes(answer), answer) if isinstance(answer, int) else answer
-
-
-def decode_fetched(fetched: bytes | Refused, image_size: int) -> Decoded | Refused:
-    """Decode what :func:`fetch` returned."""
-    if isinstance(fetched, Refused):
-        return fetched
-    pixels = decode(fetched, image_size)
-    if isinstance(pixels, Rejected):
-        return Refused(pixels, len(fetched))
-    return Decoded(pixels, hashlib.sha256(fetched).hexdigest())
-
-
-def _in_order_ahead(
-    images: Iterable[ImageRef], start: Callable[[ImageRef], Future[Any]]
-) -> Iterator[Decoded | Refused]:
-    """Results in the order of ``images``, with a bounded number of images and bytes started ahead."""
-    waiting: deque[tuple[Future[Decoded | Refused], int]] = deque()
-    held = 0
-    try:
-        for image in images:
-            cost = min(image.size if image.size is not None else UNLISTED_BYTES, MAX_BYTES)
-            while waiting and (len(waiting) >= AHEAD_IMAGES or held + cost > AHEAD_BYTES):
-                future, freed = waiting.popleft()
-                held -= freed
-                yield future.result()
-            waiting.append((start(image), cost))
-            held += cost
-        while waiting:
-            yield waiting.popleft()[0].result()
-    finally:
-        for future, _ in waiting:
-            future.cancel()
+        record = dataclass_from_dict(ShardRecord, json.loads(read(store, plan.layout.shard_record(number))))
+    except (FileNotFoundError, ValueError):  # none, or of another version of this software
+        return None
+    result, layout = record.result, plan.layout
+    whole = (
+        record.provenance == provenance
+        and result.balanced
+        and is_whole(store, layout.features, result.features)
+        and is_whole(store, layout.quarantine, result.quarantine)
+    )
+    return result if whole else None
 
 
 def write_shard(
@@ -172,7 +110,8 @@ def write_shard(
     paths: Sequence[str],
     outcomes: Sequence[Featurized | Refused],
 ) -> ShardResult:
-    """Write a shard's two objects. Both always, so that a retry replaces all that an attempt has said."""
+    """Write a shard's two objects, then its record. Both always, so that a retry replaces all that an
+    attempt has said."""
     label_of = labeller(plan.label)
     name = part_name(number, "parquet")
     good = [(path, o) for path, o in zip(paths, outcomes, strict=True) if isinstance(o, Featurized)]
@@ -198,7 +137,7 @@ def write_shard(
         ],
         schema=QUARANTINE_SCHEMA,
     )
-    return ShardResult(
+    result = ShardResult(
         images=len(paths),
         quarantine=write_part(
             store, plan.layout.quarantine, name, encode_parquet(quarantine, provenance), len(bad)
@@ -206,5 +145,8 @@ def write_shard(
         features=write_part(
             store, plan.layout.features, name, encode_parquet(features, provenance), len(good)
         ),
-        reasons=dict(Counter(o.rejected.reason.value for _, o in bad)),
+        reasons=dict(sorted(Counter(o.rejected.reason.value for _, o in bad).items())),
     )
+    record = json.dumps(dataclasses.asdict(ShardRecord(result, provenance)), sort_keys=True)
+    write(store, plan.layout.shard_record(number), record.encode())
+    return result

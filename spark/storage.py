@@ -3,20 +3,28 @@
 URIs are taken literally (no percent-encoding), because S3 keys may hold any character. Credentials,
 region and endpoint come from the environment or the instance role, as for every AWS client.
 obstore retries what is transient (5xx, throttling, dropped connections, time-outs) ten times within
-three minutes with jittered exponential back-off; what still fails is a :class:`StepFailedError`.
+three minutes with jittered exponential back-off; reads of images are retried here, so that they can be
+counted. What still fails is a :class:`StepFailedError`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import obstore
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
+    GenericError,
     InvalidPathError,
     PermissionDeniedError,
     UnauthenticatedError,
@@ -25,14 +33,21 @@ from obstore.store import LocalStore, S3Store
 
 from spark.errors import StepFailedError
 
+if TYPE_CHECKING:  # in its type stubs only
+    from obstore import ObjectMeta
+
 Store = S3Store | LocalStore
 
 _LIST_PAGE = 1000
+_BACKOFF_SECONDS = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 12.8, 12.8)
+"""Waits before an image is read again, at most; at least half of each, so that readers spread out."""
 
 
 @cache
-def open_store(uri: str) -> Store:
+def open_store(uri: str, *, retrying: bool = True) -> Store:
     """The store of everything below ``uri``, with its connection pool; one a process and URI.
+
+    ``retrying``: it retries what is transient by itself, and tells nobody.
 
     Raises:
         StepFailedError: the scheme is neither ``s3`` nor ``file``.
@@ -40,7 +55,7 @@ def open_store(uri: str) -> Store:
     scheme, _, location = uri.partition("://")
     if scheme == "s3":
         bucket, _, prefix = location.partition("/")
-        return S3Store(bucket, prefix=prefix or None)
+        return S3Store(bucket, prefix=prefix or None, retry_config=None if retrying else {"max_retries": 0})
     if scheme == "file":
         return LocalStore(Path(location), mkdir=True)
     raise StepFailedError("user", f"cannot read {uri!r}", "give an s3://bucket/prefix or file:///folder URI")
@@ -76,16 +91,28 @@ def read(store: Store, key: str) -> bytes:
         return bytes(obstore.get(store, key).bytes())
 
 
-def read_if_below(uri: str, limit_bytes: int) -> bytes | int:
+def read_if_below(uri: str, limit_bytes: int, on_retry: Callable[[], None]) -> bytes | int:
     """The bytes of an object, or only its size when that exceeds ``limit_bytes``; raises as :func:`read_uri`.
 
-    One GET: the size comes with its header, and the body of a too large object is never fetched.
+    One GET: the size comes with its header, and the body of a too large object is never fetched. What is
+    transient, also in the middle of a body, is tried again with jittered back-off after ``on_retry``.
     """
     root, key = split_uri(uri)
+    store = open_store(root, retrying=False)
     with _explained("read", uri):
-        answer = obstore.get(open_store(root), key)
-        size = answer.meta["size"]
-        return size if size > limit_bytes else bytes(answer.bytes())
+        for longest in _BACKOFF_SECONDS:
+            try:
+                return _get_if_below(store, key, limit_bytes)
+            except GenericError:  # what has a meaning of its own (missing, forbidden) has a class of its own
+                on_retry()
+                time.sleep(longest * random.uniform(0.5, 1))  # noqa: S311  # jitter is no secret
+        return _get_if_below(store, key, limit_bytes)
+
+
+def _get_if_below(store: Store, key: str, limit_bytes: int) -> bytes | int:
+    answer = obstore.get(store, key)
+    size = answer.meta["size"]
+    return size if size > limit_bytes else bytes(answer.bytes())
 
 
 def write(store: Store, key: str, data: bytes) -> None:
@@ -98,7 +125,7 @@ def write(store: Store, key: str, data: bytes) -> None:
         obstore.put(store, key, data, use_multipart=False)
 
 
-def write_if_absent(store: Store, key: str, data: bytes) -> bool:
+def write_if_absent(store: Store, key: str, data: bytes | mmap) -> bool:
     """Write an object unless there is one; says whether it did. Raises as :func:`write`."""
     with _explained("write", key):
         try:
@@ -106,6 +133,50 @@ def write_if_absent(store: Store, key: str, data: bytes) -> bool:
         except AlreadyExistsError:
             return False
     return True
+
+
+def write_file_if_absent(store: Store, key: str, file: Path) -> bool:
+    """As :func:`write_if_absent`, of a file that need not fit into memory."""
+    with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
+        return write_if_absent(store, key, content)
+
+
+class RangedReader(io.RawIOBase):
+    """An object as a seekable file, of which only what is read is fetched (obstore's own is none to pyarrow).
+
+    Opening and reading raise FileNotFoundError, or StepFailedError when the store refuses or does not answer.
+    """
+
+    def __init__(self, store: Store, key: str) -> None:
+        super().__init__()
+        self._store = store
+        self._key = key
+        self._at = 0
+        with _explained("read", key):
+            self._size = obstore.head(store, key)["size"]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = base + offset
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._size if size < 0 else min(self._at + size, self._size)
+        if end <= self._at:
+            return b""
+        with _explained("read", self._key):
+            data = bytes(obstore.get_range(self._store, self._key, start=self._at, end=end))
+        self._at += len(data)
+        return data
 
 
 def exists(store: Store, key: str) -> bool:
@@ -118,8 +189,29 @@ def exists(store: Store, key: str) -> bool:
     return True
 
 
-def list_below(uri: str) -> Iterator[tuple[str, int, str | None]]:
-    """All objects below ``uri`` as (URI, size in bytes, ETag), in no order.
+class Listed(NamedTuple):
+    """An object as a listing shows it. ``size`` in bytes."""
+
+    uri: str
+    size: int
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One level below a prefix: ``folders`` are the URIs, with their slash, of what is below."""
+
+    folders: tuple[str, ...]
+    objects: tuple[Listed, ...]
+
+
+def is_sorted(uri: str) -> bool:
+    """Whether the store of ``uri`` lists in key order: S3 does, folders of this machine do not."""
+    return uri.startswith("s3://")
+
+
+def list_below(uri: str) -> Iterator[Listed]:
+    """All objects below ``uri``, in the order of the store.
 
     Raises:
         StepFailedError: the store refuses or does not answer, or holds a name that cannot be addressed.
@@ -128,7 +220,20 @@ def list_below(uri: str) -> Iterator[tuple[str, int, str | None]]:
     with _explained("list", uri):
         for page in obstore.list(open_store(root), prefix or None, chunk_size=_LIST_PAGE):
             for item in page:
-                yield join_uri(root, item["path"]), item["size"], item["e_tag"]
+                yield _listed(root, item)
+
+
+def list_folder(uri: str) -> Folder:
+    """What is directly below ``uri``; raises as :func:`list_below`."""
+    root, prefix = split_uri(uri)
+    with _explained("list", uri):
+        level = obstore.list_with_delimiter(open_store(root), prefix or None)
+    folders = (f"{join_uri(root, name)}/" for name in level["common_prefixes"])
+    return Folder(tuple(folders), tuple(_listed(root, item) for item in level["objects"]))
+
+
+def _listed(root: str, item: ObjectMeta) -> Listed:
+    return Listed(join_uri(root, item["path"]), item["size"], item["e_tag"])
 
 
 @contextmanager

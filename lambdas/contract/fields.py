@@ -123,4 +123,7 @@ Fraction = Annotated[
     # Without this the schema would allow null, which stands for an absent key only inside the program.
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
 ]
+ModelPrefix = Annotated[
+    _Prefix | None, BeforeValidator(_not_null), WithJsonSchema({"type": "string", "pattern": "^s3://.+/$"})
+]
 Pattern = Annotated[str, AfterValidator(_pattern), Field(max_length=MAX_PATTERN_LENGTH)]

@@ -7,12 +7,13 @@
     images/...                               by convention
     artifacts/...                            code, model and bootstrap, named by content
     certificates/...                         by which the nodes of a cluster encrypt their traffic
-    runs/<run_id>/plan.json status.json progress.json index.parquet steps/<step>.json
+    runs/<run_id>/plan.json status.json progress.json metrics.json index.parquet
+    runs/<run_id>/steps/<step>.json shards/part-*.json
     Results/<dataset>/<run_id>/part-*.parquet
     Results_PCA/<dataset>/<run_id>/part-*.parquet
     Results_CSV/<dataset>/<run_id>/part-*.csv
     quarantine/<dataset>/<run_id>/part-*.parquet
-    models/pca/<dataset>/<run_id>/model.npz
+    models/pca/<dataset>/<run_id>/model.npz model.json mllib/
     logs/<cluster_id>/...                    written by EMR
 """
 
@@ -87,6 +88,14 @@ class RunLayout:
     @property
     def index(self) -> str:
         return f"{self._run}index.parquet"
+
+    @property
+    def metrics(self) -> str:
+        return f"{self._run}metrics.json"
+
+    def shard_record(self, number: int) -> str:
+        """What a finished shard consists of; written after its objects, read when a run is resumed."""
+        return f"{self._run}shards/{part_name(number, 'json')}"
 
     def step_report(self, step: str) -> str:
         return f"{self._run}steps/{step}.json"

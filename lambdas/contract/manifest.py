@@ -11,7 +11,16 @@ import math
 import sys
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from lambdas.contract import fields, prices
 from lambdas.contract.faults import Fault, ManifestError
@@ -94,10 +103,21 @@ class Model(_Section):
     )
 
 
-class Pca(_Section):
-    """How many principal components to keep: ``components`` or ``variance``."""
+_FIT_ONLY = ("components", "variance", "standardize")
+"""What says how to fit a PCA, and so has no meaning beside a model that is fitted."""
+_APPLIED_AS_IT_IS = tuple(("model", name) for name in _FIT_ONLY)
 
-    model_config = ConfigDict(json_schema_extra={"not": {"required": ["components", "variance"]}})
+
+def _never_together(*pairs: tuple[str, str]) -> list[JsonValue]:
+    return [{"not": {"required": [*pair]}} for pair in pairs]
+
+
+class Pca(_Section):
+    """How many principal components to keep: ``components`` or ``variance``; or the ``model`` to apply."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": _never_together(("components", "variance"), *_APPLIED_AS_IT_IS)}
+    )
 
     components: int = Field(
         default=DEFAULT_COMPONENTS, ge=1, le=FEATURE_DIM, description="This many.", examples=[50]
@@ -108,11 +128,21 @@ class Pca(_Section):
     standardize: bool = Field(
         default=False, description="Divide each feature by its standard deviation first."
     )
+    model: fields.ModelPrefix = Field(
+        default=None,
+        description="Apply the model that an earlier run saved here instead of fitting one.",
+        examples=["s3://my-bucket/models/pca/fruits-360/fruits-360-0123456789ab/"],
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if {"components", "variance"} <= self.model_fields_set:
             raise fields.fault("has both components and variance", "Keep one of them.")
+        if "model" in self.model_fields_set and (fit := self.model_fields_set.intersection(_FIT_ONLY)):
+            raise fields.fault(
+                f"has {', '.join(sorted(fit))} beside model, but an earlier run's model is applied as it is",
+                "Keep model alone, or remove it.",
+            )
         return self
 
 
@@ -156,6 +186,13 @@ class Limits(_Section):
         le=10_000,
         description="The run is refused when it could cost more, by dated list prices (an estimate).",
         examples=[10.0],
+    )
+    max_quarantined_fraction: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="The run fails when more than this fraction of its images cannot be featurized.",
+        examples=[0.05],
     )
 
 

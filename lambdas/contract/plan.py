@@ -54,11 +54,15 @@ class ModelArtifact:
 
 @dataclass(frozen=True)
 class PcaSpec:
-    """Exactly one of ``components`` (a count) and ``variance`` (a fraction of the total, 0-1) is set."""
+    """Exactly one of ``components`` (a count), ``variance`` (of the total, 0-1) and ``model`` is set.
+
+    ``model``: the prefix, with its slash, of an earlier run's model that is applied instead of fitting one.
+    """
 
     components: int | None
     variance: float | None
     standardize: bool
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ class Plan:
     csv: bool
     notify: bool
     max_runtime_minutes: int
+    max_quarantined_fraction: float
 
     @property
     def layout(self) -> RunLayout:

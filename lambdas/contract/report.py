@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -45,6 +46,36 @@ class StepError:
 
 
 @dataclass(frozen=True)
+class ShardSeconds:
+    """How long one shard took, from the start of its task to its record."""
+
+    name: str
+    images: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FeaturizeMetrics:
+    """What the featurize step measured beside its counts.
+
+    ``images_computed + images_resumed + images_reused`` are all images of the index: computed now, found
+    done by an earlier attempt of this run, or taken over from an earlier run of the dataset.
+    """
+
+    images_computed: int
+    images_resumed: int
+    images_reused: int
+    images_per_second: float
+    """Images computed over the wall time of the phase ``featurize``."""
+    shards: int
+    task_seconds: dict[str, float]
+    """Busy time by phase of a task (fetch, decode, infer, write), summed over all threads of all tasks."""
+    store_retries: int
+    """Reads of images that were tried again after a transient error."""
+    slowest_shards: tuple[ShardSeconds, ...]
+
+
+@dataclass(frozen=True)
 class StepReport:
     """Everything measured by one step. ``seconds`` maps a phase to its wall time."""
 
@@ -67,6 +98,7 @@ class StepReport:
     """Fraction of the total variance that the kept components hold, 0-1."""
     notes: tuple[str, ...] = ()
     """What a person should know of a result that is not quite what was asked for."""
+    featurize: FeaturizeMetrics | None = None
     error: StepError | None = None
 
     def to_json(self) -> str:
@@ -74,6 +106,49 @@ class StepReport:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> StepReport:
+        return dataclass_from_dict(cls, json.loads(text))
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """``runs/<run_id>/metrics.json``: what the steps that ran so far measured.
+
+    ``seconds``: wall time by step and phase.
+    """
+
+    run_id: str
+    dataset: str
+    engine: str
+    images_in: int | None
+    images_featurized: int | None
+    images_quarantined: int | None
+    quarantine_reasons: dict[str, int]
+    featurize: FeaturizeMetrics | None
+    explained_variance: float | None
+    seconds: dict[str, dict[str, float]]
+
+    @classmethod
+    def of(cls, dataset: str, reports: Sequence[StepReport]) -> RunMetrics:
+        """Of the reports of at least the featurize step, in the steps' order."""
+        featurize, last = reports[0], reports[-1]
+        return cls(
+            run_id=featurize.run_id,
+            dataset=dataset,
+            engine=featurize.engine,
+            images_in=featurize.images_in,
+            images_featurized=featurize.images_featurized,
+            images_quarantined=featurize.images_quarantined,
+            quarantine_reasons=featurize.quarantine_reasons,
+            featurize=featurize.featurize,
+            explained_variance=last.explained_variance,
+            seconds={report.step: report.seconds for report in reports},
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> RunMetrics:
         return dataclass_from_dict(cls, json.loads(text))
 
 

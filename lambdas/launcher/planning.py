@@ -62,6 +62,7 @@ def make_plan(
         csv=manifest.outputs.csv,
         notify=manifest.notify,
         max_runtime_minutes=manifest.limits.max_runtime_minutes,
+        max_quarantined_fraction=manifest.limits.max_quarantined_fraction,
     )
 
 
@@ -92,5 +93,5 @@ def _label_rule(label: str | RegexLabel) -> LabelRule:
 
 
 def _pca_spec(pca: Pca) -> PcaSpec:
-    components = pca.components if pca.variance is None else None
-    return PcaSpec(components, pca.variance, pca.standardize)
+    fitted_by_count = pca.variance is None and pca.model is None
+    return PcaSpec(pca.components if fitted_by_count else None, pca.variance, pca.standardize, pca.model)

@@ -105,7 +105,11 @@ def test_hostile_images_are_featurized_or_quarantined_with_a_reason_and_none_is_
 ) -> None:
     count = user.uploads_images(hostile, "hostile")
     run = user.uploads_manifest(
-        "hostile", model={"name": "mobilenet_v2", "image_size": 96}, label="none", pca={"components": 2}
+        "hostile",
+        model={"name": "mobilenet_v2", "image_size": 96},
+        label="none",
+        pca={"components": 2},
+        limits={"max_quarantined_fraction": 0.5},
     )
     status = user.waits_for(run).status
     assert status is not None

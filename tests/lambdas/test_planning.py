@@ -80,6 +80,7 @@ def test_labels_become_rules(label: Any, rule: LabelRule) -> None:
         ({}, PcaSpec(50, None, False)),
         ({"components": 10, "standardize": True}, PcaSpec(10, None, True)),
         ({"variance": 0.9}, PcaSpec(None, 0.9, False)),
+        ({"model": "s3://data/models/pca/d/r/"}, PcaSpec(None, None, False, "s3://data/models/pca/d/r/")),
     ],
 )
 def test_pca_keeps_exactly_one_of_components_and_variance(pca: Any, spec: PcaSpec) -> None:

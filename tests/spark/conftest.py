@@ -103,6 +103,7 @@ def make_plan(model: ModelArtifact) -> PlanFactory:
             "csv": True,
             "notify": False,
             "max_runtime_minutes": 60,
+            "max_quarantined_fraction": 0.5,
         }
         return Plan(**{**values, **changes})
 

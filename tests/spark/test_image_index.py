@@ -1,14 +1,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.index import peak_mb
 from lambdas.contract.plan import Source
 from spark.errors import StepFailedError
-from spark.index import ImageIndex, ImageRef, encode_index, ensure_index, list_images
+from spark.index import (
+    BYTES_PER_INFERENCE,
+    ImageIndex,
+    ImageRef,
+    cut_shards,
+    ensure_index,
+    list_images,
+    write_index,
+)
 from spark.storage import open_store
 from tests.spark.conftest import PlanFactory
 
@@ -16,16 +26,37 @@ REFS = st.builds(ImageRef, st.text(min_size=1), st.none() | st.integers(0, 2**40
 
 
 @given(images=st.lists(REFS, min_size=1, max_size=50), shard_images=st.integers(1, 60))
-def test_shards_hold_all_images_in_order_and_are_full_but_the_last(
-    images: list[ImageRef], shard_images: int
+def test_every_image_is_in_exactly_one_shard_and_in_order(images: list[ImageRef], shard_images: int) -> None:
+    with TemporaryDirectory() as folder:
+        file, again = Path(folder) / "index.parquet", Path(folder) / "again.parquet"
+        assert write_index(images, shard_images, file) == len(images)
+        index = ImageIndex(open_store(f"file://{folder}"), "index.parquet")
+        shards = [index.shard(number) for number in range(index.shards)]
+        assert [image for shard in shards for image in shard] == images
+        assert index.images == len(images)
+        write_index(images, shard_images, again)
+        assert file.read_bytes() == again.read_bytes()
+
+
+@given(images=st.lists(REFS, min_size=1, max_size=50), max_cost=st.integers(1, 60))
+def test_shards_cost_no_more_than_asked_and_could_not_hold_the_next_image(
+    images: list[ImageRef], max_cost: int
 ) -> None:
-    data = encode_index(images, shard_images)
-    index = ImageIndex(data)
-    shards = [index.shard(number) for number in range(index.shards)]
-    assert [image for shard in shards for image in shard] == images
-    assert index.images == len(images)
-    assert all(len(shard) == shard_images for shard in shards[:-1])
-    assert encode_index(images, shard_images) == data
+    shards = list(cut_shards(images, max_cost))
+    costs = [sum(image.cost for image in shard) for shard in shards]
+    assert all(cost <= max_cost or len(shard) == 1 for cost, shard in zip(costs, shards, strict=True))
+    assert all(cost + after[0].cost > max_cost for cost, after in zip(costs, shards[1:], strict=False))
+
+
+def test_the_drivers_memory_does_not_grow_with_the_index() -> None:
+    few, many = peak_mb(10_000), peak_mb(1_000_000)
+    assert many < few * 1.25
+
+
+def test_large_photos_make_shards_of_fewer_images() -> None:
+    photos = [ImageRef(str(number), 15 * BYTES_PER_INFERENCE) for number in range(100)]
+    assert {len(shard) for shard in cut_shards(photos, 60)} == {4}
+    assert {len(shard) for shard in cut_shards([ImageRef(str(n), 5000) for n in range(120)], 60)} == {60}
 
 
 def test_the_index_is_sorted_and_filtered_by_suffix_in_any_case(
@@ -42,13 +73,13 @@ def test_overlapping_sources_count_an_image_once(
     make_plan: PlanFactory, mixed_images: Path, tmp_path: Path
 ) -> None:
     everything, part = Source(f"file://{mixed_images}"), Source(f"file://{mixed_images}/class_0/")
-    once = list_images(make_plan(tmp_path, mixed_images))
-    assert list_images(make_plan(tmp_path, mixed_images, sources=(everything, part))) == once
+    once = list(list_images(make_plan(tmp_path, mixed_images)))
+    assert list(list_images(make_plan(tmp_path, mixed_images, sources=(everything, part)))) == once
 
 
 def test_named_keys_are_taken_as_they_are(make_plan: PlanFactory, mixed_images: Path, tmp_path: Path) -> None:
     source = Source(f"file://{mixed_images}", keys=("odd/zero.jpg", "not/there.jpg"))
-    assert list_images(make_plan(tmp_path, mixed_images, sources=(source,))) == [
+    assert list(list_images(make_plan(tmp_path, mixed_images, sources=(source,)))) == [
         ImageRef(f"file://{mixed_images}/not/there.jpg"),
         ImageRef(f"file://{mixed_images}/odd/zero.jpg"),
     ]
@@ -70,5 +101,6 @@ def test_an_earlier_attempts_index_is_used_although_images_came_since(
 @pytest.mark.parametrize("folder", ["empty", "not_there"])
 def test_no_image_at_all_is_the_users_to_correct(folder: str, make_plan: PlanFactory, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    plan = make_plan(tmp_path, tmp_path / folder)
     with pytest.raises(StepFailedError, match=r"no image below .*upload the images first"):
-        list_images(make_plan(tmp_path, tmp_path / folder))
+        ensure_index(open_store(plan.root), plan)

@@ -82,8 +82,27 @@ def test_a_missing_object_is_no_failure_of_the_store(bucket: FlakyBucket) -> Non
 
 def test_the_body_of_a_too_large_object_is_not_fetched(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(11))
-    assert storage.read_if_below(f"file://{tmp_path}/large", 10) == 11
-    assert storage.read_if_below(f"file://{tmp_path}/large", 11) == bytes(11)
+    retries: list[None] = []
+    assert storage.read_if_below(f"file://{tmp_path}/large", 10, lambda: retries.append(None)) == 11
+    assert storage.read_if_below(f"file://{tmp_path}/large", 11, lambda: retries.append(None)) == bytes(11)
+    assert not retries
+
+
+def test_reads_of_images_are_retried_and_counted(bucket: FlakyBucket) -> None:
+    bucket.statuses = [503, 500]
+    retries: list[None] = []
+    assert storage.read_if_below("s3://photos/a.jpg", 100, lambda: retries.append(None)) == b"content"
+    assert len(retries) == 2
+    assert bucket.requests == 3
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_is_not_transient_is_not_tried_again(bucket: FlakyBucket, status: int) -> None:
+    bucket.statuses = [status]
+    retries: list[None] = []
+    with pytest.raises((StepFailedError, FileNotFoundError)):
+        storage.read_if_below("s3://photos/a.jpg", 100, lambda: retries.append(None))
+    assert not retries
 
 
 def test_only_the_first_writer_creates_an_object(tmp_path: Path) -> None:

@@ -36,6 +36,20 @@ def test_moments_do_not_depend_on_how_rows_are_split(cuts: list[int], offset: fl
     assert np.allclose(merged.scatter / 199, np.cov(exact.T), rtol=1e-9)
 
 
+@given(order=st.permutations(range(8)), grouping=st.lists(st.integers(0, 6), max_size=7))
+def test_merging_in_any_order_and_grouping_gives_the_same_pca(order: list[int], grouping: list[int]) -> None:
+    rows = sample(400)
+    parts = [Moments.of(part) for part in np.array_split(rows, 8)]
+    waiting = [parts[number] for number in order]
+    for at in grouping:  # merge two neighbours somewhere, as far as there are any
+        if len(waiting) > 1:
+            at %= len(waiting) - 1
+            waiting[at : at + 2] = [waiting[at].merge(waiting[at + 1])]
+    merged, whole = fit(reduce(Moments.merge, waiting), RAW), fitted(rows)
+    assert np.allclose(merged.components, whole.components, atol=1e-10)
+    assert np.allclose(merged.explained_variance, whole.explained_variance, rtol=1e-10)
+
+
 def test_components_are_orthonormal_and_variances_fall() -> None:
     model = fitted(sample(50))
     assert np.allclose(model.components @ model.components.T, np.eye(3), atol=1e-12)

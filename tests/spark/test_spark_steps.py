@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import FEATURE_DIM, LabelRule, PcaSpec, Plan, Source
-from lambdas.contract.report import Progress, StepReport
+from lambdas.contract.report import Progress, RunMetrics, StepReport
 from spark.dataset import DatasetManifest
 from spark.pca_model import feature_matrix
 from tests.spark.conftest import PlanFactory, folder_of, run
@@ -125,9 +125,27 @@ def test_progress_ends_with_all_images_done(plan: Plan, reports: list[StepReport
     assert set(reports[1].seconds) == {"fit", "score", "publish", "total"}
 
 
+def test_the_metrics_hold_what_both_steps_measured(plan: Plan, reports: list[StepReport]) -> None:
+    metrics = RunMetrics.from_json(folder_of(plan, plan.layout.metrics).read_text())
+    assert (metrics.dataset, metrics.images_in) == (plan.dataset, reports[0].images_in)
+    assert set(metrics.seconds) == {"featurize", "pca"}
+    assert metrics.explained_variance == reports[1].explained_variance
+    measured = reports[0].featurize
+    assert measured is not None
+    assert measured.images_computed == reports[0].images_in
+    assert set(measured.task_seconds) == {"decode", "fetch", "infer", "write"}
+    assert measured.images_per_second > 0
+    assert [shard.seconds for shard in measured.slowest_shards] == sorted(
+        (shard.seconds for shard in measured.slowest_shards), reverse=True
+    )
+
+
 def test_the_report_that_is_written_is_the_one_returned(plan: Plan, reports: list[StepReport]) -> None:
     written = StepReport.from_json(folder_of(plan, plan.layout.step_report("featurize")).read_text())
-    assert dataclasses.replace(written, seconds={}) == dataclasses.replace(reports[0], seconds={})
+    # The step ran again since, and took other times.
+    assert dataclasses.replace(written, seconds={}, featurize=None) == dataclasses.replace(
+        reports[0], seconds={}, featurize=None
+    )
 
 
 def test_pca_refuses_features_without_a_success_marker(
@@ -191,6 +209,26 @@ def test_only_bad_images_fail_the_step_and_are_explained_in_quarantine(
     )
     assert (folder_of(plan, plan.layout.quarantine) / "_SUCCESS").exists()
     assert not (folder_of(plan, plan.layout.features) / "_SUCCESS").exists()
+
+
+@pytest.mark.parametrize(("limit", "succeeds"), [(0.4, True), (0.39, False)])
+def test_more_quarantined_images_than_the_limit_fail_the_step_and_name_the_worst_reasons(
+    spark: SparkSession, make_plan: PlanFactory, tmp_path: Path, limit: float, succeeds: bool
+) -> None:
+    write_class_folders(tmp_path / "images", classes=1, images=3)
+    (tmp_path / "images" / "empty.jpg").write_bytes(b"")
+    (tmp_path / "images" / "text.jpg").write_bytes(b"no picture")
+    plan = make_plan(tmp_path / "root", tmp_path / "images", max_quarantined_fraction=limit)
+    [report] = run(spark, plan, "featurize")
+    assert report.succeeded is succeeds
+    assert (folder_of(plan, plan.layout.features) / "_SUCCESS").exists() is succeeds
+    assert (folder_of(plan, plan.layout.quarantine) / "_SUCCESS").exists()
+    if report.error is not None:
+        assert report.error.kind == "data"
+        assert report.error.message == (
+            "2 of 5 images (40.0%) could not be featurized, more than "
+            "limits.max_quarantined_fraction = 0.39 allows; the worst reasons: empty 1, unreadable_format 1"
+        )
 
 
 def test_no_image_fails_the_step_with_what_to_do(

@@ -1,0 +1,117 @@
+"""Our PCA and MLlib's, on the same published features and the same session.
+
+``python -m bench.pca`` prints JSON: seconds of both and the largest difference of an explained variance.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.steps import step_environment
+
+ROWS = 22_688
+"""The test images of Fruits-360."""
+COMPONENTS = 50
+ROUNDS = 2
+_PART_ROWS = 1024
+_RANK = 200
+_HEADER = "bench.pca:"
+
+
+@dataclass(frozen=True)
+class PcaFigures:
+    """Seconds are the best of ``ROUNDS`` alternated rounds."""
+
+    ours_seconds: float
+    mllib_seconds: float
+    max_variance_error: float
+
+
+def compare() -> PcaFigures:
+    """Measure in a process of its own."""
+    command = [sys.executable, "-m", "bench.pca"]
+    done = subprocess.run(command, env=step_environment(), check=True, capture_output=True, text=True)
+    [line] = [line for line in done.stdout.splitlines() if line.startswith(_HEADER)]
+    return PcaFigures(**json.loads(line.removeprefix(_HEADER)))
+
+
+def measure() -> PcaFigures:
+    """Measure on a session of this process."""
+    # A process that only asks for the comparison needs none of these.
+    import numpy as np
+    from pyspark.ml.feature import PCA
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql.functions import col
+
+    from spark import fast
+    from spark.session import session
+
+    with TemporaryDirectory() as folder:
+        plan, features = _publish_features(Path(folder))
+        spark = session("bench-pca", {})
+        spark.sparkContext.parallelize(range(2), 2).map(abs).collect()  # start the workers
+
+        def mllib() -> Any:
+            rows = spark.read.parquet(f"{folder}/{plan.layout.features}")
+            vectors = rows.select(array_to_vector(col("features")).alias("features")).cache()
+            fitted = PCA(k=COMPONENTS, inputCol="features", outputCol="pca").fit(vectors)
+            vectors.unpersist()
+            return fitted.explainedVariance.toArray()
+
+        def ours() -> Any:
+            return fast.fit_pca(spark, plan, features).explained_variance_ratio
+
+        seconds: dict[Callable[[], Any], list[float]] = {ours: [], mllib: []}
+        variances: dict[Callable[[], Any], Any] = {}
+        for _ in range(ROUNDS):
+            for way, taken in seconds.items():
+                began = time.perf_counter()
+                variances[way] = way()
+                taken.append(time.perf_counter() - began)
+        spark.stop()
+    error = float(np.abs(variances[ours] - variances[mllib]).max())
+    return PcaFigures(min(seconds[ours]), min(seconds[mllib]), error)
+
+
+def _publish_features(folder: Path) -> Any:
+    """A plan and a feature dataset of ``ROWS`` rows, with variances that fall as real features' do."""
+    import numpy as np
+    import pyarrow as pa
+
+    from bench.steps import make_plan
+    from lambdas.contract.layout import part_name
+    from lambdas.contract.plan import FEATURE_DIM, ModelArtifact, Source
+    from spark.dataset import Provenance, encode_parquet, publish, read_published, write_part
+    from spark.shards import FEATURES_SCHEMA
+    from spark.storage import open_store
+
+    model = ModelArtifact("bench", "", "", "", "", "")
+    plan = make_plan(folder, model, Source("file:///"), ROWS)
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(_RANK, FEATURE_DIM)) / np.arange(1, _RANK + 1)[:, None]
+    store, provenance, parts = open_store(plan.root), Provenance.of(plan), []
+    for number, start in enumerate(range(0, ROWS, _PART_ROWS)):
+        count = min(_PART_ROWS, ROWS - start)
+        noise = 0.02 * rng.normal(size=(count, FEATURE_DIM))
+        rows = np.maximum(rng.normal(size=(count, _RANK)) @ mixing + 0.5 + noise, 0).astype(np.float32)
+        offsets = np.arange(count + 1, dtype=np.int32) * FEATURE_DIM
+        names = pa.array([f"{start + row:06d}" for row in range(count)])
+        lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.ravel()))
+        table = pa.Table.from_arrays([names, names, lists, names], schema=FEATURES_SCHEMA)
+        data = encode_parquet(table, provenance)
+        parts.append(write_part(store, plan.layout.features, part_name(number, "parquet"), data, count))
+    publish(store, plan.layout.features, FEATURES_SCHEMA, parts, provenance)
+    return plan, read_published(store, plan.layout.features)
+
+
+if __name__ == "__main__":
+    figures = measure()
+    sys.stdout.write(f"{_HEADER}{json.dumps(figures.__dict__)}\n")

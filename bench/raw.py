@@ -1,0 +1,44 @@
+"""The ceiling: bare LiteRT processes that infer decoded arrays and do nothing else.
+
+``python -m bench.raw <model> <seconds>`` prints the images a second of one process.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+IMAGE_SIZE = 224
+_DIFFERENT_IMAGES = 64
+_WARM_UP_IMAGES = 20
+
+
+def raw_images_per_second(model: Path, seconds: float, processes: int) -> float:
+    """What so many processes at once reach together."""
+    command = [sys.executable, "-m", "bench.raw", str(model), str(seconds)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    return sum(float(process.communicate()[0]) for process in running)
+
+
+def measure(model: Path, seconds: float) -> float:
+    """Images a second of this process."""
+    from spark.model import FeatureExtractor  # the parent needs no interpreter
+
+    extract = FeatureExtractor(model.read_bytes(), IMAGE_SIZE)
+    shape = (_DIFFERENT_IMAGES, IMAGE_SIZE, IMAGE_SIZE, 3)
+    images = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    for number in range(_WARM_UP_IMAGES):
+        extract(images[number])
+    began, done = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        extract(images[done % _DIFFERENT_IMAGES])
+        done += 1
+    return done / (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{measure(Path(sys.argv[1]), float(sys.argv[2]))}\n")

@@ -1,0 +1,159 @@
+"""From image references to features: fetching, decoding and inference overlap inside one task.
+
+Object-store latency and decoding disappear behind the inference, which runs on the task's own thread.
+What is held in between is bounded in images and in bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lambdas.contract.report import QuarantineReason
+from spark.images import MAX_BYTES, Rejected, decode, too_many_bytes
+from spark.index import ImageRef
+from spark.storage import read_if_below
+
+FETCH_THREADS = 16
+"""GETs in flight a task. At 30 ms each they bring 500 images/s, several times what one core featurizes."""
+DECODE_THREADS = 2
+"""Pictures being decoded a task; each may take 0.5 GB at the pixel limit, so they are few."""
+AHEAD_IMAGES = 48
+"""Images that are fetched or decoded before their turn: at 224 pixels 29 MB of decoded input."""
+AHEAD_BYTES = 128 * 1024 * 1024
+"""Encoded bytes held at once; two files of the largest size."""
+UNLISTED_BYTES = 4 * 1024 * 1024
+"""What an image of unknown size counts for: a large photo."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image that awaits the network. ``sha256``: of the encoded bytes, in hex."""
+
+    pixels: np.ndarray
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An image that is quarantined. ``size`` in bytes; null where the object is missing."""
+
+    rejected: Rejected
+    size: int | None
+
+
+@dataclass(frozen=True)
+class Featurized:
+    """``features``: float32 [1280]. ``sha256``: of the encoded bytes, in hex."""
+
+    features: np.ndarray
+    sha256: str
+
+
+class Meter:
+    """Busy seconds by phase and retried reads of one task. Its threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.seconds: Counter[str] = Counter()
+        self.retries = 0
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the wall time of the block to ``phase``."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.seconds[phase] += time.perf_counter() - began  # type: ignore[assignment]  # of floats
+
+    def retried(self) -> None:
+        """Count a read that is tried again."""
+        with self._lock:
+            self.retries += 1
+
+
+def featurize_images(
+    images: Sequence[ImageRef],
+    image_size: int,
+    extract: Callable[[np.ndarray], np.ndarray],
+    meter: Meter,
+) -> list[Featurized | Refused]:
+    """Outcomes in the order of ``images``. ``extract`` runs on this thread while others fetch and decode.
+
+    Raises:
+        StepFailedError: the store refuses or does not answer. A bad image is Refused instead.
+    """
+    outcomes: list[Featurized | Refused] = []
+    with ThreadPoolExecutor(FETCH_THREADS) as fetchers, ThreadPoolExecutor(DECODE_THREADS) as decoders:
+
+        def fetched(path: str) -> bytes | Refused:
+            with meter.timed("fetch"):
+                return fetch(path, meter.retried)
+
+        def decoded(encoded: Future[bytes | Refused]) -> Decoded | Refused:
+            content = encoded.result()
+            with meter.timed("decode"):
+                return decode_fetched(content, image_size)
+
+        def start(image: ImageRef) -> Future[Decoded | Refused]:
+            return decoders.submit(decoded, fetchers.submit(fetched, image.path))
+
+        for loaded in _in_order_ahead(images, start):
+            if isinstance(loaded, Decoded):
+                with meter.timed("infer"):
+                    outcomes.append(Featurized(extract(loaded.pixels), loaded.sha256))
+            else:
+                outcomes.append(loaded)
+    return outcomes
+
+
+def fetch(path: str, on_retry: Callable[[], None]) -> bytes | Refused:
+    """The encoded image at a URI; raises StepFailedError when the store refuses or does not answer."""
+    try:
+        answer = read_if_below(path, MAX_BYTES, on_retry)
+    except FileNotFoundError:
+        return Refused(Rejected(QuarantineReason.MISSING, "no such object when it was fetched"), None)
+    return Refused(too_many_bytes(answer), answer) if isinstance(answer, int) else answer
+
+
+def decode_fetched(fetched: bytes | Refused, image_size: int) -> Decoded | Refused:
+    """Decode what :func:`fetch` returned."""
+    if isinstance(fetched, Refused):
+        return fetched
+    pixels = decode(fetched, image_size)
+    if isinstance(pixels, Rejected):
+        return Refused(pixels, len(fetched))
+    return Decoded(pixels, hashlib.sha256(fetched).hexdigest())
+
+
+def _in_order_ahead(
+    images: Iterable[ImageRef], start: Callable[[ImageRef], Future[Any]]
+) -> Iterator[Decoded | Refused]:
+    """Results in the order of ``images``, with a bounded number of images and bytes started ahead."""
+    waiting: deque[tuple[Future[Decoded | Refused], int]] = deque()
+    held = 0
+    try:
+        for image in images:
+            cost = min(image.size if image.size is not None else UNLISTED_BYTES, MAX_BYTES)
+            while waiting and (len(waiting) >= AHEAD_IMAGES or held + cost > AHEAD_BYTES):
+                future, freed = waiting.popleft()
+                held -= freed
+                yield future.result()
+            waiting.append((start(image), cost))
+            held += cost
+        while waiting:
+            yield waiting.popleft()[0].result()
+    finally:
+        for future, _ in waiting:
+            future.cancel()
