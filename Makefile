@@ -3,11 +3,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench test test-fast lint local package code model lock clean
+.PHONY: help setup demo bench chaos test test-fast lint local package code model lock policy-pack clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
-UV := .local/uv/bin/uv
+UV := $(CURDIR)/.local/uv/bin/uv
 VENV := .venv/bin
+PACK := infra/policies/pack
 READY := .venv/.ready
 # Passed on to `make demo` and `make package`.
 DATA ?=
@@ -17,7 +18,7 @@ export UV WEIGHTS
 help: ## Print this list
 	@echo "Upload a manifest, get features. Start with:  make demo"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DATA=<folder of class folders of images>   WEIGHTS=<MobileNetV2 no-top .h5>"
 
@@ -29,6 +30,10 @@ demo: $(READY) ## Upload images and a manifest to a local cloud, watch the run, 
 bench: $(READY) ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
 	@$(VENV)/python -m spark.package_model --out build/model $(if $(WEIGHTS),--weights "$(WEIGHTS)",--allow-untrained)
 	@$(VENV)/python -m bench $(if $(DATA),--data "$(DATA)")
+
+chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count what must not be
+	@test -f build/model/model.json || $(VENV)/python -m spark.package_model --out build/model --allow-untrained
+	@$(VENV)/python -m infra.local.chaos
 
 test: lint ## Everything: style, types, architecture, then all tests, the fast ones first
 	@$(VENV)/python -m pytest tests/contract tests/lambdas tests/spark tests/infra tests/local_emr tests/end_to_end
@@ -73,6 +78,15 @@ lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --group lambdas --group spark --group infra --group local --group dev \
 	    pyproject.toml --output-file requirements.lock
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" --group pyproject.toml:policy-pack --output-file $(PACK)/requirements.txt
+
+policy-pack: .local/policy-pack/.ready ## Install what `pulumi preview --policy-pack infra/policies/pack` runs in
+
+.local/policy-pack/.ready: $(PACK)/requirements.txt | $(UV)
+	@test -d .local/policy-pack || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .local/policy-pack
+	@$(UV) pip sync --quiet --python .local/policy-pack --require-hashes $(PACK)/requirements.txt
+	@touch $@
 
 clean: ## Remove everything that was built or installed here
 	rm -rf .venv .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

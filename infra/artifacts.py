@@ -7,7 +7,6 @@ a cluster that is already running.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,12 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.place import Place
-from lambdas.contract.layout import ARTIFACTS
+from infra.storage import Storage
+from lambdas.contract.layout import ARTIFACTS, CERTIFICATES
+from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
+CERTIFICATES_FILE = "node-certificates.zip"
 HASH_LENGTH = 12
 
 
@@ -30,22 +32,10 @@ class ArtifactMissing(pulumi.RunError):
 
 
 @dataclass(frozen=True)
-class Model:
-    """``build/model/model.json``, as `python -m spark.package_model` writes it. Hashes are SHA-256 in hex."""
-
-    name: str
-    file: str
-    sha256: str
-    weights: str
-    weights_file: str
-    weights_sha256: str
-
-
-@dataclass(frozen=True)
 class ArtifactsArgs:
     """``build`` is what `make package` fills; ``wheelhouse`` says whether nodes install from it."""
 
-    bucket: pulumi.Input[str]
+    storage: Storage
     build: Path
     wheelhouse: bool
 
@@ -61,7 +51,7 @@ class Artifacts(pulumi.ComponentResource):
 
     def __init__(self, place: Place, args: ArtifactsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fruits:infra:Artifacts", f"{place.prefix}-artifacts", None, opts)
-        self._bucket = args.bucket
+        self._storage = args.storage
         self._prefix = place.prefix
         self.model = read_model(args.build / "model")
         self.job_key = self._upload(args.build / "job.zip", content_key)
@@ -69,6 +59,7 @@ class Artifacts(pulumi.ComponentResource):
         # The packager already put the hash into the model's file names.
         self.model_key = self._upload(args.build / "model" / self.model.file, _model_key)
         self.weights_key = self._upload(args.build / "model" / self.model.weights_file, _model_key)
+        self.certificates_key = self._upload(args.build / CERTIFICATES_FILE, _certificates_key)
         self.bootstrap_key = ""
         self.wheelhouse_prefix = ""
         if args.wheelhouse:
@@ -82,10 +73,12 @@ class Artifacts(pulumi.ComponentResource):
         key = key_of(path)
         aws.s3.BucketObjectv2(
             f"{self._prefix}-{key}",
-            bucket=self._bucket,
+            bucket=self._storage.bucket.id,
             key=key,
             source=pulumi.FileAsset(str(path)),
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, retain_on_delete=True, depends_on=[self._storage.encrypted]
+            ),
         )
         return key
 
@@ -101,16 +94,16 @@ class Artifacts(pulumi.ComponentResource):
         return prefix
 
 
-def read_model(folder: Path) -> Model:
+def read_model(folder: Path) -> ModelPackage:
     """What the packaged model is.
 
     Raises:
         ArtifactMissing: it was not packaged.
     """
-    description = folder / "model.json"
+    description = folder / DESCRIPTION
     if not description.is_file():
         raise ArtifactMissing(description)
-    return Model(**json.loads(description.read_text()))
+    return ModelPackage.from_json(description.read_text())
 
 
 def content_key(path: Path) -> str:
@@ -126,3 +119,8 @@ def sha256(path: Path) -> str:
 
 def _model_key(path: Path) -> str:
     return f"{ARTIFACTS}model/{path.name}"
+
+
+def _certificates_key(path: Path) -> str:
+    # Beside the artifacts, not among them: it holds a private key, which only the nodes may read.
+    return f"{CERTIFICATES}{path.stem}-{sha256(path)[:HASH_LENGTH]}{path.suffix}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pulumi
 
+from lambdas.contract.admission import Limits
 from lambdas.contract.regions import allowed_regions, region_problem
 
 SPARK_OF_RELEASE: dict[str, str] = {"emr-7.10.0": "3.5.5", "emr-7.12.0": "3.5.6"}
@@ -21,8 +22,10 @@ LOG_RETENTION_DAYS: frozenset[int] = frozenset(
 )
 """What CloudWatch Logs accepts. Source: API reference of PutRetentionPolicy."""
 
+DEFAULT_LIMITS = Limits(max_clusters=10, max_eur_per_day=100.0, launches_per_second=0.5)
+"""The pace is what EMR lets an account ask for lastingly (RunJobFlow's token bucket)."""
+
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_SUBNET_ID = re.compile(r"subnet-[0-9a-f]{8}([0-9a-f]{9})?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LOCKED_SPARK = re.compile(r"^pyspark==(\S+)", re.MULTILINE)
 
@@ -52,11 +55,13 @@ class StackConfig:
     data_bucket_name: str | None = None
     image_buckets: tuple[str, ...] = ()
     release_label: str = "emr-7.12.0"
-    subnet_ids: tuple[str, ...] = ()
     node_packages: NodePackages = NodePackages.WHEELHOUSE
     log_retention_days: int = 30
+    audit_retention_days: int = 365
+    data_retention_days: int | None = None
     notification_email: str | None = None
     keep_data_on_destroy: bool = True
+    limits: Limits = DEFAULT_LIMITS
 
 
 def load(lock_file: Path) -> StackConfig:
@@ -71,11 +76,15 @@ def load(lock_file: Path) -> StackConfig:
         "dataBucketName": project.get("dataBucketName"),
         "imageBuckets": project.get_object("imageBuckets"),
         "releaseLabel": project.get("releaseLabel"),
-        "subnetIds": project.get_object("subnetIds"),
         "nodePackages": project.get("nodePackages"),
         "logRetentionDays": project.get_int("logRetentionDays"),
+        "auditRetentionDays": project.get_int("auditRetentionDays"),
+        "dataRetentionDays": project.get_int("dataRetentionDays"),
         "notificationEmail": project.get("notificationEmail"),
         "keepDataOnDestroy": project.get_bool("keepDataOnDestroy"),
+        "maxClusters": project.get_int("maxClusters"),
+        "maxEurPerDay": project.get_float("maxEurPerDay"),
+        "launchesPerSecond": project.get_float("launchesPerSecond"),
     }
     return validate(values, locked_spark=locked_spark_version(lock_file.read_text()))
 
@@ -108,11 +117,17 @@ def validate(values: Mapping[str, Any], *, locked_spark: str) -> StackConfig:
         data_bucket_name=given.get("dataBucketName"),
         image_buckets=tuple(given.get("imageBuckets", ())),
         release_label=release,
-        subnet_ids=tuple(given.get("subnetIds", ())),
         node_packages=NodePackages(given.get("nodePackages", StackConfig.node_packages)),
         log_retention_days=given.get("logRetentionDays", StackConfig.log_retention_days),
+        audit_retention_days=given.get("auditRetentionDays", StackConfig.audit_retention_days),
+        data_retention_days=given.get("dataRetentionDays"),
         notification_email=given.get("notificationEmail"),
         keep_data_on_destroy=given.get("keepDataOnDestroy", StackConfig.keep_data_on_destroy),
+        limits=Limits(
+            max_clusters=given.get("maxClusters", DEFAULT_LIMITS.max_clusters),
+            max_eur_per_day=given.get("maxEurPerDay", DEFAULT_LIMITS.max_eur_per_day),
+            launches_per_second=given.get("launchesPerSecond", DEFAULT_LIMITS.launches_per_second),
+        ),
     )
 
 
@@ -138,12 +153,12 @@ def _bucket_faults(given: Mapping[str, Any]) -> list[str]:
     ] + _list_faults(given, "imageBuckets", "my-photos")
 
 
-def _subnet_faults(given: Mapping[str, Any]) -> list[str]:
+def _retention_faults(given: Mapping[str, Any]) -> list[str]:
     return [
-        f"subnetIds: {subnet!r} is not a subnet id; they look like subnet-0123456789abcdef0"
-        for subnet in _texts(given, "subnetIds")
-        if not _SUBNET_ID.fullmatch(subnet)
-    ] + _list_faults(given, "subnetIds", "subnet-0123456789abcdef0")
+        f"{key}: {given[key]} days cannot be kept; give 1 or more, or remove the key"
+        for key in ("auditRetentionDays", "dataRetentionDays")
+        if key in given and given[key] < 1
+    ]
 
 
 def _choice_faults(given: Mapping[str, Any]) -> list[str]:
@@ -162,6 +177,19 @@ def _choice_faults(given: Mapping[str, Any]) -> list[str]:
     email = given.get("notificationEmail", "nobody@example.org")
     if not _EMAIL.fullmatch(email):
         faults.append(f"notificationEmail: {email!r} is not an e-mail address; correct it or remove the key")
+    return faults
+
+
+def _limit_faults(given: Mapping[str, Any]) -> list[str]:
+    faults = []
+    if (clusters := given.get("maxClusters", DEFAULT_LIMITS.max_clusters)) < 0:
+        faults.append(f"maxClusters: {clusters} is negative; 0 lets every run wait")
+    for key, default in (
+        ("maxEurPerDay", DEFAULT_LIMITS.max_eur_per_day),
+        ("launchesPerSecond", DEFAULT_LIMITS.launches_per_second),
+    ):
+        if (value := given.get(key, default)) <= 0:
+            faults.append(f"{key}: {value} is not above 0; the default is {default}")
     return faults
 
 
@@ -190,4 +218,4 @@ def _list_faults(given: Mapping[str, Any], key: str, example: str) -> list[str]:
     return [f"{key}: {value!r} is not a list; `pulumi config set --path '{key}[0]' {example}` adds one"]
 
 
-_CHECKS = (_region_faults, _bucket_faults, _subnet_faults, _choice_faults)
+_CHECKS = (_region_faults, _bucket_faults, _retention_faults, _choice_faults, _limit_faults)

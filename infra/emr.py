@@ -9,13 +9,14 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import iam
+from infra.keys import DISKS, DISKS_OF_EC2, READ_AND_WRITE
 from infra.place import Place
-from lambdas.contract.layout import ARTIFACTS, IMAGES, LOGS, RUNS, STEP_OUTPUTS
+from lambdas.contract.layout import ARTIFACTS, CERTIFICATES, IMAGES, LOGS, RUNS, STEP_OUTPUTS
 
 NODE_PYTHON = "/opt/fruits/venv/bin/python"
 """The interpreter on the nodes, made by ``bootstrap.sh`` or baked into a custom AMI."""
 
-READ = (IMAGES, ARTIFACTS, RUNS)
+READ = (IMAGES, ARTIFACTS, CERTIFICATES, RUNS)
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class ClusterRolesArgs:
 
     bucket_arn: pulumi.Input[str]
     image_buckets: Sequence[str]
+    data_key_arn: pulumi.Input[str]
+    disk_key_arn: pulumi.Input[str]
 
 
 class ClusterRoles(pulumi.ComponentResource):
@@ -72,11 +75,16 @@ class ClusterRoles(pulumi.ComponentResource):
             policy_arn=place.managed_policy("service-role/AmazonEMRServicePolicy_v2"),
             opts=child,
         )
-        # The managed policy passes on no role of ours; AWS asks for this beside it.
+        # The managed policy knows no role and no key of ours; AWS asks for this beside it.
         aws.iam.RolePolicy(
             service,
             role=self.service_role.name,
-            policy=iam.policy([pass_role("PassInstanceRole", self.instance_role.arn, "ec2.amazonaws.com")]),
+            policy=iam.policy(
+                [
+                    pass_role("PassInstanceRole", self.instance_role.arn, "ec2.amazonaws.com"),
+                    iam.Statement("EncryptDisks", [*DISKS, *DISKS_OF_EC2], [args.disk_key_arn]),
+                ]
+            ),
             opts=child,
         )
         self.register_outputs({"instance_profile": self.instance_profile.arn})
@@ -98,7 +106,7 @@ def _step_access(place: Place, args: ClusterRolesArgs) -> list[iam.Statement]:
         ),
         iam.Statement(
             "WriteResultsAndLogs",
-            ["s3:PutObject", "s3:AbortMultipartUpload"],
+            ["s3:PutObject"],
             iam.objects(args.bucket_arn, (*STEP_OUTPUTS, LOGS)),
         ),
         iam.Statement(
@@ -107,6 +115,8 @@ def _step_access(place: Place, args: ClusterRolesArgs) -> list[iam.Statement]:
             [args.bucket_arn],
             {"StringLike": {"s3:prefix": listed}},
         ),
+        iam.Statement("UseDataKey", READ_AND_WRITE, [args.data_key_arn], iam.through(place, "s3")),
+        iam.Statement("UnlockDisks", READ_AND_WRITE, [args.disk_key_arn]),
     ]
     if args.image_buckets:
         arns = [place.bucket_arn(name) for name in args.image_buckets]

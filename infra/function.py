@@ -33,6 +33,7 @@ class FunctionArgs:
     timeout_seconds: int
     memory_mb: int
     log_retention_days: int
+    log_key_arn: pulumi.Input[str]
 
 
 class Function(pulumi.ComponentResource):
@@ -50,7 +51,11 @@ class Function(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
 
         log_group = aws.cloudwatch.LogGroup(
-            name, name=f"/aws/lambda/{name}", retention_in_days=args.log_retention_days, opts=child
+            name,
+            name=f"/aws/lambda/{name}",
+            retention_in_days=args.log_retention_days,
+            kms_key_id=args.log_key_arn,
+            opts=child,
         )
         role = aws.iam.Role(
             name,

@@ -4,40 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
 import pulumi
+
+from infra.place import Place
+from lambdas.contract.layout import RUNS
 
 _VERSION = "2012-10-17"
 
 Condition = Mapping[str, Mapping[str, pulumi.Input[str] | Sequence[pulumi.Input[str]]]]
+Principal = str | Mapping[str, pulumi.Input[str]]
+ANYBODY: Principal = "*"
+
+
+class Effect(StrEnum):
+    """What a statement does to the requests that it matches."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What is allowed (or denied) to a role. Resources are ARNs, patterns included."""
+    """What is allowed or denied. Resources are ARNs, patterns included.
+
+    ``principal`` says to whom, in the policy of a resource; an identity's own policy has none.
+    """
 
     sid: str
     actions: Sequence[str]
     resources: Sequence[pulumi.Input[str]]
     condition: Condition = field(default_factory=dict)
+    effect: Effect = Effect.ALLOW
+    principal: Principal | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """The statement in the words of the policy language."""
+        return {
+            "Sid": self.sid,
+            "Effect": self.effect.value,
+            **({"Principal": self.principal} if self.principal else {}),
+            "Action": list(self.actions),
+            "Resource": list(self.resources),
+            **({"Condition": self.condition} if self.condition else {}),
+        }
 
 
 def policy(statements: Iterable[Statement]) -> pulumi.Output[str]:
-    """The JSON of an identity policy that allows the statements."""
+    """The JSON of a policy that consists of the statements."""
     return pulumi.Output.json_dumps(
-        {
-            "Version": _VERSION,
-            "Statement": [
-                {
-                    "Sid": statement.sid,
-                    "Effect": "Allow",
-                    "Action": list(statement.actions),
-                    "Resource": list(statement.resources),
-                    **({"Condition": statement.condition} if statement.condition else {}),
-                }
-                for statement in statements
-            ],
-        }
+        {"Version": _VERSION, "Statement": [statement.to_document() for statement in statements]}
     )
 
 
@@ -58,25 +76,20 @@ def trust(service: str, condition: Condition | None = None) -> pulumi.Output[str
     )
 
 
-def tls_only(bucket_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The JSON of a bucket policy that refuses every request over plain HTTP."""
-    return pulumi.Output.json_dumps(
-        {
-            "Version": _VERSION,
-            "Statement": [
-                {
-                    "Sid": "TlsOnly",
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Action": "s3:*",
-                    "Resource": [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
-                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                }
-            ],
-        }
-    )
+def through(place: Place, service: str) -> Condition:
+    """Only if a service asks on behalf of the role, as S3 does for a key of an encrypted bucket."""
+    return {"StringEquals": {"kms:ViaService": place.service_host(service)}}
 
 
 def objects(bucket_arn: pulumi.Input[str], prefixes: Iterable[str]) -> list[pulumi.Output[str]]:
     """ARN patterns of all objects below the prefixes."""
     return [pulumi.Output.concat(bucket_arn, "/", prefix, "*") for prefix in prefixes]
+
+
+def run_objects(bucket_arn: pulumi.Input[str]) -> list[Statement]:
+    """Reading and writing what belongs to runs: plans, reports and status."""
+    return [
+        Statement("KeepRuns", ["s3:GetObject", "s3:PutObject"], objects(bucket_arn, [RUNS])),
+        # Lets S3 say that a report is missing (404); without, it says that access is denied (403).
+        Statement("MissReports", ["s3:ListBucket"], [bucket_arn], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
+    ]

@@ -11,12 +11,17 @@ import pulumi_aws as aws
 
 from infra import iam
 from infra.artifacts import Artifacts
+from infra.cluster_security import ClusterSecurity
 from infra.emr import NODE_PYTHON, ClusterRoles, pass_role
 from infra.function import Function, FunctionArgs
+from infra.keys import READ, READ_AND_WRITE
 from infra.ledger import Ledger
+from infra.network import Network
 from infra.place import Place
 from infra.storage import Storage
-from lambdas.contract.layout import MANIFEST_SUFFIX, MANIFESTS, REJECTIONS, RUNS
+from lambdas.contract.admission import Limits
+from lambdas.contract.layout import MANIFEST_SUFFIX, MANIFESTS, REJECTIONS
+from lambdas.contract.run import EMR_TAG
 from lambdas.contract.settings import LauncherSettings
 
 TIMEOUT_SECONDS = 300
@@ -34,8 +39,11 @@ class LauncherArgs:
     artifacts: Artifacts
     roles: ClusterRoles
     release_label: str
-    subnet_ids: Sequence[str]
+    network: Network
+    security: ClusterSecurity
+    control_key: aws.kms.Key
     image_buckets: Sequence[str]
+    limits: Limits
     log_retention_days: int
 
 
@@ -52,11 +60,12 @@ class Launcher(pulumi.ComponentResource):
                 description="Turns an uploaded manifest into one transient EMR cluster",
                 archive=args.archive,
                 handler="lambdas.launcher.handler.handler",
-                environment=_settings(place, args).apply(LauncherSettings.to_env),
+                environment=settings(place, args).apply(LauncherSettings.to_env),
                 statements=_access(place, args),
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
+                log_key_arn=args.control_key.arn,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         ).function
@@ -77,7 +86,7 @@ class Launcher(pulumi.ComponentResource):
                 {
                     "lambda_function_arn": self.function.arn,
                     # Not only Put: multipart uploads and copies are other kinds of creation.
-                    "events": ["s3:ObjectCreated:*"],
+                    "events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"],
                     "filter_prefix": MANIFESTS,
                     "filter_suffix": MANIFEST_SUFFIX,
                 }
@@ -88,13 +97,19 @@ class Launcher(pulumi.ComponentResource):
         self.register_outputs({"function": self.function.name})
 
 
-def _settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSettings]:
+def settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSettings]:
+    """What a function needs that launches clusters."""
     artifacts, model = args.artifacts, args.artifacts.model
     return pulumi.Output.all(
         bucket=args.storage.bucket.id,
         table=args.ledger.table.name,
         service_role=args.roles.service_role.arn,
         instance_profile=args.roles.instance_profile.arn,
+        subnets=pulumi.Output.all(*(subnet.id for subnet in args.network.subnets)).apply(",".join),
+        nodes=args.network.nodes.id,
+        service=args.network.service.id,
+        security=args.security.configuration.name,
+        data_key=args.storage.key.arn,
     ).apply(
         lambda known: LauncherSettings(
             region=place.region,
@@ -103,7 +118,11 @@ def _settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSetting
             release_label=args.release_label,
             service_role_arn=known["service_role"],
             instance_profile_arn=known["instance_profile"],
-            subnet_ids=",".join(args.subnet_ids),
+            subnet_ids=known["subnets"],
+            node_security_group=known["nodes"],
+            service_security_group=known["service"],
+            security_configuration=known["security"],
+            data_key_arn=known["data_key"],
             job_key=artifacts.job_key,
             step_key=artifacts.step_key,
             bootstrap_key=artifacts.bootstrap_key,
@@ -115,6 +134,9 @@ def _settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSetting
             weights=model.weights,
             weights_key=artifacts.weights_key,
             weights_sha256=model.weights_sha256,
+            max_clusters=str(args.limits.max_clusters),
+            max_eur_per_day=str(args.limits.max_eur_per_day),
+            launches_per_second=str(args.limits.launches_per_second),
         )
     )
 
@@ -123,22 +145,39 @@ def _access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
     bucket_arn = args.storage.bucket.arn
     image_bucket_arns = [place.bucket_arn(name) for name in args.image_buckets]
     return [
+        *launch_access(place, args),
         iam.Statement(
-            "ReadManifests", ["s3:GetObject", "s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])
+            "KeepRejections",
+            ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+            iam.objects(bucket_arn, [REJECTIONS]),
         ),
-        iam.Statement("WritePlans", ["s3:PutObject"], iam.objects(bucket_arn, [RUNS, REJECTIONS])),
-        iam.Statement("ForgetRejections", ["s3:DeleteObject"], iam.objects(bucket_arn, [REJECTIONS])),
-        iam.Statement(
-            "CountImages", ["s3:ListBucket", "s3:GetBucketLocation"], [bucket_arn, *image_bucket_arns]
-        ),
-        iam.Statement(
-            "KeepLedger",
-            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-            [args.ledger.table.arn],
-        ),
+        iam.Statement("CountImages", ["s3:ListBucket"], [bucket_arn, *image_bucket_arns]),
+    ]
+
+
+def launch_access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
+    """What launching the clusters of queued runs takes."""
+    bucket_arn = args.storage.bucket.arn
+    return [
+        iam.Statement("ReadManifests", ["s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])),
+        *iam.run_objects(bucket_arn),
+        args.ledger.access(),
         # AWS offers no resource for these two: a cluster has no ARN before it exists.
         iam.Statement(
-            "LaunchAndFindClusters", ["elasticmapreduce:RunJobFlow", "elasticmapreduce:ListClusters"], ["*"]
+            "LaunchClusters",
+            ["elasticmapreduce:RunJobFlow"],
+            ["*"],
+            {
+                "StringEquals": {"aws:RequestedRegion": place.region},
+                # A cluster without the tag gets no machines: the service role's policy asks for it.
+                "StringEqualsIfExists": {f"aws:RequestTag/{EMR_TAG}": "true"},
+            },
+        ),
+        iam.Statement(
+            "FindClusters",
+            ["elasticmapreduce:ListClusters"],
+            ["*"],
+            {"StringEquals": {"aws:RequestedRegion": place.region}},
         ),
         iam.Statement(
             # Without it, a RunJobFlow that carries tags is refused.
@@ -146,6 +185,8 @@ def _access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
             ["elasticmapreduce:AddTags"],
             [place.arn("elasticmapreduce", "cluster/*")],
         ),
+        iam.Statement("UseDataKey", READ_AND_WRITE, [args.storage.key.arn], iam.through(place, "s3")),
+        iam.Statement("UseLedgerKey", READ, [args.control_key.arn], iam.through(place, "dynamodb")),
         pass_role("PassServiceRole", args.roles.service_role.arn, "elasticmapreduce.amazonaws.com"),
         # A launch names the instance profile; what it passes is the role inside.
         pass_role("PassInstanceRole", args.roles.instance_role.arn, "ec2.amazonaws.com"),

@@ -1,25 +1,51 @@
-"""The ledger: one row a run, guarded by conditional writes."""
+"""The ledger: one row a run, guarded by conditional writes; a sparse index of the active ones."""
 
 from __future__ import annotations
 
 import pulumi
 import pulumi_aws as aws
 
+from infra import iam
 from infra.place import Place
+
+ACTIVE_INDEX = "active"
+"""As :mod:`lambdas.aws.ledger` queries it."""
 
 
 class Ledger(pulumi.ComponentResource):
     """An on-demand DynamoDB table that can be restored to any second of the last 35 days."""
 
-    def __init__(self, place: Place, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, place: Place, key: aws.kms.Key, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fruits:infra:Ledger", f"{place.prefix}-ledger", None, opts)
         self.table = aws.dynamodb.Table(
             f"{place.prefix}-runs",
             billing_mode="PAY_PER_REQUEST",
             hash_key="run_id",
-            attributes=[{"name": "run_id", "type": "S"}],
+            attributes=[
+                {"name": "run_id", "type": "S"},
+                {"name": "active", "type": "S"},
+                {"name": "accepted_at", "type": "N"},
+            ],
+            # Sparse: only rows of active runs have the attribute, however many have finished.
+            global_secondary_indexes=[
+                {
+                    "name": ACTIVE_INDEX,
+                    "hash_key": "active",
+                    "range_key": "accepted_at",
+                    "projection_type": "ALL",
+                }
+            ],
             point_in_time_recovery={"enabled": True},
-            server_side_encryption={"enabled": True},
+            server_side_encryption={"enabled": True, "kms_key_arn": key.arn},
             opts=pulumi.ResourceOptions(parent=self),
         )
+        self.key = key
         self.register_outputs({"table": self.table.name})
+
+    def access(self) -> iam.Statement:
+        """What keeping the ledger takes. Nothing is ever deleted from it."""
+        return iam.Statement(
+            "KeepLedger",
+            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"],
+            [self.table.arn, pulumi.Output.concat(self.table.arn, f"/index/{ACTIVE_INDEX}")],
+        )

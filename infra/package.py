@@ -2,9 +2,10 @@
 
 ::
 
-    build/launcher.zip, build/tracker.zip    Lambda code with its locked dependencies
+    build/{launcher,tracker,reconciler}.zip  Lambda code with its locked dependencies
     build/job.zip                            spark-submit --py-files: spark/ and the contract
     build/step.py                            what spark-submit runs
+    build/node-certificates.zip              made once: a private key is never the same twice
 
 Nothing is done when nothing changed. boto3 is left to the Lambda runtime, which ships it compiled;
 in the zip it would be five times the size of everything else and slow every cold start.
@@ -24,6 +25,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import certificates
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 PYTHON_VERSION = "3.11"
 PLATFORM = "x86_64-manylinux2014"
@@ -32,7 +35,12 @@ RUNTIME_PACKAGES = ("boto3", "botocore")
 """What Lambda's Python runtime brings. Source: AWS Lambda developer guide, "Runtime-included SDK"."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold, given to every entry."""
-LAMBDAS = ("launcher", "tracker")
+LAMBDAS = {
+    "launcher": ("launcher",),
+    "tracker": ("tracker",),
+    "reconciler": ("launcher", "tracker", "reconciler"),
+}
+"""Each function and the packages it is made of; what is beside these in lambdas/ is in all."""
 
 
 class PackageError(RuntimeError):
@@ -61,7 +69,7 @@ def package(repository: Path, build: Path) -> list[Built]:
     dependencies = functools.cache(lambda: _installed(Path(scratch.name), repository))
 
     def function(name: str) -> Built:
-        others = tuple(f"lambdas/{other}/" for other in LAMBDAS if other != name)
+        others = tuple(f"lambdas/{other}/" for other in LAMBDAS if other not in LAMBDAS[name])
         code = {path: file for path, file in lambdas.items() if not path.startswith(others)}
         return _once(
             build / f"{name}.zip",
@@ -76,6 +84,11 @@ def package(repository: Path, build: Path) -> list[Built]:
             *(function(name) for name in LAMBDAS),
             _once(build / "job.zip", job.values(), lambda target: write_zip(target, job)),
             _once(build / "step.py", [step], lambda target: shutil.copyfile(step, target)),
+            _once(
+                build / "node-certificates.zip",
+                [Path(certificates.__file__)],
+                certificates.write_node_certificates,
+            ),
         ]
 
 

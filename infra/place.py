@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from lambdas.contract.regions import partition_of
+from lambdas.contract.regions import dns_suffix_of, partition_of
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class Place:
         """``aws``, or ``aws-eusc`` in the European Sovereign Cloud."""
         return partition_of(self.region)
 
+    @property
+    def account_arn(self) -> pulumi.Output[str]:
+        """The account as a principal: in a key policy, it leaves the decision to the account's IAM."""
+        return pulumi.Output.concat(f"arn:{self.partition}:iam::", self.account_id, ":root")
+
     def arn(self, service: str, resource: str) -> pulumi.Output[str]:
         """The ARN of a regional resource in this account."""
         return pulumi.Output.concat(
@@ -35,3 +40,12 @@ class Place:
     def managed_policy(self, name: str) -> str:
         """The ARN of a policy that AWS maintains."""
         return f"arn:{self.partition}:iam::aws:policy/{name}"
+
+    def service_host(self, service: str) -> str:
+        """The host name of a regional service, which is also what ``kms:ViaService`` compares with."""
+        return f"{service}.{self.region}.{dns_suffix_of(self.region)}"
+
+    def endpoint_service(self, service: str) -> str:
+        """The name under which a service offers VPC endpoints: ``com.amazonaws.eu-west-1.s3``."""
+        reversed_suffix = ".".join(reversed(dns_suffix_of(self.region).split(".")))
+        return f"{reversed_suffix}.{self.region}.{service}"

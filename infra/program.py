@@ -8,11 +8,16 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.artifacts import Artifacts, ArtifactsArgs
+from infra.audit import AccessLogs, Audit, AuditArgs
+from infra.cluster_security import ClusterSecurity, ClusterSecurityArgs
 from infra.config import NodePackages, StackConfig
 from infra.emr import ClusterRoles, ClusterRolesArgs
+from infra.keys import Keys
 from infra.launcher import Launcher, LauncherArgs
 from infra.ledger import Ledger
+from infra.network import Network, NetworkArgs
 from infra.place import Place
+from infra.reconciler import Reconciler, ReconcilerArgs
 from infra.storage import Storage, StorageArgs
 from infra.tracker import Tracker, TrackerArgs
 from lambdas.contract.layout import MANIFESTS
@@ -48,14 +53,67 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
     caller = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(provider=provider))
     place = Place(prefix, config.region, caller.account_id)
 
-    storage = Storage(place, StorageArgs(config.data_bucket_name, config.keep_data_on_destroy), opts)
-    ledger = Ledger(place, opts)
-    artifacts = Artifacts(
+    keep = config.keep_data_on_destroy
+    keys = Keys(place, keep_data=keep, opts=opts)
+    access_logs = AccessLogs(place, keep=keep, retention_days=config.audit_retention_days, opts=opts)
+    storage = Storage(
         place,
-        ArtifactsArgs(storage.bucket.id, build, config.node_packages is NodePackages.WHEELHOUSE),
+        StorageArgs(
+            bucket_name=config.data_bucket_name,
+            keep_data=keep,
+            key=keys.data,
+            access_logs=access_logs.bucket,
+            log_retention_days=config.log_retention_days,
+            data_retention_days=config.data_retention_days,
+        ),
         opts,
     )
-    roles = ClusterRoles(place, ClusterRolesArgs(storage.bucket.arn, config.image_buckets), opts)
+    Audit(
+        place,
+        AuditArgs(
+            watched=storage.bucket,
+            access_logs=access_logs.bucket,
+            key=keys.audit,
+            keep=keep,
+            retention_days=config.audit_retention_days,
+        ),
+        opts,
+    )
+    ledger = Ledger(place, keys.control, opts)
+    network = Network(
+        place,
+        NetworkArgs(
+            bucket_arn=storage.bucket.arn,
+            image_buckets=config.image_buckets,
+            ledger_arn=ledger.table.arn,
+            key_arns=[keys.data.arn, keys.nodes.arn],
+        ),
+        opts,
+    )
+    artifacts = Artifacts(
+        place,
+        ArtifactsArgs(storage, build, config.node_packages is NodePackages.WHEELHOUSE),
+        opts,
+    )
+    security = ClusterSecurity(
+        place,
+        ClusterSecurityArgs(
+            data_key_arn=keys.data.arn,
+            disk_key_arn=keys.nodes.arn,
+            certificates=pulumi.Output.concat("s3://", storage.bucket.id, "/", artifacts.certificates_key),
+        ),
+        opts,
+    )
+    roles = ClusterRoles(
+        place,
+        ClusterRolesArgs(
+            bucket_arn=storage.bucket.arn,
+            image_buckets=config.image_buckets,
+            data_key_arn=keys.data.arn,
+            disk_key_arn=keys.nodes.arn,
+        ),
+        opts,
+    )
     tracker = Tracker(
         place,
         TrackerArgs(
@@ -63,25 +121,27 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             storage=storage,
             ledger=ledger,
             notification_email=config.notification_email,
+            control_key=keys.control,
             log_retention_days=config.log_retention_days,
         ),
         opts,
     )
-    launcher = Launcher(
-        place,
-        LauncherArgs(
-            archive=build / "launcher.zip",
-            storage=storage,
-            ledger=ledger,
-            artifacts=artifacts,
-            roles=roles,
-            release_label=config.release_label,
-            subnet_ids=config.subnet_ids,
-            image_buckets=config.image_buckets,
-            log_retention_days=config.log_retention_days,
-        ),
-        opts,
+    launching = LauncherArgs(
+        archive=build / "launcher.zip",
+        storage=storage,
+        ledger=ledger,
+        artifacts=artifacts,
+        roles=roles,
+        release_label=config.release_label,
+        network=network,
+        security=security,
+        control_key=keys.control,
+        image_buckets=config.image_buckets,
+        limits=config.limits,
+        log_retention_days=config.log_retention_days,
     )
+    launcher = Launcher(place, launching, opts)
+    reconciler = Reconciler(place, ReconcilerArgs(build / "reconciler.zip", launching, tracker), opts)
     bucket = storage.bucket.id
     return {
         "data_bucket": bucket,
@@ -89,6 +149,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "upload_command": pulumi.Output.concat("aws s3 cp manifest.json s3://", bucket, "/", MANIFESTS),
         "launcher_function": launcher.function.name,
         "tracker_function": tracker.function.name,
+        "reconciler_function": reconciler.function.name,
         "ledger_table": ledger.table.name,
         "notification_topic": tracker.topic.arn,
     }

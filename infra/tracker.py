@@ -11,15 +11,21 @@ import pulumi_aws as aws
 
 from infra import iam
 from infra.function import Function, FunctionArgs
+from infra.keys import READ, READ_AND_WRITE
 from infra.ledger import Ledger
 from infra.place import Place
 from infra.storage import Storage
-from lambdas.contract.layout import RUNS
 from lambdas.contract.settings import TrackerSettings
 
 TIMEOUT_SECONDS = 60
 MEMORY_MB = 256
-EVENT_TYPES = ("EMR Cluster State Change", "EMR Step Status Change")
+EVENT_TYPES = (
+    "EMR Cluster State Change",
+    "EMR Step Status Change",
+    "EMR Instance Fleet State Change",
+    "EMR Instance Fleet Provisioning",
+)
+"""Detail types. Source: "Monitoring Amazon EMR events with CloudWatch", Amazon EMR Management Guide."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class TrackerArgs:
     storage: Storage
     ledger: Ledger
     notification_email: str | None
+    control_key: aws.kms.Key
     log_retention_days: int
 
 
@@ -39,7 +46,7 @@ class Tracker(pulumi.ComponentResource):
     def __init__(self, place: Place, args: TrackerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fruits:infra:Tracker", f"{place.prefix}-tracker", None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.topic = aws.sns.Topic(f"{place.prefix}-runs", opts=child)
+        self.topic = aws.sns.Topic(f"{place.prefix}-runs", kms_master_key_id=args.control_key.arn, opts=child)
         if args.notification_email:
             aws.sns.TopicSubscription(
                 f"{place.prefix}-email",
@@ -48,7 +55,7 @@ class Tracker(pulumi.ComponentResource):
                 endpoint=args.notification_email,
                 opts=child,
             )
-        settings = pulumi.Output.all(
+        self.settings = pulumi.Output.all(
             data_bucket=args.storage.bucket.id, ledger_table=args.ledger.table.name, topic_arn=self.topic.arn
         ).apply(lambda known: TrackerSettings(**known))
         self.function = Function(
@@ -58,17 +65,21 @@ class Tracker(pulumi.ComponentResource):
                 description="Follows EMR clusters and keeps each run's record and status",
                 archive=args.archive,
                 handler="lambdas.tracker.handler.handler",
-                environment=settings.apply(TrackerSettings.to_env),
-                statements=_access(place, args, self.topic),
+                environment=self.settings.apply(TrackerSettings.to_env),
+                statements=[
+                    *track_access(place, args.storage, self.topic, args.control_key),
+                    args.ledger.access(),
+                ],
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
+                log_key_arn=args.control_key.arn,
             ),
             opts=child,
         ).function
         rule = aws.cloudwatch.EventRule(
             f"{place.prefix}-emr",
-            description="State changes of EMR clusters and steps",
+            description="State changes of EMR clusters, steps and instance fleets",
             event_pattern=json.dumps({"source": ["aws.emr"], "detail-type": list(EVENT_TYPES)}),
             opts=child,
         )
@@ -89,20 +100,19 @@ class Tracker(pulumi.ComponentResource):
         self.register_outputs({"function": self.function.name})
 
 
-def _access(place: Place, args: TrackerArgs, topic: aws.sns.Topic) -> list[iam.Statement]:
-    bucket_arn = args.storage.bucket.arn
+def track_access(
+    place: Place, storage: Storage, topic: aws.sns.Topic, control_key: aws.kms.Key
+) -> list[iam.Statement]:
+    """What following clusters takes, apart from the ledger."""
     return [
-        iam.Statement("ReadPlansAndReports", ["s3:GetObject"], iam.objects(bucket_arn, [RUNS])),
-        iam.Statement("WriteStatus", ["s3:PutObject"], iam.objects(bucket_arn, [RUNS])),
-        # Lets S3 say that a report is missing (404); without, it says that access is denied (403).
-        iam.Statement(
-            "MissReports", ["s3:ListBucket"], [bucket_arn], {"StringLike": {"s3:prefix": f"{RUNS}*"}}
-        ),
-        iam.Statement("KeepLedger", ["dynamodb:GetItem", "dynamodb:UpdateItem"], [args.ledger.table.arn]),
+        *iam.run_objects(storage.bucket.arn),
         iam.Statement(
             "InspectClusters",
             ["elasticmapreduce:DescribeCluster", "elasticmapreduce:ListSteps"],
             [place.arn("elasticmapreduce", "cluster/*")],
         ),
         iam.Statement("TellPeople", ["sns:Publish"], [topic.arn]),
+        iam.Statement("UseDataKey", READ_AND_WRITE, [storage.key.arn], iam.through(place, "s3")),
+        iam.Statement("UseLedgerKey", READ, [control_key.arn], iam.through(place, "dynamodb")),
+        iam.Statement("UseTopicKey", READ_AND_WRITE, [control_key.arn], iam.through(place, "sns")),
     ]

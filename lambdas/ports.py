@@ -5,12 +5,13 @@ A Lambda's use case knows only these protocols, so it runs without AWS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from lambdas.contract.run import Ending, RunRecord, RunState
+from lambdas.contract.admission import Admissions
+from lambdas.contract.run import RunRecord
 
 
 class Objects(Protocol):
@@ -74,8 +75,19 @@ class Buckets(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Newest:
+    """The latest heard of a manifest's key; ``sequencer`` as :func:`lambdas.contract.run.ordered`."""
+
+    sequencer: str
+    deleted: bool
+
+
 class Ledger(Protocol):
-    """The run records. Every change is a conditional write: it happens once, whoever else tries.
+    """The run records, and what all runs share.
+
+    Every change is a compare-and-swap: it happens once, to what the writer saw, whoever else writes. A
+    writer that comes too late changes nothing; it reads and decides again.
 
     This, and not powertools' idempotency, guards the launch: that utility lets a second execution pass
     once its in-progress time is over, which would cost a second cluster.
@@ -85,18 +97,36 @@ class Ledger(Protocol):
         """The record as of now (a consistent read)."""
         ...
 
-    def claim(self, record: RunRecord) -> bool:
+    def insert(self, record: RunRecord) -> bool:
         """Insert ``record`` unless the run has one; False when it has."""
         ...
 
-    def move_lease(self, seen: RunRecord, until: float) -> bool:
-        """Set the lease's end to ``until`` (Unix seconds) if nobody changed claim or lease since ``seen``."""
+    def swap(self, seen: RunRecord, after: RunRecord) -> RunRecord | None:
+        """Replace ``seen`` by ``after`` and return it as written; None when ``seen`` is out of date."""
         ...
 
-    def enter(
-        self, run_id: str, state: RunState, *, cluster_id: str | None = None, ending: Ending | None = None
-    ) -> bool:
-        """Enter ``state`` if that is a legal transition from the present one; False when it is not."""
+    def active(self) -> tuple[RunRecord, ...]:
+        """The runs that are not closed, oldest first. May miss changes of the last second."""
+        ...
+
+    def queue(self) -> Iterator[RunRecord]:
+        """The queued ones of them, fetched a few at a time as they are asked for."""
+        ...
+
+    def admissions(self) -> Admissions:
+        """The shared account of slots, budget and pace (a consistent read)."""
+        ...
+
+    def swap_admissions(self, seen: Admissions, after: Admissions) -> bool:
+        """Replace it if nobody changed it since ``seen``. ``paused`` is left as it is: people set it."""
+        ...
+
+    def newest(self, key: str) -> Newest | None:
+        """The latest that was noted of a manifest's key."""
+        ...
+
+    def note(self, key: str, newest: Newest) -> bool:
+        """Note it unless something later is noted already; False when it is."""
         ...
 
 
@@ -146,12 +176,28 @@ class StepSnapshot:
 
 
 @dataclass(frozen=True)
-class ClusterSnapshot:
-    """A cluster and its steps (in no particular order) as EMR shows them."""
+class ClusterSummary:
+    """A cluster in EMR's list. Times are Unix seconds; ``ended_at`` is None while it lives."""
 
     cluster_id: str
     name: str
     state: ClusterState
+    created_at: float
+    ended_at: float | None
+
+    @property
+    def lives(self) -> bool:
+        return self.state not in (ClusterState.TERMINATED, ClusterState.TERMINATED_WITH_ERRORS)
+
+    def seconds(self, now: float) -> float:
+        """How long it has existed, or did."""
+        return max(0.0, (self.ended_at or now) - self.created_at)
+
+
+@dataclass(frozen=True)
+class ClusterSnapshot(ClusterSummary):
+    """A cluster and its steps (in no particular order) as EMR shows them."""
+
     reason_code: str
     reason_message: str
     tags: Mapping[str, str]
@@ -170,12 +216,16 @@ class Clusters(Protocol):
         """
         ...
 
-    def find(self, name: str, created_after: float) -> str | None:
-        """The id of a cluster of that name made after that time (Unix seconds), a living one first."""
+    def list(self, created_after: float) -> Sequence[ClusterSummary]:
+        """Every cluster of the account made after that time (Unix seconds), newest first."""
         ...
 
     def describe(self, cluster_id: str) -> ClusterSnapshot:
         """The cluster as it is now."""
+        ...
+
+    def terminate(self, cluster_id: str) -> None:
+        """Begin to end the cluster, whether or not it is protected against that."""
         ...
 
 

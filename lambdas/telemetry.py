@@ -34,3 +34,11 @@ class Telemetry:
         with single_metric(metric, MetricUnit.Count, value=1, namespace=METRICS_NAMESPACE) as emitted:
             for name, value in {"service": self._service, **dimensions}.items():
                 emitted.add_dimension(name, value)
+
+    def gauge(self, **values: float) -> None:
+        """Give the present value of each metric named."""
+        for metric, value in values.items():
+            with single_metric(
+                metric, MetricUnit.NoUnit, value=value, namespace=METRICS_NAMESPACE
+            ) as emitted:
+                emitted.add_dimension(name="service", value=self._service)

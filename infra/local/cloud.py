@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -19,7 +20,7 @@ from pulumi import RunError
 
 from infra.local import tls
 from infra.local.deploy import deploy
-from infra.local.emr import EmrEndpoint
+from infra.local.emr import EmrEndpoint, Faults
 from infra.local.ministack import ACCOUNT_ID, MiniStack, MiniStackError, client
 from infra.local.provider import LocalProvider
 from infra.local.submit import manifest_for
@@ -42,23 +43,38 @@ class FolderInUseError(RuntimeError):
 class LocalCloud:
     """A whole stack on this machine, on loopback only. Start with :meth:`start` or ``with``."""
 
-    def __init__(self, folder: Path, *, build: Path = BUILD, slots: int = 2) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        build: Path = BUILD,
+        slots: int = 2,
+        faults: Faults | None = None,
+        config: Mapping[str, str] | None = None,
+    ) -> None:
         """
         Args:
             folder: receives logs; made if need be.
             build: what `make package` made.
             slots: Spark task slots of a cluster.
+            faults: what to let go wrong on EMR.
+            config: configuration of the stack beside :data:`CONFIG`.
 
         Raises:
             FolderInUseError: another local cloud runs there.
         """
         self.folder = folder.resolve()
         self._build = build
+        self._config = {**CONFIG, **(config or {})}
         self._lock = _claim(self.folder)
         files = tls.issue(self.folder / "tls")
         self._ministack = MiniStack(tls=files, folder=self.folder, region=REGION)
         self._emr = EmrEndpoint(
-            tls=files, environment=self._ministack.environment, folder=self.folder / "emr", slots=slots
+            tls=files,
+            environment=self._ministack.environment,
+            folder=self.folder / "emr",
+            slots=slots,
+            faults=faults,
         )
         self._emr_endpoint = {"AWS_ENDPOINT_URL_EMR": self._emr.url}
         self.environment: dict[str, str] = {**self._ministack.environment, **self._emr_endpoint}
@@ -84,7 +100,7 @@ class LocalCloud:
             self._ministack.start(lambda_environment=self._emr_endpoint)
             self._emr.start()
             provider = LocalProvider(self.client, ACCOUNT_ID)
-            self.outputs = deploy(provider, stack=STACK, config=CONFIG, build=self._build)
+            self.outputs = deploy(provider, stack=STACK, config=self._config, build=self._build)
             self.resources = tuple(provider.resources)
         except BaseException:
             self.stop()

@@ -7,7 +7,6 @@ Brings up the local cloud, uploads images and a manifest, shows the run live, fe
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from infra.artifacts import read_model
 from infra.local import results
 from infra.local.cloud import LocalCloud
 from infra.local.demo_view import RunView, show_rejection, show_result, warn_untrained
@@ -52,7 +52,8 @@ def main() -> int:
     started = time.monotonic()
     try:
         folder, images = _images(options.data)
-        package(options.weights)
+        with console.status("Packaging the code and the model (the first time takes half a minute)..."):
+            package(options.weights)
         return run_demo(console, folder, images, started)
     except NoImagesError as error:
         console.print(f"[bold red]Cannot start:[/] {error}")
@@ -83,13 +84,16 @@ def package(weights: str | None) -> None:
     subprocess.run([sys.executable, "-m", "infra.package"], check=True, cwd=ROOT)
     chosen = ["--weights", weights] if weights else ["--allow-untrained"]
     command = [sys.executable, "-m", "spark.package_model", "--out", str(BUILD / "model"), *chosen]
-    subprocess.run(command, check=True, cwd=Path.cwd())
+    # TensorFlow chats on standard error as it starts; only a failure makes that worth reading.
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        done.check_returncode()
 
 
 def run_demo(console: Console, folder: Path, images: list[Path], started: float) -> int:
     """Upload, watch, fetch, show. Returns 0 when the run completed, else 1."""
-    model = json.loads((BUILD / "model" / "model.json").read_text())
-    if model["weights"] == "untrained":
+    if read_model(BUILD / "model").weights == "untrained":
         warn_untrained(console)
     dataset = dataset_name(folder)
     with console.status("Starting the local cloud: MiniStack, the Pulumi program, the EMR endpoint..."):

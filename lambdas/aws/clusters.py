@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from botocore import exceptions
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code, is_temporary
 from lambdas.ports import (
     ClusterSnapshot,
     ClusterState,
+    ClusterSummary,
     LaunchInDoubtError,
     LaunchRefusedError,
     StepSnapshot,
@@ -21,9 +24,23 @@ from lambdas.ports import (
 
 if TYPE_CHECKING:
     from mypy_boto3_emr import EMRClient
-    from mypy_boto3_emr.type_defs import StepSummaryTypeDef
+    from mypy_boto3_emr.type_defs import ClusterSummaryTypeDef, ClusterTypeDef, StepSummaryTypeDef
 
-_ENDED = (ClusterState.TERMINATED, ClusterState.TERMINATED_WITH_ERRORS)
+
+CONNECT_SECONDS = 5
+
+
+def emr_clusters(launch_call_seconds: int) -> EmrClusters:
+    """The adapter with its clients: launches are asked for once, within that time; the rest is retried."""
+    once = Config(
+        retries={"total_max_attempts": 1},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=launch_call_seconds - CONNECT_SECONDS,
+    )
+    patiently = Config(retries={"mode": "standard", "total_max_attempts": 5})
+    return EmrClusters(
+        launching=boto3.client("emr", config=once), reading=boto3.client("emr", config=patiently)
+    )
 
 
 class EmrClusters:
@@ -47,26 +64,39 @@ class EmrClusters:
         except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:  # no or half an answer
             raise LaunchInDoubtError(str(error)) from error
 
-    def find(self, name: str, created_after: float) -> str | None:
+    def list(self, created_after: float) -> tuple[ClusterSummary, ...]:
         after = datetime.fromtimestamp(created_after, UTC)
         pages = self._reading.get_paginator("list_clusters").paginate(CreatedAfter=after)
-        found = [cluster for page in pages for cluster in page["Clusters"] if cluster["Name"] == name]
-        living = [cluster for cluster in found if cluster["Status"]["State"] not in _ENDED]
-        return next((cluster["Id"] for cluster in (*living, *found)), None)
+        return tuple(ClusterSummary(**_summary(cluster)) for page in pages for cluster in page["Clusters"])
 
     def describe(self, cluster_id: str) -> ClusterSnapshot:
         cluster = self._reading.describe_cluster(ClusterId=cluster_id)["Cluster"]
         pages = self._reading.get_paginator("list_steps").paginate(ClusterId=cluster_id)
         reason = cluster["Status"].get("StateChangeReason", {})
         return ClusterSnapshot(
-            cluster_id=cluster_id,
-            name=cluster["Name"],
-            state=ClusterState(cluster["Status"]["State"]),
+            **_summary(cluster),
             reason_code=reason.get("Code", ""),
             reason_message=reason.get("Message", ""),
             tags={tag["Key"]: tag["Value"] for tag in cluster.get("Tags", ())},
             steps=tuple(_step(step) for page in pages for step in page["Steps"]),
         )
+
+    def terminate(self, cluster_id: str) -> None:
+        self._reading.set_termination_protection(JobFlowIds=[cluster_id], TerminationProtected=False)
+        self._reading.terminate_job_flows(JobFlowIds=[cluster_id])
+
+
+def _summary(cluster: ClusterSummaryTypeDef | ClusterTypeDef) -> dict[str, Any]:
+    """The fields that ListClusters and DescribeCluster have in common."""
+    timeline = cluster["Status"]["Timeline"]
+    ended = timeline.get("EndDateTime")
+    return {
+        "cluster_id": cluster["Id"],
+        "name": cluster["Name"],
+        "state": ClusterState(cluster["Status"]["State"]),
+        "created_at": timeline["CreationDateTime"].timestamp(),
+        "ended_at": ended.timestamp() if ended else None,
+    }
 
 
 def _step(step: StepSummaryTypeDef) -> StepSnapshot:

@@ -1,21 +1,32 @@
-"""The ledger in DynamoDB: one item a run, every change conditional."""
+"""The ledger in DynamoDB: one item a run, one for what all runs share, one a manifest key.
+
+Runs that are not closed repeat their state in the attribute ``active``, the hash key of a sparse index:
+listing them costs what they are, however many millions of finished runs the table holds.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.conditions import Attr, ConditionBase
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code
-from lambdas.contract.run import Ending, RunRecord, RunState, states_before
+from lambdas.contract.admission import Admissions, Slot
+from lambdas.contract.run import Change, RunRecord, RunState
+from lambdas.ports import Newest
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-_TIMES = ("claimed_at", "lease_until")
+ACTIVE_INDEX = "active"
+QUEUE_PAGE = 10
+"""Mostly only the first few can start."""
+_ADMISSIONS = {"run_id": "#admissions"}
+"""Run ids cannot contain ``#``."""
 
 
 class DynamoLedger:
@@ -25,44 +36,70 @@ class DynamoLedger:
         self._table = table
 
     def get(self, run_id: str) -> RunRecord | None:
-        item = self._table.get_item(Key={"run_id": run_id}, ConsistentRead=True).get("Item")
+        item = self._item({"run_id": run_id})
         return _record(item) if item else None
 
-    def claim(self, record: RunRecord) -> bool:
-        item = {name: value for name, value in dataclasses.asdict(record).items() if value is not None}
-        item |= {name: _number(item[name]) for name in _TIMES}
+    def insert(self, record: RunRecord) -> bool:
+        return self._put(_run_item(record), Attr("run_id").not_exists())
+
+    def swap(self, seen: RunRecord, after: RunRecord) -> RunRecord | None:
+        written = dataclasses.replace(after, revision=seen.revision + 1)
+        return written if self._put(_run_item(written), Attr("revision").eq(seen.revision)) else None
+
+    def active(self) -> tuple[RunRecord, ...]:
+        records = (record for state in RunState for record in self._in_state(state))
+        return tuple(sorted(records, key=lambda record: record.accepted_at))
+
+    def queue(self) -> Iterator[RunRecord]:
+        return self._in_state(RunState.QUEUED, Limit=QUEUE_PAGE)
+
+    def _in_state(self, state: RunState, **options: Any) -> Iterator[RunRecord]:
+        is_active = Key("active").eq(state.value)
+        query: dict[str, Any] = {"IndexName": ACTIVE_INDEX, "KeyConditionExpression": is_active, **options}
+        while True:
+            page = self._table.query(**query)
+            yield from map(_record, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def admissions(self) -> Admissions:
+        item = self._item(_ADMISSIONS)
+        # People may have set `paused` in an item that this program has not written yet.
+        return _admissions(item) if "revision" in item else Admissions(paused=item.get("paused", False))
+
+    def swap_admissions(self, seen: Admissions, after: Admissions) -> bool:
+        values = _plain(dataclasses.asdict(after)) | {"revision": seen.revision + 1}
+        del values["paused"]
+        unseen = Attr("revision").not_exists()
+        return self._set(_ADMISSIONS, values, Attr("revision").eq(seen.revision) if seen.revision else unseen)
+
+    def newest(self, key: str) -> Newest | None:
+        item = self._item(_manifest(key))
+        return Newest(str(item["sequencer"]), bool(item["deleted"])) if item else None
+
+    def note(self, key: str, newest: Newest) -> bool:
+        later = Attr("run_id").not_exists() | Attr("sequencer").lte(newest.sequencer)
+        return self._put(_manifest(key) | dataclasses.asdict(newest), later)
+
+    def _item(self, key: dict[str, Any]) -> dict[str, Any]:
+        return self._table.get_item(Key=key, ConsistentRead=True).get("Item", {})
+
+    def _put(self, item: dict[str, Any], condition: ConditionBase) -> bool:
         try:
-            self._table.put_item(Item=item, ConditionExpression=Attr("run_id").not_exists())
+            self._table.put_item(Item=item, ConditionExpression=condition)
         except ClientError as error:
             return _lost(error)
         return True
 
-    def move_lease(self, seen: RunRecord, until: float) -> bool:
-        condition = Attr("state").eq(RunState.CLAIMED.value) & Attr("lease_until").eq(
-            _number(seen.lease_until)
-        )
-        return self._update(seen.run_id, {"lease_until": _number(until)}, condition)
-
-    def enter(
-        self, run_id: str, state: RunState, *, cluster_id: str | None = None, ending: Ending | None = None
-    ) -> bool:
-        changes: dict[str, Any] = {"state": state.value, "cluster_id": cluster_id}
-        if ending:
-            changes |= dataclasses.asdict(ending)
-        origins = sorted(origin.value for origin in states_before(state))
-        if not origins:  # DynamoDB refuses an empty list
-            return False
-        known = {name: value for name, value in changes.items() if value is not None}
-        return self._update(run_id, known, Attr("state").is_in(origins))
-
-    def _update(self, run_id: str, changes: dict[str, Any], condition: ConditionBase) -> bool:
+    def _set(self, key: dict[str, Any], values: dict[str, Any], condition: ConditionBase) -> bool:
         try:
             self._table.update_item(
-                Key={"run_id": run_id},
-                # Placeholders for all: "state" is a reserved word of DynamoDB's expressions.
-                UpdateExpression="SET " + ", ".join(f"#c_{name} = :c_{name}" for name in changes),
-                ExpressionAttributeNames={f"#c_{name}": name for name in changes},
-                ExpressionAttributeValues={f":c_{name}": value for name, value in changes.items()},
+                Key=key,
+                # Placeholders for all: some of these names are reserved words of DynamoDB's expressions.
+                UpdateExpression="SET " + ", ".join(f"#c_{name} = :c_{name}" for name in values),
+                ExpressionAttributeNames={f"#c_{name}": name for name in values},
+                ExpressionAttributeValues={f":c_{name}": value for name, value in values.items()},
                 ConditionExpression=condition,
             )
         except ClientError as error:
@@ -70,13 +107,50 @@ class DynamoLedger:
         return True
 
 
-def _number(seconds: float) -> Decimal:
-    return Decimal(str(seconds))  # boto3 refuses floats
+def _manifest(key: str) -> dict[str, Any]:
+    return {"run_id": f"#manifest {key}"}
+
+
+def _run_item(record: RunRecord) -> dict[str, Any]:
+    item: dict[str, Any] = _plain(dataclasses.asdict(record))
+    return item if record.closed else item | {"active": record.state.value}
+
+
+def _plain(value: Any) -> Any:
+    """What DynamoDB can hold: decimals for floats, which boto3 refuses; nothing for None."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return Decimal(str(value)) if isinstance(value, float) else value
+
+
+def _numbers(cls: type, item: dict[str, Any]) -> dict[str, Any]:
+    """``item``'s decimals as the fields of ``cls`` want them."""
+    wanted = {field.name: str(field.type) for field in dataclasses.fields(cls)}
+    return {
+        name: (int(value) if wanted[name] == "int" else float(value)) if isinstance(value, Decimal) else value
+        for name, value in item.items()
+    }
 
 
 def _record(item: dict[str, Any]) -> RunRecord:
-    times = {name: float(item[name]) for name in _TIMES}
-    return RunRecord(**{**item, **times, "state": RunState(item["state"])})
+    values = _numbers(RunRecord, {name: value for name, value in item.items() if name != "active"})
+    values["state"] = RunState(values["state"])
+    if "stopping" in values:
+        values["stopping"] = RunState(values["stopping"])
+    values["history"] = tuple(
+        Change(RunState(change["state"]), float(change["at"])) for change in values["history"]
+    )
+    return RunRecord(**values)
+
+
+def _admissions(item: dict[str, Any]) -> Admissions:
+    values = _numbers(Admissions, {name: value for name, value in item.items() if name != "run_id"})
+    values["slots"] = {
+        run_id: Slot(float(slot["eur"]), str(slot["day"])) for run_id, slot in values["slots"].items()
+    }
+    return Admissions(**values)
 
 
 def _lost(error: ClientError) -> bool:

@@ -6,6 +6,7 @@
     manifests-rejected/<name>.json           why a manifest was refused and what to do
     images/...                               by convention
     artifacts/...                            code, model and bootstrap, named by content
+    certificates/...                         by which the nodes of a cluster encrypt their traffic
     runs/<run_id>/plan.json status.json progress.json metrics.json index.parquet
     runs/<run_id>/steps/<step>.json shards/part-*.json
     Results/<dataset>/<run_id>/part-*.parquet
@@ -25,6 +26,7 @@ MANIFEST_SUFFIX = ".json"
 REJECTIONS = "manifests-rejected/"
 IMAGES = "images/"
 ARTIFACTS = "artifacts/"
+CERTIFICATES = "certificates/"
 RUNS = "runs/"
 FEATURES = "Results/"
 PCA = "Results_PCA/"

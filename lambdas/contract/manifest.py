@@ -229,6 +229,11 @@ class Manifest(_Section):
     limits: Limits = Field(
         default=Limits(), description="Limits.", examples=[{"max_runtime_minutes": 120, "max_cost_eur": 10}]
     )
+    when_deleted: Literal["nothing", "stop"] = Field(
+        default="nothing",
+        description="What happens to the running cluster when this manifest is deleted. "
+        "A run that has not launched yet is cancelled in either case.",
+    )
     notify: bool = Field(default=False, description="Send a message to the stack's topic when the run ends.")
 
     @property

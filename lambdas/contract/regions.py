@@ -39,3 +39,8 @@ def allowed_regions() -> str:
 def partition_of(region: str) -> str:
     """The ARN partition of an allowed region: ``aws`` or ``aws-eusc``."""
     return "aws-eusc" if region.startswith("eusc-") else "aws"
+
+
+def dns_suffix_of(region: str) -> str:
+    """What the host names of an allowed region's services end with. Source: botocore's partitions."""
+    return "amazonaws.eu" if partition_of(region) == "aws-eusc" else "amazonaws.com"

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 RUN_ID_HASH_LENGTH = 12
+SEQUENCER_LENGTH = 32
+"""Longer than any sequencer that S3 sends."""
 RUN_TAG = "fruits:run_id"
 """The cluster tag that names the run."""
+LEDGER_TAG = "fruits:ledger"
+"""The cluster tag that names the ledger table: which of several stacks in an account the cluster is of."""
+EMR_TAG = "for-use-with-amazon-emr-managed-policies"
+"""AmazonEMRServicePolicy_v2 lets EMR touch only what has this tag, with the value ``true``."""
 
 
 class RunState(StrEnum):
     """Where a run is. The last three are terminal."""
 
+    QUEUED = "QUEUED"
+    """Accepted; waits for its turn, or for another attempt."""
     CLAIMED = "CLAIMED"
+    """Somebody is launching its cluster right now."""
     LAUNCHED = "LAUNCHED"
     RUNNING = "RUNNING"
     COMPLETED = "COMPLETED"
@@ -22,17 +34,23 @@ class RunState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    RunState.CLAIMED: frozenset({RunState.LAUNCHED, RunState.FAILED, RunState.CANCELLED}),
-    RunState.LAUNCHED: frozenset(
-        # Events are best effort and unordered: the end may be heard of before the start.
-        {RunState.RUNNING, RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED}
-    ),
-    RunState.RUNNING: frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED}),
+_ENDS = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED})
+
+TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
+    # LAUNCHED: the cluster of a launch in doubt turned up after all.
+    RunState.QUEUED: frozenset({RunState.CLAIMED, RunState.LAUNCHED, RunState.FAILED, RunState.CANCELLED}),
+    RunState.CLAIMED: frozenset({RunState.LAUNCHED, RunState.QUEUED, RunState.FAILED, RunState.CANCELLED}),
+    # Events are best effort and unordered: the end may be heard of before the start.
+    # QUEUED: another attempt, after a failure that passes.
+    RunState.LAUNCHED: frozenset({RunState.RUNNING, RunState.QUEUED, *_ENDS}),
+    RunState.RUNNING: frozenset({RunState.QUEUED, *_ENDS}),
     RunState.COMPLETED: frozenset(),
     RunState.FAILED: frozenset(),
     RunState.CANCELLED: frozenset(),
 }
+
+ON_CLUSTER = frozenset({RunState.LAUNCHED, RunState.RUNNING})
+"""The states in which a run has a cluster."""
 
 
 class FailureKind(StrEnum):
@@ -46,8 +64,10 @@ class FailureKind(StrEnum):
     """AWS had too few machines of the wanted types."""
     AWS = "aws"
     """A fault or limit of AWS that passes."""
+    CONFIG = "config"
+    """The stack's configuration or the account: roles, subnets, quotas."""
     OURS = "ours"
-    """The deployment or the code."""
+    """The packages or the code."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +83,12 @@ class Ending:
     kind: str | None = None
 
 
+class IllegalTransitionError(RuntimeError):
+    """The ledger has no such transition: a bug in the caller, nothing was written."""
+
+
 def is_terminal(state: RunState) -> bool:
     return not TRANSITIONS[state]
-
-
-def states_before(state: RunState) -> frozenset[RunState]:
-    """The states from which ``state`` may be entered: the condition of a conditional write."""
-    return frozenset(origin for origin, targets in TRANSITIONS.items() if state in targets)
 
 
 def run_id(dataset: str, bucket: str, key: str, version_id: str) -> str:
@@ -82,17 +101,28 @@ def run_id(dataset: str, bucket: str, key: str, version_id: str) -> str:
     return f"{dataset}-{digest[:RUN_ID_HASH_LENGTH]}"
 
 
-def cluster_name(run: str) -> str:
+CLUSTER_PREFIX = "fruits-"
+
+
+def cluster_name(run: str, attempt: int = 1) -> str:
     """The deterministic EMR cluster name by which a launch in doubt is looked up and adopted."""
-    return f"fruits-{run}"
+    return f"{CLUSTER_PREFIX}{run}" if attempt == 1 else f"{CLUSTER_PREFIX}{run}-{attempt}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """The run entered ``state`` ``at`` that time (Unix seconds)."""
+
+    state: RunState
+    at: float
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One row of the ledger.
+    """One row of the ledger. Times are Unix seconds; what is not known yet is None.
 
-    ``lease_until`` (Unix seconds) bounds how long a claim without a cluster may be presumed alive:
-    before it, other deliveries of the event stand back; after it, one of them may take over.
+    Values of this class are written by compare-and-swap on ``revision`` (:class:`lambdas.ports.Ledger`), and
+    move from state to state by :func:`moved` alone.
     """
 
     run_id: str
@@ -101,11 +131,70 @@ class RunRecord:
     manifest_bucket: str
     manifest_key: str
     manifest_version_id: str
-    claimed_at: float
-    lease_until: float
+    sequencer: str
+    """Orders the versions of one key, see :func:`ordered`."""
+    accepted_at: float
+    """The queue's order."""
+    max_runtime_minutes: int
+    worst_case_eur: float
+    """The most that the run costs if it uses all of its time."""
+    stop_when_deleted: bool
+    """Whether the run's cluster is stopped when the manifest is deleted."""
+    attempt: int = 1
+    """Counts clusters: another attempt has a cluster of its own."""
+    earlier_seconds: float = 0.0
+    """Cluster time that earlier attempts used; it counts against ``max_runtime_minutes``."""
+    lease_until: float | None = None
+    """How long a claim may be presumed alive: before it nobody else touches the run; after it the launch is
+    looked up and finished, or undone."""
     cluster_id: str | None = None
+    stopping: RunState | None = None
+    """The terminal state that the stop of the cluster leads to, when we are stopping it ourselves."""
     reason: str | None = None
     kind: str | None = None
     message: str | None = None
     remedy: str | None = None
-    """These four are the :class:`Ending`'s; None until the run has ended."""
+    """These four are the :class:`Ending`'s: of the run, of its last attempt, or of the stop under way."""
+    closed: bool = False
+    """All that follows from the end (status, message, freed slot) is done: the run is no longer active."""
+    history: tuple[Change, ...] = ()
+    revision: int = 0
+
+    @property
+    def cluster_name(self) -> str:
+        """The name of the present attempt's cluster."""
+        return cluster_name(self.run_id, self.attempt)
+
+    @property
+    def changed_at(self) -> float:
+        """When the run entered its state."""
+        return self.history[-1].at if self.history else self.accepted_at
+
+
+def moved(record: RunRecord, state: RunState, now: float, **changes: Any) -> RunRecord:
+    """``record`` in another state; ``changes`` are further fields.
+
+    Raises:
+        IllegalTransitionError: :data:`TRANSITIONS` has no such transition.
+    """
+    if state not in TRANSITIONS[record.state]:
+        raise IllegalTransitionError(f"run {record.run_id} cannot go from {record.state} to {state}")
+    # What was said of the old state (why it waited, what an attempt failed of) does not hold in the new one.
+    kept = record.stopping is not None
+    unsaid = {} if kept else {field.name: None for field in dataclasses.fields(Ending)}
+    history = (*record.history, Change(state, now))
+    entered = {"state": state, "history": history, "lease_until": None}
+    return dataclasses.replace(record, **{**unsaid, **entered, **changes})
+
+
+def ended(record: RunRecord, state: RunState, ending: Ending, now: float) -> RunRecord:
+    """``record`` in a terminal state, with the reason."""
+    return moved(record, state, now, **dataclasses.asdict(ending))
+
+
+def ordered(sequencer: str) -> str:
+    """S3's event sequencer in a form that compares as text.
+
+    Source: "Event message structure" in the Amazon S3 User Guide: pad on the right with zeros, then compare.
+    """
+    return sequencer.upper().ljust(SEQUENCER_LENGTH, "0")

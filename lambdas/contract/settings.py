@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from lambdas.contract.admission import Limits
+
 
 class SettingsError(ValueError):
     """The function's environment is incomplete. Deploy again; the stack writes these variables."""
@@ -27,7 +29,14 @@ class LauncherSettings:
     service_role_arn: str
     instance_profile_arn: str
     subnet_ids: str
-    """Comma-separated; empty means the default VPC."""
+    """Comma-separated; private ones."""
+    node_security_group: str
+    service_security_group: str
+    """EMR's way to nodes in private subnets."""
+    security_configuration: str
+    """Name of the EMR security configuration: encryption and IMDSv2."""
+    data_key_arn: str
+    """The key of the data bucket, with which EMR encrypts the clusters' logs."""
     job_key: str
     """The zip with ``spark/`` and ``lambdas/contract/``, given to spark-submit as ``--py-files``."""
     step_key: str
@@ -43,10 +52,27 @@ class LauncherSettings:
     weights: str
     weights_key: str
     weights_sha256: str
+    max_clusters: str
+    max_eur_per_day: str
+    launches_per_second: str
+
+    @property
+    def limits(self) -> Limits:
+        """The stack's caps.
+
+        Raises:
+            SettingsError: one of them is not a number.
+        """
+        try:
+            return Limits(
+                int(self.max_clusters), float(self.max_eur_per_day), float(self.launches_per_second)
+            )
+        except ValueError as error:
+            raise SettingsError(f"a cap of the stack is not a number ({error}); deploy it again") from error
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> LauncherSettings:
-        return cls(**_read(cls, environ, optional={"subnet_ids", "bootstrap_key", "wheelhouse_prefix"}))
+        return cls(**_read(cls, environ, optional={"bootstrap_key", "wheelhouse_prefix"}))
 
     def to_env(self) -> dict[str, str]:
         return _write(self)

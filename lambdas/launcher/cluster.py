@@ -7,22 +7,29 @@ from typing import Any
 from lambdas.contract.layout import LOGS
 from lambdas.contract.manifest import Cluster
 from lambdas.contract.plan import Plan
+from lambdas.contract.prices import INSTANCE_TYPES
 from lambdas.contract.report import STEPS
-from lambdas.contract.run import RUN_TAG, cluster_name
+from lambdas.contract.run import EMR_TAG, LEDGER_TAG, RUN_TAG, cluster_name
 from lambdas.contract.settings import LauncherSettings
 
 IDLE_TIMEOUT_SECONDS = 3600
 """Behind KeepJobFlowAliveWhenNoSteps=False, for a cluster that EMR somehow left without steps."""
 SPOT_TIMEOUT_MINUTES = 10
+MAX_INSTANCE_TYPES = 5
+"""As many as a manifest may name."""
 
 
-def run_job_flow(plan: Plan, cluster: Cluster, settings: LauncherSettings) -> dict[str, Any]:
-    """Parameters of EMR's RunJobFlow for this run."""
+def run_job_flow(
+    plan: Plan, cluster: Cluster, settings: LauncherSettings, attempt: int = 1
+) -> dict[str, Any]:
+    """Parameters of EMR's RunJobFlow for this attempt at the run."""
     return {
-        "Name": cluster_name(plan.run_id),
+        "Name": cluster_name(plan.run_id, attempt),
         "ReleaseLabel": settings.release_label,
         "Applications": [{"Name": "Spark"}],
         "LogUri": f"{plan.root}/{LOGS}",
+        "LogEncryptionKmsKeyId": settings.data_key_arn,
+        "SecurityConfiguration": settings.security_configuration,
         "ServiceRole": settings.service_role_arn,
         "JobFlowRole": settings.instance_profile_arn,
         "Instances": _instances(cluster, settings),
@@ -32,22 +39,42 @@ def run_job_flow(plan: Plan, cluster: Cluster, settings: LauncherSettings) -> di
         "Steps": [_step(name, plan, settings) for name in STEPS],
         "Tags": [
             {"Key": RUN_TAG, "Value": plan.run_id},
+            {"Key": LEDGER_TAG, "Value": settings.ledger_table},
             {"Key": "fruits:dataset", "Value": plan.dataset},
-            # Without it, AmazonEMRServicePolicy_v2 does not let EMR touch the cluster's machines.
-            {"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"},
+            {"Key": EMR_TAG, "Value": "true"},
         ],
     }
 
 
+def cluster_for(cluster: Cluster, attempt: int) -> Cluster:
+    """The cluster of an attempt: the first is as the manifest says.
+
+    Later ones are on-demand, and may also use other types with as many virtual CPUs that cost no more, so
+    that the worst case stays what it was.
+    """
+    if attempt == 1:
+        return cluster
+    given = [INSTANCE_TYPES[name] for name in cluster.instance_types]
+    dearest, vcpus = max(kind.eur_per_hour for kind in given), min(kind.vcpus for kind in given)
+    others = sorted(
+        name
+        for name, kind in INSTANCE_TYPES.items()
+        if kind.vcpus == vcpus and kind.eur_per_hour <= dearest and name not in cluster.instance_types
+    )
+    types = (*cluster.instance_types, *others)[:MAX_INSTANCE_TYPES]
+    return cluster.model_copy(update={"instance_types": types, "market": "on_demand"})
+
+
 def _instances(cluster: Cluster, settings: LauncherSettings) -> dict[str, Any]:
-    instances: dict[str, Any] = {
+    return {
         "InstanceFleets": [_primary_fleet(cluster), _worker_fleet(cluster)],
         "KeepJobFlowAliveWhenNoSteps": False,
         "TerminationProtected": False,
+        "Ec2SubnetIds": settings.subnet_ids.split(","),
+        "EmrManagedMasterSecurityGroup": settings.node_security_group,
+        "EmrManagedSlaveSecurityGroup": settings.node_security_group,
+        "ServiceAccessSecurityGroup": settings.service_security_group,
     }
-    if settings.subnet_ids:
-        instances["Ec2SubnetIds"] = settings.subnet_ids.split(",")
-    return instances
 
 
 def _primary_fleet(cluster: Cluster) -> dict[str, Any]:

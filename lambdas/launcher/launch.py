@@ -1,260 +1,265 @@
-"""The use case: a manifest version was uploaded, and exactly one cluster is to compute it.
+"""The use case: a manifest version was uploaded or deleted.
+
+A good version becomes a run in the ledger, and from then on the ledger answers for it: it is dispatched at
+once if its turn has come, else by the reconciler. So an event has to be repeated only as long as its run is
+not in the ledger.
 
 Order of events, each of which may be the last before a crash, and what a redelivery then finds:
 
 1. read, parse, survey        nothing happened: starts again
-2. claim (conditional put)    stands back until the lease ends, then takes over
-3. write plan and status      the same bytes again
-4. RunJobFlow                 finds the cluster by its name and adopts it
-5. record the cluster         the run is launched: nothing to do
+2. write plan                 the same bytes again
+3. insert (conditional put)   the run is known: nothing to do
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lambdas.books import Books
 from lambdas.contract import layout
+from lambdas.contract.admission import Wait
 from lambdas.contract.faults import Fault, ManifestError
 from lambdas.contract.jsontext import MAX_BYTES
 from lambdas.contract.manifest import Manifest, parse_manifest
-from lambdas.contract.plan import ManifestRef, Plan
-from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, cluster_name, run_id
+from lambdas.contract.plan import ManifestRef
+from lambdas.contract.run import (
+    Change,
+    RunRecord,
+    RunState,
+    ended,
+    is_terminal,
+    ordered,
+    run_id,
+)
 from lambdas.contract.settings import LauncherSettings
-from lambdas.contract.status import compose_status, timestamp
-from lambdas.launcher.cluster import run_job_flow
+from lambdas.contract.status import timestamp
+from lambdas.launcher.dispatch import MANIFEST_DELETED, SUPERSEDED, Dispatched, Dispatcher
 from lambdas.launcher.planning import make_plan
-from lambdas.launcher.survey import Survey, survey
-from lambdas.ports import Buckets, Clusters, LaunchInDoubtError, LaunchRefusedError, Ledger, Objects
+from lambdas.launcher.survey import survey
+from lambdas.ports import Buckets, Newest
 
-LEASE_SECONDS = 50
-"""How long a claim is presumed alive. From claim to cluster takes seconds; less than the minute that Lambda
-waits before it repeats a failed asynchronous invocation, so that the repetition may take over."""
-LAUNCH_CALL_SECONDS = 25
-"""The longest that RunJobFlow may take (the client's timeouts). It is not begun later than this before the
-lease ends, so whoever takes over afterwards is alone."""
 LAUNCH_RESERVE_SECONDS = 60
 """Time that counting images leaves for the launch itself."""
-CLOCK_SKEW_SECONDS = 300
-"""By how much EMR's clock and ours may differ when a cluster is looked up by its creation time."""
 
 
 class Outcome(StrEnum):
     """What became of an upload."""
 
     LAUNCHED = "launched"
-    ADOPTED = "adopted"
-    """An earlier delivery had made the cluster, and could not record it."""
+    QUEUED = "queued"
+    """The run waits for its turn, or for a second look at a launch in doubt; the reconciler sees to it."""
+    CANCELLED = "cancelled"
+    """A later version, or the deletion, of the manifest was heard of before."""
     DUPLICATE = "duplicate"
-    """The run was launched, or ended, before."""
-    STOOD_BACK = "stood_back"
-    """Another delivery is at it right now."""
+    """The run is in the ledger already."""
     REJECTED = "rejected"
     REFUSED = "refused"
     """EMR refused the cluster; the run failed."""
     IGNORED = "ignored"
+    DELETED = "deleted"
+    """The event told of a deletion, which was noted."""
+
+
+_OUTCOMES = {
+    Dispatched.LAUNCHED: Outcome.LAUNCHED,
+    Dispatched.ADOPTED: Outcome.LAUNCHED,
+    Dispatched.REFUSED: Outcome.REFUSED,
+    Dispatched.OBSOLETE: Outcome.CANCELLED,
+}
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One object version of the data bucket that was created. ``time``: ISO 8601, of the event."""
+    """One object version of the data bucket that was created. ``time``: ISO 8601, of the event;
+    ``sequencer``: S3's, by which events of one key are ordered."""
 
     key: str
     version_id: str
     time: str
+    sequencer: str
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """An object of the data bucket, or the one version of it that ``version_id`` names, was deleted."""
+
+    key: str
+    version_id: str | None
+    sequencer: str
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one upload; ``detail`` is a sentence for the log."""
+    """What became of one event; ``detail`` is a sentence for the log."""
 
     outcome: Outcome
     detail: str
     dataset: str = "unknown"
     engine: str = "unknown"
     run_id: str | None = None
-    cluster_id: str | None = None
-
-
-class LaunchDelayedError(RuntimeError):
-    """The launch may or may not have happened. The claim is free again: the event must be redelivered."""
-
-
-@dataclass(frozen=True)
-class _Request:
-    """A valid manifest on its way. ``deadline`` (Unix seconds) is when this process ends at the latest."""
-
-    manifest: Manifest
-    source: ManifestRef
-    submitted_at: str
-    deadline: float
-
-    @property
-    def run_id(self) -> str:
-        return run_id(self.manifest.dataset, self.source.bucket, self.source.key, self.source.version_id)
-
-    def result(self, outcome: Outcome, detail: str, cluster_id: str | None = None) -> Result:
-        return Result(outcome, detail, self.manifest.dataset, self.manifest.engine, self.run_id, cluster_id)
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """The use case with its collaborators. ``now`` gives Unix seconds."""
+    """The use case with its collaborators."""
 
     settings: LauncherSettings
-    objects: Objects
+    books: Books
     buckets: Buckets
-    ledger: Ledger
-    clusters: Clusters
-    now: Callable[[], float]
+    dispatcher: Dispatcher
 
     def launch(self, upload: Upload, deadline: float) -> Result:
-        """Launch, reject or recognise. May be called any number of times with one upload, also at once.
+        """Launch, queue, reject or recognise. May be called any number of times, also at once.
 
         ``deadline`` (Unix seconds) is when this process ends at the latest.
-
-        Raises:
-            LaunchDelayedError: EMR gave no clear answer; call again later.
         """
         source = ManifestRef(self.settings.data_bucket, upload.key, upload.version_id)
-        body = self.objects.read(upload.key, upload.version_id, max_bytes=MAX_BYTES + 1)
+        body = self.books.objects.read(upload.key, upload.version_id, max_bytes=MAX_BYTES + 1)
         if body is None:
             return Result(Outcome.IGNORED, f"{upload.key} version {upload.version_id} is deleted since")
         try:
             manifest = parse_manifest(body)
         except ManifestError as error:
-            return self._reject(source, error.faults)
-        request = _Request(manifest, source, upload.time, deadline)
-        record = self.ledger.get(request.run_id)
-        return self._first_launch(request) if record is None else self._relaunch(request, record)
+            return self._reject(source, upload.sequencer, error.faults)
+        identity = run_id(manifest.dataset, source.bucket, source.key, source.version_id)
 
-    def _first_launch(self, request: _Request) -> Result:
-        counted = self._survey(request)
-        if counted.faults:
-            return self._reject(request.source, counted.faults, request.manifest.dataset)
-        claimed = RunRecord(
-            run_id=request.run_id,
-            dataset=request.manifest.dataset,
-            state=RunState.CLAIMED,
-            manifest_bucket=request.source.bucket,
-            manifest_key=request.source.key,
-            manifest_version_id=request.source.version_id,
-            claimed_at=self.now(),
-            lease_until=self.now() + LEASE_SECONDS,
-        )
-        if not self.ledger.claim(claimed):
-            return request.result(Outcome.STOOD_BACK, "another delivery claimed the run just now")
-        return self._create_cluster(request, claimed, counted.images_listed)
+        def result(outcome: Outcome, detail: str) -> Result:
+            return Result(outcome, detail, manifest.dataset, manifest.engine, identity)
 
-    def _relaunch(self, request: _Request, record: RunRecord) -> Result:
-        """The run has a record: recognise it, or finish what an earlier delivery began."""
-        if record.state is not RunState.CLAIMED:
-            detail = f"the run is {record.state} already"
-            return request.result(Outcome.DUPLICATE, detail, record.cluster_id)
-        if self.now() < record.lease_until:
-            return request.result(Outcome.STOOD_BACK, "another delivery is launching the run")
-        claimed = self._lease(record)
-        if claimed is None:
-            return request.result(Outcome.STOOD_BACK, "another delivery took the run over just now")
-        if cluster_id := self._find_cluster(claimed):
-            return self._launched(request, cluster_id, Outcome.ADOPTED)
-        counted = self._survey(request)
-        if counted.faults:
-            ending = Ending(
-                "MANIFEST_REJECTED", str(counted.faults[0]), "See the rejection.", FailureKind.USER
-            )
-            self.ledger.enter(request.run_id, RunState.FAILED, ending=ending)
-            return self._reject(request.source, counted.faults, request.manifest.dataset)
-        claimed = self._lease(claimed)  # counting may have used the first one up
-        if claimed is None:
-            return request.result(Outcome.STOOD_BACK, "another delivery took the run over meanwhile")
-        return self._create_cluster(request, claimed, counted.images_listed)
-
-    def _lease(self, seen: RunRecord) -> RunRecord | None:
-        """A fresh lease for us; None when somebody else was faster."""
-        until = self.now() + LEASE_SECONDS
-        return dataclasses.replace(seen, lease_until=until) if self.ledger.move_lease(seen, until) else None
-
-    def _create_cluster(self, request: _Request, claimed: RunRecord, images_listed: int) -> Result:
-        try:
-            return self._plan_and_launch(request, claimed, images_listed)
-        except Exception:
-            # Free the claim at once, so that the repetition of this event need not stand back.
-            self.ledger.move_lease(claimed, self.now())
-            raise
-
-    def _plan_and_launch(self, request: _Request, claimed: RunRecord, images_listed: int) -> Result:
+        if known := self.books.ledger.get(identity):
+            return result(Outcome.DUPLICATE, f"the run is {known.state} already")
+        images_listed, faults = self._check(manifest, deadline)
+        if faults:
+            return self._reject(source, upload.sequencer, faults, manifest.dataset)
+        record = self._record(manifest, source, upload.sequencer)
         plan = make_plan(
-            request.manifest,
-            run_id=request.run_id,
-            source=request.source,
-            submitted_at=request.submitted_at,
+            manifest,
+            run_id=identity,
+            source=source,
+            submitted_at=upload.time,
             images_listed=images_listed,
             settings=self.settings,
         )
-        self.objects.write(plan.layout.plan, plan.to_json())
-        # Of an earlier version under the same name; this one is not wrong.
-        self.objects.delete(layout.rejection_key(request.source.key))
-        if self.now() > claimed.lease_until - LAUNCH_CALL_SECONDS:
-            raise LaunchDelayedError(f"run {request.run_id} is not launched yet: its claim is too old")
-        try:
-            cluster_id = self.clusters.launch(run_job_flow(plan, request.manifest.cluster, self.settings))
-        except LaunchRefusedError as error:
-            return self._refused(request, plan, error)
-        except LaunchInDoubtError as error:
-            adopted = self._find_cluster(claimed)
-            if adopted is None:
-                raise LaunchDelayedError(f"run {request.run_id} is not launched yet: {error}") from error
-            return self._launched(request, adopted, Outcome.ADOPTED, plan)
-        return self._launched(request, cluster_id, Outcome.LAUNCHED, plan)
+        self.books.objects.write(plan.layout.plan, plan.to_json())
+        if not self.books.ledger.insert(record):
+            return result(Outcome.DUPLICATE, "another delivery accepted the run just now")
+        self._accepted(record)
+        done, wait = self.dispatcher.dispatch(deadline, record)
+        outcome = _OUTCOMES.get(done.get(identity, Dispatched.OVERTAKEN), Outcome.QUEUED)
+        if outcome is Outcome.QUEUED:
+            self._say_why(record, wait)
+        return result(outcome, wait or f"dispatched: {done.get(identity, 'by others')}")
 
-    def _survey(self, request: _Request) -> Survey:
-        def out_of_time() -> bool:
-            return self.now() > request.deadline - LAUNCH_RESERVE_SECONDS
+    def _say_why(self, record: RunRecord, wait: Wait | None) -> None:
+        def waits(seen: RunRecord) -> RunRecord:
+            return dataclasses.replace(seen, message=wait) if seen.state is RunState.QUEUED else seen
 
-        return survey(request.manifest.images, self.settings.data_bucket, self.buckets, out_of_time)
+        _, after = self.books.change(record.run_id, waits)
+        self.books.publish(after or record)
 
-    def _find_cluster(self, record: RunRecord) -> str | None:
-        return self.clusters.find(cluster_name(record.run_id), record.claimed_at - CLOCK_SKEW_SECONDS)
+    def delete(self, deletion: Deletion) -> Result:
+        """Cancel the runs of a deleted manifest that have not launched; stop the others if it says so."""
+        sequencer = ordered(deletion.sequencer)
+        if deletion.version_id is None:
+            self.books.ledger.note(deletion.key, Newest(sequencer, deleted=True))
+        for record in self.books.ledger.active():
+            one_of_them = deletion.version_id in (None, record.manifest_version_id)
+            if record.manifest_key == deletion.key and one_of_them and record.sequencer < sequencer:
+                self._withdraw(record.run_id)
+        return Result(Outcome.DELETED, f"{deletion.key} was deleted")
 
-    def _launched(
-        self, request: _Request, cluster_id: str, outcome: Outcome, plan: Plan | None = None
-    ) -> Result:
-        # False when the tracker heard of the cluster before we could record it, which is as good.
-        self.ledger.enter(request.run_id, RunState.LAUNCHED, cluster_id=cluster_id)
-        self._first_status(request, plan)
-        return request.result(outcome, f"cluster {cluster_id}", cluster_id)
+    def _withdraw(self, identity: str) -> None:
+        def withdrawn(record: RunRecord) -> RunRecord:
+            if record.state is RunState.QUEUED:
+                return ended(record, RunState.CANCELLED, MANIFEST_DELETED, self.books.now())
+            if record.stop_when_deleted and not is_terminal(record.state) and record.stopping is None:
+                # The reconciler stops the cluster: this Lambda may not.
+                return dataclasses.replace(
+                    record, stopping=RunState.CANCELLED, **dataclasses.asdict(MANIFEST_DELETED)
+                )
+            return record
 
-    def _refused(self, request: _Request, plan: Plan, error: LaunchRefusedError) -> Result:
-        ending = Ending(
-            reason=error.code,
-            message=f"EMR refused to create the cluster: {error.message}",
-            remedy="Check cluster.instance_types and the stack's configuration (roles, subnets, release); "
-            "then upload the manifest again.",
-            kind=FailureKind.OURS,
+        before, after = self.books.change(identity, withdrawn)
+        if after is not None and after != before:
+            self.books.publish(after)
+
+    def _record(self, manifest: Manifest, source: ManifestRef, sequencer: str) -> RunRecord:
+        now = self.books.now()
+        return RunRecord(
+            run_id=run_id(manifest.dataset, source.bucket, source.key, source.version_id),
+            dataset=manifest.dataset,
+            state=RunState.QUEUED,
+            manifest_bucket=source.bucket,
+            manifest_key=source.key,
+            manifest_version_id=source.version_id,
+            sequencer=ordered(sequencer),
+            accepted_at=now,
+            max_runtime_minutes=manifest.limits.max_runtime_minutes,
+            worst_case_eur=manifest.worst_case_eur,
+            stop_when_deleted=manifest.when_deleted == "stop",
+            history=(Change(RunState.QUEUED, now),),
         )
-        self.ledger.enter(request.run_id, RunState.FAILED, ending=ending)
-        self._first_status(request, plan)
-        return request.result(Outcome.REFUSED, str(error))
 
-    def _first_status(self, request: _Request, plan: Plan | None) -> None:
-        record = self.ledger.get(request.run_id)
-        if record is None:
+    def _accepted(self, record: RunRecord) -> None:
+        """This version is a run now: it replaces older ones that wait, unless it is the older one itself."""
+        key, ledger = record.manifest_key, self.books.ledger
+        is_first = ledger.newest(key) is None
+        if not ledger.note(key, Newest(record.sequencer, deleted=False)):
             return
-        status = compose_status(record, plan, (), timestamp(self.now()))
-        # Only if there is none: the tracker may have written a later one meanwhile.
-        self.objects.create(layout.RunLayout(record.dataset, record.run_id).status, status.to_json())
+        if not self._is_rejected_since(key, record.sequencer):
+            self.books.objects.delete(layout.rejection_key(key))
+        for other in () if is_first else ledger.active():
+            if other.manifest_key == key and other.sequencer < record.sequencer:
+                _, after = self.books.change(other.run_id, self._superseded)
+                if after is not None and after.reason == SUPERSEDED.reason:
+                    self.books.publish(after)
 
-    def _reject(self, source: ManifestRef, faults: tuple[Fault, ...], dataset: str = "unknown") -> Result:
-        rejection = {
-            "manifest": dataclasses.asdict(source),
-            "rejected_at": timestamp(self.now()),
-            "faults": [dataclasses.asdict(fault) for fault in faults],
-            "schema": "lambdas/contract/manifest.schema.json, version 1",
-        }
-        self.objects.write(layout.rejection_key(source.key), json.dumps(rejection, indent=2) + "\n")
+    def _superseded(self, record: RunRecord) -> RunRecord:
+        if record.state is not RunState.QUEUED:
+            return record
+        return ended(record, RunState.CANCELLED, SUPERSEDED, self.books.now())
+
+    def _check(self, manifest: Manifest, deadline: float) -> tuple[int, tuple[Fault, ...]]:
+        """The images counted, and what only this stack can find wrong with the manifest."""
+
+        def out_of_time() -> bool:
+            return self.books.now() > deadline - LAUNCH_RESERVE_SECONDS
+
+        cap = self.settings.limits.max_eur_per_day
+        if manifest.worst_case_eur > cap:
+            return 0, (_beyond_budget(manifest.worst_case_eur, cap),)
+        counted = survey(manifest.images, self.settings.data_bucket, self.buckets, out_of_time)
+        return counted.images_listed, tuple(counted.faults)
+
+    def _reject(
+        self, source: ManifestRef, sequencer: str, faults: tuple[Fault, ...], dataset: str = "unknown"
+    ) -> Result:
         detail = f"{len(faults)} faults; the first: {faults[0].path} {faults[0].problem}"
+        if not self._is_rejected_since(source.key, ordered(sequencer)):
+            rejection = {
+                "manifest": dataclasses.asdict(source),
+                "sequencer": ordered(sequencer),
+                "rejected_at": timestamp(self.books.now()),
+                "faults": [dataclasses.asdict(fault) for fault in faults],
+                "schema": "lambdas/contract/manifest.schema.json, version 1",
+            }
+            text = json.dumps(rejection, indent=2) + "\n"
+            self.books.objects.write(layout.rejection_key(source.key), text)
         return Result(Outcome.REJECTED, detail, dataset)
+
+    def _is_rejected_since(self, key: str, sequencer: str) -> bool:
+        """Whether a version of the manifest later than this one was rejected already."""
+        body = self.books.objects.read(layout.rejection_key(key))
+        return body is not None and str(json.loads(body).get("sequencer", "")) > sequencer
+
+
+def _beyond_budget(worst_case_eur: float, cap: float) -> Fault:
+    return Fault(
+        "$.limits.max_runtime_minutes",
+        f"lets the run cost up to {worst_case_eur:.2f} EUR, and this stack may spend {cap:.2f} EUR a day, so "
+        "its turn would never come",
+        "Lower it, cluster.workers or the instance size, or raise fruits:maxEurPerDay of the stack.",
+    )

@@ -11,13 +11,17 @@ import boto3
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.aws.clusters import EmrClusters
+from lambdas.aws.clusters import emr_clusters
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
+from lambdas.books import Books
 from lambdas.contract.settings import TrackerSettings
 from lambdas.telemetry import Telemetry
 from lambdas.tracker.track import Ignored, Tracker
+
+READ_SECONDS = 25
+"""The tracker launches nothing; its calls get the launcher's time."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str | None]:
@@ -46,11 +50,10 @@ def _telemetry() -> Telemetry:
 @cache
 def _tracker() -> Tracker:
     settings = TrackerSettings.from_env(os.environ)
-    emr = boto3.client("emr")
-    return Tracker(
+    books = Books(
         objects=S3Objects(boto3.client("s3"), settings.data_bucket),
         ledger=DynamoLedger(boto3.resource("dynamodb").Table(settings.ledger_table)),
-        clusters=EmrClusters(launching=emr, reading=emr),
-        topic=SnsTopic(boto3.client("sns"), settings.topic_arn),
         now=time.time,
     )
+    topic = SnsTopic(boto3.client("sns"), settings.topic_arn)
+    return Tracker(books, emr_clusters(READ_SECONDS), topic)

@@ -6,14 +6,18 @@ ALL_STEPS_COMPLETED, although a step failed.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lambdas.contract.report import STEPS, StepReport
-from lambdas.contract.run import Ending, FailureKind, RunState
+from lambdas.contract.retry import may_retry
+from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal, moved
 from lambdas.ports import ClusterSnapshot, ClusterState, StepState
 
 _ENDED = frozenset({ClusterState.TERMINATED, ClusterState.TERMINATED_WITH_ERRORS})
+
+_NEVER_BEGUN = frozenset({StepState.PENDING, StepState.CANCEL_PENDING, StepState.CANCELLED})
 
 _AGAIN = "Upload the manifest again for a new run; finished parts are not lost."
 
@@ -25,7 +29,7 @@ _CLUSTER_FAILURES: Mapping[str, tuple[FailureKind, str, str]] = {
         "Read the bootstrap action's stderr in the logs, then build and deploy the stack again.",
     ),
     "VALIDATION_ERROR": (
-        FailureKind.OURS,
+        FailureKind.CONFIG,
         "EMR could not create the cluster as it was asked for",
         "Check cluster.instance_types, the account's quotas and the stack's roles and subnets.",
     ),
@@ -47,11 +51,41 @@ class Decision:
     ending: Ending | None = None
 
 
+def advance(
+    record: RunRecord, cluster: ClusterSnapshot, reports: Iterable[StepReport], now: float
+) -> RunRecord:
+    """The run's record as it should be, given its cluster. ``now`` is Unix seconds."""
+    if is_terminal(record.state):
+        return record
+    if record.state not in ON_CLUSTER:
+        # The cluster proves a launch, even one that nobody has recorded (yet).
+        record = moved(record, RunState.LAUNCHED, now, cluster_id=cluster.cluster_id)
+    decision = _as_stopped(record, decide(cluster, reports))
+    if decision.ending is None:
+        begins = decision.state is RunState.RUNNING and record.state is RunState.LAUNCHED
+        return moved(record, RunState.RUNNING, now) if begins else record
+    used = record.earlier_seconds + cluster.seconds(now)
+    changes = dataclasses.asdict(decision.ending) | {"earlier_seconds": used}
+    failed = decision.state is RunState.FAILED and record.stopping is None
+    if failed and may_retry(decision.ending.kind, record.attempt):
+        again = {"attempt": record.attempt + 1, "cluster_id": None}
+        return moved(record, RunState.QUEUED, now, **changes, **again)
+    return moved(record, decision.state, now, **changes)
+
+
+def _as_stopped(record: RunRecord, decision: Decision) -> Decision:
+    """A cluster that we stopped ourselves says only "by request"; the record knows why."""
+    if decision.state is not RunState.CANCELLED or record.stopping is None or record.reason is None:
+        return decision
+    ending = Ending(record.reason, record.message or "", record.remedy, record.kind)
+    return Decision(record.stopping, ending)
+
+
 def decide(cluster: ClusterSnapshot, reports: Iterable[StepReport]) -> Decision:
     """The run's state by what EMR shows and the steps report."""
     if cluster.state not in _ENDED:
-        # A step may be pending while the cluster ends (a failed bootstrap): the run never ran.
-        begun = any(step.state is not StepState.PENDING for step in cluster.steps)
+        # A step may be pending or cancelled while the cluster ends (a failed bootstrap): the run never ran.
+        begun = any(step.state not in _NEVER_BEGUN for step in cluster.steps)
         return Decision(RunState.RUNNING if begun else RunState.LAUNCHED)
     by_step = {report.step: report for report in reports}
     for step in cluster.steps:

@@ -6,17 +6,14 @@ present state, so events may come late, twice or in any order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from lambdas.contract.layout import RunLayout
-from lambdas.contract.plan import Plan
-from lambdas.contract.report import STEPS, StepReport
-from lambdas.contract.run import RUN_TAG, RunRecord, RunState, cluster_name
-from lambdas.contract.status import Status, compose_status, timestamp
-from lambdas.ports import Clusters, Ledger, Objects, Topic
+from lambdas.books import Books, needs_closing
+from lambdas.contract.run import RUN_TAG, RunRecord, RunState
+from lambdas.contract.status import Status
+from lambdas.ports import Clusters, ClusterSnapshot, Topic
 from lambdas.tracker import message
-from lambdas.tracker.outcome import decide
+from lambdas.tracker.outcome import advance
 
 
 @dataclass(frozen=True)
@@ -29,59 +26,50 @@ class Tracked:
 
 @dataclass(frozen=True)
 class Ignored:
-    """The event concerns none of our runs; ``detail`` says why."""
+    """The event changes none of our runs; ``detail`` says why."""
 
     detail: str
 
 
 @dataclass(frozen=True)
 class Tracker:
-    """The use case with its collaborators. ``now`` gives Unix seconds."""
+    """The use case with its collaborators."""
 
-    objects: Objects
-    ledger: Ledger
+    books: Books
     clusters: Clusters
     topic: Topic
-    now: Callable[[], float]
 
     def track(self, cluster_id: str) -> Tracked | Ignored:
         """Bring the run of this cluster up to date."""
         cluster = self.clusters.describe(cluster_id)
         run_id = cluster.tags.get(RUN_TAG)
-        if run_id is None or cluster.name != cluster_name(run_id):
-            return Ignored(f"cluster {cluster_id} ({cluster.name}) is none of ours")
-        record = self.ledger.get(run_id)
+        record = self.books.ledger.get(run_id) if run_id is not None else None
         if record is None:
-            return Ignored(f"cluster {cluster_id} names run {run_id}, which the ledger does not know")
-        if record.cluster_id not in (None, cluster_id):
-            return Ignored(f"run {run_id} has cluster {record.cluster_id}, not {cluster_id}")
-        keys = RunLayout(record.dataset, run_id)
-        decision = decide(cluster, self._reports(keys))
-        # The cluster proves a launch, even one that the launcher has not recorded (yet).
-        self.ledger.enter(run_id, RunState.LAUNCHED, cluster_id=cluster_id)
-        entered = self.ledger.enter(run_id, decision.state, ending=decision.ending)
-        plan = self._plan(keys)
-        status = self._publish(record, keys, plan)
-        if entered and decision.ending and plan and plan.notify:
-            self.topic.publish(message.subject(status), message.body(status))
-        return Tracked(status, decision.state if entered else None)
+            return Ignored(f"cluster {cluster_id} ({cluster.name}) is of no run in the ledger")
+        reports = [] if cluster.lives else self.books.reports(record)
 
-    def _publish(self, record: RunRecord, keys: RunLayout, plan: Plan | None) -> Status:
-        """Write ``status.json`` for ``record`` as it is now.
+        def advanced(seen: RunRecord) -> RunRecord:
+            return advance(seen, cluster, reports, self.books.now()) if is_of(seen, cluster) else seen
 
-        Written again if the run moved meanwhile, so that the last of several concurrent writers is right.
-        """
-        current: RunRecord | None = None
-        while (latest := self.ledger.get(record.run_id) or record) != current:
-            current = latest
-            status = compose_status(current, plan, self._reports(keys), timestamp(self.now()))
-            self.objects.write(keys.status, status.to_json())
-        return status
+        before, after = self.books.change(record.run_id, advanced)
+        if before is None or after is None or not is_of(before, cluster):
+            return Ignored(f"cluster {cluster_id} ({cluster.name}) is not the one of run {record.run_id}")
+        if after == before and not needs_closing(after):
+            return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
+        status = self.close(after) if needs_closing(after) else self.books.publish(after)
+        return Tracked(status, after.state if after.state is not before.state else None)
 
-    def _plan(self, keys: RunLayout) -> Plan | None:
-        body = self.objects.read(keys.plan)
-        return Plan.from_json(body) if body else None
+    def close(self, record: RunRecord) -> Status:
+        """Do what follows from the run's end."""
+        plan = self.books.plan(record)
 
-    def _reports(self, keys: RunLayout) -> list[StepReport]:
-        bodies = (self.objects.read(keys.step_report(step)) for step in STEPS)
-        return [StepReport.from_json(body) for body in bodies if body]
+        def tell(status: Status) -> None:
+            if plan and plan.notify:
+                self.topic.publish(message.subject(status), message.body(status))
+
+        return self.books.close(record, tell)
+
+
+def is_of(record: RunRecord, cluster: ClusterSnapshot) -> bool:
+    """Whether this is the cluster of the run's present attempt."""
+    return cluster.name == record.cluster_name and record.cluster_id in (None, cluster.cluster_id)

@@ -13,9 +13,23 @@ from lambdas.contract.plan import ManifestRef
 from lambdas.contract.prices import INSTANCE_TYPES, worst_case_eur
 from lambdas.contract.regions import EU_REGIONS, allowed_regions, region_problem
 from lambdas.contract.report import StepError, StepReport
-from lambdas.contract.run import TRANSITIONS, RunRecord, RunState, is_terminal, states_before
+from lambdas.contract.run import TRANSITIONS, IllegalTransitionError, RunRecord, RunState, is_terminal, moved
 from lambdas.contract.settings import LauncherSettings, TrackerSettings
 from lambdas.contract.status import compose_status, timestamp
+
+RECORD = RunRecord(
+    run_id="r",
+    dataset="d",
+    state=RunState.QUEUED,
+    manifest_bucket="bkt",
+    manifest_key="manifests/a.json",
+    manifest_version_id="v1",
+    sequencer="1",
+    accepted_at=0.0,
+    max_runtime_minutes=120,
+    worst_case_eur=1.0,
+    stop_when_deleted=False,
+)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1))
@@ -39,12 +53,18 @@ def test_nothing_that_a_run_writes_can_trigger_a_run() -> None:
 def test_terminal_states_have_no_way_out_and_every_other_state_has() -> None:
     terminal = {state for state in RunState if is_terminal(state)}
     assert terminal == {RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED}
-    assert all(origin not in terminal for state in RunState for origin in states_before(state))
+    assert all(bool(TRANSITIONS[state]) is (state not in terminal) for state in RunState)
     assert set(TRANSITIONS) == set(RunState)
 
 
 def test_every_run_can_end_in_failure_from_everywhere() -> None:
-    assert states_before(RunState.FAILED) == {state for state in RunState if not is_terminal(state)}
+    open_states = {state for state in RunState if not is_terminal(state)}
+    assert {state for state in RunState if RunState.FAILED in TRANSITIONS[state]} == open_states
+
+
+def test_an_illegal_transition_is_an_error() -> None:
+    with pytest.raises(IllegalTransitionError, match="cannot go from QUEUED to RUNNING"):
+        moved(RECORD, RunState.RUNNING, 0.0)
 
 
 @pytest.mark.parametrize("region", ["eu-west-2", "eu-central-2", "us-east-1", "eu-west-9", ""])
@@ -78,8 +98,7 @@ def test_a_report_survives_its_way_through_json() -> None:
 
 
 def test_a_status_without_plan_or_reports_claims_nothing() -> None:
-    record = RunRecord("r", "d", RunState.CLAIMED, "bkt", "manifests/a.json", "v1", 0.0, 1.0)
-    status = compose_status(record, None, (), timestamp(0))
+    status = compose_status(RECORD, None, (), timestamp(0))
     assert status.manifest == ManifestRef("bkt", "manifests/a.json", "v1")
     assert (status.images_in, status.weights, status.explained_variance) == (None, None, None)
     assert json.loads(status.to_json())["updated_at"] == "1970-01-01T00:00:00+00:00"

@@ -11,7 +11,10 @@ from typing import Any
 import pulumi
 import pytest
 
+from infra.local.deploy import deploy
+
 ACCOUNT_ID = "123456789012"
+PREINSTALLED = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
 STUB_HANDLER = """
 import json, os, boto3
 
@@ -26,12 +29,12 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make package` makes, but with Lambdas that only note the event that they got."""
     folder = tmp_path_factory.mktemp("build")
     (folder / "model").mkdir()
-    for name in ("launcher", "tracker"):
+    for name in ("launcher", "tracker", "reconciler"):
         with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
             archive.writestr("lambdas/__init__.py", "")
             archive.writestr(f"lambdas/{name}/__init__.py", "")
             archive.writestr(f"lambdas/{name}/handler.py", STUB_HANDLER)
-    for name in ("job.zip", "step.py", "model/stub.tflite", "model/stub.h5"):
+    for name in ("job.zip", "step.py", "node-certificates.zip", "model/stub.tflite", "model/stub.h5"):
         (folder / name).write_text(name)
     model = {
         "name": "mobilenet_v2",
@@ -53,18 +56,26 @@ class RecordingProvider(pulumi.runtime.Mocks):
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.declared.append(args)
-        known = {"arn": f"arn:test:{args.typ.split(':')[1]}:::{args.name}", "name": args.name}
+        known = {
+            "arn": f"arn:test:{args.typ.split(':')[1]}:::{args.name}",
+            "name": args.name,
+            "prefixListId": f"pl-{args.name}",
+        }
         return args.name, {**known, **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         return {"accountId": ACCOUNT_ID, "arn": "", "userId": "", "id": ACCOUNT_ID}, []
 
-    def all_of(self, token_end: str) -> list[dict[str, Any]]:
-        """The inputs of every resource whose type token ends so."""
-        return [args.inputs for args in self.declared if args.custom and args.typ.endswith(f":{token_end}")]
+    def all_of(self, token_end: str, name_end: str = "") -> list[dict[str, Any]]:
+        """The inputs of every resource whose type token and logical name end so."""
+        return [
+            args.inputs
+            for args in self.declared
+            if args.custom and args.typ.endswith(f":{token_end}") and args.name.endswith(name_end)
+        ]
 
-    def one(self, token_end: str) -> dict[str, Any]:
-        (inputs,) = self.all_of(token_end)
+    def one(self, token_end: str, name_end: str = "") -> dict[str, Any]:
+        (inputs,) = self.all_of(token_end, name_end)
         return inputs
 
     def statements(self, role: str) -> list[dict[str, Any]]:
@@ -75,3 +86,24 @@ class RecordingProvider(pulumi.runtime.Mocks):
             if inputs["role"].endswith(role)
             for statement in json.loads(inputs["policy"])["Statement"]
         ]
+
+
+def preview(build: Path, **config: str) -> RecordingProvider:
+    """What the program declares with this configuration."""
+    provider = RecordingProvider()
+    deploy(provider, stack="eu", config={**PREINSTALLED, **config}, build=build)
+    return provider
+
+
+@pytest.fixture(scope="module")
+def declared(build: Path) -> RecordingProvider:
+    return preview(build)
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def statements_of(policy: str) -> dict[str, dict[str, Any]]:
+    """The statements of a policy document by their Sid."""
+    return {statement["Sid"]: statement for statement in json.loads(policy)["Statement"]}

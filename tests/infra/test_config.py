@@ -60,7 +60,7 @@ def test_all_faults_are_told_at_once() -> None:
         dataBucketName="s3://Photos",
         imageBuckets=["ok-bucket", "No_Bucket"],
         releaseLabel="emr-6.15.0",
-        subnetIds=["subnet-1"],
+        dataRetentionDays=0,
         nodePackages="docker",
         logRetentionDays=31,
         notificationEmail="me",
@@ -69,7 +69,7 @@ def test_all_faults_are_told_at_once() -> None:
         "dataBucketName: 's3://Photos' is not a bucket name",
         "imageBuckets: 'No_Bucket' is not a bucket name",
         "releaseLabel: 'emr-6.15.0' is not a release whose Spark version we know",
-        "subnetIds: 'subnet-1' is not a subnet id",
+        "dataRetentionDays: 0 days cannot be kept",
         "nodePackages: 'docker' is neither 'wheelhouse' nor 'preinstalled'",
         "logRetentionDays: CloudWatch Logs does not offer 31 days; the nearest is 30",
         "notificationEmail: 'me' is not an e-mail address",
@@ -110,10 +110,13 @@ def test_pulumi_yaml_describes_every_key_with_the_default_of_the_code() -> None:
     assert set(given_defaults) == {
         "imageBuckets",
         "releaseLabel",
-        "subnetIds",
         "nodePackages",
         "logRetentionDays",
+        "auditRetentionDays",
         "keepDataOnDestroy",
+        "maxClusters",
+        "maxEurPerDay",
+        "launchesPerSecond",
     }
 
 
@@ -129,3 +132,14 @@ def test_nodes_install_from_the_wheelhouse_unless_told_otherwise() -> None:
 
 def test_the_program_folder_of_pulumi_yaml_holds_a_main() -> None:
     assert (REPOSITORY / Path(project()["main"]) / "__main__.py").is_file()
+
+
+def test_caps_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigInvalid) as invalid:
+        check(maxClusters=-1, maxEurPerDay=0.0, launchesPerSecond=-0.5)
+    assert [fault.split(":")[0] for fault in invalid.value.faults] == [
+        "maxClusters",
+        "maxEurPerDay",
+        "launchesPerSecond",
+    ]
+    assert check(maxClusters=0).limits.max_clusters == 0

@@ -82,7 +82,7 @@ def test_native_code_in_the_zips_is_for_lambdas_platform(build: Path) -> None:
     assert all("cpython-311-x86_64-linux-gnu" in name for name in native)
 
 
-@pytest.mark.parametrize("function", ["launcher", "tracker"])
+@pytest.mark.parametrize("function", ["launcher", "tracker", "reconciler"])
 def test_a_handler_imports_from_its_zip_and_the_runtime_alone(
     function: str, build: Path, tmp_path: Path
 ) -> None:

@@ -16,62 +16,23 @@ from infra.config import ConfigInvalid
 from infra.emr import NODE_PYTHON
 from infra.local.deploy import deploy, run
 from infra.program import REPOSITORY
+from lambdas.contract.admission import Limits
 from lambdas.contract.settings import LauncherSettings, TrackerSettings
-from tests.infra.conftest import ACCOUNT_ID, RecordingProvider
+from tests.infra.conftest import ACCOUNT_ID, PREINSTALLED, RecordingProvider, as_list, preview
 
-PREINSTALLED = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
 WITHOUT_RESOURCE_IN_AWS = {"elasticmapreduce:RunJobFlow", "elasticmapreduce:ListClusters"}
-
-
-def preview(build: Path, **config: str) -> RecordingProvider:
-    provider = RecordingProvider()
-    deploy(provider, stack="eu", config={**PREINSTALLED, **config}, build=build)
-    return provider
-
-
-@pytest.fixture(scope="module")
-def declared(build: Path) -> RecordingProvider:
-    return preview(build)
-
-
-def as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def test_nothing_of_the_bucket_can_become_public(declared: RecordingProvider) -> None:
-    block = declared.one("BucketPublicAccessBlock")
-    assert [block[key] for key in ("blockPublicAcls", "blockPublicPolicy")] == [True, True]
-    assert [block[key] for key in ("ignorePublicAcls", "restrictPublicBuckets")] == [True, True]
-    assert declared.one("BucketOwnershipControls")["rule"]["objectOwnership"] == "BucketOwnerEnforced"
-
-
-def test_the_bucket_refuses_plain_http(declared: RecordingProvider) -> None:
-    (statement,) = json.loads(declared.one("BucketPolicy")["policy"])["Statement"]
-    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    bucket, objects = statement["Resource"]
-    assert objects == f"{bucket}/*"
-
-
-def test_the_bucket_is_versioned_encrypted_and_forgets_what_was_replaced(
-    declared: RecordingProvider,
-) -> None:
-    assert declared.one("BucketVersioning")["versioningConfiguration"]["status"] == "Enabled"
-    (encryption,) = declared.one("BucketServerSideEncryptionConfiguration")["rules"]
-    assert encryption["applyServerSideEncryptionByDefault"]["sseAlgorithm"] == "AES256"
-    (rule,) = declared.one("BucketLifecycleConfiguration")["rules"]
-    assert rule["noncurrentVersionExpiration"]["noncurrentDays"] == 30
-    assert rule["abortIncompleteMultipartUpload"]["daysAfterInitiation"] == 7
+STOPPING = {"elasticmapreduce:SetTerminationProtection", "elasticmapreduce:TerminateJobFlows"}
 
 
 def test_data_survives_destruction_unless_configured_otherwise(build: Path) -> None:
-    assert preview(build).one("Bucket")["forceDestroy"] is False
-    assert preview(build, **{"fruits:keepDataOnDestroy": "false"}).one("Bucket")["forceDestroy"] is True
+    kept, destroyed = preview(build), preview(build, **{"fruits:keepDataOnDestroy": "false"})
+    assert {bucket["forceDestroy"] for bucket in kept.all_of("Bucket")} == {False}
+    assert {bucket["forceDestroy"] for bucket in destroyed.all_of("Bucket")} == {True}
 
 
 def test_only_created_manifests_trigger_the_launcher(declared: RecordingProvider) -> None:
     (target,) = declared.one("BucketNotification")["lambdaFunctions"]
-    assert target["events"] == ["s3:ObjectCreated:*"]
+    assert target["events"] == ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
     assert (target["filterPrefix"], target["filterSuffix"]) == ("manifests/", ".json")
     permission = next(p for p in declared.all_of("Permission") if p["principal"] == "s3.amazonaws.com")
     assert permission["sourceAccount"] == ACCOUNT_ID
@@ -88,14 +49,44 @@ def test_the_ledger_is_on_demand_encrypted_and_restorable(declared: RecordingPro
 def test_no_action_has_a_wildcard_and_every_resource_is_named_where_aws_allows_it(
     declared: RecordingProvider,
 ) -> None:
-    for role in ("launcher", "tracker", "emr-nodes", "emr-service"):
+    for role in ("launcher", "tracker", "reconciler", "emr-nodes", "emr-service"):
         statements = declared.statements(role)
         assert statements
         for statement in statements:
             actions = as_list(statement["Action"])
             assert not [action for action in actions if "*" in action]
             if "*" in as_list(statement["Resource"]):
-                assert set(actions) <= WITHOUT_RESOURCE_IN_AWS
+                assert set(actions) <= WITHOUT_RESOURCE_IN_AWS | STOPPING
+
+
+def test_the_reconciler_may_stop_no_cluster_but_those_of_its_own_ledger(declared: RecordingProvider) -> None:
+    statements = [s for s in declared.statements("reconciler") if set(as_list(s["Action"])) == STOPPING]
+    allowed, denied = sorted(statements, key=lambda statement: statement["Effect"])
+    assert allowed["Resource"] == ["*"]
+    assert denied["Effect"] == "Deny"
+    assert denied["Resource"] == [f"arn:aws:elasticmapreduce:eu-west-1:{ACCOUNT_ID}:cluster/*"]
+    assert denied["Condition"] == {
+        "StringNotEquals": {"elasticmapreduce:ResourceTag/fruits:ledger": "fruits-eu-runs"}
+    }
+
+
+def test_the_reconciler_is_scheduled(declared: RecordingProvider) -> None:
+    schedules = [rule.get("scheduleExpression") for rule in declared.all_of("EventRule")]
+    assert sorted(filter(None, schedules)) == ["rate(5 minutes)"]
+
+
+def test_caps_come_from_the_configuration(build: Path) -> None:
+    caps = {"fruits:maxClusters": "3", "fruits:maxEurPerDay": "12.5", "fruits:launchesPerSecond": "2"}
+    declared = preview(build, **caps)
+    for name in ("launcher", "reconciler"):
+        function = next(f for f in declared.all_of("Function") if name in f["handler"])
+        settings = LauncherSettings.from_env(function["environment"]["variables"])
+        assert settings.limits == Limits(3, 12.5, 2.0)
+
+
+def test_the_ledger_lists_active_runs_from_a_sparse_index(declared: RecordingProvider) -> None:
+    (index,) = declared.one("Table")["globalSecondaryIndexes"]
+    assert (index["name"], index["hashKey"], index["rangeKey"]) == ("active", "active", "accepted_at")
 
 
 def test_the_launcher_passes_exactly_two_roles_each_to_its_own_service(declared: RecordingProvider) -> None:
@@ -174,11 +165,19 @@ def test_functions_keep_their_logs_for_the_configured_time_and_retry(declared: R
     assert {config["maximumRetryAttempts"] for config in declared.all_of("FunctionEventInvokeConfig")} == {2}
 
 
-def test_the_tracker_hears_of_clusters_and_steps(declared: RecordingProvider) -> None:
-    assert json.loads(declared.one("EventRule")["eventPattern"]) == {
-        "source": ["aws.emr"],
-        "detail-type": ["EMR Cluster State Change", "EMR Step Status Change"],
-    }
+def test_the_tracker_hears_of_clusters_steps_and_fleets(declared: RecordingProvider) -> None:
+    patterns = [rule["eventPattern"] for rule in declared.all_of("EventRule") if "eventPattern" in rule]
+    assert [json.loads(pattern) for pattern in patterns] == [
+        {
+            "source": ["aws.emr"],
+            "detail-type": [
+                "EMR Cluster State Change",
+                "EMR Step Status Change",
+                "EMR Instance Fleet State Change",
+                "EMR Instance Fleet Provisioning",
+            ],
+        }
+    ]
 
 
 def test_an_email_address_is_subscribed_only_when_given(build: Path, declared: RecordingProvider) -> None:
@@ -189,8 +188,9 @@ def test_an_email_address_is_subscribed_only_when_given(build: Path, declared: R
 
 def test_artifacts_are_named_by_their_content(build: Path) -> None:
     keys = {inputs["key"] for inputs in preview(build).all_of("BucketObjectv2")}
-    assert len(keys) == 4
-    assert all(key.startswith("artifacts/") for key in keys)
+    assert len(keys) == 5
+    assert {key.split("/")[0] for key in keys} == {"artifacts", "certificates"}
+    assert any(re.fullmatch(r"certificates/node-certificates-[0-9a-f]{12}\.zip", key) for key in keys)
     assert any(re.fullmatch(r"artifacts/job-[0-9a-f]{12}\.zip", key) for key in keys)
 
 

@@ -7,13 +7,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lambdas.contract.run import Ending, RunRecord, RunState, states_before
+from lambdas.contract.admission import Admissions
+from lambdas.contract.run import RunRecord, RunState
 from lambdas.ports import (
     BucketDenied,
     BucketMissing,
     ClusterSnapshot,
     ClusterState,
+    ClusterSummary,
     LaunchInDoubtError,
+    Newest,
     StepSnapshot,
     StepState,
 )
@@ -54,40 +57,55 @@ class FakeObjects:
 
 
 class FakeLedger:
-    """A dict under a lock."""
+    """Dicts under a lock."""
 
     def __init__(self) -> None:
         self.records: dict[str, RunRecord] = {}
+        self.shared = Admissions()
+        self.keys: dict[str, Newest] = {}
         self._lock = threading.Lock()
 
     def get(self, run_id: str) -> RunRecord | None:
         return self.records.get(run_id)
 
-    def claim(self, record: RunRecord) -> bool:
+    def insert(self, record: RunRecord) -> bool:
         with self._lock:
-            if record.run_id in self.records:
+            return self.records.setdefault(record.run_id, record) is record
+
+    def swap(self, seen: RunRecord, after: RunRecord) -> RunRecord | None:
+        with self._lock:
+            present = self.records.get(seen.run_id)
+            if present is None or present.revision != seen.revision:
+                return None
+            self.records[seen.run_id] = written = dataclasses.replace(after, revision=seen.revision + 1)
+            return written
+
+    def active(self) -> tuple[RunRecord, ...]:
+        with self._lock:
+            listed = [record for record in self.records.values() if not record.closed]
+        return tuple(sorted(listed, key=lambda record: record.accepted_at))
+
+    def queue(self) -> Iterator[RunRecord]:
+        return (record for record in self.active() if record.state is RunState.QUEUED)
+
+    def admissions(self) -> Admissions:
+        return self.shared
+
+    def swap_admissions(self, seen: Admissions, after: Admissions) -> bool:
+        with self._lock:
+            if self.shared.revision != seen.revision:
                 return False
-            self.records[record.run_id] = record
+            self.shared = dataclasses.replace(after, revision=seen.revision + 1, paused=self.shared.paused)
             return True
 
-    def move_lease(self, seen: RunRecord, until: float) -> bool:
-        with self._lock:
-            present = self.records[seen.run_id]
-            if present.state is not RunState.CLAIMED or present.lease_until != seen.lease_until:
-                return False
-            self.records[seen.run_id] = dataclasses.replace(present, lease_until=until)
-            return True
+    def newest(self, key: str) -> Newest | None:
+        return self.keys.get(key)
 
-    def enter(
-        self, run_id: str, state: RunState, *, cluster_id: str | None = None, ending: Ending | None = None
-    ) -> bool:
+    def note(self, key: str, newest: Newest) -> bool:
         with self._lock:
-            present = self.records.get(run_id)
-            if present is None or present.state not in states_before(state):
+            if (known := self.keys.get(key)) and known.sequencer > newest.sequencer:
                 return False
-            changes = dataclasses.asdict(ending) if ending else {}
-            changes |= {"cluster_id": cluster_id} if cluster_id else {}
-            self.records[run_id] = dataclasses.replace(present, state=state, **changes)
+            self.keys[key] = newest
             return True
 
 
@@ -121,31 +139,53 @@ class FakeBuckets:
 class FakeClusters:
     """Launches at once. ``error`` is raised by launches; ``creates_despite_error`` is EMR's bad habit."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
         self.requests: list[Mapping[str, Any]] = []
         self.clusters: dict[str, ClusterSnapshot] = {}
         self.error: Exception | None = None
         self.creates_despite_error = False
         self.lookups = 0
+        self.throttled_request: Mapping[str, Any] | None = None
+        self.listing_lag_seconds = 0.0
+        """EMR's list is not always up to date."""
+        self.terminated: list[str] = []
+        self._now = now
         self._lock = threading.Lock()
+
+    def create_unseen(self) -> str:
+        """The last request that was throttled did make a cluster, which is to be seen only now."""
+        assert self.throttled_request is not None
+        self.error = None
+        return self.launch(self.throttled_request)
 
     def launch(self, request: Mapping[str, Any]) -> str:
         with self._lock:
+            self.throttled_request = request if self.error else None
             if self.error and not self.creates_despite_error:
                 raise self.error
             cluster_id = f"j-{len(self.requests):013d}"
             self.requests.append(request)
-            self.clusters[cluster_id] = snapshot_of(cluster_id, request)
+            self.clusters[cluster_id] = snapshot_of(cluster_id, request, self._now())
             if self.error:
                 raise self.error
             return cluster_id
 
-    def find(self, name: str, created_after: float) -> str | None:
+    def list(self, created_after: float) -> list[ClusterSummary]:
         self.lookups += 1
-        return next((found.cluster_id for found in self.clusters.values() if found.name == name), None)
+        visible = self._now() - self.listing_lag_seconds
+        return [
+            cluster
+            for cluster in reversed(self.clusters.values())
+            if created_after <= cluster.created_at <= visible
+        ]
 
     def describe(self, cluster_id: str) -> ClusterSnapshot:
         return self.clusters[cluster_id]
+
+    def terminate(self, cluster_id: str) -> None:
+        self.terminated.append(cluster_id)
+        if self.clusters[cluster_id].lives:
+            self.change(cluster_id, ClusterState.TERMINATED, "USER_REQUEST")
 
     def change(
         self,
@@ -159,17 +199,20 @@ class FakeClusters:
         changed = tuple(
             dataclasses.replace(step, state=states.get(step.name, step.state)) for step in cluster.steps
         )
+        ended = {"ended_at": self._now()} if state.startswith("TERMINATED") else {}
         self.clusters[cluster_id] = dataclasses.replace(
-            cluster, state=state, reason_code=reason, steps=changed
+            cluster, state=state, reason_code=reason, steps=changed, **ended
         )
 
 
-def snapshot_of(cluster_id: str, request: Mapping[str, Any]) -> ClusterSnapshot:
+def snapshot_of(cluster_id: str, request: Mapping[str, Any], now: float = 0.0) -> ClusterSnapshot:
     """What EMR shows of a cluster right after this request."""
     return ClusterSnapshot(
         cluster_id=cluster_id,
         name=request["Name"],
         state=ClusterState.STARTING,
+        created_at=now,
+        ended_at=None,
         reason_code="",
         reason_message="",
         tags={tag["Key"]: tag["Value"] for tag in request["Tags"]},

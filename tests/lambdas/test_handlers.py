@@ -18,9 +18,10 @@ from infra.local.ministack import MiniStack
 from lambdas.contract.run import cluster_name, run_id
 from lambdas.contract.settings import LauncherSettings, SettingsError, TrackerSettings
 from lambdas.launcher import handler as launcher
+from lambdas.reconciler import handler as reconciler
 from lambdas.tracker import handler as tracker
 
-from .world import SETTINGS, manifest
+from .world import LEDGER_INDEX, SETTINGS, manifest
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Stack:
             "eventTime": "2026-01-02T03:04:05.678Z",
             "s3": {
                 "bucket": {"name": self.bucket},
-                "object": {"key": quote_plus(key, safe="/"), "versionId": version},
+                "object": {"key": quote_plus(key, safe="/"), "versionId": version, "sequencer": "01"},
             },
         }
         return {"Records": [created]}
@@ -73,8 +74,8 @@ def stack(ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sta
     ministack.client("dynamodb").create_table(
         TableName=table,
         KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "run_id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
+        **LEDGER_INDEX,
     )
     topic = ministack.client("sns").create_topic(Name=f"runs-{unique}")["TopicArn"]
     settings = dataclasses.replace(SETTINGS, data_bucket=bucket, ledger_table=table)
@@ -82,7 +83,9 @@ def stack(ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sta
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     yield Stack(s3, ministack.client("emr"), bucket)
-    for cached in (launcher._launcher, launcher._telemetry, tracker._tracker, tracker._telemetry):
+    for module in (launcher, tracker, reconciler):
+        module._telemetry.cache_clear()
+    for cached in (launcher._launcher, tracker._tracker, reconciler._reconciler):
         cached.cache_clear()
 
 
@@ -171,9 +174,36 @@ def test_a_broken_deployment_says_which_settings_are_missing() -> None:
         LauncherSettings.from_env({"FRUITS_DATA_BUCKET": "data"})
 
 
-@pytest.mark.parametrize("name", ["launcher", "tracker"])
+@pytest.mark.parametrize("name", ["launcher", "tracker", "reconciler"])
 def test_importing_a_handler_needs_no_environment_and_does_nothing(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"import lambdas.{name}.handler"], env={}, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_deleted_manifest_is_noted(stack: Stack) -> None:
+    event = stack.upload("manifests/a.json", b"{}")
+    event["Records"][0]["eventName"] = "ObjectRemoved:DeleteMarkerCreated"
+    (result,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
+    assert result["outcome"] == "deleted"
+
+
+def test_a_pass_of_the_reconciler_shows_its_heartbeat_and_the_gauges(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reconciler.handler({}, Context()) == {"repaired": {}, "dispatched": {}}  # type: ignore[arg-type]  # as above
+    measured = {
+        metric["Name"]: line[metric["Name"]][0]
+        for line in metrics(capsys.readouterr().out)
+        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    }
+    assert measured["ReconcilerHeartbeat"] == 1
+    assert set(measured) == {
+        "ReconcilerHeartbeat",
+        "QueuedRuns",
+        "RunningRuns",
+        "OldestRunSeconds",
+        "OrphanClusters",
+        "LaunchesInDoubt",
+    }

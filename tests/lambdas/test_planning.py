@@ -102,14 +102,24 @@ def test_shard_size_stays_within_its_limits(images: int, slots: int) -> None:
 
 
 @pytest.mark.parametrize("market", ["on_demand", "spot"])
-@pytest.mark.parametrize("subnets", ["", "subnet-1,subnet-2"])
 @pytest.mark.parametrize("bootstrap", ["", "artifacts/bootstrap-1.sh"])
-def test_the_request_fits_the_service_model(market: str, subnets: str, bootstrap: str) -> None:
-    settings = dataclasses.replace(SETTINGS, subnet_ids=subnets, bootstrap_key=bootstrap)
+def test_the_request_fits_the_service_model(market: str, bootstrap: str) -> None:
+    settings = dataclasses.replace(SETTINGS, bootstrap_key=bootstrap)
     request = requested(settings, cluster={"market": market, "instance_types": ["m5.xlarge", "m6i.xlarge"]})
     model = botocore.session.get_session().get_service_model("emr").operation_model("RunJobFlow")
     assert model.input_shape is not None
     validate_parameters(request, model.input_shape)
+
+
+def test_the_cluster_is_private_and_locked_as_the_stack_says() -> None:
+    request = requested()
+    instances = request["Instances"]
+    assert instances["Ec2SubnetIds"] == ["subnet-1", "subnet-2"]
+    assert instances["EmrManagedMasterSecurityGroup"] == "sg-nodes"
+    assert instances["EmrManagedSlaveSecurityGroup"] == "sg-nodes"
+    assert instances["ServiceAccessSecurityGroup"] == "sg-service"
+    assert request["SecurityConfiguration"] == "fruits-eu-1"
+    assert request["LogEncryptionKmsKeyId"] == SETTINGS.data_key_arn
 
 
 def test_the_cluster_ends_with_its_last_step_and_has_an_idle_limit_behind_that() -> None:
@@ -168,6 +178,7 @@ def test_the_cluster_can_be_found_and_managed_by_its_tags() -> None:
     tags = {tag["Key"]: tag["Value"] for tag in requested()["Tags"]}
     assert tags == {
         "fruits:run_id": "fruits-0123456789ab",
+        "fruits:ledger": "runs",
         "fruits:dataset": "fruits",
         "for-use-with-amazon-emr-managed-policies": "true",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +16,8 @@ from botocore.config import Config
 from infra.local.ministack import MiniStack
 from lambdas.aws.buckets import S3Buckets
 from lambdas.aws.clusters import EmrClusters
-from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
-from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState
 from lambdas.launcher.cluster import run_job_flow
 from lambdas.ports import (
     BucketDenied,
@@ -26,25 +25,13 @@ from lambdas.ports import (
     Buckets,
     ClusterState,
     LaunchInDoubtError,
-    Ledger,
     Objects,
     StepState,
 )
 
-from .fakes import FakeBuckets, FakeLedger, FakeObjects
+from .fakes import FakeBuckets, FakeObjects
 from .test_planning import parsed, planned
 from .world import SETTINGS
-
-RECORD = RunRecord(
-    run_id="fruits-1",
-    dataset="fruits",
-    state=RunState.CLAIMED,
-    manifest_bucket="data-bucket",
-    manifest_key="manifests/ä b.json",
-    manifest_version_id="v1",
-    claimed_at=1_700_000_000.123456,
-    lease_until=1_700_000_050.123456,
-)
 
 
 def region_of(ministack: MiniStack, service: str, region: str) -> Any:
@@ -66,84 +53,12 @@ def new_bucket(ministack: MiniStack, region: str = "eu-west-1") -> str:
     return name
 
 
-def dynamo_ledger(ministack: MiniStack) -> DynamoLedger:
-    environment = ministack.environment
-    dynamodb = boto3.resource(
-        "dynamodb",
-        endpoint_url=ministack.url,
-        region_name="eu-west-1",
-        verify=environment["AWS_CA_BUNDLE"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-    )
-    table = dynamodb.create_table(
-        TableName=f"runs-{uuid.uuid4().hex[:12]}",
-        KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "run_id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return DynamoLedger(table)
-
-
-@pytest.fixture(params=["fake", "aws"])
-def ledger(request: pytest.FixtureRequest) -> Ledger:
-    return FakeLedger() if request.param == "fake" else dynamo_ledger(request.getfixturevalue("ministack"))
-
-
 @pytest.fixture(params=["fake", "aws"])
 def objects(request: pytest.FixtureRequest) -> Objects:
     if request.param == "fake":
         return FakeObjects()
     ministack: MiniStack = request.getfixturevalue("ministack")
     return S3Objects(ministack.client("s3"), new_bucket(ministack))
-
-
-class TestLedger:
-    def test_a_claim_can_be_read_back_exactly(self, ledger: Ledger) -> None:
-        assert ledger.get("fruits-1") is None
-        assert ledger.claim(RECORD)
-        assert ledger.get("fruits-1") == RECORD
-
-    def test_a_second_claim_changes_nothing(self, ledger: Ledger) -> None:
-        assert ledger.claim(RECORD)
-        assert not ledger.claim(RECORD)
-
-    def test_of_many_claims_at_once_one_wins(self, ledger: Ledger) -> None:
-        with ThreadPoolExecutor(8) as pool:
-            assert sum(pool.map(ledger.claim, [RECORD] * 8)) == 1
-
-    def test_a_lease_is_moved_by_who_saw_its_present_end_only(self, ledger: Ledger) -> None:
-        ledger.claim(RECORD)
-        assert ledger.move_lease(RECORD, 1_700_000_100.5)
-        assert not ledger.move_lease(RECORD, 1_700_000_200.5)
-        moved = ledger.get("fruits-1")
-        assert moved is not None
-        assert moved.lease_until == 1_700_000_100.5
-        assert moved.claimed_at == RECORD.claimed_at
-
-    def test_the_lease_of_a_launched_run_does_not_move(self, ledger: Ledger) -> None:
-        ledger.claim(RECORD)
-        ledger.enter("fruits-1", RunState.LAUNCHED, cluster_id="j-1")
-        assert not ledger.move_lease(RECORD, 1_700_000_100.5)
-
-    def test_entering_states_keeps_what_is_known(self, ledger: Ledger) -> None:
-        ledger.claim(RECORD)
-        ending = Ending("STEP_FAILURE", "broken", "mend it", FailureKind.DATA)
-        assert ledger.enter("fruits-1", RunState.LAUNCHED, cluster_id="j-1")
-        assert ledger.enter("fruits-1", RunState.FAILED, ending=ending)
-        record = ledger.get("fruits-1")
-        assert record is not None
-        assert (record.state, record.cluster_id) == (RunState.FAILED, "j-1")
-        assert (record.reason, record.kind) == ("STEP_FAILURE", "data")
-        assert (record.message, record.remedy) == ("broken", "mend it")
-
-    def test_illegal_transitions_are_refused(self, ledger: Ledger) -> None:
-        assert not ledger.enter("unknown", RunState.LAUNCHED, cluster_id="j-1")
-        ledger.claim(RECORD)
-        assert not ledger.enter("fruits-1", RunState.RUNNING)
-        assert not ledger.enter("fruits-1", RunState.CLAIMED)
-        assert ledger.enter("fruits-1", RunState.CANCELLED)
-        assert not any(ledger.enter("fruits-1", state) for state in RunState)
 
 
 class TestObjects:
@@ -260,9 +175,11 @@ def test_a_cluster_can_be_launched_found_and_described(ministack: MiniStack) -> 
     emr = ministack.client("emr")
     clusters = EmrClusters(launching=emr, reading=emr)
     request = run_job_flow(planned(), parsed().cluster, SETTINGS)
-    assert clusters.find(request["Name"], created_after=0) is None
+    assert request["Name"] not in [cluster.name for cluster in clusters.list(created_after=0)]
     cluster_id = clusters.launch(request)
-    assert clusters.find(request["Name"], created_after=0) == cluster_id
+    (listed,) = [cluster for cluster in clusters.list(created_after=0) if cluster.name == request["Name"]]
+    assert listed.cluster_id == cluster_id
+    assert listed.created_at == pytest.approx(time.time(), abs=60)
     described = clusters.describe(cluster_id)
     assert described.name == request["Name"]
     assert described.tags["fruits:run_id"] == "fruits-0123456789ab"

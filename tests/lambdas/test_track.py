@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.report import StepError
-from lambdas.contract.run import TRANSITIONS, RunState, is_terminal
+from lambdas.contract.run import TRANSITIONS, RunState, is_terminal, moved
 from lambdas.ports import ClusterState, LaunchRefusedError, StepState
 from lambdas.tracker.track import Ignored, Tracked
 
@@ -22,8 +22,7 @@ DONE = {"featurize": StepState.COMPLETED, "pca": StepState.COMPLETED}
 
 def completed_run(world: World, **manifest: Any) -> str:
     """A run whose cluster has done everything, and of which no event was heard."""
-    cluster_id = world.launched(**manifest).cluster_id
-    assert cluster_id
+    cluster_id = world.launched_cluster(**manifest)
     world.report(
         "featurize",
         seconds={"infer": 2.0, "total": 3.0},
@@ -40,9 +39,18 @@ def completed_run(world: World, **manifest: Any) -> str:
 
 
 def failed_run(world: World, reason: str, steps: dict[str, StepState] | None = None) -> str:
-    cluster_id = world.launched(notify=True).cluster_id
-    assert cluster_id
+    cluster_id = world.launched_cluster(notify=True)
     world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, reason, steps)
+    return cluster_id
+
+
+def fails_for_good(world: World, reason: str) -> str:
+    """Every attempt at the run fails of the same; the id of the last one's cluster."""
+    while world.record().state is not RunState.FAILED:
+        *_, cluster_id = world.clusters.clusters
+        world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, reason)
+        world.tracker.track(cluster_id)
+        world.reconcile()
     return cluster_id
 
 
@@ -62,8 +70,7 @@ def test_a_completed_run_shows_what_was_measured_and_nothing_else(world: World) 
 
 
 def test_a_run_is_seen_starting_then_running(world: World) -> None:
-    cluster_id = world.launched().cluster_id
-    assert cluster_id
+    cluster_id = world.launched_cluster()
     world.tracker.track(cluster_id)
     assert world.status()["state"] == "LAUNCHED"
     world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
@@ -97,7 +104,7 @@ def test_a_failed_step_counts_though_the_cluster_ended_well(world: World) -> Non
     ("reason", "kind"),
     [
         ("BOOTSTRAP_FAILURE", "ours"),
-        ("VALIDATION_ERROR", "ours"),
+        ("VALIDATION_ERROR", "config"),
         ("INSTANCE_FLEET_TIMEOUT", "capacity"),
         ("INSTANCE_FAILURE", "aws"),
         ("INTERNAL_ERROR", "aws"),
@@ -108,8 +115,8 @@ def test_a_failed_step_counts_though_the_cluster_ended_well(world: World) -> Non
 def test_a_cluster_that_ends_before_any_report_gives_a_truthful_failure(
     world: World, reason: str, kind: str
 ) -> None:
-    cluster_id = failed_run(world, reason)
-    world.tracker.track(cluster_id)
+    failed_run(world, reason)
+    cluster_id = fails_for_good(world, reason)
     status = world.status()
     assert (status["state"], status["kind"]) == ("FAILED", kind)
     assert status["reason"] == (reason or "UNKNOWN")
@@ -120,8 +127,7 @@ def test_a_cluster_that_ends_before_any_report_gives_a_truthful_failure(
 
 
 def test_steps_that_completed_without_reports_are_no_success(world: World) -> None:
-    cluster_id = world.launched().cluster_id
-    assert cluster_id
+    cluster_id = world.launched_cluster()
     world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
     world.tracker.track(cluster_id)
     assert (world.status()["state"], world.status()["reason"]) == ("FAILED", "REPORT_MISSING")
@@ -141,12 +147,11 @@ def test_a_cluster_terminated_by_request_after_its_work_is_a_completed_run(world
 
 
 def test_a_cluster_that_the_launcher_could_not_record_is_recorded_by_its_first_event(world: World) -> None:
-    result = world.launched()
-    assert result.cluster_id
+    cluster_id = world.launched_cluster()
     record = world.record()
     world.ledger.records[record.run_id] = dataclasses.replace(record, state=RunState.CLAIMED, cluster_id=None)
-    world.tracker.track(result.cluster_id)
-    assert (world.record().state, world.record().cluster_id) == (RunState.LAUNCHED, result.cluster_id)
+    world.tracker.track(cluster_id)
+    assert (world.record().state, world.record().cluster_id) == (RunState.LAUNCHED, cluster_id)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +165,7 @@ def test_a_cluster_that_the_launcher_could_not_record_is_recorded_by_its_first_e
     ids=["no tag", "other name", "unknown run", "second cluster of a run"],
 )
 def test_clusters_of_others_are_left_alone(world: World, difference: dict[str, Any]) -> None:
-    cluster_id = world.launched().cluster_id
-    assert cluster_id
+    cluster_id = world.launched_cluster()
     before = dict(world.objects.versions)
     stranger = dataclasses.replace(world.clusters.clusters[cluster_id], **difference)
     world.clusters.clusters[stranger.cluster_id] = stranger
@@ -181,7 +185,8 @@ def test_people_are_told_once_when_they_asked_for_it(world: World) -> None:
 
 
 def test_people_are_told_what_happened_and_what_to_do_when_a_run_fails(world: World) -> None:
-    world.tracker.track(failed_run(world, "INSTANCE_FLEET_TIMEOUT"))
+    failed_run(world, "INSTANCE_FLEET_TIMEOUT")
+    fails_for_good(world, "INSTANCE_FLEET_TIMEOUT")
     ((subject, body),) = world.topic.messages
     assert subject.startswith("FAILED: ")
     assert "What happened: AWS had not enough machines" in body
@@ -195,13 +200,13 @@ def test_people_are_not_told_when_they_did_not_ask(world: World) -> None:
 
 
 def test_a_late_writer_of_an_old_state_corrects_itself(world: World) -> None:
-    cluster_id = world.launched().cluster_id
-    assert cluster_id
+    cluster_id = world.launched_cluster()
     world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
 
     def another_tracker_finishes_first(key: str) -> None:
         world.objects.before_write = lambda key: None
-        world.ledger.enter(world.record().run_id, RunState.COMPLETED)
+        running = world.record()
+        world.ledger.swap(running, moved(running, RunState.COMPLETED, world.time))
 
     world.objects.before_write = another_tracker_finishes_first
     world.tracker.track(cluster_id)
@@ -238,3 +243,48 @@ def test_a_run_that_emr_refused_has_no_cluster_and_still_a_status(world: World) 
     world.launched()
     assert world.status()["cluster_id"] is None
     assert world.status()["logs"] is None
+
+
+def test_too_little_capacity_is_tried_again_on_demand_and_on_other_types(world: World) -> None:
+    first = world.launched_cluster(cluster={"market": "spot", "instance_types": ["m5.xlarge"]})
+    world.clusters.change(first, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT")
+    world.tracker.track(first)
+    assert world.status()["state"] == "QUEUED"
+    world.reconcile()
+    record, (_, second) = world.record(), world.clusters.requests
+    assert (record.state, record.attempt) == (RunState.LAUNCHED, 2)
+    assert second["Name"] == f"fruits-{record.run_id}-2"
+    workers = second["Instances"]["InstanceFleets"][1]
+    assert workers["TargetOnDemandCapacity"] == 2
+    assert len(workers["InstanceTypeConfigs"]) == 5
+
+
+def test_a_bad_step_is_never_tried_again(world: World) -> None:
+    cluster_id = failed_run(world, "STEP_FAILURE", {"featurize": StepState.FAILED})
+    world.tracker.track(cluster_id)
+    world.reconcile()
+    assert (world.record().state, world.record().attempt) == (RunState.FAILED, 1)
+    assert len(world.clusters.requests) == 1
+
+
+def test_a_late_event_of_an_earlier_attempt_changes_nothing(world: World) -> None:
+    first = world.launched_cluster()
+    world.clusters.change(first, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT")
+    world.tracker.track(first)
+    world.reconcile()
+    record = world.record()
+    assert isinstance(world.tracker.track(first), Ignored)
+    assert world.record() == record
+
+
+def test_an_ended_run_frees_its_slot_and_what_it_did_not_spend(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.time += 60
+    committed = world.ledger.shared.committed_eur
+    world.clusters.change(
+        cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "STEP_FAILURE", {"pca": StepState.FAILED}
+    )
+    world.tracker.track(cluster_id)
+    assert not world.ledger.shared.slots
+    assert world.ledger.shared.committed_eur == pytest.approx(committed / 120)
+    assert world.record().closed

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
+from lambdas.books import Books
 from lambdas.contract.layout import RunLayout
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import StepError, StepReport
 from lambdas.contract.run import RunRecord
 from lambdas.contract.settings import LauncherSettings
+from lambdas.launcher.dispatch import Dispatcher
 from lambdas.launcher.launch import Launcher, Result, Upload
+from lambdas.reconciler.reconcile import Reconciler, Reconciliation
 from lambdas.tracker.track import Tracker
 
 from .fakes import FakeBuckets, FakeClusters, FakeLedger, FakeObjects, FakeTopic
@@ -26,7 +30,11 @@ SETTINGS = LauncherSettings(
     release_label="emr-7.12.0",
     service_role_arn="arn:aws:iam::123456789012:role/emr",
     instance_profile_arn="arn:aws:iam::123456789012:instance-profile/nodes",
-    subnet_ids="",
+    subnet_ids="subnet-1,subnet-2",
+    node_security_group="sg-nodes",
+    service_security_group="sg-service",
+    security_configuration="fruits-eu-1",
+    data_key_arn="arn:aws:kms:eu-west-1:123456789012:key/data",
     job_key="artifacts/job-1.zip",
     step_key="artifacts/step-1.py",
     bootstrap_key="",
@@ -38,7 +46,30 @@ SETTINGS = LauncherSettings(
     weights="imagenet",
     weights_key="artifacts/weights-1.h5",
     weights_sha256="b" * 64,
+    max_clusters="20",
+    max_eur_per_day="1000",
+    launches_per_second="0.5",
 )
+
+
+LEDGER_INDEX: dict[str, Any] = {
+    "AttributeDefinitions": [
+        {"AttributeName": "run_id", "AttributeType": "S"},
+        {"AttributeName": "active", "AttributeType": "S"},
+        {"AttributeName": "accepted_at", "AttributeType": "N"},
+    ],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": "active",
+            "KeySchema": [
+                {"AttributeName": "active", "KeyType": "HASH"},
+                {"AttributeName": "accepted_at", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+    ],
+}
+"""What a ledger table needs beside its name and key, as `infra.ledger` declares it."""
 
 
 def manifest(**changes: Any) -> dict[str, Any]:
@@ -54,24 +85,48 @@ class World:
         self.ledger = FakeLedger()
         self.buckets = FakeBuckets({BUCKET: "eu-west-1"})
         self.buckets.keys[BUCKET] = [f"images/apple/{number}.jpg" for number in range(3)]
-        self.clusters = FakeClusters()
+        self.clusters = FakeClusters(lambda: self.time)
         self.topic = FakeTopic()
-        self.launcher = Launcher(
-            SETTINGS, self.objects, self.buckets, self.ledger, self.clusters, lambda: self.time
-        )
-        self.tracker = Tracker(self.objects, self.ledger, self.clusters, self.topic, lambda: self.time)
+        self.uploads = 0
+        self.configure()
+
+    def configure(self, **caps: str) -> None:
+        """Deploy again, with these caps."""
+        settings = dataclasses.replace(SETTINGS, **caps)
+        books = Books(self.objects, self.ledger, lambda: self.time)
+        dispatcher = Dispatcher(settings, books, self.clusters, self.sleep)
+        self.launcher = Launcher(settings, books, self.buckets, dispatcher)
+        self.tracker = Tracker(books, self.clusters, self.topic)
+        self.reconciler = Reconciler(dispatcher, self.tracker)
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
 
     def upload(self, document: Any, version_id: str = "v1", key: str = KEY) -> Upload:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         self.objects.upload(key, body, version_id)
-        return Upload(key, version_id, "2026-01-02T03:04:05.678Z")
+        return Upload(key, version_id, "2026-01-02T03:04:05.678Z", self.sequencer())
+
+    def sequencer(self) -> str:
+        """A later one each time, as S3's."""
+        self.uploads += 1
+        return f"00{self.uploads:014X}"
 
     def launch(self, upload: Upload) -> Result:
         return self.launcher.launch(upload, self.time + 300)
 
+    def reconcile(self) -> Reconciliation:
+        return self.reconciler.reconcile(self.time + 300)
+
     def launched(self, **changes: Any) -> Result:
         """A run that was launched from a manifest with these changes."""
         return self.launch(self.upload(manifest(**changes)))
+
+    def launched_cluster(self, **changes: Any) -> str:
+        """The id of the only cluster, of such a run."""
+        self.launched(**changes)
+        (cluster_id,) = self.clusters.clusters
+        return cluster_id
 
     def record(self) -> RunRecord:
         (record,) = self.ledger.records.values()

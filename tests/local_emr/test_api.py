@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore import exceptions
 from botocore.exceptions import ClientError
 from conftest import Cloud, Emr, shell_step, wait_until
 
 from infra.local.emr import Faults
 from infra.local.emr.faults import LaunchFault
+from infra.local.ministack import client
 
 ALLOW_LAUNCH = {"Effect": "Allow", "Action": "elasticmapreduce:RunJobFlow", "Resource": "*"}
 
@@ -139,6 +144,69 @@ def test_a_throttled_launch_may_or_may_not_have_made_a_cluster(connect: Callable
             emr.launch(Name="fruits-run")
         assert [cluster["Name"] for cluster in emr.api.list_clusters()["Clusters"]] == expected
     assert emr.launch(Name="third").startswith("j-")
+
+
+def test_an_answer_can_be_lost_when_the_cluster_exists(connect: Callable[..., Emr]) -> None:
+    emr = connect(Faults(launches=(LaunchFault.ANSWER_LOST,), instant_steps=True))
+    with pytest.raises((exceptions.ConnectionError, exceptions.HTTPClientError)):
+        emr.launch(Name="fruits-run")
+    assert [cluster["Name"] for cluster in emr.api.list_clusters()["Clusters"]] == ["fruits-run"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the caller is looked up in /proc")
+@pytest.mark.parametrize(
+    ("fault", "clusters"),
+    [(LaunchFault.CALLER_KILLED_BEFORE, []), (LaunchFault.CALLER_KILLED_AFTER, ["fruits-run"])],
+)
+def test_the_calling_process_can_be_killed_in_the_middle_of_a_launch(
+    fault: LaunchFault, clusters: list[str], cloud: Cloud
+) -> None:
+    program = (
+        "import os, boto3;"
+        "boto3.client('emr', endpoint_url=os.environ['EMR']).run_job_flow("
+        "Name='fruits-run', Instances={}, JobFlowRole='node')"
+    )
+    with cloud.endpoint(Faults(launches=(fault,), instant_steps=True)) as endpoint:
+        environment = {**cloud.environment, "EMR": endpoint.url}
+        caller = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
+        assert caller.returncode == -signal.SIGKILL
+        emr = client("emr", {**cloud.environment, "AWS_ENDPOINT_URL_EMR": endpoint.url})
+        assert [cluster["Name"] for cluster in emr.list_clusters()["Clusters"]] == clusters
+
+
+def test_a_security_configuration_is_kept_under_its_name_and_given_back(instant_emr: Emr) -> None:
+    instant_emr.api.create_security_configuration(Name="locked", SecurityConfiguration='{"a": 1}')
+
+    described = instant_emr.api.describe_security_configuration(Name="locked")
+    assert described["SecurityConfiguration"] == '{"a": 1}'
+    assert described["CreationDateTime"] <= datetime.now(UTC)
+    cluster_id = instant_emr.launch(SecurityConfiguration="locked")
+    assert instant_emr.cluster(cluster_id)["SecurityConfiguration"] == "locked"
+
+    with pytest.raises(ClientError, match="'locked' already exists"):
+        instant_emr.api.create_security_configuration(Name="locked", SecurityConfiguration="{}")
+
+
+def test_a_security_configuration_must_be_a_json_object_and_exist_before_a_launch(instant_emr: Emr) -> None:
+    for text in ("no JSON", "[]"):
+        with pytest.raises(ClientError, match="not a valid JSON object"):
+            instant_emr.api.create_security_configuration(Name="broken", SecurityConfiguration=text)
+    with pytest.raises(ClientError, match="'broken' does not exist"):
+        instant_emr.launch(SecurityConfiguration="broken")
+
+
+def test_the_block_on_public_access_is_open_until_it_is_closed(connect: Callable[..., Emr]) -> None:
+    emr = connect()
+
+    def blocks() -> bool:
+        answer = emr.api.get_block_public_access_configuration()
+        return bool(answer["BlockPublicAccessConfiguration"]["BlockPublicSecurityGroupRules"])
+
+    assert not blocks()
+    emr.api.put_block_public_access_configuration(
+        BlockPublicAccessConfiguration={"BlockPublicSecurityGroupRules": True}
+    )
+    assert blocks()
 
 
 def assumed(cloud: Cloud, role_arn: str) -> dict[str, str]:

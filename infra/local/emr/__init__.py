@@ -5,6 +5,7 @@
     protocol       AWS JSON 1.1: requests validated and answers written per botocore's service model
     authorization  may this caller do that? Asked of the local AWS, signature and policies included
     operations     what each API operation means
+    account        what is kept beside clusters: security configurations, the block on public access
     lifecycle      the states of clusters and steps, pure
     cluster        one thread a cluster that carries out what the lifecycle says comes next
     node           programs run as a node of the cluster would, with its role's credentials

@@ -24,7 +24,8 @@ from infra.local.emr.faults import Faults
 from infra.local.emr.launch import Launch
 from infra.local.emr.lifecycle import Cluster
 from infra.local.emr.node import Node
-from infra.local.emr.operations import Operations
+from infra.local.emr.operations import AnswerLost, CallerKilled, Operations
+from infra.local.emr.peer import kill_peer
 from infra.local.emr.protocol import EmrError, validation_error
 from infra.local.ministack import client
 from infra.local.tls import TlsFiles
@@ -176,6 +177,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             request = protocol.parse_request(self.headers.get("X-Amz-Target", ""), body)
             result = self.server.operations.perform(request)
             self._answer(200, protocol.answer(request.operation, result))
+        except CallerKilled:
+            kill_peer(self.client_address[1])
+        except AnswerLost:
+            self.close_connection = True
         except Refused as refused:
             self._answer(refused.status, refused.body)
         except EmrError as error:

@@ -11,6 +11,7 @@ import json
 import logging
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from infra.local.emr.faults import EventFault
 from infra.local.emr.lifecycle import Cluster, ClusterState, Step, StepState
 
 logger = logging.getLogger(__name__)
+
+_RULES_SECONDS = 0.5
+"""How long rules and targets are taken for unchanged: storms of events come together."""
 
 _CLUSTER_MESSAGES = {
     ClusterState.STARTING: "Amazon EMR cluster {it} was requested at {at} and is being created.",
@@ -136,6 +140,8 @@ class EventDelivery:
         self._account = account
         self._region = region
         self._next_fault = next_fault
+        self._known_rules: list[tuple[str, list[str]]] = []
+        self._rules_until = 0.0
         self._queue: queue.SimpleQueue[StateEvent | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._deliver_all, name="emr-events", daemon=True)
         self._thread.start()
@@ -174,12 +180,22 @@ class EventDelivery:
                 "detail": event.detail,
             }
         )
-        for rule in self._events.get_paginator("list_rules").paginate().search("Rules[]"):
-            pattern = rule.get("EventPattern")
-            if rule["State"] != "ENABLED" or pattern is None:
-                continue
-            if not self._events.test_event_pattern(EventPattern=pattern, Event=envelope)["Result"]:
-                continue
-            for target in self._events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
-                if ":lambda:" in target["Arn"]:
-                    self._lambda.invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=envelope)
+        for pattern, functions in self._rules():
+            if self._events.test_event_pattern(EventPattern=pattern, Event=envelope)["Result"]:
+                for function in functions:
+                    self._lambda.invoke(FunctionName=function, InvocationType="Event", Payload=envelope)
+
+    def _rules(self) -> list[tuple[str, list[str]]]:
+        """The pattern and the Lambda targets of each rule, as they were a moment ago."""
+        if time.monotonic() > self._rules_until:
+            self._known_rules = [
+                (rule["EventPattern"], self._functions(rule["Name"]))
+                for rule in self._events.get_paginator("list_rules").paginate().search("Rules[]")
+                if rule["State"] == "ENABLED" and "EventPattern" in rule
+            ]
+            self._rules_until = time.monotonic() + _RULES_SECONDS
+        return self._known_rules
+
+    def _functions(self, rule: str) -> list[str]:
+        targets = self._events.list_targets_by_rule(Rule=rule)["Targets"]
+        return [target["Arn"] for target in targets if ":lambda:" in target["Arn"]]

@@ -6,6 +6,7 @@ from a seed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -16,6 +17,12 @@ class LaunchFault(Enum):
     THROTTLED = auto()
     THROTTLED_BUT_CREATED = auto()
     """The caller is refused, and the cluster exists all the same: EMR is known to do so."""
+    ANSWER_LOST = auto()
+    """The cluster exists, and the connection breaks before the answer."""
+    CALLER_KILLED_BEFORE = auto()
+    """The calling process is killed before there is a cluster."""
+    CALLER_KILLED_AFTER = auto()
+    """The calling process is killed when there is a cluster, before it hears of it."""
 
 
 class ClusterFault(Enum):
@@ -46,6 +53,8 @@ class Faults:
     clusters: tuple[ClusterFault | None, ...] = ()
     events: tuple[EventFault | None, ...] = ()
     instant_steps: bool = False
+    on_instant_step: Callable[[Sequence[str]], None] | None = None
+    """What an instant step does instead of running: given the arguments of its program. None: nothing."""
     starting_seconds: float = 0.3
     slow_starting_seconds: float = 5.0
     bootstrapping_seconds: float = 0.2

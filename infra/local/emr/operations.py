@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from infra.local.emr import views
+from infra.local.emr.account import AccountSettings
 from infra.local.emr.cluster import ClusterRunner
 from infra.local.emr.faults import LaunchFault
 from infra.local.emr.launch import Launch
@@ -37,6 +38,14 @@ class ClusterRecord:
     tags: dict[str, str] = field(default_factory=dict)
 
 
+class AnswerLost(Exception):  # noqa: N818  # an order to the endpoint, not an error
+    """The connection is to break instead of an answer."""
+
+
+class CallerKilled(AnswerLost):
+    """The process at the other end is to be killed."""
+
+
 class Operations:
     """The operations over the clusters that were launched here, newest last."""
 
@@ -53,6 +62,7 @@ class Operations:
         self._next_launch_fault = next_launch_fault
         self._records: dict[str, ClusterRecord] = {}
         self._lock = threading.Lock()
+        self._account = AccountSettings()
         self._handlers: dict[str, Callable[[Mapping[str, Any]], Result]] = {
             "RunJobFlow": self._run_job_flow,
             "DescribeCluster": self._describe_cluster,
@@ -64,6 +74,10 @@ class Operations:
             "SetTerminationProtection": self._set_termination_protection,
             "AddTags": self._add_tags,
             "RemoveTags": self._remove_tags,
+            "CreateSecurityConfiguration": self._account.create_security_configuration,
+            "DescribeSecurityConfiguration": self._account.describe_security_configuration,
+            "GetBlockPublicAccessConfiguration": self._account.get_block_public_access,
+            "PutBlockPublicAccessConfiguration": self._account.put_block_public_access,
         }
 
     def perform(self, request: Request) -> Result:
@@ -92,6 +106,9 @@ class Operations:
         throttled = EmrError("ThrottlingException", "Rate exceeded")
         if fault is LaunchFault.THROTTLED:
             raise throttled
+        if fault is LaunchFault.CALLER_KILLED_BEFORE:
+            raise CallerKilled
+        self._account.require_security_configuration(request.get("SecurityConfiguration"))
         launch = Launch.from_request(request, time.time())
         runner = self._new_runner(launch)
         tags = {tag.get("Key", ""): tag.get("Value", "") for tag in request.get("Tags", [])}
@@ -101,6 +118,10 @@ class Operations:
         runner.start()
         if fault is LaunchFault.THROTTLED_BUT_CREATED:
             raise throttled
+        if fault is LaunchFault.CALLER_KILLED_AFTER:
+            raise CallerKilled
+        if fault is LaunchFault.ANSWER_LOST:
+            raise AnswerLost
         return {"JobFlowId": cluster.id, "ClusterArn": f"{self._arn_prefix}{cluster.id}"}
 
     def _describe_cluster(self, request: Mapping[str, Any]) -> Result:

@@ -26,9 +26,9 @@ def cluster_summary(cluster: Cluster, arn: str) -> dict[str, Any]:
             "State": cluster.state,
             "StateChangeReason": {"Code": reason.code, "Message": reason.message} if reason else {},
             "Timeline": {
-                "CreationDateTime": _time(cluster.created_at),
-                "ReadyDateTime": _time(cluster.ready_at),
-                "EndDateTime": _time(cluster.ended_at),
+                "CreationDateTime": moment(cluster.created_at),
+                "ReadyDateTime": moment(cluster.ready_at),
+                "EndDateTime": moment(cluster.ended_at),
             },
         },
         "NormalizedInstanceHours": 0,
@@ -82,9 +82,9 @@ def step_summary(step: Step, program: Mapping[str, Any]) -> dict[str, Any]:
             "FailureDetails": failure
             and {"Reason": failure.reason, "Message": failure.message, "LogFile": failure.log_file},
             "Timeline": {
-                "CreationDateTime": _time(step.created_at),
-                "StartDateTime": _time(step.started_at),
-                "EndDateTime": _time(step.ended_at),
+                "CreationDateTime": moment(step.created_at),
+                "StartDateTime": moment(step.started_at),
+                "EndDateTime": moment(step.ended_at),
             },
         },
     }
@@ -96,5 +96,6 @@ def bootstrap_action(requested: Mapping[str, Any]) -> dict[str, Any]:
     return {"Name": requested["Name"], "ScriptPath": script["Path"], "Args": script.get("Args", [])}
 
 
-def _time(seconds: float | None) -> datetime | None:
+def moment(seconds: float | None) -> datetime | None:
+    """Unix seconds as answers have them; None stays None."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -7,10 +7,12 @@ from infra.local.provider.resource import Aws, Created, Creator, Inputs, physica
 
 def _rule(aws: Aws, name: str, inputs: Inputs) -> Created:
     rule = physical_name(name, inputs)
+    triggers = {"EventPattern": "eventPattern", "ScheduleExpression": "scheduleExpression"}
+    trigger = {key: inputs[name] for key, name in triggers.items() if name in inputs}
     made = aws.client("events").put_rule(
         Name=rule,
         Description=inputs["description"],
-        EventPattern=inputs["eventPattern"],
+        **trigger,
         Tags=aws.tag_list,
     )
     return Created(rule, {"name": rule, "arn": made["RuleArn"]})
@@ -23,7 +25,9 @@ def _target(aws: Aws, name: str, inputs: Inputs) -> Created:
 
 def _topic(aws: Aws, name: str, inputs: Inputs) -> Created:
     topic = physical_name(name, inputs)
-    made = aws.client("sns").create_topic(Name=topic, Tags=aws.tag_list)
+    made = aws.client("sns").create_topic(
+        Name=topic, Attributes={"KmsMasterKeyId": inputs["kmsMasterKeyId"]}, Tags=aws.tag_list
+    )
     return Created(made["TopicArn"], {"name": topic, "arn": made["TopicArn"]})
 
 

@@ -9,7 +9,7 @@ from infra.local.provider.resource import Aws, Created, Creator, Inputs, physica
 
 def _log_group(aws: Aws, name: str, inputs: Inputs) -> Created:
     logs, group = aws.client("logs"), physical_name(name, inputs)
-    logs.create_log_group(logGroupName=group, tags=dict(aws.tags))
+    logs.create_log_group(logGroupName=group, kmsKeyId=inputs["kmsKeyId"], tags=dict(aws.tags))
     logs.put_retention_policy(logGroupName=group, retentionInDays=int(inputs["retentionInDays"]))
     arn = f"arn:aws:logs:{aws.region}:{aws.account_id}:log-group:{group}"
     return Created(group, {"name": group, "arn": arn})

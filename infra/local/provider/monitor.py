@@ -9,7 +9,17 @@ from typing import Any
 
 import pulumi
 
-from infra.local.provider import events, functions, identity, objects, tables
+from infra.local.provider import (
+    clusters,
+    events,
+    functions,
+    identity,
+    keys,
+    network,
+    objects,
+    tables,
+    trails,
+)
 from infra.local.provider.resource import Aws, Creator
 
 CREATORS: dict[str, Creator] = {
@@ -18,6 +28,10 @@ CREATORS: dict[str, Creator] = {
     **functions.CREATORS,
     **events.CREATORS,
     **tables.CREATORS,
+    **keys.CREATORS,
+    **network.CREATORS,
+    **trails.CREATORS,
+    **clusters.CREATORS,
 }
 
 

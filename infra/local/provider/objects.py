@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from infra.local.provider.resource import Aws, Created, Creator, Inputs, physical_name
 
 
 def _bucket(aws: Aws, name: str, inputs: Inputs) -> Created:
     s3, bucket = aws.client("s3"), physical_name(name, inputs, "bucket")
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    s3.create_bucket(
+        Bucket=bucket,
+        CreateBucketConfiguration={"LocationConstraint": aws.region},
+        ObjectLockEnabledForBucket=inputs.get("objectLockEnabled", False),
+    )
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": aws.tag_list})
     return Created(bucket, {"bucket": bucket, "arn": f"arn:aws:s3:::{bucket}", "region": aws.region})
 
@@ -36,18 +41,20 @@ def _ownership_controls(aws: Aws, _name: str, inputs: Inputs) -> Created:
 
 
 def _encryption(aws: Aws, _name: str, inputs: Inputs) -> Created:
-    rules = [
-        {
-            "ApplyServerSideEncryptionByDefault": {
-                "SSEAlgorithm": rule["applyServerSideEncryptionByDefault"]["sseAlgorithm"]
-            }
-        }
-        for rule in inputs["rules"]
-    ]
     aws.client("s3").put_bucket_encryption(
-        Bucket=inputs["bucket"], ServerSideEncryptionConfiguration={"Rules": rules}
+        Bucket=inputs["bucket"],
+        ServerSideEncryptionConfiguration={"Rules": [_encryption_rule(rule) for rule in inputs["rules"]]},
     )
     return Created(inputs["bucket"])
+
+
+def _encryption_rule(rule: Inputs) -> dict[str, Any]:
+    default = rule["applyServerSideEncryptionByDefault"]
+    key = {"KMSMasterKeyID": default["kmsMasterKeyId"]} if "kmsMasterKeyId" in default else {}
+    return {
+        "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": default["sseAlgorithm"], **key},
+        "BucketKeyEnabled": rule.get("bucketKeyEnabled", False),
+    }
 
 
 def _versioning(aws: Aws, _name: str, inputs: Inputs) -> Created:
@@ -59,22 +66,40 @@ def _versioning(aws: Aws, _name: str, inputs: Inputs) -> Created:
 
 
 def _lifecycle(aws: Aws, _name: str, inputs: Inputs) -> Created:
-    rules = [
-        {
-            "ID": rule["id"],
-            "Status": rule["status"],
-            "Filter": {"Prefix": rule["filter"]["prefix"]},
-            "NoncurrentVersionExpiration": {
-                "NoncurrentDays": int(rule["noncurrentVersionExpiration"]["noncurrentDays"])
-            },
-            "AbortIncompleteMultipartUpload": {
-                "DaysAfterInitiation": int(rule["abortIncompleteMultipartUpload"]["daysAfterInitiation"])
-            },
-        }
-        for rule in inputs["rules"]
-    ]
     aws.client("s3").put_bucket_lifecycle_configuration(
-        Bucket=inputs["bucket"], LifecycleConfiguration={"Rules": rules}
+        Bucket=inputs["bucket"],
+        LifecycleConfiguration={"Rules": [_lifecycle_rule(rule) for rule in inputs["rules"]]},
+    )
+    return Created(inputs["bucket"])
+
+
+def _lifecycle_rule(rule: Inputs) -> dict[str, Any]:
+    made = {"ID": rule["id"], "Status": rule["status"], "Filter": {"Prefix": rule["filter"]["prefix"]}}
+    if "expiration" in rule:
+        made["Expiration"] = {"Days": int(rule["expiration"]["days"])}
+    if "noncurrentVersionExpiration" in rule:
+        days = int(rule["noncurrentVersionExpiration"]["noncurrentDays"])
+        made["NoncurrentVersionExpiration"] = {"NoncurrentDays": days}
+    if "abortIncompleteMultipartUpload" in rule:
+        days = int(rule["abortIncompleteMultipartUpload"]["daysAfterInitiation"])
+        made["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
+    return made
+
+
+def _object_lock(aws: Aws, _name: str, inputs: Inputs) -> Created:
+    retention = inputs["rule"]["defaultRetention"]
+    default = {"Mode": retention["mode"], "Days": int(retention["days"])}
+    aws.client("s3").put_object_lock_configuration(
+        Bucket=inputs["bucket"],
+        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": default}},
+    )
+    return Created(inputs["bucket"])
+
+
+def _logging(aws: Aws, _name: str, inputs: Inputs) -> Created:
+    target = {"TargetBucket": inputs["targetBucket"], "TargetPrefix": inputs["targetPrefix"]}
+    aws.client("s3").put_bucket_logging(
+        Bucket=inputs["bucket"], BucketLoggingStatus={"LoggingEnabled": target}
     )
     return Created(inputs["bucket"])
 
@@ -119,6 +144,8 @@ CREATORS: dict[str, Creator] = {
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": _encryption,
     "aws:s3/bucketVersioning:BucketVersioning": _versioning,
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _lifecycle,
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": _object_lock,
+    "aws:s3/bucketLogging:BucketLogging": _logging,
     "aws:s3/bucketPolicy:BucketPolicy": _policy,
     "aws:s3/bucketObjectv2:BucketObjectv2": _object,
     "aws:s3/bucketNotification:BucketNotification": _notification,

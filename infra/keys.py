@@ -1,0 +1,132 @@
+"""The encryption keys, one a purpose, so that each can be watched, closed and retired by itself.
+
+A key's policy says through which services the account may use it; which role may is decided by that
+role's own policy. Nobody, administrators included, may use a key directly unless listed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import iam
+from infra.place import Place
+
+READ = ("kms:Decrypt",)
+READ_AND_WRITE = ("kms:Decrypt", "kms:GenerateDataKey")
+ADMINISTRATION = (
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListAliases",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:RevokeGrant",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+)
+"""What keeps a key in hand without using it."""
+DISKS = ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
+DISKS_OF_EC2 = ("kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+"""Beside :data:`DISKS`, for EBS. Source: EMR Management Guide, "Creating keys and certificates"."""
+DELETION_WINDOW_DAYS = 30
+_THIS_KEY = ["*"]
+"""In a key's own policy: the key."""
+
+
+class Keys(pulumi.ComponentResource):
+    """``data``: bucket objects. ``nodes``: disks. ``control``: ledger, messages, logs. ``audit``: the trail.
+
+    Rotated by AWS every year. They outlive a `pulumi destroy` by the deletion window, or for ever where
+    data is kept: a bucket whose key is gone is lost.
+    """
+
+    def __init__(self, place: Place, *, keep_data: bool, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("fruits:infra:Keys", f"{place.prefix}-keys", None, opts)
+        self._place = place
+        self._keep_data = keep_data
+        through_s3 = self._through("s3", READ_AND_WRITE)
+        self.data = self._key("data", "Images, artifacts, plans and results in the data bucket", [through_s3])
+        self.nodes = self._key(
+            "nodes",
+            "Disks of the cluster nodes",
+            [
+                self._through("ec2", (*DISKS, *DISKS_OF_EC2)),
+                # Local disks are unlocked by the nodes themselves.
+                self._allow("UseByNodes", READ_AND_WRITE),
+            ],
+        )
+        self.control = self._key(
+            "control",
+            "Ledger, notifications, queues and logs",
+            [
+                self._through("dynamodb", (*READ_AND_WRITE, "kms:CreateGrant", "kms:DescribeKey")),
+                self._through("sns", READ_AND_WRITE),
+                self._through("sqs", READ_AND_WRITE),
+                self._logs(),
+                self._allow_service("AlarmsToTopic", "cloudwatch.amazonaws.com", READ_AND_WRITE),
+            ],
+        )
+        self.audit = self._key("audit", "Audit trail", [self._through("s3", READ), self._trail()])
+        self.register_outputs({"data": self.data.arn})
+
+    def _key(self, purpose: str, description: str, uses: Sequence[iam.Statement]) -> aws.kms.Key:
+        name = f"{self._place.prefix}-{purpose}"
+        kept = pulumi.ResourceOptions(parent=self, retain_on_delete=self._keep_data)
+        key = aws.kms.Key(
+            name,
+            description=description,
+            enable_key_rotation=True,
+            deletion_window_in_days=DELETION_WINDOW_DAYS,
+            policy=iam.policy([self._allow("Administer", ADMINISTRATION), *uses]),
+            opts=kept,
+        )
+        aws.kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, opts=kept)
+        return key
+
+    def _allow(
+        self, sid: str, actions: Sequence[str], condition: iam.Condition | None = None
+    ) -> iam.Statement:
+        principal = {"AWS": self._place.account_arn}
+        return iam.Statement(sid, actions, _THIS_KEY, condition or {}, principal=principal)
+
+    def _through(self, service: str, actions: Sequence[str]) -> iam.Statement:
+        return self._allow(f"UseThrough{service.capitalize()}", actions, iam.through(self._place, service))
+
+    def _allow_service(self, sid: str, service: str, actions: Sequence[str]) -> iam.Statement:
+        ours = {"StringEquals": {"aws:SourceAccount": self._place.account_id}}
+        return iam.Statement(sid, actions, _THIS_KEY, ours, principal={"Service": service})
+
+    def _logs(self) -> iam.Statement:
+        log_groups = self._place.arn("logs", "log-group:*")
+        return iam.Statement(
+            "EncryptLogs",
+            ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"),
+            _THIS_KEY,
+            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
+            principal={"Service": self._place.service_host("logs")},
+        )
+
+    def _trail(self) -> iam.Statement:
+        trail = self._place.arn("cloudtrail", f"trail/{self._place.prefix}")
+        return iam.Statement(
+            "EncryptTrail",
+            ("kms:DescribeKey", "kms:GenerateDataKey"),
+            _THIS_KEY,
+            {"StringEquals": {"aws:SourceArn": trail}},
+            principal={"Service": "cloudtrail.amazonaws.com"},
+        )

@@ -1,0 +1,8 @@
+"""`make chaos`: the deployed Lambdas against an EMR that misbehaves, and what must hold all the same.
+
+::
+
+    workload   what is uploaded and delivered, and what goes wrong: all drawn from one seed
+    storm      lets it happen in a local cloud, until every run has ended
+    verdict    counts what must not be, from the ledger, EMR's clusters and the bucket; pure
+"""

@@ -1,0 +1,112 @@
+"""``make chaos``: see :mod:`infra.local.chaos`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pulumi import RunError
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.chaos.storm import InstantSteps, Storm, StormNotOverError
+from infra.local.chaos.verdict import count_violations, peak
+from infra.local.chaos.workload import draw_faults, draw_uploads
+from infra.local.cloud import INTERRUPTED, FolderInUseError, LocalCloud
+from infra.local.ministack import MiniStackError
+from infra.program import BUILD, REPOSITORY
+from lambdas.contract.layout import IMAGES
+
+MANIFESTS = 300
+DELIVERIES = 1500
+MAX_CLUSTERS = 16
+MAX_EUR_PER_DAY = 30.0
+"""Both caps bind: sixteen clusters of the storm's mixed sizes would commit sometimes more than this."""
+LAUNCHES_PER_SECOND = 20.0
+TIMEOUT_SECONDS = 540.0
+
+
+def main() -> int:
+    """Run a storm; the exit code is 0 when nothing was violated."""
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="the same seed draws the same storm (default 1)")
+    parser.add_argument("--manifests", type=int, default=MANIFESTS)
+    parser.add_argument("--deliveries", type=int, default=DELIVERIES)
+    options = parser.parse_args()
+    console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        verdict = chaos(
+            REPOSITORY / ".local" / "chaos",
+            seed=options.seed,
+            manifests=options.manifests,
+            deliveries=options.deliveries,
+            log=console.print,
+        )
+    except KeyboardInterrupt:
+        console.print("Stopped. The local cloud is down and nothing is left running.")
+        return INTERRUPTED
+    except (FolderInUseError, MiniStackError, StormNotOverError, RunError) as error:
+        console.print(f"[bold red]chaos:[/] {error}")
+        return 1
+    target = BUILD / "chaos.json"
+    target.write_text(json.dumps(verdict, indent=2) + "\n")
+    _show(console, verdict)
+    console.print(f"Written to {target.relative_to(REPOSITORY)}")
+    return 1 if any(verdict["violations"].values()) else 0
+
+
+def chaos(folder: Path, *, seed: int, manifests: int, deliveries: int, log: Any) -> dict[str, Any]:
+    """One storm in a local cloud of its own in ``folder``: what happened, and how often each invariant was
+    violated."""
+    started = time.monotonic()
+    config = {
+        "fruits:maxClusters": str(MAX_CLUSTERS),
+        "fruits:maxEurPerDay": str(MAX_EUR_PER_DAY),
+        "fruits:launchesPerSecond": str(LAUNCHES_PER_SECOND),
+    }
+    steps = InstantSteps()
+    faults = draw_faults(seed, manifests, steps)
+    with LocalCloud(folder, build=BUILD, faults=faults, config=config) as cloud:
+        steps.s3 = cloud.client("s3")
+        prefix = f"{IMAGES}chaos/"
+        cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{prefix}apple/1.jpg", Body=b"")
+        uploads = draw_uploads(seed, manifests, deliveries, f"s3://{cloud.bucket}/{prefix}")
+        storm = Storm(cloud, seed, log)
+        storm.run(uploads, TIMEOUT_SECONDS)
+        evidence = storm.evidence(MAX_CLUSTERS, MAX_EUR_PER_DAY)
+    return {
+        "seed": seed,
+        "manifests": manifests,
+        "deliveries": sum(upload.copies + upload.replays for upload in uploads),
+        "seconds": round(time.monotonic() - started, 1),
+        "runs": len(evidence.runs),
+        "clusters": len(evidence.clusters),
+        "orphans_stopped": len(evidence.orphans),
+        "peak_clusters": peak(evidence.clusters),
+        "further_attempts": sum(run.attempt - 1 for run in evidence.runs.values()),
+        "states": dict(Counter(run.states[-1] for run in evidence.runs.values())),
+        "answers": dict(storm.answers),
+        "violations": count_violations(evidence),
+    }
+
+
+def _show(console: Console, verdict: dict[str, Any]) -> None:
+    table = Table("invariant", "violations", title=f"{verdict['runs']} runs in {verdict['seconds']} s")
+    for name, count in verdict["violations"].items():
+        table.add_row(name, f"[bold red]{count}[/]" if count else "[green]0[/]")
+    console.print(table)
+    for name in ("deliveries", "clusters", "peak_clusters", "further_attempts", "orphans_stopped"):
+        console.print(f"{name.replace('_', ' ')}: {verdict[name]}")
+    console.print(f"states: {verdict['states']}")
+    console.print(f"answers: {verdict['answers']}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

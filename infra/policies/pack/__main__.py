@@ -1,0 +1,61 @@
+"""What `pulumi preview --policy-pack infra/policies/pack` runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pulumi_policy import (
+    EnforcementLevel,
+    PolicyPack,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+
+# Pulumi starts this folder as a program of its own; the rules lie in the repository above it.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from infra.policies.resource import Resource  # found by the line above
+from infra.policies.rules import PROVIDER, RULES, Rule, unguarded_buckets
+
+
+def resource_policy(rule: Rule) -> ResourceValidationPolicy:
+    """One rule, as Pulumi asks it of each resource."""
+
+    def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+        for message in rule.check(to_resource(args)):
+            report_violation(message)
+
+    return ResourceValidationPolicy(name=rule.name, description=rule.description, validate=validate)
+
+
+def to_resource(args: Any) -> Resource:
+    """A resource as the rules know it. A provider is its own."""
+    provider = args.props if args.resource_type == PROVIDER else args.provider and args.provider.props
+    region = provider.get("region") if provider else None
+    return Resource(args.resource_type, args.name, args.props, region)
+
+
+def validate_buckets(args: StackValidationArgs, report_violation: ReportViolation) -> None:
+    """The one rule that looks at all resources together."""
+    for violation in unguarded_buckets([to_resource(resource) for resource in args.resources]):
+        report_violation(f"{violation.resource.name} {violation.message}")
+
+
+if __name__ == "__main__":
+    PolicyPack(
+        name="fruits",
+        enforcement_level=EnforcementLevel.MANDATORY,
+        policies=[
+            *(resource_policy(rule) for rule in RULES),
+            StackValidationPolicy(
+                name="guarded-buckets",
+                description=(unguarded_buckets.__doc__ or "").strip(),
+                validate=validate_buckets,
+            ),
+        ],
+    )

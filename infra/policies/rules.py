@@ -1,0 +1,190 @@
+"""The rules: pure functions from a resource, or all of them, to what is wrong and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.policies.documents import no_wildcards, passes_roles_to_named_services
+from infra.policies.resource import Resource
+from lambdas.contract.regions import allowed_regions, partition_of, region_problem
+from lambdas.contract.run import EMR_TAG
+
+PROVIDER = "pulumi:providers:aws"
+REQUIRED_TAGS = frozenset({"project", "stack", "managed-by"})
+EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
+LEADS_OUT = frozenset(
+    {
+        "BucketAclV2",
+        "EgressOnlyInternetGateway",
+        "Eip",
+        "FunctionUrl",
+        "InternetGateway",
+        "NatGateway",
+        "VpcPeeringConnection",
+        "VpnGateway",
+    }
+)
+"""Kinds of resource that open a way to or from the internet, or another network."""
+ENCRYPTION_KEYS: Mapping[str, tuple[str, ...]] = {
+    "LogGroup": ("kmsKeyId",),
+    "Queue": ("kmsMasterKeyId",),
+    "Table": ("serverSideEncryption", "kmsKeyArn"),
+    "Topic": ("kmsMasterKeyId",),
+    "Trail": ("kmsKeyId",),
+}
+"""Kind of resource to the path of the property that names its customer-managed key."""
+BUCKET_GUARDS = (
+    "BucketLifecycleConfiguration",
+    "BucketOwnershipControls",
+    "BucketPolicy",
+    "BucketPublicAccessBlock",
+    "BucketServerSideEncryptionConfiguration",
+    "BucketVersioning",
+)
+"""What comes with every bucket, under the bucket's own logical name."""
+ACCESS_LOGS = "-access-logs"
+"""S3 delivers access logs only to a bucket that is encrypted with S3's own key."""
+
+Check = Callable[[Resource], Iterator[str]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named check; ``check`` yields one message a violation."""
+
+    name: str
+    description: str
+    check: Check
+
+
+@dataclass(frozen=True)
+class Violation:
+    """What is wrong with one resource."""
+
+    rule: str
+    resource: Resource
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.resource.type} {self.resource.name}: {self.message} [{self.rule}]"
+
+
+def violations(resources: Sequence[Resource]) -> list[Violation]:
+    """Everything that is wrong with the resources of a stack."""
+    single = [
+        Violation(rule.name, resource, message)
+        for resource in resources
+        for rule in RULES
+        for message in rule.check(resource)
+    ]
+    return single + list(unguarded_buckets(resources))
+
+
+def in_the_eu(resource: Resource) -> Iterator[str]:
+    """The provider's region, the resource's own (which overrides it) and its zone are in the EU."""
+    if not resource.type.startswith(("aws:", PROVIDER)):
+        return
+    own = resource.properties.get("region")
+    for what, region in (("its provider's", resource.region), ("its own", own)):
+        if region is None and what == "its provider's":
+            yield f"the region is unknown; give it a provider with one of: {allowed_regions()}"
+        elif region is not None and (problem := region_problem(region)):
+            yield f"{what} {problem}; use one of: {allowed_regions()}"
+    zone = resource.properties.get("availabilityZone")
+    if zone is not None and region_problem(zone[:-1]):
+        yield f"zone {zone!r} is outside the EU; use a zone of one of: {allowed_regions()}"
+
+
+def in_one_partition(resource: Resource) -> Iterator[str]:
+    """No ARN of another partition than the region's: ``arn:aws:`` does not exist in ``aws-eusc``."""
+    if resource.region is None:
+        return
+    partition = partition_of(resource.region)
+    for other in {"aws", "aws-eusc"} - {partition}:
+        if any(f"arn:{other}:" in text for text in resource.texts):
+            yield f"names an ARN of partition {other}, but {resource.region} is in {partition}"
+
+
+def encrypted(resource: Resource) -> Iterator[str]:
+    """Whatever stores something does so with a key of ours, and keys rotate."""
+    path = ENCRYPTION_KEYS.get(resource.kind)
+    if path and not _at(resource.properties, path):
+        yield f"is not encrypted with a key of the stack; set {'.'.join(path)}"
+    if resource.kind == "Key" and resource.properties.get("enableKeyRotation") is not True:
+        yield "is never rotated; set enableKeyRotation"
+    if resource.kind == "BucketServerSideEncryptionConfiguration" and not resource.name.endswith(ACCESS_LOGS):
+        for rule in resource.properties["rules"]:
+            if not _at(rule, ("applyServerSideEncryptionByDefault", "kmsMasterKeyId")):
+                yield "is not encrypted with a key of the stack; set kmsMasterKeyId"
+    if resource.kind == "SecurityConfiguration":
+        document = json.loads(resource.properties["configuration"])
+        for name in ("EnableAtRestEncryption", "EnableInTransitEncryption"):
+            if _at(document, ("EncryptionConfiguration", name)) is not True:
+                yield f"leaves clusters unencrypted; set {name}"
+        if (
+            _at(document, ("InstanceMetadataServiceConfiguration", "MinimumInstanceMetadataServiceVersion"))
+            != 2
+        ):
+            yield "lets nodes use IMDSv1; set MinimumInstanceMetadataServiceVersion to 2"
+
+
+def private(resource: Resource) -> Iterator[str]:
+    """Nothing is, or can become, reachable from outside."""
+    if resource.kind in LEADS_OUT:
+        yield f"{resource.kind} opens a way out of or into the stack; remove it"
+    if EVERYWHERE & set(resource.texts):
+        yield "names the whole internet (0.0.0.0/0 or ::/0); name a group or a prefix list"
+    if resource.kind == "Subnet" and resource.properties.get("mapPublicIpOnLaunch"):
+        yield "gives machines public addresses; unset mapPublicIpOnLaunch"
+    if resource.kind == "BucketPublicAccessBlock":
+        rules = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+        if lax := [rule for rule in rules if resource.properties.get(rule) is not True]:
+            yield f"lets a bucket become public; set {', '.join(lax)}"
+    blocks = resource.properties.get("blockPublicSecurityGroupRules") is True
+    if resource.kind == "BlockPublicAccessConfiguration" and not blocks:
+        yield "lets clusters have public ports; set blockPublicSecurityGroupRules"
+
+
+def tagged(resource: Resource) -> Iterator[str]:
+    """The provider tags everything, and what EMR's own role must touch says so."""
+    if resource.type == PROVIDER:
+        given = resource.properties.get("defaultTags", {})
+        # Properties of providers cross the SDK's wire as JSON text.
+        tags = (json.loads(given) if isinstance(given, str) else given).get("tags", {})
+        if missing := sorted(REQUIRED_TAGS - tags.keys()):
+            yield f"does not tag resources with {', '.join(missing)}; add them to defaultTags"
+    for_emr = resource.properties.get("tags", {}).get(EMR_TAG) == "true"
+    if resource.kind in {"Vpc", "Subnet", "SecurityGroup"} and not for_emr:
+        yield f"EMR's service role cannot use it; tag it {EMR_TAG}=true"
+
+
+def unguarded_buckets(resources: Sequence[Resource]) -> Iterator[Violation]:
+    """Every bucket has all its guards."""
+    present = {(resource.kind, resource.name) for resource in resources}
+    for bucket in (resource for resource in resources if resource.type == "aws:s3/bucket:Bucket"):
+        if missing := [kind for kind in BUCKET_GUARDS if (kind, bucket.name) not in present]:
+            message = f"lacks {', '.join(missing)}; make it with PrivateBucket"
+            yield Violation("guarded-buckets", bucket, message)
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        value = (value or {}).get(key)
+    return value
+
+
+RULES: tuple[Rule, ...] = tuple(
+    Rule(check.__name__.replace("_", "-"), (check.__doc__ or "").strip(), check)
+    for check in (
+        in_the_eu,
+        in_one_partition,
+        encrypted,
+        private,
+        tagged,
+        no_wildcards,
+        passes_roles_to_named_services,
+    )
+)

@@ -1,0 +1,111 @@
+"""The reconciler Lambda and the schedule that triggers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import iam
+from infra.function import Function, FunctionArgs
+from infra.launcher import LauncherArgs, launch_access, settings
+from infra.place import Place
+from infra.tracker import Tracker, track_access
+from lambdas.contract.run import LEDGER_TAG
+from lambdas.contract.settings import LauncherSettings, TrackerSettings
+
+SCHEDULE = "rate(5 minutes)"
+TIMEOUT_SECONDS = 290
+"""Less than the schedule's period; launches are spaced out as long as there is time."""
+MEMORY_MB = 512
+
+
+@dataclass(frozen=True)
+class ReconcilerArgs:
+    """It launches as the launcher does (``launching``) and follows clusters as the tracker does."""
+
+    archive: Path
+    launching: LauncherArgs
+    tracker: Tracker
+
+
+class Reconciler(pulumi.ComponentResource):
+    """Every five minutes -> reconciler Lambda -> ledger and EMR agree again."""
+
+    def __init__(
+        self, place: Place, args: ReconcilerArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("fruits:infra:Reconciler", f"{place.prefix}-reconciler", None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        environment = pulumi.Output.all(settings(place, args.launching), args.tracker.settings).apply(
+            _environment
+        )
+        self.function = Function(
+            place,
+            FunctionArgs(
+                name="reconciler",
+                description="Makes ledger and EMR agree, and launches what had to wait",
+                archive=args.archive,
+                handler="lambdas.reconciler.handler.handler",
+                environment=environment,
+                statements=_access(place, args),
+                timeout_seconds=TIMEOUT_SECONDS,
+                memory_mb=MEMORY_MB,
+                log_retention_days=args.launching.log_retention_days,
+                log_key_arn=args.launching.control_key.arn,
+            ),
+            opts=child,
+        ).function
+        rule = aws.cloudwatch.EventRule(
+            f"{place.prefix}-reconcile",
+            description="Time to compare the ledger with EMR",
+            schedule_expression=SCHEDULE,
+            opts=child,
+        )
+        permission = aws.lambda_.Permission(
+            f"{place.prefix}-reconciler-from-schedule",
+            function=self.function.name,
+            action="lambda:InvokeFunction",
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=child,
+        )
+        aws.cloudwatch.EventTarget(
+            f"{place.prefix}-reconciler",
+            rule=rule.name,
+            arn=self.function.arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )
+        self.register_outputs({"function": self.function.name})
+
+
+def _environment(both: list[Any]) -> dict[str, str]:
+    launching, tracking = both
+    return LauncherSettings.to_env(launching) | TrackerSettings.to_env(tracking)
+
+
+def _access(place: Place, args: ReconcilerArgs) -> list[iam.Statement]:
+    tracking = track_access(place, args.launching.storage, args.tracker.topic, args.launching.control_key)
+    launching = launch_access(place, args.launching)
+    known = {statement.sid: statement for statement in (*launching, *tracking)}
+    stopping = ["elasticmapreduce:SetTerminationProtection", "elasticmapreduce:TerminateJobFlows"]
+    return [
+        *known.values(),
+        # Allowed on everything, then denied on every cluster but this stack's own: a request without a
+        # resource, as the local cloud makes of these two, meets only the first; every request to AWS both.
+        iam.Statement("StopClusters", stopping, ["*"]),
+        iam.Statement(
+            "StopNoForeignClusters",
+            stopping,
+            [place.arn("elasticmapreduce", "cluster/*")],
+            {
+                "StringNotEquals": {
+                    f"elasticmapreduce:ResourceTag/{LEDGER_TAG}": args.launching.ledger.table.name
+                }
+            },
+            effect=iam.Effect.DENY,
+        ),
+    ]

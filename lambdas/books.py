@@ -1,0 +1,107 @@
+"""Keeping the books of runs: what every Lambda does with the ledger, the status and the topic alike.
+
+Each function may be cut off anywhere and called again, by anybody: what it does is done once, or done again
+with the same effect.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lambdas.contract.admission import Limits, Wait, admit, release
+from lambdas.contract.layout import RunLayout
+from lambdas.contract.plan import Plan
+from lambdas.contract.report import STEPS, StepReport
+from lambdas.contract.run import RunRecord, is_terminal
+from lambdas.contract.status import Status, compose_status, timestamp
+from lambdas.ports import Ledger, Objects
+
+SECONDS_A_MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Books:
+    """``now`` gives Unix seconds."""
+
+    objects: Objects
+    ledger: Ledger
+    now: Callable[[], float]
+
+    def change(
+        self, run_id: str, decide: Callable[[RunRecord], RunRecord]
+    ) -> tuple[RunRecord | None, RunRecord | None]:
+        """Replace a run's record by what ``decide`` makes of it, as often as others come first.
+
+        Returns:
+            The record before and after; the same one where ``decide`` returned it unchanged, and None
+            where the ledger does not know the run.
+        """
+        while (seen := self.ledger.get(run_id)) is not None:
+            after = decide(seen)
+            if after == seen:
+                return seen, seen
+            if written := self.ledger.swap(seen, after):
+                return seen, written
+        return None, None
+
+    def admit(self, record: RunRecord, limits: Limits) -> Wait | None:
+        """Take a slot, budget and a launch token for the run; or why it has to wait."""
+        while True:
+            seen = self.ledger.admissions()
+            after = admit(seen, record.run_id, record.worst_case_eur, self.now(), limits)
+            if isinstance(after, Wait):
+                return after
+            if self.ledger.swap_admissions(seen, after):
+                return None
+
+    def close(self, record: RunRecord, tell: Callable[[Status], None]) -> Status:
+        """Everything that follows from a run's end: status, message (``tell``), slot. Then it is closed.
+
+        Closing comes last, so a run whose closing was cut off stays listed as active and is closed later.
+        """
+        status = self.publish(record)
+        tell(status)
+        # The worst case is the price of the whole of `max_runtime_minutes`; a part of it costs its part.
+        used = record.earlier_seconds / (record.max_runtime_minutes * SECONDS_A_MINUTE)
+        self.release(record.run_id, record.worst_case_eur * used)
+        self.change(record.run_id, lambda seen: dataclasses.replace(seen, closed=True))
+        return status
+
+    def publish(self, record: RunRecord) -> Status:
+        """Write ``status.json`` for the run as it is now.
+
+        Written again if the run moved meanwhile, so that the last of several concurrent writers is right.
+        """
+        keys = RunLayout(record.dataset, record.run_id)
+        plan, current = self.plan(record), None
+        while (latest := self.ledger.get(record.run_id) or record) != current:
+            current = latest
+            status = compose_status(current, plan, self.reports(record), timestamp(self.now()))
+            self.objects.write(keys.status, status.to_json())
+        return status
+
+    def plan(self, record: RunRecord) -> Plan | None:
+        """The run's plan; None where there is none."""
+        body = self.objects.read(RunLayout(record.dataset, record.run_id).plan)
+        return Plan.from_json(body) if body else None
+
+    def reports(self, record: RunRecord) -> list[StepReport]:
+        """What the steps have reported so far."""
+        keys = RunLayout(record.dataset, record.run_id)
+        bodies = (self.objects.read(keys.step_report(step)) for step in STEPS)
+        return [StepReport.from_json(body) for body in bodies if body]
+
+    def release(self, run_id: str, spent_eur: float) -> None:
+        """Free the run's slot; nothing happens when it holds none."""
+        while True:
+            seen = self.ledger.admissions()
+            after = release(seen, run_id, spent_eur)
+            if after == seen or self.ledger.swap_admissions(seen, after):
+                return
+
+
+def needs_closing(record: RunRecord) -> bool:
+    """Whether the run has ended and not all that follows from it is done."""
+    return is_terminal(record.state) and not record.closed

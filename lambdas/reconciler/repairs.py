@@ -1,0 +1,165 @@
+"""What does not agree between the ledger and EMR, and what to do about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lambdas.books import SECONDS_A_MINUTE, needs_closing
+from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal
+from lambdas.launcher.dispatch import cluster_of
+from lambdas.ports import ClusterState, ClusterSummary
+
+CLOSING_SECONDS = 60
+"""How long whoever ended a run may take to close it, before it is taken for dead (the tracker's time-out)."""
+LOST_SECONDS = 600
+"""How long a run's cluster may be missing from EMR's list, which is not always up to date."""
+
+OVERDUE = "MAX_RUNTIME"
+IDLE = "IDLE_CLUSTER"
+LOST = "CLUSTER_LOST"
+
+
+@dataclass(frozen=True)
+class Track:
+    """EMR knows more of this cluster than the ledger: an event was missed, or a launch not recorded."""
+
+    cluster_id: str
+
+
+@dataclass(frozen=True)
+class Requeue:
+    """The claim's lease has ended and there is no cluster: whoever claimed the run died, or was throttled."""
+
+    run_id: str
+    lease_until: float | None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop the run's cluster. ``why`` is None where the record says it already."""
+
+    run_id: str
+    cluster_id: str
+    why: Ending | None = None
+
+
+@dataclass(frozen=True)
+class StopOrphan:
+    """Stop a cluster of this stack that computes no run."""
+
+    cluster_id: str
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """The run cannot go on."""
+
+    run_id: str
+    why: Ending
+
+
+@dataclass(frozen=True)
+class Close:
+    """The run ended, and what follows from that was cut off."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """A slot is held by a run that needs none any more."""
+
+    run_id: str
+
+
+Repair = Track | Requeue | Stop | StopOrphan | GiveUp | Close | Release
+
+
+def repairs(
+    records: Iterable[RunRecord],
+    clusters: Iterable[ClusterSummary],
+    run_of: Mapping[str, str],
+    now: float,
+) -> list[Repair]:
+    """Everything that has to be done now; nothing when all agrees.
+
+    Args:
+        records: the active runs, and those that ``run_of`` names.
+        clusters: every cluster that may be of one of them.
+        run_of: the run of each of this stack's living clusters, by cluster id.
+        now: Unix seconds.
+    """
+    listed = tuple(clusters)
+    by_run = {record.run_id: record for record in records}
+    found: list[Repair] = []
+    for record in by_run.values():
+        if (repair := _of_run(record, cluster_of(record, listed), now)) is not None:
+            found.append(repair)
+    return found + [
+        StopOrphan(cluster.cluster_id)
+        for cluster in listed
+        if cluster.lives
+        and cluster.state is not ClusterState.TERMINATING
+        and cluster.cluster_id in run_of
+        and _is_orphan(cluster, by_run.get(run_of[cluster.cluster_id]))
+    ]
+
+
+def _of_run(record: RunRecord, named: ClusterSummary | None, now: float) -> Repair | None:
+    if is_terminal(record.state):
+        late = needs_closing(record) and now > record.changed_at + CLOSING_SECONDS
+        return Close(record.run_id) if late else None
+    if record.state in ON_CLUSTER:
+        return _of_cluster(record, named, now)
+    if named is not None:
+        return Track(named.cluster_id)
+    if record.state is RunState.CLAIMED and now > (record.lease_until or 0):
+        return Requeue(record.run_id, record.lease_until)
+    return None
+
+
+def _of_cluster(record: RunRecord, cluster: ClusterSummary | None, now: float) -> Repair | None:
+    if cluster is None:
+        return GiveUp(record.run_id, _LOST) if now > record.changed_at + LOST_SECONDS else None
+    if not cluster.lives:
+        return Track(cluster.cluster_id)
+    if cluster.state is ClusterState.TERMINATING:
+        return None
+    if record.stopping is not None:
+        return Stop(record.run_id, cluster.cluster_id)
+    if cluster.state is ClusterState.WAITING:
+        return Stop(record.run_id, cluster.cluster_id, _IDLE)
+    if record.earlier_seconds + cluster.seconds(now) > record.max_runtime_minutes * SECONDS_A_MINUTE:
+        return Stop(record.run_id, cluster.cluster_id, _overdue(record))
+    unheard = cluster.state is ClusterState.RUNNING and record.state is RunState.LAUNCHED
+    return Track(cluster.cluster_id) if unheard else None
+
+
+def _is_orphan(cluster: ClusterSummary, record: RunRecord | None) -> bool:
+    if record is None or is_terminal(record.state) or cluster.name != record.cluster_name:
+        return True
+    return record.cluster_id not in (None, cluster.cluster_id)
+
+
+def _overdue(record: RunRecord) -> Ending:
+    return Ending(
+        OVERDUE,
+        f"The run was stopped after the {record.max_runtime_minutes} minutes that the manifest allows.",
+        "Raise limits.max_runtime_minutes or cluster.workers and upload the manifest again.",
+        FailureKind.USER,
+    )
+
+
+_IDLE = Ending(
+    IDLE,
+    "The cluster had nothing left to do and did not end; it was stopped.",
+    "Read the steps' stderr in the logs; somebody may have protected the cluster against termination.",
+    FailureKind.OURS,
+)
+_LOST = Ending(
+    LOST,
+    "EMR does not know the run's cluster any more.",
+    "Upload the manifest again for a new run; finished parts are not lost.",
+    FailureKind.AWS,
+)

@@ -1,0 +1,111 @@
+"""Every granted action is needed: taken away by itself, the smallest path that should need it fails.
+
+Paths run the real Lambdas and a real bootstrap action on the nodes, with clusters whose steps complete
+at once. What the local AWS never asks for cannot be shown to be needed; it is listed here with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from infra.local.cloud import LocalCloud
+from infra.local.emr import Faults
+from infra.program import BUILD
+
+from .paths import Grant, Paths
+
+INSTANT = Faults(instant_steps=True, starting_seconds=0, bootstrapping_seconds=0)
+
+_KMS_BEHIND_SERVICES = "the local S3, DynamoDB and SNS keep the key's name and never call KMS for a caller"
+_LOGS = "the local Lambda writes a function's log itself, not as its role"
+_PASS_ROLE = "the local EMR cannot tell whose roles are passed (see infra.local.emr.authorization)"
+_NO_MACHINES = "the local EMR starts no machines, so it never acts as its service role"
+NOT_EXERCISED: dict[str, str] = {
+    "launcher UseDataKey kms:Decrypt": _KMS_BEHIND_SERVICES,
+    "launcher UseDataKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
+    "launcher UseLedgerKey kms:Decrypt": _KMS_BEHIND_SERVICES,
+    "launcher TagClusters elasticmapreduce:AddTags": "AWS asks for it at RunJobFlow, the local one does not",
+    "launcher PassServiceRole iam:PassRole": _PASS_ROLE,
+    "launcher PassInstanceRole iam:PassRole": _PASS_ROLE,
+    "launcher WriteOwnLog logs:CreateLogStream": _LOGS,
+    "launcher WriteOwnLog logs:PutLogEvents": _LOGS,
+    "tracker MissReports s3:ListBucket": "who may not list is told 403 of a missing object by AWS, 404 here",
+    "tracker UseDataKey kms:Decrypt": _KMS_BEHIND_SERVICES,
+    "tracker UseDataKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
+    "tracker UseLedgerKey kms:Decrypt": _KMS_BEHIND_SERVICES,
+    "tracker UseTopicKey kms:Decrypt": _KMS_BEHIND_SERVICES,
+    "tracker UseTopicKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
+    "tracker WriteOwnLog logs:CreateLogStream": _LOGS,
+    "tracker WriteOwnLog logs:PutLogEvents": _LOGS,
+    "emr-nodes UseDataKey kms:Decrypt": _KMS_BEHIND_SERVICES,
+    "emr-nodes UseDataKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
+    "emr-service PassInstanceRole iam:PassRole": _NO_MACHINES,
+    "emr-service EncryptDisks kms:CreateGrant": _NO_MACHINES,
+    "emr-service EncryptDisks kms:Decrypt": _NO_MACHINES,
+    "emr-service EncryptDisks kms:DescribeKey": _NO_MACHINES,
+    "emr-service EncryptDisks kms:Encrypt": _NO_MACHINES,
+    "emr-service EncryptDisks kms:GenerateDataKey": _NO_MACHINES,
+    "emr-service EncryptDisks kms:GenerateDataKeyWithoutPlaintext": _NO_MACHINES,
+    "emr-service EncryptDisks kms:ReEncryptFrom": _NO_MACHINES,
+    "emr-service EncryptDisks kms:ReEncryptTo": _NO_MACHINES,
+}
+
+Path = Callable[[Paths], bool]
+NEEDED_BY: dict[str, Path] = {
+    "launcher ReadManifests s3:GetObjectVersion": Paths.launch,
+    "launcher WritePlans s3:PutObject": Paths.reject,
+    "launcher ForgetRejections s3:DeleteObject": Paths.correct,
+    "launcher CountImages s3:ListBucket": Paths.launch,
+    "launcher KeepLedger dynamodb:GetItem": Paths.launch,
+    "launcher KeepLedger dynamodb:PutItem": Paths.launch,
+    "launcher KeepLedger dynamodb:UpdateItem": Paths.launch,
+    "launcher LaunchClusters elasticmapreduce:RunJobFlow": Paths.launch,
+    "launcher FindClusters elasticmapreduce:ListClusters": Paths.adopt,
+    "tracker ReadPlansAndReports s3:GetObject": Paths.track,
+    "tracker WriteStatus s3:PutObject": Paths.track,
+    "tracker KeepLedger dynamodb:GetItem": Paths.track,
+    "tracker KeepLedger dynamodb:UpdateItem": Paths.track,
+    "tracker InspectClusters elasticmapreduce:DescribeCluster": Paths.track,
+    "tracker InspectClusters elasticmapreduce:ListSteps": Paths.track,
+    "tracker TellPeople sns:Publish": Paths.track,
+    "emr-nodes ReadInputsAndOwnOutputs s3:GetObject": Paths.run_on_a_node,
+    "emr-nodes WriteResultsAndLogs s3:PutObject": Paths.run_on_a_node,
+    "emr-nodes ListInputsAndOutputs s3:ListBucket": Paths.run_on_a_node,
+    "emr-nodes UnlockDisks kms:Decrypt": Paths.run_on_a_node,
+    "emr-nodes UnlockDisks kms:GenerateDataKey": Paths.run_on_a_node,
+}
+
+
+@pytest.fixture(scope="module")
+def paths(packaged: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
+    with LocalCloud(tmp_path_factory.mktemp("grants"), build=BUILD, faults=INSTANT) as cloud:
+        paths = Paths(cloud)
+        paths.prepare()
+        yield paths
+
+
+@pytest.mark.parametrize(
+    "path", [Paths.launch, Paths.reject, Paths.correct, Paths.adopt, Paths.track, Paths.run_on_a_node]
+)
+def test_with_every_grant_the_path_works(paths: Paths, path: Path) -> None:
+    assert path(paths)
+
+
+def test_every_grant_has_a_path_that_needs_it_or_a_reason_why_none_can_show_it(paths: Paths) -> None:
+    granted = {str(grant) for grant in paths.grants()}
+    assert granted == NEEDED_BY.keys() | NOT_EXERCISED.keys()
+    assert not NEEDED_BY.keys() & NOT_EXERCISED.keys()
+
+
+@pytest.mark.parametrize("name", NEEDED_BY)
+def test_without_the_grant_the_path_fails(paths: Paths, name: str) -> None:
+    role, sid, action = name.split()
+    with paths.without(Grant(role, sid, action)):
+        assert not NEEDED_BY[name](paths), f"nothing needed {name}"
+
+
+def test_a_grant_that_nothing_needs_is_found_out(paths: Paths) -> None:
+    with paths.without(Grant("launcher", "FindClusters", "elasticmapreduce:ListClusters")):
+        assert paths.launch()

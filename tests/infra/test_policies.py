@@ -1,0 +1,149 @@
+"""The rules hold for the whole program, in every region, and catch what they are there to catch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.config import ConfigInvalid
+from infra.local.provider.monitor import CREATORS
+from infra.policies.resource import Resource
+from infra.policies.rules import PROVIDER, violations
+from lambdas.contract.regions import EU_REGIONS, partition_of
+from tests.infra.conftest import RecordingProvider, preview
+
+EVERYTHING_ON = {
+    "fruits:notificationEmail": "me@example.org",
+    "fruits:imageBuckets": '["my-photos"]',
+    "fruits:dataRetentionDays": "90",
+}
+
+
+def resources_of(declared: RecordingProvider) -> list[Resource]:
+    (region,) = {args.inputs["region"] for args in declared.declared if args.typ == PROVIDER}
+    return [
+        Resource(args.typ, args.name, args.inputs, region if args.provider or args.typ == PROVIDER else None)
+        for args in declared.declared
+        if args.custom
+    ]
+
+
+@pytest.mark.parametrize("region", EU_REGIONS)
+def test_the_whole_program_keeps_every_rule_in_every_allowed_region(build: Path, region: str) -> None:
+    declared = preview(build, **{"aws:region": region, **EVERYTHING_ON})
+    assert [str(violation) for violation in violations(resources_of(declared))] == []
+
+
+def test_both_partitions_are_among_the_allowed_regions() -> None:
+    assert {partition_of(region) for region in EU_REGIONS} == {"aws", "aws-eusc"}
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-2"])
+def test_a_preview_outside_the_eu_declares_nothing(build: Path, region: str) -> None:
+    with pytest.raises(ConfigInvalid, match=region):
+        preview(build, **{"aws:region": region})
+
+
+def test_the_local_cloud_creates_every_type_that_the_program_can_use(build: Path) -> None:
+    declared = preview(build, **EVERYTHING_ON)
+    used = {args.typ for args in declared.declared if args.custom and args.typ != PROVIDER}
+    assert used - CREATORS.keys() == set()
+
+
+def test_the_local_cloud_creates_no_type_that_the_program_does_not_use(build: Path) -> None:
+    declared = preview(build, **EVERYTHING_ON)
+    assert CREATORS.keys() - {args.typ for args in declared.declared} == set()
+
+
+def found(token: str, properties: dict[str, Any], region: str | None = "eu-west-1", name: str = "x") -> str:
+    return "\n".join(map(str, violations([Resource(token, name, properties, region)])))
+
+
+@pytest.mark.parametrize(
+    ("token", "properties", "message"),
+    [
+        ("aws:sns/topic:Topic", {"kmsMasterKeyId": "k", "region": "us-east-1"}, "its own region 'us-east-1'"),
+        ("aws:sns/topic:Topic", {}, "set kmsMasterKeyId"),
+        ("aws:sqs/queue:Queue", {"sqsManagedSseEnabled": True}, "set kmsMasterKeyId"),
+        ("aws:cloudwatch/logGroup:LogGroup", {}, "set kmsKeyId"),
+        ("aws:dynamodb/table:Table", {"serverSideEncryption": {"enabled": True}}, "kmsKeyArn"),
+        ("aws:kms/key:Key", {}, "set enableKeyRotation"),
+        ("aws:ec2/internetGateway:InternetGateway", {}, "opens a way out"),
+        ("aws:ec2/subnet:Subnet", {"mapPublicIpOnLaunch": True}, "public addresses"),
+        ("aws:ec2/subnet:Subnet", {"availabilityZone": "eu-west-2a"}, "zone 'eu-west-2a' is outside"),
+        ("aws:ec2/subnet:Subnet", {}, "tag it for-use-with-amazon-emr-managed-policies=true"),
+        (
+            "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+            {"cidrIpv4": "0.0.0.0/0"},
+            "whole internet",
+        ),
+        (
+            "aws:ec2/securityGroup:SecurityGroup",
+            {"ingress": [{"ipv6CidrBlocks": ["::/0"]}]},
+            "whole internet",
+        ),
+        (
+            "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+            {"blockPublicAcls": True},
+            "become public",
+        ),
+        ("aws:s3/bucket:Bucket", {}, "lacks BucketLifecycleConfiguration"),
+        (PROVIDER, {"region": "eu-west-1", "defaultTags": '{"tags": {"stack": "x"}}'}, "managed-by, project"),
+        (
+            "aws:emr/securityConfiguration:SecurityConfiguration",
+            {"configuration": "{}"},
+            "set EnableInTransitEncryption",
+        ),
+    ],
+)
+def test_what_breaks_a_rule_is_told_with_its_remedy(
+    token: str, properties: dict[str, Any], message: str
+) -> None:
+    assert message in found(token, properties)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ({"Action": "s3:*", "Resource": "arn:aws:s3:::b"}, "list the exact actions"),
+        ({"Action": ["s3:Get*"], "Resource": ["arn:aws:s3:::b"]}, "list the exact actions"),
+        ({"Action": "s3:GetObject", "Resource": "*"}, "name the ARNs"),
+        ({"NotAction": "s3:GetObject", "Resource": "arn:aws:s3:::b"}, "all but a list"),
+        ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::b", "Principal": "*"}, "allows everybody"),
+        ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::b", "Principal": {"AWS": "*"}}, "everybody"),
+        ({"Action": "iam:PassRole", "Resource": "arn:aws:iam::1:role/x"}, "add iam:PassedToService"),
+        ({"Action": "iam:PassRole", "Resource": "arn:aws:iam::1:role/*"}, "passes any role"),
+    ],
+)
+def test_a_policy_that_allows_too_much_is_told_which_statement(
+    statement: dict[str, Any], message: str
+) -> None:
+    document = json.dumps({"Statement": [{"Sid": "Lax", "Effect": "Allow", **statement}]})
+    told = found("aws:iam/rolePolicy:RolePolicy", {"policy": document})
+    assert "statement Lax" in told
+    assert message in told
+
+
+def test_a_denial_may_be_as_wide_as_it_likes() -> None:
+    everything = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    assert not found("aws:s3/bucketPolicy:BucketPolicy", {"policy": json.dumps({"Statement": [everything]})})
+
+
+def test_an_arn_of_the_other_partition_is_found_anywhere() -> None:
+    properties = {"environment": {"variables": {"ROLE": "arn:aws:iam::1:role/x"}}}
+    assert "partition aws" in found("aws:lambda/function:Function", properties, region="eusc-de-east-1")
+
+
+def test_a_resource_without_a_known_region_is_a_violation() -> None:
+    assert "the region is unknown" in found("aws:iam/role:Role", {}, region=None)
+
+
+@given(st.text(max_size=20).filter(lambda text: text not in EU_REGIONS))
+def test_no_region_but_the_allowed_ones_passes_on_provider_or_resource(region: str) -> None:
+    assert "in-the-eu" in found("aws:iam/role:Role", {}, region=region)
+    assert "in-the-eu" in found("aws:iam/role:Role", {"region": region})

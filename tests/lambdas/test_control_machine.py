@@ -1,0 +1,178 @@
+"""Any events in any order: uploads, redeliveries, deletions, crashes, lost news, clocks, concurrent repairs.
+
+The use cases run on fakes, so every decision that they take from records, clusters, time and limits is the
+real one; EMR and the network do what the machine likes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections import Counter
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+
+from lambdas.contract.run import TRANSITIONS, RunState, is_terminal
+from lambdas.launcher.dispatch import DOUBT_SECONDS, LEASE_SECONDS
+from lambdas.launcher.launch import Deletion, Upload
+from lambdas.ports import ClusterState, StepState
+
+from .fakes import throttled
+from .world import World, manifest
+
+CAP = 2
+KEYS = [f"manifests/{name}.json" for name in "abc"]
+ENDS = [
+    ("ALL_STEPS_COMPLETED", {"featurize": StepState.COMPLETED, "pca": StepState.COMPLETED}),
+    ("STEP_FAILURE", {"featurize": StepState.FAILED, "pca": StepState.CANCELLED}),
+    ("INSTANCE_FLEET_TIMEOUT", {"featurize": StepState.CANCELLED, "pca": StepState.CANCELLED}),
+    ("INTERNAL_ERROR", {"featurize": StepState.INTERRUPTED}),
+    ("USER_REQUEST", {}),
+]
+
+
+class ControlPlane(RuleBasedStateMachine):
+    """The control plane at the mercy of everything."""
+
+    uploads = Bundle("uploads")
+    deletions = Bundle("deletions")
+
+    @initialize()
+    def deploy(self) -> None:
+        self.world = World()
+        self.world.configure(max_clusters=str(CAP), max_eur_per_day="5")
+        self.world.clusters.listing_lag_seconds = DOUBT_SECONDS / 2
+        self.versions = 0
+        self.ends: dict[str, RunState] = {}
+
+    @rule(target=uploads, key=st.sampled_from(KEYS), stop=st.booleans())
+    def upload(self, key: str, stop: bool) -> Upload:
+        self.versions += 1
+        document = manifest(when_deleted="stop" if stop else "nothing", notify=True)
+        return self.world.upload(document, f"v{self.versions}", key)
+
+    @rule(target=uploads, keys=st.permutations(KEYS))
+    def rush(self, keys: list[str]) -> MultipleResults[Upload]:
+        uploads = [self.upload(key, stop=False) for key in keys]
+        for upload in uploads:
+            self.deliver(upload)
+        return multiple(*uploads)
+
+    @rule(target=deletions, key=st.sampled_from(KEYS))
+    def delete(self, key: str) -> Deletion:
+        return Deletion(key, None, self.world.sequencer())
+
+    @rule(upload=uploads)
+    def deliver(self, upload: Upload) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            self.world.launch(upload)
+
+    @rule(deletion=deletions)
+    def deliver_deletion(self, deletion: Deletion) -> None:
+        self.world.launcher.delete(deletion)
+
+    @rule(deletion=consumes(deletions))
+    def lose_deletion(self, deletion: Deletion) -> None:
+        pass
+
+    @rule(fault=st.sampled_from([None, None, throttled(), KeyboardInterrupt()]), created=st.booleans())
+    def change_emr(self, fault: Exception | None, created: bool) -> None:
+        self.world.clusters.error = fault
+        self.world.clusters.creates_despite_error = created
+
+    @rule(data=st.data(), end=st.sampled_from(ENDS))
+    def end_cluster(self, data: st.DataObject, end: tuple[str, dict[str, StepState]]) -> None:
+        living = [c.cluster_id for c in self.world.clusters.clusters.values() if c.lives]
+        if living:
+            state = ClusterState.TERMINATED_WITH_ERRORS
+            self.world.clusters.change(data.draw(st.sampled_from(living)), state, *end)
+
+    @rule(data=st.data())
+    def begin_steps(self, data: st.DataObject) -> None:
+        starting = [
+            c.cluster_id for c in self.world.clusters.clusters.values() if c.state is ClusterState.STARTING
+        ]
+        if starting:
+            chosen = data.draw(st.sampled_from(starting))
+            self.world.clusters.change(chosen, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+
+    @rule(data=st.data())
+    def hear_of_a_cluster(self, data: st.DataObject) -> None:
+        if known := sorted(self.world.clusters.clusters):
+            self.world.tracker.track(data.draw(st.sampled_from(known)))
+
+    @rule()
+    def reconcile(self) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            self.world.reconcile()
+
+    @rule(seconds=st.sampled_from([1, 15, LEASE_SECONDS + 1, 900, 3 * 3600]))
+    def wait(self, seconds: float) -> None:
+        self.world.time += seconds
+
+    @invariant()
+    def no_two_clusters_compute_the_same_attempt(self) -> None:
+        names = Counter(request["Name"] for request in self.world.clusters.requests)
+        assert not [name for name, number in names.items() if number > 1]
+
+    @invariant()
+    def the_budget_of_the_day_is_kept(self) -> None:
+        assert self.world.ledger.shared.committed_eur <= 5
+
+    @invariant()
+    def no_more_clusters_live_than_the_cap(self) -> None:
+        assert sum(cluster.lives for cluster in self.world.clusters.clusters.values()) <= CAP
+
+    @invariant()
+    def the_ledger_moves_along_legal_transitions_and_ends_are_final(self) -> None:
+        for record in self.world.ledger.records.values():
+            states = [change.state for change in record.history]
+            assert states[0] is RunState.QUEUED
+            assert states[-1] is record.state
+            assert all(after in TRANSITIONS[before] for before, after in itertools.pairwise(states))
+            if is_terminal(record.state):
+                assert self.ends.setdefault(record.run_id, record.state) is record.state
+            else:
+                assert record.run_id not in self.ends
+
+    @invariant()
+    def every_living_cluster_holds_a_slot(self) -> None:
+        for cluster in self.world.clusters.clusters.values():
+            if cluster.lives:
+                assert cluster.tags["fruits:run_id"] in self.world.ledger.shared.slots
+
+    def teardown(self) -> None:
+        """Whatever happened: when the world is well again, everything ends and nothing is left behind."""
+        if not hasattr(self, "world"):
+            return
+        self.world.clusters.error = None
+        for _ in range(12 * (self.versions + 1)):
+            self.world.time += 3600
+            self.world.reconcile()
+            for cluster in list(self.world.clusters.clusters.values()):
+                if cluster.lives:
+                    self.world.clusters.change(
+                        cluster.cluster_id, ClusterState.TERMINATED_WITH_ERRORS, *ENDS[1]
+                    )
+        records = self.world.ledger.records.values()
+        assert all(is_terminal(record.state) and record.closed for record in records)
+        assert self.world.ledger.shared.slots == {}
+        assert not self.world.reconcile().repaired
+        for record in records:
+            told = [subject for subject, _ in self.world.topic.messages if record.run_id in subject]
+            assert len(told) == 1
+
+
+TestControlPlane = ControlPlane.TestCase
+TestControlPlane.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
