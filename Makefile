@@ -29,7 +29,7 @@ demo: $(READY) ## Upload images and a manifest to a local cloud, watch the run, 
 
 bench: $(READY) ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
 	@$(VENV)/python -m spark.package_model --out build/model $(if $(WEIGHTS),--weights "$(WEIGHTS)",--allow-untrained)
-	@$(VENV)/python -m bench $(if $(DATA),--data "$(DATA)")
+	@$(VENV)/python -m tests.bench $(if $(DATA),--data "$(DATA)")
 
 chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count what must not be
 	@test -f build/model/model.json || $(VENV)/python -m spark.package_model --out build/model --allow-untrained

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.index import peak_mb
 from lambdas.contract.plan import Source
 from spark.errors import StepFailedError
 from spark.index import (
@@ -22,6 +21,7 @@ from spark.index import (
     write_index,
 )
 from spark.storage import open_store
+from tests.bench.index import peak_mb
 from tests.spark.conftest import REPOSITORY, PlanFactory
 
 REFS = st.builds(ImageRef, st.text(min_size=1), st.none() | st.integers(0, 2**40), st.none() | st.text())
@@ -51,7 +51,7 @@ def test_shards_cost_no_more_than_asked_and_could_not_hold_the_next_image(
 
 
 def test_writing_and_reading_an_index_does_not_import_pandas() -> None:
-    code = "import sys; from bench.index import measure; measure(10); sys.exit('pandas' in sys.modules)"
+    code = "import sys; from tests.bench.index import measure; measure(10); sys.exit('pandas' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
 
 

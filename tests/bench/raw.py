@@ -1,6 +1,6 @@
 """The ceiling: bare LiteRT processes that infer decoded arrays and do nothing else.
 
-``python -m bench.raw <model> <seconds>`` prints the images a second of one process.
+``python -m tests.bench.raw <model> <seconds>`` prints the images a second of one process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WARM_UP_IMAGES = 20
 
 def raw_images_per_second(model: Path, seconds: float, processes: int) -> float:
     """What so many processes at once reach together."""
-    command = [sys.executable, "-m", "bench.raw", str(model), str(seconds)]
+    command = [sys.executable, "-m", "tests.bench.raw", str(model), str(seconds)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
     return sum(float(process.communicate()[0]) for process in running)
 

@@ -18,7 +18,7 @@ from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec
 from lambdas.contract.report import StepReport
 from lambdas.launcher.planning import shard_images
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 SLOTS = 2
 _POLL_SECONDS = 0.2
 

@@ -1,6 +1,6 @@
 """Driver memory while an index of synthetic entries is streamed and opened.
 
-``python -m bench.index <entries>`` prints the peak resident memory in MB.
+``python -m tests.bench.index <entries>`` prints the peak resident memory in MB.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHARD_IMAGES = 1024
 
 def peak_mb(entries: int) -> float:
     """Of a process of its own."""
-    command = [sys.executable, "-m", "bench.index", str(entries)]
+    command = [sys.executable, "-m", "tests.bench.index", str(entries)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

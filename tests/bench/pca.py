@@ -1,6 +1,6 @@
 """Our PCA and MLlib's, on the same published features and the same session.
 
-``python -m bench.pca`` prints JSON: seconds of both and the largest difference of an explained variance.
+``python -m tests.bench.pca`` prints JSON: the seconds of both, the largest difference in variance.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.steps import step_environment
+from tests.bench.steps import step_environment
 
 ROWS = 22_688
 """The test images of Fruits-360."""
@@ -37,7 +37,7 @@ class PcaFigures:
 
 def compare() -> PcaFigures:
     """Measure in a process of its own."""
-    command = [sys.executable, "-m", "bench.pca"]
+    command = [sys.executable, "-m", "tests.bench.pca"]
     done = subprocess.run(command, env=step_environment(), check=True, capture_output=True, text=True)
     [line] = [line for line in done.stdout.splitlines() if line.startswith(_HEADER)]
     return PcaFigures(**json.loads(line.removeprefix(_HEADER)))
@@ -86,12 +86,12 @@ def _publish_features(folder: Path) -> Any:
     import numpy as np
     import pyarrow as pa
 
-    from bench.steps import make_plan
     from lambdas.contract.layout import part_name
     from lambdas.contract.plan import FEATURE_DIM, ModelArtifact, Source
     from spark.dataset import Provenance, encode_parquet, publish, read_published, write_part
     from spark.shards import FEATURES_SCHEMA
     from spark.storage import open_store
+    from tests.bench.steps import make_plan
 
     model = ModelArtifact("bench", "", "", "", "", "")
     plan = make_plan(folder, model, Source("file:///"), ROWS)

@@ -1,6 +1,6 @@
 """A read-only S3 endpoint over a local folder that answers each GET after a delay.
 
-``python -m bench.bucket <folder> <delay in ms>`` prints its port and serves until its input is closed.
+``python -m tests.bench.bucket <folder> <delay in ms>`` prints its port and serves until its input is closed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HEADERS = 'ETag: "1"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n'
 @contextmanager
 def serving(folder: Path, delay_ms: int) -> Iterator[dict[str, str]]:
     """Serve ``folder`` as the bucket ``BUCKET``; yields the environment by which clients find it."""
-    command = [sys.executable, "-m", "bench.bucket", str(folder), str(delay_ms)]
+    command = [sys.executable, "-m", "tests.bench.bucket", str(folder), str(delay_ms)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         if server.stdout is None or server.stdin is None:
             raise AssertionError("both are pipes")

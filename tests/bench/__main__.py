@@ -15,13 +15,14 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from bench import index
-from bench.bucket import BUCKET, serving
-from bench.pca import compare
-from bench.pictures import find_pictures, write_pictures
-from bench.projection import Projection, assumptions, project
-from bench.raw import raw_images_per_second
-from bench.steps import (
+from lambdas.contract.plan import ModelArtifact, Plan, Source
+from tests.bench import index
+from tests.bench.bucket import BUCKET, serving
+from tests.bench.pca import compare
+from tests.bench.pictures import find_pictures, write_pictures
+from tests.bench.projection import Projection, assumptions, project
+from tests.bench.raw import raw_images_per_second
+from tests.bench.steps import (
     SLOTS,
     BenchError,
     Measured,
@@ -31,7 +32,6 @@ from bench.steps import (
     run_step,
     shards_done,
 )
-from lambdas.contract.plan import ModelArtifact, Plan, Source
 
 PICTURES = Path("build/bench-pictures")
 RESULT = Path("build/bench.json")
