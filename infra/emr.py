@@ -96,7 +96,6 @@ def pass_role(sid: str, role: pulumi.Input[str], service: str) -> iam.Statement:
 
 
 def _step_access(place: Place, args: ClusterRolesArgs) -> list[iam.Statement]:
-    listed = [f"{prefix}*" for prefix in sorted({*READ, *STEP_OUTPUTS})]
     statements = [
         # Steps read back their own outputs: finished shards are skipped, and pca reads features.
         iam.Statement(
@@ -113,7 +112,7 @@ def _step_access(place: Place, args: ClusterRolesArgs) -> list[iam.Statement]:
             "ListInputsAndOutputs",
             ["s3:ListBucket"],
             [args.bucket_arn],
-            {"StringLike": {"s3:prefix": listed}},
+            iam.only_below(sorted({*READ, *STEP_OUTPUTS})),
         ),
         iam.Statement("UseDataKey", READ_AND_WRITE, [args.data_key_arn], iam.through(place, "s3")),
         iam.Statement("UnlockDisks", READ_AND_WRITE, [args.disk_key_arn]),

@@ -86,10 +86,19 @@ def objects(bucket_arn: pulumi.Input[str], prefixes: Iterable[str]) -> list[pulu
     return [pulumi.Output.concat(bucket_arn, "/", prefix, "*") for prefix in prefixes]
 
 
+def only_below(prefixes: Iterable[str]) -> Condition:
+    """Listing is for these prefixes only.
+
+    "IfExists", because S3 also asks whether the bucket may be listed, without any prefix, to decide if the
+    read of a missing object is answered with 404 or with 403.
+    """
+    return {"StringLikeIfExists": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}}
+
+
 def run_objects(bucket_arn: pulumi.Input[str]) -> list[Statement]:
     """Reading and writing what belongs to runs: plans, reports and status."""
     return [
         Statement("KeepRuns", ["s3:GetObject", "s3:PutObject"], objects(bucket_arn, [RUNS])),
         # Lets S3 say that a report is missing (404); without, it says that access is denied (403).
-        Statement("MissReports", ["s3:ListBucket"], [bucket_arn], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
+        Statement("MissReports", ["s3:ListBucket"], [bucket_arn], only_below([RUNS])),
     ]

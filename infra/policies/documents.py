@@ -35,7 +35,9 @@ def no_wildcards(resource: Resource) -> Iterator[str]:
         if "NotAction" in statement or "NotResource" in statement:
             yield f"statement {sid} allows all but a list; list what it allows"
         everywhere = resource.type != _OWN_RESOURCE and "*" in _as_list(statement.get("Resource", []))
-        limitable = [action for action in actions if action not in WITHOUT_RESOURCE]
+        limitable = [
+            action for action in actions if action not in WITHOUT_RESOURCE | _limited_by_a_deny(resource)
+        ]
         if everywhere and limitable:
             yield f"statement {sid} allows {', '.join(limitable)} on every resource; name the ARNs"
         if resource.type != _ANY_CALLER and "*" in _principals(statement):
@@ -53,13 +55,26 @@ def passes_roles_to_named_services(resource: Resource) -> Iterator[str]:
             yield f"statement {sid} passes any role; name its ARN"
 
 
+def _limited_by_a_deny(resource: Resource) -> set[str]:
+    """Actions that the same policy denies under a condition, such as to all but the stack's own clusters."""
+    return {
+        action
+        for _, statement in _statements(resource)
+        if statement["Effect"] == "Deny" and statement.get("Condition")
+        for action in _as_list(statement.get("Action", []))
+    }
+
+
 def _allowing_statements(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    return ((sid, statement) for sid, statement in _statements(resource) if statement["Effect"] == "Allow")
+
+
+def _statements(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name in DOCUMENTS:
         document = resource.properties.get(name)
         if isinstance(document, str):
             for number, statement in enumerate(json.loads(document)["Statement"]):
-                if statement["Effect"] == "Allow":
-                    yield statement.get("Sid", f"number {number}"), statement
+                yield statement.get("Sid", f"number {number}"), statement
 
 
 def _principals(statement: Mapping[str, Any]) -> list[str]:

@@ -134,6 +134,19 @@ def test_a_denial_may_be_as_wide_as_it_likes() -> None:
     assert not found("aws:s3/bucketPolicy:BucketPolicy", {"policy": json.dumps({"Statement": [everything]})})
 
 
+def test_a_wide_permission_may_be_narrowed_by_a_denial_under_a_condition() -> None:
+    allow = {"Sid": "Stop", "Effect": "Allow", "Action": ["a:Stop"], "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": ["a:Stop"], "Resource": "*"}
+    condition = {"StringNotEquals": {"aws:ResourceTag/stack": "ours"}}
+
+    def told(*statements: dict[str, Any]) -> str:
+        return found("aws:iam/rolePolicy:RolePolicy", {"policy": json.dumps({"Statement": statements})})
+
+    assert "statement Stop allows a:Stop on every resource" in told(allow)
+    assert "statement Stop allows a:Stop on every resource" in told(allow, deny)
+    assert "Stop" not in told(allow, deny | {"Condition": condition})
+
+
 def test_an_arn_of_the_other_partition_is_found_anywhere() -> None:
     properties = {"environment": {"variables": {"ROLE": "arn:aws:iam::1:role/x"}}}
     assert "partition aws" in found("aws:lambda/function:Function", properties, region="eusc-de-east-1")
