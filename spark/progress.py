@@ -17,6 +17,8 @@ from spark.storage import Store, write
 TICK_SECONDS = 2.0
 """Between two writes of the progress object; each costs a request."""
 LINE_EVERY_TICKS = 5
+CANCEL_AGAIN_SECONDS = 0.1
+"""A cancellation reaches only the jobs that run at that moment; the step may be about to start one."""
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +87,8 @@ class StepMonitor:
             if time.monotonic() - self._began > self._plan.max_runtime_minutes * 60:
                 self._expired = True
                 self._cancel()
+                self._stop.wait(CANCEL_AGAIN_SECONDS)
+                continue
             self._publish()
             if tick % LINE_EVERY_TICKS == 0:
                 self._say()
