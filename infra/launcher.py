@@ -52,7 +52,7 @@ class Launcher(pulumi.ComponentResource):
                 description="Turns an uploaded manifest into one transient EMR cluster",
                 archive=args.archive,
                 handler="lambdas.launcher.handler.handler",
-                environment=_settings(args).apply(LauncherSettings.to_env),
+                environment=_settings(place, args).apply(LauncherSettings.to_env),
                 statements=_access(place, args),
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
@@ -88,7 +88,7 @@ class Launcher(pulumi.ComponentResource):
         self.register_outputs({"function": self.function.name})
 
 
-def _settings(args: LauncherArgs) -> pulumi.Output[LauncherSettings]:
+def _settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSettings]:
     artifacts, model = args.artifacts, args.artifacts.model
     return pulumi.Output.all(
         bucket=args.storage.bucket.id,
@@ -99,6 +99,7 @@ def _settings(args: LauncherArgs) -> pulumi.Output[LauncherSettings]:
         lambda known: LauncherSettings(
             data_bucket=known["bucket"],
             ledger_table=known["table"],
+            region=place.region,
             release_label=args.release_label,
             service_role_arn=known["service_role"],
             instance_profile_arn=known["instance_profile"],

@@ -101,7 +101,11 @@ def _access(place: Place, args: TrackerArgs, topic: aws.sns.Topic) -> list[iam.S
         iam.Statement("KeepLedger", ["dynamodb:GetItem", "dynamodb:UpdateItem"], [args.ledger.table.arn]),
         iam.Statement(
             "InspectClusters",
-            ["elasticmapreduce:DescribeCluster", "elasticmapreduce:ListSteps"],
+            [
+                "elasticmapreduce:DescribeCluster",
+                "elasticmapreduce:ListInstances",
+                "elasticmapreduce:ListSteps",
+            ],
             [place.arn("elasticmapreduce", "cluster/*")],
         ),
         iam.Statement("TellPeople", ["sns:Publish"], [topic.arn]),

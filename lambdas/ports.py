@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from lambdas.contract.estimate import InstanceUse
 from lambdas.contract.run import Ending, RunRecord, RunState
 
 
@@ -176,6 +177,10 @@ class Clusters(Protocol):
 
     def describe(self, cluster_id: str) -> ClusterSnapshot:
         """The cluster as it is now."""
+        ...
+
+    def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
+        """Every machine that the cluster had, for as long as it ran (until ``now``, Unix seconds)."""
         ...
 
 

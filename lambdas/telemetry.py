@@ -31,6 +31,10 @@ class Telemetry:
 
     def count(self, metric: str, **dimensions: str) -> None:
         """Count one occurrence under the given dimensions."""
-        with single_metric(metric, MetricUnit.Count, value=1, namespace=METRICS_NAMESPACE) as emitted:
-            for name, value in {"service": self._service, **dimensions}.items():
-                emitted.add_dimension(name, value)
+        self.measure(metric, 1, MetricUnit.Count, **dimensions)
+
+    def measure(self, metric: str, value: float, unit: MetricUnit, **dimensions: str) -> None:
+        """Record one value under the given dimensions."""
+        with single_metric(metric, unit, value=value, namespace=METRICS_NAMESPACE) as emitted:
+            for name, text in {"service": self._service, **dimensions}.items():
+                emitted.add_dimension(name, text)

@@ -10,6 +10,7 @@ from botocore import exceptions
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code, is_temporary
+from lambdas.contract.estimate import InstanceUse
 from lambdas.ports import (
     ClusterSnapshot,
     ClusterState,
@@ -21,7 +22,7 @@ from lambdas.ports import (
 
 if TYPE_CHECKING:
     from mypy_boto3_emr import EMRClient
-    from mypy_boto3_emr.type_defs import StepSummaryTypeDef
+    from mypy_boto3_emr.type_defs import InstanceTypeDef, StepSummaryTypeDef
 
 _ENDED = (ClusterState.TERMINATED, ClusterState.TERMINATED_WITH_ERRORS)
 
@@ -67,6 +68,17 @@ class EmrClusters:
             tags={tag["Key"]: tag["Value"] for tag in cluster.get("Tags", ())},
             steps=tuple(_step(step) for page in pages for step in page["Steps"]),
         )
+
+    def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
+        pages = self._reading.get_paginator("list_instances").paginate(ClusterId=cluster_id)
+        return tuple(_use(instance, now) for page in pages for instance in page["Instances"])
+
+
+def _use(instance: InstanceTypeDef, now: float) -> InstanceUse:
+    timeline = instance["Status"]["Timeline"]
+    ended = timeline["EndDateTime"].timestamp() if "EndDateTime" in timeline else now
+    hours = (ended - timeline["CreationDateTime"].timestamp()) / 3600
+    return InstanceUse(instance["InstanceType"], instance["Market"] == "SPOT", hours)
 
 
 def _step(step: StepSummaryTypeDef) -> StepSnapshot:

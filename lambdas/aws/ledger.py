@@ -15,8 +15,6 @@ from lambdas.contract.run import Ending, RunRecord, RunState, states_before
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-_TIMES = ("claimed_at", "lease_until")
-
 
 class DynamoLedger:
     """Implements :class:`lambdas.ports.Ledger`. The table's hash key is ``run_id``."""
@@ -29,8 +27,9 @@ class DynamoLedger:
         return _record(item) if item else None
 
     def claim(self, record: RunRecord) -> bool:
-        item = {name: value for name, value in dataclasses.asdict(record).items() if value is not None}
-        item |= {name: _number(item[name]) for name in _TIMES}
+        item = {
+            name: _plain(value) for name, value in dataclasses.asdict(record).items() if value is not None
+        }
         try:
             self._table.put_item(Item=item, ConditionExpression=Attr("run_id").not_exists())
         except ClientError as error:
@@ -39,9 +38,9 @@ class DynamoLedger:
 
     def move_lease(self, seen: RunRecord, until: float) -> bool:
         condition = Attr("state").eq(RunState.CLAIMED.value) & Attr("lease_until").eq(
-            _number(seen.lease_until)
+            _plain(seen.lease_until)
         )
-        return self._update(seen.run_id, {"lease_until": _number(until)}, condition)
+        return self._update(seen.run_id, {"lease_until": until}, condition)
 
     def enter(
         self, run_id: str, state: RunState, *, cluster_id: str | None = None, ending: Ending | None = None
@@ -62,7 +61,7 @@ class DynamoLedger:
                 # Placeholders for all: "state" is a reserved word of DynamoDB's expressions.
                 UpdateExpression="SET " + ", ".join(f"#c_{name} = :c_{name}" for name in changes),
                 ExpressionAttributeNames={f"#c_{name}": name for name in changes},
-                ExpressionAttributeValues={f":c_{name}": value for name, value in changes.items()},
+                ExpressionAttributeValues={f":c_{name}": _plain(value) for name, value in changes.items()},
                 ConditionExpression=condition,
             )
         except ClientError as error:
@@ -70,13 +69,15 @@ class DynamoLedger:
         return True
 
 
-def _number(seconds: float) -> Decimal:
-    return Decimal(str(seconds))  # boto3 refuses floats
+def _plain(value: Any) -> Any:
+    return Decimal(str(value)) if isinstance(value, float) else value  # boto3 refuses floats
 
 
 def _record(item: dict[str, Any]) -> RunRecord:
-    times = {name: float(item[name]) for name in _TIMES}
-    return RunRecord(**{**item, **times, "state": RunState(item["state"])})
+    values: dict[str, Any] = {
+        name: float(value) if isinstance(value, Decimal) else value for name, value in item.items()
+    }
+    return RunRecord(**{**values, "state": RunState(item["state"])})
 
 
 def _lost(error: ClientError) -> bool:

@@ -14,14 +14,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from lambdas.contract import fields, prices
+from lambdas.contract.estimate import MAX_COST_EUR, MAX_RUNTIME_MINUTES, MAX_WORKERS, MIN_RUNTIME_MINUTES
 from lambdas.contract.faults import Fault, ManifestError
 from lambdas.contract.jsontext import read_json
 from lambdas.contract.plan import FEATURE_DIM, Engine
 from lambdas.contract.translation import faults_of
 
 DEFAULT_COMPONENTS = 50
-MAX_WORKERS = 50
-MIN_RUNTIME_MINUTES = 10
 
 
 class _Section(BaseModel):
@@ -146,14 +145,14 @@ class Limits(_Section):
     max_runtime_minutes: int = Field(
         default=120,
         ge=MIN_RUNTIME_MINUTES,
-        le=1440,
+        le=MAX_RUNTIME_MINUTES,
         description="The run is stopped after this time.",
         examples=[120],
     )
     max_cost_eur: float = Field(
         default=10.0,
         gt=0,
-        le=10_000,
+        le=MAX_COST_EUR,
         description="The run is refused when it could cost more, by dated list prices (an estimate).",
         examples=[10.0],
     )

@@ -61,6 +61,9 @@ class Ending:
     message: str
     remedy: str | None = None
     kind: str | None = None
+    instance_hours: float | None = None
+    actual_eur: float | None = None
+    """What the cluster used and cost by list prices; None when there was none, or no price is known."""
 
 
 def is_terminal(state: RunState) -> bool:
@@ -108,4 +111,6 @@ class RunRecord:
     kind: str | None = None
     message: str | None = None
     remedy: str | None = None
-    """These four are the :class:`Ending`'s; None until the run has ended."""
+    instance_hours: float | None = None
+    actual_eur: float | None = None
+    """These six are the :class:`Ending`'s; None until the run has ended."""

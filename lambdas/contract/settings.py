@@ -20,6 +20,7 @@ class LauncherSettings:
 
     data_bucket: str
     ledger_table: str
+    region: str
     release_label: str
     """EMR release, such as ``emr-7.12.0``: its Spark is the one in the lock file."""
     service_role_arn: str

@@ -26,7 +26,7 @@ from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, clust
 from lambdas.contract.settings import LauncherSettings
 from lambdas.contract.status import compose_status, timestamp
 from lambdas.launcher.cluster import run_job_flow
-from lambdas.launcher.planning import make_plan
+from lambdas.launcher.planning import cost_fault, make_plan
 from lambdas.launcher.survey import Survey, survey
 from lambdas.ports import Buckets, Clusters, LaunchInDoubtError, LaunchRefusedError, Ledger, Objects
 
@@ -215,7 +215,11 @@ class Launcher:
         def out_of_time() -> bool:
             return self.now() > request.deadline - LAUNCH_RESERVE_SECONDS
 
-        return survey(request.manifest.images, self.settings.data_bucket, self.buckets, out_of_time)
+        counted = survey(request.manifest.images, self.settings.data_bucket, self.buckets, out_of_time)
+        if counted.faults:
+            return counted
+        fault = cost_fault(request.manifest, counted.images_listed, self.settings.region)
+        return dataclasses.replace(counted, faults=(fault,) if fault else ())
 
     def _find_cluster(self, record: RunRecord) -> str | None:
         return self.clusters.find(cluster_name(record.run_id), record.claimed_at - CLOCK_SKEW_SECONDS)

@@ -6,13 +6,15 @@ present state, so events may come late, twice or in any order.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lambdas.contract.estimate import usage
 from lambdas.contract.layout import RunLayout
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import STEPS, StepReport
-from lambdas.contract.run import RUN_TAG, RunRecord, RunState, cluster_name
+from lambdas.contract.run import RUN_TAG, Ending, RunRecord, RunState, cluster_name
 from lambdas.contract.status import Status, compose_status, timestamp
 from lambdas.ports import Clusters, Ledger, Objects, Topic
 from lambdas.tracker import message
@@ -59,10 +61,11 @@ class Tracker:
         decision = decide(cluster, self._reports(keys))
         # The cluster proves a launch, even one that the launcher has not recorded (yet).
         self.ledger.enter(run_id, RunState.LAUNCHED, cluster_id=cluster_id)
-        entered = self.ledger.enter(run_id, decision.state, ending=decision.ending)
         plan = self._plan(keys)
+        ending = decision.ending and self._priced(decision.ending, cluster_id, plan)
+        entered = self.ledger.enter(run_id, decision.state, ending=ending)
         status = self._publish(record, keys, plan)
-        if entered and decision.ending and plan and plan.notify:
+        if entered and ending and plan and plan.notify:
             self.topic.publish(message.subject(status), message.body(status))
         return Tracked(status, decision.state if entered else None)
 
@@ -77,6 +80,13 @@ class Tracker:
             status = compose_status(current, plan, self._reports(keys), timestamp(self.now()))
             self.objects.write(keys.status, status.to_json())
         return status
+
+    def _priced(self, ending: Ending, cluster_id: str, plan: Plan | None) -> Ending:
+        """The ending with what the cluster used; as it is where no region, hence no price, is known."""
+        if plan is None or plan.estimate is None:
+            return ending
+        used = usage(self.clusters.instances(cluster_id, self.now()), plan.estimate.region)
+        return dataclasses.replace(ending, instance_hours=used.instance_hours, actual_eur=used.eur)
 
     def _plan(self, keys: RunLayout) -> Plan | None:
         body = self.objects.read(keys.plan)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from lambdas.contract.estimate import InstanceUse
 from lambdas.contract.run import Ending, RunRecord, RunState, states_before
 from lambdas.ports import (
     BucketDenied,
@@ -127,6 +128,7 @@ class FakeClusters:
         self.error: Exception | None = None
         self.creates_despite_error = False
         self.lookups = 0
+        self.used: tuple[InstanceUse, ...] = ()
         self._lock = threading.Lock()
 
     def launch(self, request: Mapping[str, Any]) -> str:
@@ -146,6 +148,9 @@ class FakeClusters:
 
     def describe(self, cluster_id: str) -> ClusterSnapshot:
         return self.clusters[cluster_id]
+
+    def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
+        return self.used
 
     def change(
         self,
