@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from infra import iam
 from infra.artifacts import ArtifactMissing
+from infra.failures import FailureQueue
 from infra.place import Place
 
 RUNTIME = "python3.11"
@@ -33,6 +34,8 @@ class FunctionArgs:
     timeout_seconds: int
     memory_mb: int
     log_retention_days: int
+    failures: FailureQueue
+    """Gets what failed after all retries."""
 
 
 class Function(pulumi.ComponentResource):
@@ -63,8 +66,12 @@ class Function(pulumi.ComponentResource):
             ["logs:CreateLogStream", "logs:PutLogEvents"],
             [pulumi.Output.concat(log_group.arn, ":*")],
         )
+        keep_failures = iam.Statement("KeepFailures", ["sqs:SendMessage"], [args.failures.queue.arn])
         access = aws.iam.RolePolicy(
-            name, role=role.name, policy=iam.policy([*args.statements, own_log]), opts=child
+            name,
+            role=role.name,
+            policy=iam.policy([*args.statements, own_log, keep_failures]),
+            opts=child,
         )
         self.function = aws.lambda_.Function(
             name,
@@ -88,6 +95,7 @@ class Function(pulumi.ComponentResource):
             function_name=self.function.name,
             maximum_retry_attempts=MAX_RETRIES,
             maximum_event_age_in_seconds=MAX_EVENT_AGE_SECONDS,
+            destination_config={"on_failure": {"destination": args.failures.queue.arn}},
             opts=child,
         )
         self.register_outputs({"function": self.function.name})

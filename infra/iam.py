@@ -58,8 +58,8 @@ def trust(service: str, condition: Condition | None = None) -> pulumi.Output[str
     )
 
 
-def tls_only(bucket_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The JSON of a bucket policy that refuses every request over plain HTTP."""
+def tls_only(actions: str, resources: Sequence[pulumi.Input[str]]) -> pulumi.Output[str]:
+    """The JSON of a resource policy (of a bucket, a queue) that refuses every request over plain HTTP."""
     return pulumi.Output.json_dumps(
         {
             "Version": _VERSION,
@@ -68,8 +68,8 @@ def tls_only(bucket_arn: pulumi.Input[str]) -> pulumi.Output[str]:
                     "Sid": "TlsOnly",
                     "Effect": "Deny",
                     "Principal": "*",
-                    "Action": "s3:*",
-                    "Resource": [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
+                    "Action": actions,
+                    "Resource": list(resources),
                     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
                 }
             ],

@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from infra import iam
 from infra.artifacts import Artifacts
 from infra.emr import NODE_PYTHON, ClusterRoles, pass_role
+from infra.failures import FailureQueue
 from infra.function import Function, FunctionArgs
 from infra.ledger import Ledger
 from infra.place import Place
@@ -37,6 +38,7 @@ class LauncherArgs:
     subnet_ids: Sequence[str]
     image_buckets: Sequence[str]
     log_retention_days: int
+    failures: FailureQueue
 
 
 class Launcher(pulumi.ComponentResource):
@@ -57,6 +59,7 @@ class Launcher(pulumi.ComponentResource):
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
+                failures=args.failures,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         ).function

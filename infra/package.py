@@ -33,6 +33,8 @@ RUNTIME_PACKAGES = ("boto3", "botocore")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold, given to every entry."""
 LAMBDAS = ("launcher", "tracker")
+FOR_PEOPLE = "cli"
+"""Lives beside the Lambdas and is in none of their zips."""
 
 
 class PackageError(RuntimeError):
@@ -61,7 +63,7 @@ def package(repository: Path, build: Path) -> list[Built]:
     dependencies = functools.cache(lambda: _installed(Path(scratch.name), repository))
 
     def function(name: str) -> Built:
-        others = tuple(f"lambdas/{other}/" for other in LAMBDAS if other != name)
+        others = tuple(f"lambdas/{other}/" for other in (*LAMBDAS, FOR_PEOPLE) if other != name)
         code = {path: file for path, file in lambdas.items() if not path.startswith(others)}
         return _once(
             build / f"{name}.zip",

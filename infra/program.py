@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pulumi
@@ -10,12 +11,14 @@ import pulumi_aws as aws
 from infra.artifacts import Artifacts, ArtifactsArgs
 from infra.config import NodePackages, StackConfig
 from infra.emr import ClusterRoles, ClusterRolesArgs
+from infra.failures import FailureAlarms, FailureAlarmsArgs, FailureQueue
 from infra.launcher import Launcher, LauncherArgs
 from infra.ledger import Ledger
 from infra.place import Place
 from infra.storage import Storage, StorageArgs
 from infra.tracker import Tracker, TrackerArgs
 from lambdas.contract.layout import MANIFESTS
+from lambdas.contract.settings import CommandSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = REPOSITORY / "build"
@@ -50,6 +53,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
 
     storage = Storage(place, StorageArgs(config.data_bucket_name, config.keep_data_on_destroy), opts)
     ledger = Ledger(place, opts)
+    failures = FailureQueue(place, opts)
     artifacts = Artifacts(
         place,
         ArtifactsArgs(storage.bucket.id, build, config.node_packages is NodePackages.WHEELHOUSE),
@@ -64,6 +68,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             ledger=ledger,
             notification_email=config.notification_email,
             log_retention_days=config.log_retention_days,
+            failures=failures,
         ),
         opts,
     )
@@ -79,9 +84,12 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             subnet_ids=config.subnet_ids,
             image_buckets=config.image_buckets,
             log_retention_days=config.log_retention_days,
+            failures=failures,
         ),
         opts,
     )
+    functions = {"launcher": launcher.function, "tracker": tracker.function}
+    FailureAlarms(place, FailureAlarmsArgs(failures, functions, tracker.topic), opts)
     bucket = storage.bucket.id
     return {
         "data_bucket": bucket,
@@ -91,4 +99,21 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "tracker_function": tracker.function.name,
         "ledger_table": ledger.table.name,
         "notification_topic": tracker.topic.arn,
+        "failure_queue": failures.queue.url,
+        "shell": _shell(place, bucket, ledger.table.name, failures.queue.url),
     }
+
+
+def _shell(
+    place: Place,
+    bucket: pulumi.Input[str],
+    table: pulumi.Input[str],
+    queue: pulumi.Input[str],
+) -> pulumi.Output[str]:
+    """Lines for a shell to evaluate, after which the commands for people know this stack."""
+    return pulumi.Output.all(data_bucket=bucket, ledger_table=table, failure_queue_url=queue).apply(
+        lambda known: "\n".join(
+            f"export {name}={shlex.quote(value)}"
+            for name, value in CommandSettings(region=place.region, **known).to_env().items()
+        )
+    )

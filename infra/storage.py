@@ -75,7 +75,7 @@ class Storage(pulumi.ComponentResource):
         aws.s3.BucketPolicy(
             name,
             bucket=bucket,
-            policy=iam.tls_only(self.bucket.arn),
+            policy=iam.tls_only("s3:*", [self.bucket.arn, pulumi.Output.concat(self.bucket.arn, "/*")]),
             # Both are bucket policies to S3, which answers concurrent changes with OperationAborted.
             opts=pulumi.ResourceOptions.merge(kept, pulumi.ResourceOptions(depends_on=[public_access])),
         )

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import iam
+from infra.failures import FailureQueue
 from infra.function import Function, FunctionArgs
 from infra.ledger import Ledger
 from infra.place import Place
@@ -31,6 +32,7 @@ class TrackerArgs:
     ledger: Ledger
     notification_email: str | None
     log_retention_days: int
+    failures: FailureQueue
 
 
 class Tracker(pulumi.ComponentResource):
@@ -63,6 +65,7 @@ class Tracker(pulumi.ComponentResource):
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
+                failures=args.failures,
             ),
             opts=child,
         ).function

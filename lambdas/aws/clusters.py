@@ -69,6 +69,11 @@ class EmrClusters:
             steps=tuple(_step(step) for page in pages for step in page["Steps"]),
         )
 
+    def terminate(self, cluster_id: str) -> None:
+        """Begin to end the cluster, protected or not; nothing happens if it has ended."""
+        self._reading.set_termination_protection(JobFlowIds=[cluster_id], TerminationProtected=False)
+        self._reading.terminate_job_flows(JobFlowIds=[cluster_id])
+
     def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
         pages = self._reading.get_paginator("list_instances").paginate(ClusterId=cluster_id)
         return tuple(_use(instance, now) for page in pages for instance in page["Instances"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,12 @@ class DynamoLedger:
     def get(self, run_id: str) -> RunRecord | None:
         item = self._table.get_item(Key={"run_id": run_id}, ConsistentRead=True).get("Item")
         return _record(item) if item else None
+
+    def scan(self) -> Iterator[RunRecord]:
+        """Every record, in no order. Reads the whole table: for people, not for Lambdas."""
+        for page in self._table.meta.client.get_paginator("scan").paginate(TableName=self._table.name):
+            # A resource's client turns DynamoDB's types into Python's, as the resource itself does.
+            yield from map(_record, page["Items"])
 
     def claim(self, record: RunRecord) -> bool:
         item = {

@@ -23,6 +23,7 @@ INFERENCE_SHARE = 0.73
 """Part of an image's time that the network takes at 224x224 (7.7 of 10.5 ms, fast engine). It shrinks with
 the pixels; fetching and decoding do not."""
 FULL_SIZE = 224
+SMALLER_SIZES = (192, 160, 128, 96)
 STARTUP_MINUTES = 8.0
 """From RunJobFlow to the first step: machines, EMR, bootstrap. Assumed; five to ten minutes are usual."""
 STEPS_MINUTES = 2.0
@@ -143,10 +144,12 @@ def _tried(job: Job, budget: Budget) -> Iterator[WayOut | None]:
             for name in prices.INSTANCE_TYPES
         ],
     )
-    for size in (192, 160, 128, 96):
-        if size < job.image_size:
-            smaller = dataclasses.replace(job, image_size=size)
-            yield _fitted(smaller, budget, {"model.image_size": size})
+    sizes = (size for size in SMALLER_SIZES if size < job.image_size)
+    smaller = (
+        _fitted(dataclasses.replace(job, image_size=size), budget, {"model.image_size": size})
+        for size in sizes
+    )
+    yield next(filter(None, smaller), None)
     yield _split(job, budget)
 
 

@@ -165,7 +165,7 @@ def test_emr_events_are_routed_to_the_tracker(stack: Stack) -> None:
 
 def test_a_resource_type_that_the_local_cloud_does_not_know_is_an_error(ministack: MiniStack) -> None:
     def program() -> dict[str, pulumi.Output[str]]:
-        return {"queue": pulumi_aws.sqs.Queue("dead-letters").arn}
+        return {"stream": pulumi_aws.kinesis.Stream("clicks").arn}
 
-    with pytest.raises(UnknownResourceTypeError, match=r"cannot create aws:sqs/queue:Queue.*'dead-letters'"):
+    with pytest.raises(UnknownResourceTypeError, match=r"cannot create aws:kinesis/stream:Stream.*'clicks'"):
         run(LocalProvider(ministack.client, ACCOUNT_ID), stack="local", config=CONFIG, program=program)

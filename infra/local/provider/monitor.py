@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 
-from infra.local.provider import events, functions, identity, objects, tables
+from infra.local.provider import alarms, events, functions, identity, objects, tables
 from infra.local.provider.resource import Aws, Creator
 
 CREATORS: dict[str, Creator] = {
@@ -18,6 +18,7 @@ CREATORS: dict[str, Creator] = {
     **functions.CREATORS,
     **events.CREATORS,
     **tables.CREATORS,
+    **alarms.CREATORS,
 }
 
 
