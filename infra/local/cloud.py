@@ -20,6 +20,7 @@ from pulumi import RunError
 from infra.local import tls
 from infra.local.deploy import deploy
 from infra.local.emr import EmrEndpoint
+from infra.local.emr.faults import Faults
 from infra.local.ministack import ACCOUNT_ID, MiniStack, MiniStackError, client
 from infra.local.provider import LocalProvider
 from infra.local.submit import manifest_for
@@ -42,12 +43,15 @@ class FolderInUseError(RuntimeError):
 class LocalCloud:
     """A whole stack on this machine, on loopback only. Start with :meth:`start` or ``with``."""
 
-    def __init__(self, folder: Path, *, build: Path = BUILD, slots: int = 2) -> None:
+    def __init__(
+        self, folder: Path, *, build: Path = BUILD, slots: int = 2, faults: Faults | None = None
+    ) -> None:
         """
         Args:
             folder: receives logs; made if need be.
             build: what `make package` made.
             slots: Spark task slots of a cluster.
+            faults: what EMR is to let go wrong, and how long its clusters take.
 
         Raises:
             FolderInUseError: another local cloud runs there.
@@ -58,7 +62,11 @@ class LocalCloud:
         files = tls.issue(self.folder / "tls")
         self._ministack = MiniStack(tls=files, folder=self.folder, region=REGION)
         self._emr = EmrEndpoint(
-            tls=files, environment=self._ministack.environment, folder=self.folder / "emr", slots=slots
+            tls=files,
+            environment=self._ministack.environment,
+            folder=self.folder / "emr",
+            slots=slots,
+            faults=faults,
         )
         self._emr_endpoint = {"AWS_ENDPOINT_URL_EMR": self._emr.url}
         self.environment: dict[str, str] = {**self._ministack.environment, **self._emr_endpoint}
