@@ -13,16 +13,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from infra.local.cloud import LocalCloud
 from infra.local.emr.faults import Faults
 from infra.local.submit import manifest_for, upload_manifest
+from infra.local.watch import follow
 from lambdas.contract.layout import IMAGES
-from lambdas.contract.run import cluster_name
-
-if TYPE_CHECKING:
-    from mypy_boto3_emr import EMRClient
 
 UPLOADS = 40
 WARM_UP = 3
@@ -30,7 +26,6 @@ WARM_UP = 3
 DATASET = "bench"
 IMAGES_COUNTED = 100
 TIMEOUT_SECONDS = 60.0
-POLL_SECONDS = 0.05
 INSTANT = Faults(instant_steps=True, starting_seconds=0.0, bootstrapping_seconds=0.0)
 """Clusters that end as soon as they are there: what comes after the launch is not the subject."""
 
@@ -39,7 +34,8 @@ def measure(cloud: LocalCloud, uploads: int = UPLOADS) -> dict[str, float]:
     """Upload manifests one after the other, and summarise the seconds until EMR accepted each cluster.
 
     Raises:
-        TimeoutError: an upload led to no cluster, or the cluster did not end.
+        RuntimeError: an upload led to no cluster.
+        TimeoutError: a run did not end.
     """
     s3 = cloud.client("s3")
     for number in range(IMAGES_COUNTED):
@@ -65,19 +61,13 @@ def _latencies(cloud: LocalCloud, uploads: int) -> Iterator[float]:
     for _ in range(uploads):
         began = time.time()
         run = upload_manifest(s3, cloud.bucket, DATASET, manifest)
+        # To the end of the run, so that its tracker does not compete with the next upload's launcher.
+        *_, last = follow(s3, emr, cloud.bucket, run, TIMEOUT_SECONDS)
+        if last.status is None or last.status["cluster_id"] is None:
+            raise RuntimeError(f"upload {run.key} led to no cluster: {last}")
+        described = emr.describe_cluster(ClusterId=last.status["cluster_id"])
         # By EMR's own clock, which is this machine's: how often we look does not count.
-        yield _ended(emr, cluster_name(run.run_id))["CreationDateTime"].timestamp() - began
-
-
-def _ended(emr: EMRClient, name: str) -> Any:
-    """The timeline of the cluster of that name, once it has ended and is in nobody's way."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        for cluster in emr.list_clusters()["Clusters"]:
-            if cluster["Name"] == name and cluster["Status"]["State"].startswith("TERMINATED"):
-                return cluster["Status"]["Timeline"]
-        time.sleep(POLL_SECONDS)
-    raise TimeoutError(f"cluster {name} had not come and gone after {TIMEOUT_SECONDS:.0f} s")
+        yield described["Cluster"]["Status"]["Timeline"]["CreationDateTime"].timestamp() - began
 
 
 def main() -> int:
