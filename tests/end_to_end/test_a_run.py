@@ -56,6 +56,17 @@ def test_every_image_is_accounted_for(finished: tuple[User, Submitted, Snapshot]
     assert status["quarantine_reasons"] == {"corrupt": 1, "unreadable_format": 1}
 
 
+def test_the_status_says_what_was_expected_and_what_the_cluster_cost(
+    finished: tuple[User, Submitted, Snapshot],
+) -> None:
+    status = finished[2].status
+    assert status is not None
+    assert status["estimated_eur"] > 0
+    # A primary and two workers, billed for a minute at least.
+    assert status["instance_hours"] >= 3 / 60 - 0.001
+    assert 0 < status["actual_eur"] < status["estimated_eur"]
+
+
 def test_plain_pyarrow_reads_all_three_results(fetched: results.Fetched) -> None:
     assert fetched.rows == {layout.FEATURES: 120, layout.PCA: 120, layout.CSV: 120, layout.QUARANTINE: 2}
     run_folder = f"happy/{json.loads((fetched.folder / 'status.json').read_text())['run_id']}/"

@@ -128,7 +128,7 @@ class TestLedger:
 
     def test_entering_states_keeps_what_is_known(self, ledger: Ledger) -> None:
         ledger.claim(RECORD)
-        ending = Ending("STEP_FAILURE", "broken", "mend it", FailureKind.DATA)
+        ending = Ending("STEP_FAILURE", "broken", "mend it", FailureKind.DATA, 1.5, 0.3764)
         assert ledger.enter("fruits-1", RunState.LAUNCHED, cluster_id="j-1")
         assert ledger.enter("fruits-1", RunState.FAILED, ending=ending)
         record = ledger.get("fruits-1")
@@ -136,6 +136,7 @@ class TestLedger:
         assert (record.state, record.cluster_id) == (RunState.FAILED, "j-1")
         assert (record.reason, record.kind) == ("STEP_FAILURE", "data")
         assert (record.message, record.remedy) == ("broken", "mend it")
+        assert (record.instance_hours, record.actual_eur) == (1.5, 0.3764)
 
     def test_illegal_transitions_are_refused(self, ledger: Ledger) -> None:
         assert not ledger.enter("unknown", RunState.LAUNCHED, cluster_id="j-1")
