@@ -28,13 +28,14 @@ STARTUP_MINUTES = 8.0
 """From RunJobFlow to the first step: machines, EMR, bootstrap. Assumed; five to ten minutes are usual."""
 STEPS_MINUTES = 2.0
 """What the two steps need whatever the number of images: starting Spark, PCA, publication. Assumed."""
+RUNTIME_MARGIN = 1.25
+"""A run time that is proposed is this much longer than expected, or the first surprise would end the run."""
 BILLED_HOURS_MIN = 60 / 3600
 """EC2 and EMR bill by the second, and at least a minute. Source: their pricing pages."""
 MIN_RUNTIME_MINUTES = 10
 MAX_RUNTIME_MINUTES = 1440
 MAX_WORKERS = 50
-MAX_COST_EUR = 10_000
-"""These four bound what a manifest may ask for."""
+"""These three bound what a manifest may ask for."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def ways_out(job: Job, budget: Budget) -> list[WayOut]:
 
 
 def _tried(job: Job, budget: Budget) -> Iterator[WayOut | None]:
+    yield _fitted(job, budget, {})
     yield _raised(job, budget)
     if job.engine == "reference":
         yield _fitted(dataclasses.replace(job, engine="fast"), budget, {"engine": "fast"})
@@ -165,7 +167,7 @@ def _fitted(job: Job, budget: Budget, changes: dict[str, object], step: str | No
     ``step`` is what a person does besides changing fields.
     """
     if job.minutes > budget.max_runtime_minutes or is_too_dear(job, budget):
-        minutes = max(MIN_RUNTIME_MINUTES, math.ceil(job.minutes))
+        minutes = max(MIN_RUNTIME_MINUTES, math.ceil(job.minutes * RUNTIME_MARGIN))
         budget = dataclasses.replace(budget, max_runtime_minutes=minutes)
         changes = {**changes, "limits.max_runtime_minutes": minutes}
     if budget.max_runtime_minutes > MAX_RUNTIME_MINUTES or is_too_dear(job, budget):
@@ -176,10 +178,9 @@ def _fitted(job: Job, budget: Budget, changes: dict[str, object], step: str | No
 
 
 def _raised(job: Job, budget: Budget) -> WayOut | None:
-    minutes = max(budget.max_runtime_minutes, math.ceil(job.minutes))
+    enough = job.minutes <= budget.max_runtime_minutes
+    minutes = budget.max_runtime_minutes if enough else math.ceil(job.minutes * RUNTIME_MARGIN)
     euros = math.ceil(max(job.eur, job.worst_case_eur(minutes)) * 100) / 100
-    if euros > MAX_COST_EUR:
-        return None
     changes: dict[str, object] = {"limits.max_cost_eur": euros}
     return _fitted(job, dataclasses.replace(budget, max_cost_eur=euros), changes)
 
@@ -188,8 +189,11 @@ def _split(job: Job, budget: Budget) -> WayOut | None:
     """As many images at once as the budget allows: time is a straight line in their number."""
     fixed = dataclasses.replace(job, images=0)
     affordable = min(math.floor(budget.max_cost_eur / job.worst_case_eur(1)), budget.max_runtime_minutes)
-    images = math.floor(job.images * (affordable - fixed.minutes) / (job.minutes - fixed.minutes))
-    if images < 1:
+    for_images = affordable / RUNTIME_MARGIN - fixed.minutes
+    if not 0 < for_images < job.minutes - fixed.minutes:
+        return None
+    images = math.floor(job.images * for_images / (job.minutes - fixed.minutes))
+    if images == 0:
         return None
     return _fitted(
         dataclasses.replace(job, images=images), budget, {}, f"name at most {images:,} images a manifest"

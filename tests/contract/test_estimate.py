@@ -35,7 +35,7 @@ BUDGET = Budget(max_runtime_minutes=120, max_cost_eur=10.0)
 
 jobs = st.builds(
     Job,
-    images=st.integers(1, 2_000_000),
+    images=st.integers(0, 2_000_000),
     engine=st.sampled_from(["fast", "reference"]),
     image_size=st.sampled_from([96, 128, 160, 192, 224]),
     workers=st.integers(1, 50),
@@ -104,8 +104,8 @@ def test_a_run_that_a_little_money_would_pay_has_two_ways_out_at_least(job: Job,
     budget = Budget(minutes, job.worst_case_eur(15))
     assume(is_too_dear(job, budget))
     assume(minutes >= 15)
-    assume(job.worst_case_eur(max(minutes, job.minutes + 1)) < 10_000)
-    assume(job.minutes <= 1440)
+    assume(job.worst_case_eur(max(minutes, job.minutes * 1.25 + 1)) < 10_000)
+    assume(job.minutes <= 1440 / 1.25)
     assume(job.images > 10_000)
     assert len(ways_out(job, budget)) >= 2
 
