@@ -39,7 +39,8 @@ def connect(environ: Mapping[str, str]) -> Stack:
     except SettingsError as error:
         raise CommandError(
             ExitCode.USAGE,
-            f'{error}\nOn AWS:  eval "$(pulumi stack output shell)"\n'
+            f"this shell does not know the stack: {', '.join(error.missing)} missing.\n"
+            'On AWS:  eval "$(pulumi stack output shell)"\n'
             "In the local cloud (make local):  source .local/cloud/env.sh",
         ) from error
     session = boto3.Session(region_name=settings.region)

@@ -6,12 +6,16 @@ variable that is wrong, so that a broken deployment says so in one line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 
 class SettingsError(ValueError):
-    """The function's environment is incomplete. Deploy again; the stack writes these variables."""
+    """The environment is incomplete; the stack writes these variables. :attr:`missing`: their names."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        self.missing = tuple(missing)
+        super().__init__(f"missing in the environment: {', '.join(missing)}; deploy the stack again")
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def _read(cls: type, environ: Mapping[str, str], optional: set[str]) -> dict[str
     names = [field.name for field in fields(cls)]
     values = {name: environ.get(env_name(name), "") for name in names}
     if missing := [env_name(name) for name in names if not values[name] and name not in optional]:
-        raise SettingsError(f"missing in the environment: {', '.join(missing)}; deploy the stack again")
+        raise SettingsError(missing)
     return values
 
 
