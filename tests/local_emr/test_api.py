@@ -59,7 +59,7 @@ def test_the_machines_of_a_cluster_are_those_of_its_fleets_for_as_long_as_it_liv
     ]
     timeline = instant_emr.cluster(cluster_id)["Status"]["Timeline"]
     lived = (timeline["EndDateTime"] - timeline["CreationDateTime"]).total_seconds() / 3600
-    assert [machine.hours for machine in used] == pytest.approx([lived] * 3)
+    assert [machine.hours for machine in used] == pytest.approx([lived] * 3, abs=1e-6)
 
 
 def test_tags_can_be_added_and_removed(instant_emr: Emr) -> None:
