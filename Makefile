@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .PHONY: help setup demo test test-fast lint local package code model lock clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
-UV := .local/uv/bin/uv
+UV := $(CURDIR)/.local/uv/bin/uv
 VENV := .venv/bin
 READY := .venv/.ready
 # Passed on to `make demo` and `make package`.

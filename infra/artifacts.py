@@ -7,7 +7,6 @@ a cluster that is already running.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import pulumi_aws as aws
 
 from infra.place import Place
 from lambdas.contract.layout import ARTIFACTS
+from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
 HASH_LENGTH = 12
@@ -27,18 +27,6 @@ class ArtifactMissing(pulumi.RunError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is missing; run `make package` first")
-
-
-@dataclass(frozen=True)
-class Model:
-    """``build/model/model.json``, as `python -m spark.package_model` writes it. Hashes are SHA-256 in hex."""
-
-    name: str
-    file: str
-    sha256: str
-    weights: str
-    weights_file: str
-    weights_sha256: str
 
 
 @dataclass(frozen=True)
@@ -101,16 +89,16 @@ class Artifacts(pulumi.ComponentResource):
         return prefix
 
 
-def read_model(folder: Path) -> Model:
+def read_model(folder: Path) -> ModelPackage:
     """What the packaged model is.
 
     Raises:
         ArtifactMissing: it was not packaged.
     """
-    description = folder / "model.json"
+    description = folder / DESCRIPTION
     if not description.is_file():
         raise ArtifactMissing(description)
-    return Model(**json.loads(description.read_text()))
+    return ModelPackage.from_json(description.read_text())
 
 
 def content_key(path: Path) -> str:

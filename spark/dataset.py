@@ -14,6 +14,7 @@ from importlib import metadata
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyspark
 
 from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER
 from lambdas.contract.plan import Plan, dataclass_from_dict
@@ -21,8 +22,8 @@ from spark.errors import StepFailedError
 from spark.storage import Store, exists, read, write
 
 _ENGINE_PACKAGES = {
-    "fast": ("ai-edge-litert", "numpy", "obstore", "pillow", "pyarrow", "pyspark"),
-    "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "pyspark", "tensorflow"),
+    "fast": ("ai-edge-litert", "numpy", "obstore", "pillow", "pyarrow"),
+    "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "tensorflow"),
 }
 
 
@@ -61,7 +62,10 @@ class Provenance:
             weights=plan.model.weights,
             weights_sha256=plan.model.weights_sha256,
             image_size=plan.image_size,
-            versions={package: metadata.version(package) for package in _ENGINE_PACKAGES[plan.engine]},
+            versions={
+                "pyspark": pyspark.__version__,  # on a cluster it comes with Spark, not as a distribution
+                **{package: metadata.version(package) for package in _ENGINE_PACKAGES[plan.engine]},
+            },
         )
 
     def parquet_metadata(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from types import ModuleType
@@ -19,6 +20,8 @@ from spark.index import ensure_index
 from spark.progress import StepMonitor
 from spark.shards import FEATURES_SCHEMA, QUARANTINE_SCHEMA, ShardResult
 from spark.storage import Store
+
+log = logging.getLogger(__name__)
 
 
 def featurize(
@@ -48,6 +51,10 @@ def featurize(
         publish(store, layout.quarantine, QUARANTINE_SCHEMA, quarantine_parts, provenance, reasons)
         require_features(plan, featurized, reasons)
         publish(store, layout.features, FEATURES_SCHEMA, [r.features for r in results], provenance, reasons)
+    log.info(
+        "featurize: %d of %d images featurized, %d quarantined %s",
+        featurized, index.images, sum(reasons.values()), reasons or "",
+    )  # fmt: skip
     return dataclasses.replace(
         report,
         outputs=(layout.features, layout.quarantine),

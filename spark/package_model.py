@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
-import json
 import os
 import sys
 import urllib.request
@@ -21,8 +20,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from lambdas.contract.model_package import DESCRIPTION, ModelPackage
+
 NAME = "mobilenet_v2"
-DESCRIPTION = "model.json"
 IMAGE_SIZE = 224
 """The side at which the network is converted; the converted model is resized to any other at run time."""
 KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
@@ -46,19 +46,6 @@ UNTRAINED_WARNING = """
 
 class WeightsError(Exception):
     """The weights cannot be had or used. The text says which and what to do."""
-
-
-@dataclass(frozen=True)
-class ModelPackage:
-    """``model.json``. ``weights`` is ``imagenet``, the name of the given file, or ``untrained``; hashes are
-    SHA-256 in hex, and the two files lie beside it."""
-
-    name: str
-    file: str
-    sha256: str
-    weights: str
-    weights_file: str
-    weights_sha256: str
 
 
 @dataclass(frozen=True)
@@ -175,7 +162,7 @@ def untrained_weights() -> Weights:
 def read_package(out: Path) -> ModelPackage | None:
     """The package in ``out``; None when there is none, or its files are not those it describes."""
     try:
-        package = ModelPackage(**json.loads((out / DESCRIPTION).read_bytes()))
+        package = ModelPackage.from_json((out / DESCRIPTION).read_bytes())
         hashes = [_sha256((out / name).read_bytes()) for name in (package.file, package.weights_file)]
     except (OSError, ValueError, TypeError):
         return None
@@ -196,7 +183,7 @@ def write_package(out: Path, weights: Weights) -> ModelPackage:
     out.mkdir(parents=True, exist_ok=True)
     (out / package.file).write_bytes(model)
     (out / package.weights_file).write_bytes(weights.data)
-    (out / DESCRIPTION).write_text(json.dumps(dataclasses.asdict(package), indent=2) + "\n")
+    (out / DESCRIPTION).write_text(package.to_json())
     return package
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -28,6 +29,8 @@ from spark.pca_model import PcaModel, feature_matrix
 from spark.progress import StepMonitor
 from spark.storage import Store, open_store, write
 
+log = logging.getLogger(__name__)
+
 SCORES_SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("pca", pa.list_(pa.float32()))])
 """Scores are computed in float64 and kept in float32, as exact as the float32 features they come from."""
 
@@ -47,12 +50,16 @@ def pca(
         scored = _score(spark, plan, features, model, monitor)
     with monitor.phase("publish"):
         outputs = _publish(store, plan, model, scored)
+    kept, notes = float(model.explained_variance_ratio.sum()), _notes(plan, model, features.rows)
+    log.info("pca: %d components keep %.1f %% of the variance", len(model.components), 100 * kept)
+    for note in notes:
+        log.info("pca: %s", note)
     return dataclasses.replace(
         report,
         outputs=outputs,
         pca_components=len(model.components),
-        explained_variance=float(model.explained_variance_ratio.sum()),
-        notes=_notes(plan, model, features.rows),
+        explained_variance=kept,
+        notes=notes,
     )
 
 

@@ -35,7 +35,7 @@ class StepMonitor:
         self._cancel = cancel
         self._began = time.monotonic()
         self._phase = "starting"
-        self._phase_began = self._began
+        self._counting_began = self._began
         self._total = 0
         self._count: Callable[[], tuple[int, int]] = lambda: (0, 0)
         self._expired = False
@@ -65,16 +65,18 @@ class StepMonitor:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Name what is being done, and measure its wall time in seconds."""
-        self._phase, self._phase_began = name, time.monotonic()
+        self._phase = name
+        began = time.monotonic()
         log.info("%s: %s", self._step, name)
         try:
             yield
         finally:
-            self.seconds[name] = round(time.monotonic() - self._phase_began, 3)
+            self.seconds[name] = round(time.monotonic() - began, 3)
 
     def track(self, total: int, count: Callable[[], tuple[int, int]]) -> None:
         """Report images from now on: ``count`` tells how many of ``total`` are done and quarantined."""
         self._total, self._count = total, count
+        self._counting_began = time.monotonic()
 
     def _watch(self) -> None:
         tick = 0
@@ -99,7 +101,7 @@ class StepMonitor:
             images_done=min(done, self._total),
             images_total=self._total,
             images_quarantined=quarantined,
-            images_per_second=round(done / max(now - self._phase_began, 1e-3), 1),
+            images_per_second=round(done / max(now - self._counting_began, 1e-3), 1),
             elapsed_seconds=round(now - self._began, 1),
         )
 

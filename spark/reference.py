@@ -81,7 +81,7 @@ def featurize_shards(
         return pd.DataFrame({"result": [json.dumps(dataclasses.asdict(result))]})
 
     with TemporaryDirectory(prefix="fruits-") as scratch:
-        images = _images(spark, plan, index, Path(scratch)).repartition(PARTITIONS)
+        images = index_with_content(spark, plan, index, Path(scratch)).repartition(PARTITIONS)
         network = pandas_udf(outcomes, OUTCOME)  # type: ignore[call-overload]  # its stubs predate type hints
         computed = images.select("path", "shard", "position", network("content").alias("outcome"))
         # Unqualified, so that a cluster writes to its own file system and a laptop to the scratch folder.
@@ -117,8 +117,14 @@ def fit_pca(spark: SparkSession, plan: Plan, features: DatasetManifest) -> PcaMo
     )
 
 
-def _images(spark: SparkSession, plan: Plan, index: ImageIndex, scratch: Path) -> DataFrame:
-    """The index joined with the files' content, which is null where a file is missing."""
+def index_with_content(spark: SparkSession, plan: Plan, index: ImageIndex, scratch: Path) -> DataFrame:
+    """Path, shard, position and content of every image; content is null where a file is missing.
+
+    Where Spark cannot list the images itself, they are first staged below the local folder ``scratch``.
+
+    Raises:
+        StepFailedError: they would have to be staged on a cluster, whose nodes share no folder.
+    """
     shards = [index.shard(number) for number in range(index.shards)]
     places = [(number, position) for number, shard in enumerate(shards) for position in range(len(shard))]
     images = list(chain.from_iterable(shards))

@@ -7,7 +7,6 @@ Brings up the local cloud, uploads images and a manifest, shows the run live, fe
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from infra.artifacts import read_model
 from infra.local import results
 from infra.local.cloud import LocalCloud
 from infra.local.demo_view import RunView, show_rejection, show_result, warn_untrained
@@ -34,6 +34,7 @@ from lambdas.contract import layout
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_FOLDER = Path(".local/demo")
+CLOUD_FOLDER = DEMO_FOLDER / "cloud"
 BUILD = Path("build")
 SAMPLE_DATASET = "sample-fruits"
 RUN_TIMEOUT_SECONDS = 3600.0
@@ -51,7 +52,8 @@ def main() -> int:
     started = time.monotonic()
     try:
         folder, images = _images(options.data)
-        package(options.weights)
+        with console.status("Packaging the code and the model (the first time takes half a minute)..."):
+            package(options.weights)
         return run_demo(console, folder, images, started)
     except NoImagesError as error:
         console.print(f"[bold red]Cannot start:[/] {error}")
@@ -82,17 +84,20 @@ def package(weights: str | None) -> None:
     subprocess.run([sys.executable, "-m", "infra.package"], check=True, cwd=ROOT)
     chosen = ["--weights", weights] if weights else ["--allow-untrained"]
     command = [sys.executable, "-m", "spark.package_model", "--out", str(BUILD / "model"), *chosen]
-    subprocess.run(command, check=True, cwd=Path.cwd())
+    # TensorFlow chats on standard error as it starts; only a failure makes that worth reading.
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        done.check_returncode()
 
 
 def run_demo(console: Console, folder: Path, images: list[Path], started: float) -> int:
     """Upload, watch, fetch, show. Returns 0 when the run completed, else 1."""
-    model = json.loads((BUILD / "model" / "model.json").read_text())
-    if model["weights"] == "untrained":
+    if read_model(BUILD / "model").weights == "untrained":
         warn_untrained(console)
     dataset = dataset_name(folder)
     with console.status("Starting the local cloud: MiniStack, the Pulumi program, the EMR endpoint..."):
-        cloud = LocalCloud(DEMO_FOLDER / "cloud", build=BUILD)
+        cloud = LocalCloud(CLOUD_FOLDER, build=BUILD)
         cloud.start()
     try:
         console.print(
@@ -121,7 +126,7 @@ def _finish(console: Console, cloud: LocalCloud, last: Snapshot, elapsed: float)
         return 1
     status = last.status or {}
     fetched = results.fetch(cloud.client("s3"), cloud.bucket, DEMO_FOLDER, status)
-    show_result(console, status, fetched, cloud.folder, elapsed)
+    show_result(console, status, fetched, CLOUD_FOLDER, elapsed)
     return 0 if status["state"] == "COMPLETED" else 1
 
 

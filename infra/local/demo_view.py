@@ -64,11 +64,11 @@ class RunView:
 
     def update(self, snapshot: Snapshot) -> None:
         """Show what changed since the last snapshot."""
-        if snapshot.cluster_state:
-            self._say(f"cluster {snapshot.cluster_state}")
         for name, state in snapshot.steps:
             if state != "PENDING":
                 self._say(f"step {name} {state}")
+        if snapshot.cluster_state:
+            self._say(f"cluster {snapshot.cluster_state}")
         if snapshot.progress:
             now = snapshot.progress
             self._bar.update(
@@ -76,7 +76,7 @@ class RunView:
                 description=f"{now.step}: {now.phase}",
                 completed=now.images_done,
                 total=now.images_total or None,
-                rate=f"{now.images_per_second:.0f} images/s" if now.images_per_second else "",
+                rate=f"{now.images_per_second:.0f} images/s" if now.step == "featurize" else "",
             )
 
     def _say(self, line: str) -> None:
@@ -151,8 +151,12 @@ def _figures(status: dict[str, Any], fetched: Fetched, elapsed: float) -> Table:
             "PCA",
             f"{status['pca_components']} components hold {status['explained_variance']:.1%} of the variance",
         )
-    phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in status["seconds"].items())
-    table.add_row("time", f"{elapsed:.0f} s in all ({phases})")
+    steps = ", ".join(
+        f"{phase.removesuffix('.total')} {seconds:.1f} s"
+        for phase, seconds in status["seconds"].items()
+        if phase.endswith(".total")
+    )
+    table.add_row("time", f"{elapsed:.0f} s in all; the steps' own: {steps}")
     return table
 
 

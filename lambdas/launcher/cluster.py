@@ -28,15 +28,7 @@ def run_job_flow(plan: Plan, cluster: Cluster, settings: LauncherSettings) -> di
         "Instances": _instances(cluster, settings),
         "AutoTerminationPolicy": {"IdleTimeout": IDLE_TIMEOUT_SECONDS},
         "BootstrapActions": _bootstrap_actions(plan.root, settings),
-        "Configurations": [
-            {
-                "Classification": "spark-defaults",
-                "Properties": {
-                    "spark.pyspark.python": settings.node_python,
-                    "spark.pyspark.driver.python": settings.node_python,
-                },
-            }
-        ],
+        "Configurations": _configurations(settings),
         "Steps": [_step(name, plan, settings) for name in STEPS],
         "Tags": [
             {"Key": RUN_TAG, "Value": plan.run_id},
@@ -93,6 +85,24 @@ _SPOT = {
 def _instance_types(cluster: Cluster) -> list[dict[str, Any]]:
     # Weight 1: the manifest counts machines, whatever their size.
     return [{"InstanceType": name, "WeightedCapacity": 1} for name in cluster.instance_types]
+
+
+def _configurations(settings: LauncherSettings) -> list[dict[str, Any]]:
+    return [
+        {
+            "Classification": "spark-defaults",
+            "Properties": {
+                "spark.pyspark.python": settings.node_python,
+                "spark.pyspark.driver.python": settings.node_python,
+            },
+        },
+        {
+            # The steps' own object-store client takes its region from the environment.
+            "Classification": "spark-env",
+            "Properties": {},
+            "Configurations": [{"Classification": "export", "Properties": {"AWS_REGION": settings.region}}],
+        },
+    ]
 
 
 def _bootstrap_actions(root: str, settings: LauncherSettings) -> list[dict[str, Any]]:

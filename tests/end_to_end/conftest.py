@@ -16,7 +16,7 @@ from infra.local.submit import Submitted, find_images, manifest_for, upload_imag
 from infra.local.watch import Snapshot, follow
 from lambdas.contract import layout
 
-RUN_TIMEOUT_SECONDS = 240.0
+RUN_TIMEOUT_SECONDS = 600.0
 
 
 @pytest.fixture(scope="session")

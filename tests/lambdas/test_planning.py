@@ -170,3 +170,9 @@ def test_the_cluster_can_be_found_and_managed_by_its_tags() -> None:
         "fruits:dataset": "fruits",
         "for-use-with-amazon-emr-managed-policies": "true",
     }
+
+
+def test_the_steps_are_told_their_region_which_emr_does_not_do() -> None:
+    (environment,) = (c for c in requested()["Configurations"] if c["Classification"] == "spark-env")
+    (export,) = environment["Configurations"]
+    assert export == {"Classification": "export", "Properties": {"AWS_REGION": SETTINGS.region}}

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
 import re
 import subprocess
 import sys
@@ -106,7 +104,7 @@ def untrained(tmp_path: Path) -> ModelPackage:
     package = ModelPackage("mobilenet_v2", "m.tflite", empty, UNTRAINED, "w.h5", empty)
     for name in (package.file, package.weights_file):
         (out / name).write_bytes(b"")
-    (out / "model.json").write_text(json.dumps(dataclasses.asdict(package)))
+    (out / "model.json").write_text(package.to_json())
     return package
 
 

@@ -13,6 +13,7 @@ from lambdas.contract.plan import PcaSpec, Plan, Source
 from lambdas.contract.report import StepReport
 from spark import fast, reference
 from spark.dataset import read_published
+from spark.index import ensure_index
 from spark.pca_model import feature_matrix
 from spark.storage import open_store
 from tests.spark.conftest import PlanFactory, folder_of, run
@@ -22,8 +23,8 @@ pytestmark = [  # PySpark's own
     pytest.mark.filterwarnings("ignore:distutils Version classes are deprecated:DeprecationWarning"),
 ]
 
-LARGEST_DIFFERENCE = 2e-4
-"""Between features of the two engines, which lie in 0..6: float32 sums in another order."""
+LARGEST_DIFFERENCE = 1e-4
+"""Between features of the two engines, which lie in 0..6: float32 sums in another order. Measured: 5e-5."""
 
 Run = tuple[Plan, list[StepReport]]
 
@@ -84,7 +85,11 @@ def test_pca_agrees_with_mllib_on_the_same_features(
 def test_images_that_spark_cannot_list_are_staged(
     spark: SparkSession, make_plan: PlanFactory, mixed_images: Path, tmp_path: Path
 ) -> None:
-    source = Source(f"file://{mixed_images}", keys=("class_0/0.jpg", "odd/sp ace é%20+#.jpg", "gone.jpg"))
+    keys = ("class_0/0.jpg", "gone.jpg", "odd/sp ace é%20+#.jpg", "odd/zero.jpg")
+    source = Source(f"file://{mixed_images}", keys)
     plan = make_plan(tmp_path, mixed_images, engine="reference", sources=(source,))
-    [report] = run(spark, plan, "featurize")
-    assert (report.images_featurized, report.quarantine_reasons) == (2, {"missing": 1})
+    index = ensure_index(open_store(plan.root), plan)
+    rows = reference.index_with_content(spark, plan, index, tmp_path).orderBy("position").collect()
+    assert [row["path"] for row in rows] == [f"file://{mixed_images}/{key}" for key in keys]
+    expected = [(mixed_images / key).read_bytes() if key != "gone.jpg" else None for key in keys]
+    assert [row["content"] for row in rows] == expected
