@@ -100,7 +100,6 @@ def _settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSetting
         instance_profile=args.roles.instance_profile.arn,
     ).apply(
         lambda known: LauncherSettings(
-            region=place.region,
             data_bucket=known["bucket"],
             ledger_table=known["table"],
             region=place.region,

@@ -22,7 +22,6 @@ class SettingsError(ValueError):
 class LauncherSettings:
     """What the launcher needs. Keys are relative to ``data_bucket``; empty means *not used*."""
 
-    region: str
     """Where the stack is, and so its clusters; EMR tells its nodes by no environment variable."""
     data_bucket: str
     ledger_table: str

@@ -182,7 +182,7 @@ def test_events_of_other_clusters_are_left_alone(stack: Stack) -> None:
 
 
 def test_a_broken_deployment_says_which_settings_are_missing() -> None:
-    with pytest.raises(SettingsError, match="FRUITS_LEDGER_TABLE, FRUITS_REGION"):
+    with pytest.raises(SettingsError, match="FRUITS_LEDGER_TABLE, FRUITS_RELEASE_LABEL"):
         LauncherSettings.from_env({"FRUITS_DATA_BUCKET": "data"})
 
 

@@ -20,7 +20,6 @@ KEY = "manifests/fruits.json"
 IMAGES = f"s3://{BUCKET}/images/"
 
 SETTINGS = LauncherSettings(
-    region="eu-west-1",
     data_bucket=BUCKET,
     ledger_table="runs",
     region="eu-west-1",
