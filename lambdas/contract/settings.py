@@ -22,10 +22,10 @@ class SettingsError(ValueError):
 class LauncherSettings:
     """What the launcher needs. Keys are relative to ``data_bucket``; empty means *not used*."""
 
+    region: str
     """Where the stack is, and so its clusters; EMR tells its nodes by no environment variable."""
     data_bucket: str
     ledger_table: str
-    region: str
     release_label: str
     """EMR release, such as ``emr-7.12.0``: its Spark is the one in the lock file."""
     service_role_arn: str

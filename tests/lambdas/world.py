@@ -20,9 +20,9 @@ KEY = "manifests/fruits.json"
 IMAGES = f"s3://{BUCKET}/images/"
 
 SETTINGS = LauncherSettings(
+    region="eu-west-1",
     data_bucket=BUCKET,
     ledger_table="runs",
-    region="eu-west-1",
     release_label="emr-7.12.0",
     service_role_arn="arn:aws:iam::123456789012:role/emr",
     instance_profile_arn="arn:aws:iam::123456789012:instance-profile/nodes",
