@@ -116,7 +116,17 @@ def estimate(job: Job, budget: Budget) -> Estimate:
 
 def is_too_dear(job: Job, budget: Budget) -> bool:
     """Whether the run would probably, or could, cost more than its limit."""
-    return max(job.eur, job.worst_case_eur(budget.max_runtime_minutes)) > budget.max_cost_eur
+    return _limit_needed(job, budget.max_runtime_minutes) > budget.max_cost_eur
+
+
+def _limit_needed(job: Job, runtime_minutes: float) -> float:
+    return max(job.eur, _worst_case_eur(job, runtime_minutes))
+
+
+def _worst_case_eur(job: Job, runtime_minutes: float) -> float:
+    """The launcher's, or the parser's, which knows no region, where that is more: both must accept."""
+    anywhere = prices.worst_case_eur(job.instance_types, job.workers, runtime_minutes)
+    return max(job.worst_case_eur(runtime_minutes), anywhere)
 
 
 def ways_out(job: Job, budget: Budget) -> list[WayOut]:
@@ -180,7 +190,7 @@ def _fitted(job: Job, budget: Budget, changes: dict[str, object], step: str | No
 def _raised(job: Job, budget: Budget) -> WayOut | None:
     enough = job.minutes <= budget.max_runtime_minutes
     minutes = budget.max_runtime_minutes if enough else math.ceil(job.minutes * RUNTIME_MARGIN)
-    euros = math.ceil(max(job.eur, job.worst_case_eur(minutes)) * 100) / 100
+    euros = math.ceil(_limit_needed(job, minutes) * 100) / 100
     changes: dict[str, object] = {"limits.max_cost_eur": euros}
     return _fitted(job, dataclasses.replace(budget, max_cost_eur=euros), changes)
 
@@ -188,7 +198,7 @@ def _raised(job: Job, budget: Budget) -> WayOut | None:
 def _split(job: Job, budget: Budget) -> WayOut | None:
     """As many images at once as the budget allows: time is a straight line in their number."""
     fixed = dataclasses.replace(job, images=0)
-    affordable = min(math.floor(budget.max_cost_eur / job.worst_case_eur(1)), budget.max_runtime_minutes)
+    affordable = min(math.floor(budget.max_cost_eur / _worst_case_eur(job, 1)), budget.max_runtime_minutes)
     for_images = affordable / RUNTIME_MARGIN - fixed.minutes
     if not 0 < for_images < job.minutes - fixed.minutes:
         return None

@@ -78,7 +78,19 @@ def test_a_report_survives_its_way_through_json() -> None:
 
 
 def test_a_status_without_plan_or_reports_claims_nothing() -> None:
-    record = RunRecord("r", "d", RunState.CLAIMED, "bkt", "manifests/a.json", "v1", 0.0, 1.0)
+    record = RunRecord(
+        run_id="r",
+        dataset="d",
+        state=RunState.CLAIMED,
+        manifest_bucket="bkt",
+        manifest_key="manifests/a.json",
+        manifest_version_id="v1",
+        sequencer="00",
+        accepted_at=0.0,
+        max_runtime_minutes=120,
+        worst_case_eur=1.5,
+        stop_when_deleted=False,
+    )
     status = compose_status(record, None, (), timestamp(0))
     assert status.manifest == ManifestRef("bkt", "manifests/a.json", "v1")
     assert (status.images_in, status.weights, status.explained_variance) == (None, None, None)

@@ -86,7 +86,7 @@ def test_the_plan_and_the_first_status_say_what_is_expected(world: World) -> Non
 def test_what_a_cluster_used_is_in_record_status_and_message(world: World) -> None:
     cluster_id = world.launched_cluster(notify=True)
     world.clusters.used = (InstanceUse("m5.xlarge", spot=False, hours=0.5),) * 3
-    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "INTERNAL_ERROR")
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "VALIDATION_ERROR")
     world.tracker.track(cluster_id)
     assert world.record().instance_hours == 1.5
     status = world.status()

@@ -84,14 +84,20 @@ def stack(ministack: MiniStack, emr: EmrEndpoint, monkeypatch: pytest.MonkeyPatc
     iam.create_role(RoleName=unique, AssumeRolePolicyDocument="{}")
     profile = iam.create_instance_profile(InstanceProfileName=unique)["InstanceProfile"]["Arn"]
     iam.add_role_to_instance_profile(InstanceProfileName=unique, RoleName=unique)
-    settings = dataclasses.replace(
-        SETTINGS, data_bucket=bucket, ledger_table=table, instance_profile_arn=profile
-    )
     cloud = ministack.environment | {"AWS_ENDPOINT_URL_EMR": emr.url}
+    clusters = client("emr", cloud)
+    clusters.create_security_configuration(Name=unique, SecurityConfiguration="{}")
+    settings = dataclasses.replace(
+        SETTINGS,
+        data_bucket=bucket,
+        ledger_table=table,
+        instance_profile_arn=profile,
+        security_configuration=unique,
+    )
     environment = cloud | settings.to_env() | TrackerSettings(bucket, table, topic).to_env()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    yield Stack(s3, client("emr", cloud), bucket, profile)
+    yield Stack(s3, clusters, bucket, profile)
     for module in (launcher, tracker, reconciler):
         module._telemetry.cache_clear()
     for cached in (launcher._launcher, tracker._tracker, reconciler._reconciler):
