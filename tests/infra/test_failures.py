@@ -33,6 +33,7 @@ def handler(event, context):
     s3.put_object(Bucket=bucket, Key="runs/stub/seen.json", Body=json.dumps(event))
 """
 WAIT_SECONDS = 30.0
+FUNCTIONS = ("launcher", "tracker", "reconciler")
 
 
 class Stack:
@@ -134,7 +135,7 @@ def test_every_function_keeps_its_failures_in_the_encrypted_queue(build: Path) -
     declared = RecordingProvider()
     deploy(declared, stack="eu", config=CONFIG, build=build)
     queue = declared.one("Queue")
-    assert queue["sqsManagedSseEnabled"] is True
+    assert queue["kmsMasterKeyId"] == "arn:test:kms/key:::fruits-eu-control"
     assert queue["messageRetentionSeconds"] == 14 * 24 * 3600
     (statement,) = json.loads(declared.one("QueuePolicy")["policy"])["Statement"]
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -142,9 +143,11 @@ def test_every_function_keeps_its_failures_in_the_encrypted_queue(build: Path) -
     configured = declared.all_of("FunctionEventInvokeConfig")
     assert len(configured) == len(declared.all_of("Function"))
     assert {config["destinationConfig"]["onFailure"]["destination"] for config in configured} == {arn}
-    for role in ("launcher", "tracker"):
+    for role in FUNCTIONS:
         (keep,) = [s for s in declared.statements(role) if s["Sid"] == "KeepFailures"]
         assert (keep["Action"], keep["Resource"]) == (["sqs:SendMessage"], [arn])
+        (unlock,) = [s for s in declared.statements(role) if s["Sid"] == "UseFailuresKey"]
+        assert unlock["Resource"] == ["arn:test:kms/key:::fruits-eu-control"]
 
 
 def test_people_are_told_of_events_that_wait_and_of_events_that_are_lost(build: Path, stack: Stack) -> None:
@@ -154,10 +157,8 @@ def test_people_are_told_of_events_that_wait_and_of_events_that_are_lost(build: 
     told = {(alarm["metricName"], *alarm["dimensions"].values()) for alarm in alarms}
     assert told == {
         ("ApproximateNumberOfMessagesVisible", "fruits-eu-failures"),
-        ("AsyncEventsDropped", "fruits-eu-launcher"),
-        ("AsyncEventsDropped", "fruits-eu-tracker"),
-        ("DestinationDeliveryFailures", "fruits-eu-launcher"),
-        ("DestinationDeliveryFailures", "fruits-eu-tracker"),
+        *(("AsyncEventsDropped", f"fruits-eu-{name}") for name in FUNCTIONS),
+        *(("DestinationDeliveryFailures", f"fruits-eu-{name}") for name in FUNCTIONS),
     }
     assert {alarm["threshold"] for alarm in alarms} == {0}
     assert all(alarm["alarmActions"] == ["arn:test:sns/topic:::fruits-eu-runs"] for alarm in alarms)
