@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from infra.local import tls
+from infra.local.cloud import LocalCloud
 from infra.local.deploy import deploy
-from infra.local.ministack import ACCOUNT_ID, MiniStack
-from infra.local.provider import LocalProvider
+from infra.local.ministack import ACCOUNT_ID
 from lambdas.cli.main import main
 from tests.infra.conftest import RecordingProvider
 
@@ -27,7 +26,7 @@ from botocore.exceptions import ClientError
 def handler(event, context):
     s3, bucket = boto3.client("s3"), os.environ["FRUITS_DATA_BUCKET"]
     try:
-        s3.get_object(Bucket=bucket, Key="manifests/mended")
+        s3.get_object(Bucket=bucket, Key="runs/stub/mended")
     except ClientError as error:
         raise RuntimeError("the launcher is broken") from error
     s3.put_object(Bucket=bucket, Key="runs/stub/seen.json", Body=json.dumps(event))
@@ -39,13 +38,13 @@ FUNCTIONS = ("launcher", "tracker", "reconciler")
 class Stack:
     """A stack whose launcher fails until somebody mends it."""
 
-    def __init__(self, ministack: MiniStack, outputs: dict[str, str]) -> None:
-        self.outputs = outputs
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.outputs = outputs = cloud.outputs
         self.bucket, self.queue = outputs["data_bucket"], outputs["failure_queue"]
-        self.s3, self.sqs = ministack.client("s3"), ministack.client("sqs")
-        self.cloudwatch = ministack.client("cloudwatch")
+        self.s3, self.sqs = cloud.client("s3"), cloud.client("sqs")
+        self.cloudwatch = cloud.client("cloudwatch")
         exported = dict(line.removeprefix("export ").split("=", 1) for line in outputs["shell"].splitlines())
-        self.environment = {**ministack.environment, **exported}
+        self.environment = {**cloud.environment, **exported}
 
     def waiting(self) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -69,9 +68,8 @@ def stack(build: Path, tmp_path: Path) -> Iterator[Stack]:
         archive.writestr("lambdas/__init__.py", "")
         archive.writestr("lambdas/launcher/__init__.py", "")
         archive.writestr("lambdas/launcher/handler.py", FAILS_UNTIL_MENDED)
-    with MiniStack(tls=tls.issue(tmp_path / "tls"), folder=tmp_path, region="eu-west-1") as ministack:
-        provider = LocalProvider(ministack.client, ACCOUNT_ID)
-        yield Stack(ministack, deploy(provider, stack="local", config=CONFIG, build=broken))
+    with LocalCloud(tmp_path / "cloud", build=broken) as cloud:
+        yield Stack(cloud)
 
 
 def eventually(condition: Callable[[], object]) -> None:
@@ -101,7 +99,7 @@ def test_an_event_that_failed_is_kept_and_reaches_the_mended_function_by_redrive
     assert again == {"function": stack.outputs["launcher_function"], "error": "the launcher is broken"}
     eventually(lambda: stack.waiting() == 1)
 
-    stack.s3.put_object(Bucket=stack.bucket, Key="manifests/mended", Body=b"")
+    stack.s3.put_object(Bucket=stack.bucket, Key="runs/stub/mended", Body=b"")
     assert len(redrive(capsys, stack)["redriven"]) == 1
     eventually(stack.seen)
     event = stack.seen()

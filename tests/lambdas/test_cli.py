@@ -121,7 +121,9 @@ def deployed(
         monkeypatch.setenv(name, value)
     settings = CommandSettings(bucket, table, "eu-west-1", queue).to_env()
     stack = connect(settings)
-    return Deployed(s3, client("emr", aws), bucket, stack.ledger, stack.books.objects, settings, profile, capsys)
+    return Deployed(
+        s3, client("emr", aws), bucket, stack.ledger, stack.books.objects, settings, profile, capsys
+    )
 
 
 @pytest.fixture
