@@ -102,10 +102,12 @@ class PrivateBucket(pulumi.ComponentResource):
 
     def protect(self, statements: Sequence[iam.Statement] = ()) -> aws.s3.BucketPolicy:
         """Write the bucket's policy: TLS only, and what ``statements`` allow or deny beside that."""
+        arn = self.bucket.arn
+        tls_only = iam.tls_only("s3:*", [arn, pulumi.Output.concat(arn, "/*")])
         return aws.s3.BucketPolicy(
             self._name,
             bucket=self.bucket.id,
-            policy=iam.policy([_tls_only(self.bucket.arn), *statements]),
+            policy=iam.policy([tls_only, *statements]),
             # Both are bucket policies to S3, which answers concurrent changes with OperationAborted.
             opts=pulumi.ResourceOptions.merge(
                 self._kept, pulumi.ResourceOptions(depends_on=[self._public_access])
@@ -141,17 +143,6 @@ def _lifecycle(expiry_days: dict[str, int]) -> list[Any]:
         for prefix, days in sorted(expiry_days.items())
     ]
     return [erase, *expire]
-
-
-def _tls_only(bucket_arn: pulumi.Output[str]) -> iam.Statement:
-    return iam.Statement(
-        "TlsOnly",
-        ["s3:*"],
-        [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
-        {"Bool": {"aws:SecureTransport": "false"}},
-        iam.Effect.DENY,
-        iam.ANYBODY,
-    )
 
 
 def only_with_key(bucket_arn: pulumi.Output[str], key_arn: pulumi.Input[str]) -> list[iam.Statement]:

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from infra import iam
 from infra.artifacts import ArtifactMissing
+from infra.failures import FailureQueue
 from infra.place import Place
 
 RUNTIME = "python3.11"
@@ -22,7 +23,7 @@ MAX_EVENT_AGE_SECONDS = 6 * 3600
 
 @dataclass(frozen=True)
 class FunctionArgs:
-    """``statements`` is all that the function may do, apart from writing its own log."""
+    """``statements`` is all that the function may do, apart from writing its own log and keeping failures."""
 
     name: str
     description: str
@@ -34,6 +35,8 @@ class FunctionArgs:
     memory_mb: int
     log_retention_days: int
     log_key_arn: pulumi.Input[str]
+    failures: FailureQueue
+    """Gets what failed after all retries."""
 
 
 class Function(pulumi.ComponentResource):
@@ -69,7 +72,10 @@ class Function(pulumi.ComponentResource):
             [pulumi.Output.concat(log_group.arn, ":*")],
         )
         access = aws.iam.RolePolicy(
-            name, role=role.name, policy=iam.policy([*args.statements, own_log]), opts=child
+            name,
+            role=role.name,
+            policy=iam.policy([*args.statements, own_log, *args.failures.access()]),
+            opts=child,
         )
         self.function = aws.lambda_.Function(
             name,
@@ -93,6 +99,7 @@ class Function(pulumi.ComponentResource):
             function_name=self.function.name,
             maximum_retry_attempts=MAX_RETRIES,
             maximum_event_age_in_seconds=MAX_EVENT_AGE_SECONDS,
+            destination_config={"on_failure": {"destination": args.failures.queue.arn}},
             opts=child,
         )
         self.register_outputs({"function": self.function.name})

@@ -81,6 +81,12 @@ def through(place: Place, service: str) -> Condition:
     return {"StringEquals": {"kms:ViaService": place.service_host(service)}}
 
 
+def tls_only(actions: str, resources: Sequence[pulumi.Input[str]]) -> Statement:
+    """For the policy of a resource (a bucket, a queue): refuse every request over plain HTTP."""
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    return Statement("TlsOnly", [actions], resources, condition, Effect.DENY, ANYBODY)
+
+
 def objects(bucket_arn: pulumi.Input[str], prefixes: Iterable[str]) -> list[pulumi.Output[str]]:
     """ARN patterns of all objects below the prefixes."""
     return [pulumi.Output.concat(bucket_arn, "/", prefix, "*") for prefix in prefixes]

@@ -13,6 +13,7 @@ from infra import iam
 from infra.artifacts import Artifacts
 from infra.cluster_security import ClusterSecurity
 from infra.emr import NODE_PYTHON, ClusterRoles, pass_role
+from infra.failures import FailureQueue
 from infra.function import Function, FunctionArgs
 from infra.keys import READ, READ_AND_WRITE
 from infra.ledger import Ledger
@@ -45,6 +46,7 @@ class LauncherArgs:
     image_buckets: Sequence[str]
     limits: Limits
     log_retention_days: int
+    failures: FailureQueue
 
 
 class Launcher(pulumi.ComponentResource):
@@ -66,6 +68,7 @@ class Launcher(pulumi.ComponentResource):
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
                 log_key_arn=args.control_key.arn,
+                failures=args.failures,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         ).function
@@ -112,9 +115,9 @@ def settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSettings
         data_key=args.storage.key.arn,
     ).apply(
         lambda known: LauncherSettings(
-            region=place.region,
             data_bucket=known["bucket"],
             ledger_table=known["table"],
+            region=place.region,
             release_label=args.release_label,
             service_role_arn=known["service_role"],
             instance_profile_arn=known["instance_profile"],

@@ -41,6 +41,8 @@ LAMBDAS = {
     "reconciler": ("launcher", "tracker", "reconciler"),
 }
 """Each function and the packages it is made of; what is beside these in lambdas/ is in all."""
+FOR_PEOPLE = "cli"
+"""Lives beside the Lambdas and is in none of their zips."""
 
 
 class PackageError(RuntimeError):
@@ -69,7 +71,7 @@ def package(repository: Path, build: Path) -> list[Built]:
     dependencies = functools.cache(lambda: _installed(Path(scratch.name), repository))
 
     def function(name: str) -> Built:
-        others = tuple(f"lambdas/{other}/" for other in LAMBDAS if other not in LAMBDAS[name])
+        others = tuple(f"lambdas/{other}/" for other in (*LAMBDAS, FOR_PEOPLE) if other not in LAMBDAS[name])
         code = {path: file for path, file in lambdas.items() if not path.startswith(others)}
         return _once(
             build / f"{name}.zip",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pulumi
@@ -12,6 +13,7 @@ from infra.audit import AccessLogs, Audit, AuditArgs
 from infra.cluster_security import ClusterSecurity, ClusterSecurityArgs
 from infra.config import NodePackages, StackConfig
 from infra.emr import ClusterRoles, ClusterRolesArgs
+from infra.failures import FailureAlarms, FailureAlarmsArgs, FailureQueue
 from infra.keys import Keys
 from infra.launcher import Launcher, LauncherArgs
 from infra.ledger import Ledger
@@ -21,6 +23,7 @@ from infra.reconciler import Reconciler, ReconcilerArgs
 from infra.storage import Storage, StorageArgs
 from infra.tracker import Tracker, TrackerArgs
 from lambdas.contract.layout import MANIFESTS
+from lambdas.contract.settings import CommandSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = REPOSITORY / "build"
@@ -80,6 +83,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         opts,
     )
     ledger = Ledger(place, keys.control, opts)
+    failures = FailureQueue(place, keys.control, opts)
     network = Network(
         place,
         NetworkArgs(
@@ -123,6 +127,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             notification_email=config.notification_email,
             control_key=keys.control,
             log_retention_days=config.log_retention_days,
+            failures=failures,
         ),
         opts,
     )
@@ -139,9 +144,16 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         image_buckets=config.image_buckets,
         limits=config.limits,
         log_retention_days=config.log_retention_days,
+        failures=failures,
     )
     launcher = Launcher(place, launching, opts)
     reconciler = Reconciler(place, ReconcilerArgs(build / "reconciler.zip", launching, tracker), opts)
+    functions = {
+        "launcher": launcher.function,
+        "tracker": tracker.function,
+        "reconciler": reconciler.function,
+    }
+    FailureAlarms(place, FailureAlarmsArgs(failures, functions, tracker.topic), opts)
     bucket = storage.bucket.id
     return {
         "data_bucket": bucket,
@@ -152,4 +164,21 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "reconciler_function": reconciler.function.name,
         "ledger_table": ledger.table.name,
         "notification_topic": tracker.topic.arn,
+        "failure_queue": failures.queue.url,
+        "shell": _shell(place, bucket, ledger.table.name, failures.queue.url),
     }
+
+
+def _shell(
+    place: Place,
+    bucket: pulumi.Input[str],
+    table: pulumi.Input[str],
+    queue: pulumi.Input[str],
+) -> pulumi.Output[str]:
+    """Lines for a shell to evaluate, after which the commands for people know this stack."""
+    return pulumi.Output.all(data_bucket=bucket, ledger_table=table, failure_queue_url=queue).apply(
+        lambda known: "\n".join(
+            f"export {name}={shlex.quote(value)}"
+            for name, value in CommandSettings(region=place.region, **known).to_env().items()
+        )
+    )

@@ -56,6 +56,7 @@ class Reconciler(pulumi.ComponentResource):
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.launching.log_retention_days,
                 log_key_arn=args.launching.control_key.arn,
+                failures=args.launching.failures,
             ),
             opts=child,
         ).function

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import iam
+from infra.failures import FailureQueue
 from infra.function import Function, FunctionArgs
 from infra.keys import READ, READ_AND_WRITE
 from infra.ledger import Ledger
@@ -38,6 +39,7 @@ class TrackerArgs:
     notification_email: str | None
     control_key: aws.kms.Key
     log_retention_days: int
+    failures: FailureQueue
 
 
 class Tracker(pulumi.ComponentResource):
@@ -74,6 +76,7 @@ class Tracker(pulumi.ComponentResource):
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
                 log_key_arn=args.control_key.arn,
+                failures=args.failures,
             ),
             opts=child,
         ).function
@@ -108,7 +111,11 @@ def track_access(
         *iam.run_objects(storage.bucket.arn),
         iam.Statement(
             "InspectClusters",
-            ["elasticmapreduce:DescribeCluster", "elasticmapreduce:ListSteps"],
+            [
+                "elasticmapreduce:DescribeCluster",
+                "elasticmapreduce:ListInstances",
+                "elasticmapreduce:ListSteps",
+            ],
             [place.arn("elasticmapreduce", "cluster/*")],
         ),
         iam.Statement("TellPeople", ["sns:Publish"], [topic.arn]),

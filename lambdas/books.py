@@ -14,7 +14,7 @@ from lambdas.contract.admission import Limits, Wait, admit, release
 from lambdas.contract.layout import RunLayout
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import STEPS, StepReport
-from lambdas.contract.run import RunRecord, is_terminal
+from lambdas.contract.run import RunRecord, RunState, is_terminal
 from lambdas.contract.status import Status, compose_status, timestamp
 from lambdas.ports import Ledger, Objects
 
@@ -63,9 +63,7 @@ class Books:
         """
         status = self.publish(record)
         tell(status)
-        # The worst case is the price of the whole of `max_runtime_minutes`; a part of it costs its part.
-        used = record.earlier_seconds / (record.max_runtime_minutes * SECONDS_A_MINUTE)
-        self.release(record.run_id, record.worst_case_eur * used)
+        self.release(record.run_id, spent_eur(record))
         self.change(record.run_id, lambda seen: dataclasses.replace(seen, closed=True))
         return status
 
@@ -100,6 +98,13 @@ class Books:
             after = release(seen, run_id, spent_eur)
             if after == seen or self.ledger.swap_admissions(seen, after):
                 return
+
+
+def spent_eur(record: RunRecord) -> float:
+    """Of the worst case that was set aside for the run, what it used: all of it where that is not known."""
+    if not any(change.state is RunState.LAUNCHED for change in record.history):
+        return 0.0
+    return record.worst_case_eur if record.actual_eur is None else record.actual_eur
 
 
 def needs_closing(record: RunRecord) -> bool:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from lambdas.contract.admission import Admissions
+from lambdas.contract.estimate import InstanceUse
 from lambdas.contract.run import RunRecord
 
 
@@ -225,7 +226,11 @@ class Clusters(Protocol):
         ...
 
     def terminate(self, cluster_id: str) -> None:
-        """Begin to end the cluster, whether or not it is protected against that."""
+        """Begin to end the cluster, protected or not; nothing happens if it has ended."""
+        ...
+
+    def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
+        """Every machine that the cluster had, for as long as it ran (until ``now``, Unix seconds)."""
         ...
 
 

@@ -31,14 +31,15 @@ class Telemetry:
 
     def count(self, metric: str, **dimensions: str) -> None:
         """Count one occurrence under the given dimensions."""
-        with single_metric(metric, MetricUnit.Count, value=1, namespace=METRICS_NAMESPACE) as emitted:
-            for name, value in {"service": self._service, **dimensions}.items():
-                emitted.add_dimension(name, value)
+        self.measure(metric, 1, MetricUnit.Count, **dimensions)
+
+    def measure(self, metric: str, value: float, unit: MetricUnit, **dimensions: str) -> None:
+        """Record one value under the given dimensions."""
+        with single_metric(metric, unit, value=value, namespace=METRICS_NAMESPACE) as emitted:
+            for name, text in {"service": self._service, **dimensions}.items():
+                emitted.add_dimension(name, text)
 
     def gauge(self, **values: float) -> None:
         """Give the present value of each metric named."""
         for metric, value in values.items():
-            with single_metric(
-                metric, MetricUnit.NoUnit, value=value, namespace=METRICS_NAMESPACE
-            ) as emitted:
-                emitted.add_dimension(name="service", value=self._service)
+            self.measure(metric, value, MetricUnit.NoUnit)

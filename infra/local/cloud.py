@@ -154,7 +154,8 @@ def write_environment(cloud: LocalCloud) -> Path:
     path = cloud.folder / "env.sh"
     path.touch(mode=0o600)
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(cloud.environment.items())]
-    path.write_text("\n".join(["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN", *lines, ""]))
+    lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN", *lines, cloud.outputs["shell"]]
+    path.write_text("\n".join([*lines, ""]))
     return path
 
 
@@ -181,6 +182,7 @@ In another terminal:
   .venv/bin/aws s3 cp {write_example_manifest(cloud)} {bucket}/{MANIFESTS}
 
 Watch:
+  .venv/bin/fruits runs
   .venv/bin/aws emr list-clusters --endpoint-url "$AWS_ENDPOINT_URL_EMR" \\
       --query 'Clusters[].[Name,Status.State]' --output text
   .venv/bin/aws s3 ls --recursive {bucket}/{RUNS}

@@ -27,17 +27,24 @@ _ANY_CALLER = "aws:ec2/vpcEndpoint:VpcEndpoint"
 
 
 def no_wildcards(resource: Resource) -> Iterator[str]:
-    """Nothing is allowed by a pattern over actions, on every resource, or to everybody."""
-    for sid, statement in _allowing_statements(resource):
+    """Nothing is allowed by a pattern over actions, on every resource, or to everybody.
+
+    What the same policy denies again, on resources that it names, is not allowed on every one.
+    """
+    unlimited = WITHOUT_RESOURCE | {
+        action
+        for _, statement in _statements(resource, "Deny")
+        if "Condition" in statement and "*" not in _as_list(statement["Resource"])
+        for action in _as_list(statement["Action"])
+    }
+    for sid, statement in _statements(resource, "Allow"):
         actions = _as_list(statement.get("Action", []))
         if wild := [action for action in actions if "*" in action]:
             yield f"statement {sid} allows {', '.join(wild)}; list the exact actions"
         if "NotAction" in statement or "NotResource" in statement:
             yield f"statement {sid} allows all but a list; list what it allows"
         everywhere = resource.type != _OWN_RESOURCE and "*" in _as_list(statement.get("Resource", []))
-        limitable = [
-            action for action in actions if action not in WITHOUT_RESOURCE | _limited_by_a_deny(resource)
-        ]
+        limitable = [action for action in actions if action not in unlimited]
         if everywhere and limitable:
             yield f"statement {sid} allows {', '.join(limitable)} on every resource; name the ARNs"
         if resource.type != _ANY_CALLER and "*" in _principals(statement):
@@ -46,7 +53,7 @@ def no_wildcards(resource: Resource) -> Iterator[str]:
 
 def passes_roles_to_named_services(resource: Resource) -> Iterator[str]:
     """Whoever hands on a role hands it to one service, and says which role."""
-    for sid, statement in _allowing_statements(resource):
+    for sid, statement in _statements(resource, "Allow"):
         if "iam:PassRole" not in _as_list(statement.get("Action", [])):
             continue
         if "iam:PassedToService" not in statement.get("Condition", {}).get("StringEquals", {}):
@@ -55,26 +62,13 @@ def passes_roles_to_named_services(resource: Resource) -> Iterator[str]:
             yield f"statement {sid} passes any role; name its ARN"
 
 
-def _limited_by_a_deny(resource: Resource) -> set[str]:
-    """Actions that the same policy denies under a condition, such as to all but the stack's own clusters."""
-    return {
-        action
-        for _, statement in _statements(resource)
-        if statement["Effect"] == "Deny" and statement.get("Condition")
-        for action in _as_list(statement.get("Action", []))
-    }
-
-
-def _allowing_statements(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    return ((sid, statement) for sid, statement in _statements(resource) if statement["Effect"] == "Allow")
-
-
-def _statements(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _statements(resource: Resource, effect: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name in DOCUMENTS:
         document = resource.properties.get(name)
         if isinstance(document, str):
             for number, statement in enumerate(json.loads(document)["Statement"]):
-                yield statement.get("Sid", f"number {number}"), statement
+                if statement["Effect"] == effect:
+                    yield statement.get("Sid", f"number {number}"), statement
 
 
 def _principals(statement: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code, is_temporary
+from lambdas.contract.estimate import InstanceUse
 from lambdas.ports import (
     ClusterSnapshot,
     ClusterState,
@@ -24,7 +25,12 @@ from lambdas.ports import (
 
 if TYPE_CHECKING:
     from mypy_boto3_emr import EMRClient
-    from mypy_boto3_emr.type_defs import ClusterSummaryTypeDef, ClusterTypeDef, StepSummaryTypeDef
+    from mypy_boto3_emr.type_defs import (
+        ClusterSummaryTypeDef,
+        ClusterTypeDef,
+        InstanceTypeDef,
+        StepSummaryTypeDef,
+    )
 
 
 CONNECT_SECONDS = 5
@@ -81,9 +87,20 @@ class EmrClusters:
             steps=tuple(_step(step) for page in pages for step in page["Steps"]),
         )
 
+    def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
+        pages = self._reading.get_paginator("list_instances").paginate(ClusterId=cluster_id)
+        return tuple(_use(instance, now) for page in pages for instance in page["Instances"])
+
     def terminate(self, cluster_id: str) -> None:
         self._reading.set_termination_protection(JobFlowIds=[cluster_id], TerminationProtected=False)
         self._reading.terminate_job_flows(JobFlowIds=[cluster_id])
+
+
+def _use(instance: InstanceTypeDef, now: float) -> InstanceUse:
+    timeline = instance["Status"]["Timeline"]
+    ended = timeline["EndDateTime"].timestamp() if "EndDateTime" in timeline else now
+    hours = (ended - timeline["CreationDateTime"].timestamp()) / 3600
+    return InstanceUse(instance["InstanceType"], instance["Market"] == "SPOT", hours)
 
 
 def _summary(cluster: ClusterSummaryTypeDef | ClusterTypeDef) -> dict[str, Any]:

@@ -7,7 +7,7 @@ listing them costs what they are, however many millions of finished runs the tab
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +53,14 @@ class DynamoLedger:
     def queue(self) -> Iterator[RunRecord]:
         return self._in_state(RunState.QUEUED, Limit=QUEUE_PAGE)
 
+    def scan(self) -> Iterator[RunRecord]:
+        """Every run, in no order. Reads the whole table: for people, not for Lambdas."""
+        return _records(self._table.scan, {"FilterExpression": ~Attr("run_id").begins_with("#")})
+
     def _in_state(self, state: RunState, **options: Any) -> Iterator[RunRecord]:
         is_active = Key("active").eq(state.value)
-        query: dict[str, Any] = {"IndexName": ACTIVE_INDEX, "KeyConditionExpression": is_active, **options}
-        while True:
-            page = self._table.query(**query)
-            yield from map(_record, page["Items"])
-            if "LastEvaluatedKey" not in page:
-                return
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        query = {"IndexName": ACTIVE_INDEX, "KeyConditionExpression": is_active, **options}
+        return _records(self._table.query, query)
 
     def admissions(self) -> Admissions:
         item = self._item(_ADMISSIONS)
@@ -132,6 +131,16 @@ def _numbers(cls: type, item: dict[str, Any]) -> dict[str, Any]:
         name: (int(value) if wanted[name] == "int" else float(value)) if isinstance(value, Decimal) else value
         for name, value in item.items()
     }
+
+
+def _records(read: Callable[..., Any], request: dict[str, Any]) -> Iterator[RunRecord]:
+    """The runs on all pages of what ``read`` answers, fetched page by page."""
+    while True:
+        page = read(**request)
+        yield from map(_record, page["Items"])
+        if "LastEvaluatedKey" not in page:
+            return
+        request = {**request, "ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
 def _record(item: dict[str, Any]) -> RunRecord:

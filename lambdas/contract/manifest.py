@@ -23,14 +23,13 @@ from pydantic import (
 )
 
 from lambdas.contract import fields, prices
+from lambdas.contract.estimate import MAX_RUNTIME_MINUTES, MAX_WORKERS, MIN_RUNTIME_MINUTES
 from lambdas.contract.faults import Fault, ManifestError
 from lambdas.contract.jsontext import read_json
 from lambdas.contract.plan import FEATURE_DIM, Engine
 from lambdas.contract.translation import faults_of
 
 DEFAULT_COMPONENTS = 50
-MAX_WORKERS = 50
-MIN_RUNTIME_MINUTES = 10
 
 
 class _Section(BaseModel):
@@ -176,7 +175,7 @@ class Limits(_Section):
     max_runtime_minutes: int = Field(
         default=120,
         ge=MIN_RUNTIME_MINUTES,
-        le=1440,
+        le=MAX_RUNTIME_MINUTES,
         description="The run is stopped after this time.",
         examples=[120],
     )
@@ -265,16 +264,22 @@ def _cost_faults(manifest: Manifest) -> list[Fault]:
     cost, limit = manifest.worst_case_eur, manifest.limits.max_cost_eur
     if cost <= limit:
         return []
-    cluster = manifest.cluster
+    cluster, hours = manifest.cluster, manifest.limits.max_runtime_minutes / 60
     minutes = int(limit / prices.eur_per_hour(cluster.instance_types, cluster.workers) * 60)
-    shorter = f"limits.max_runtime_minutes to {minutes}, " if minutes >= MIN_RUNTIME_MINUTES else ""
+    node = prices.eur_per_hour(cluster.instance_types, workers=0)
+    workers = int(limit / (node * hours)) - prices.PRIMARY_NODES
+    raised = math.ceil(cost * 100) / 100
+    ways = [
+        f"lower limits.max_runtime_minutes to {minutes}" if minutes >= MIN_RUNTIME_MINUTES else "",
+        f"lower cluster.workers to {workers}" if workers >= 1 else "",
+        f"raise this to {raised:.2f}",
+    ]
     problem = (
         f"is {limit:g}, but {cluster.workers} workers and a primary of {', '.join(cluster.instance_types)} "
         f"for {manifest.limits.max_runtime_minutes} minutes may cost {cost:.2f} EUR "
         f"(an estimate from list prices of {prices.PRICES_AS_OF})"
     )
-    raised = math.ceil(cost * 100) / 100
-    remedy = f"Lower {shorter}cluster.workers or the instance size, or raise this to {raised:.2f}."
+    remedy = f"Either {', or '.join(filter(None, ways))}."
     return [Fault("$.limits.max_cost_eur", problem, remedy)]
 
 

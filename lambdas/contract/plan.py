@@ -13,6 +13,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from lambdas.contract.estimate import Estimate
 from lambdas.contract.layout import RunLayout
 
 PLAN_VERSION = 1
@@ -101,6 +102,8 @@ class Plan:
     notify: bool
     max_runtime_minutes: int
     max_quarantined_fraction: float
+    estimate: Estimate | None = None
+    """For status and message; the steps do not need it."""
 
     @property
     def layout(self) -> RunLayout:

@@ -1,9 +1,8 @@
-"""What a cluster costs at most: an estimate, good for refusing a manifest that could cost too much.
+"""The price table: what the machines of a cluster cost in the EU regions. An estimate, never a bill.
 
 On-demand prices for Linux in USD an hour, as listed on AWS' "EC2 On-Demand Pricing" and "Amazon EMR
-pricing" pages for Frankfurt, the dearest of the large EU regions, rounded up. Spot instances are
-counted at the on-demand price, since a fleet may fall back to it. Disks, requests and traffic are not
-included: for runs of hours they are cents. Prices change: this bounds a cost, it does not predict a bill.
+pricing" pages for Frankfurt, the dearest of the large EU regions, rounded up; ``REGION_FACTORS`` leads from
+there to the other regions. Disks, requests and traffic are not included: for runs of hours they are cents.
 """
 
 from __future__ import annotations
@@ -14,20 +13,36 @@ PRICES_AS_OF = "2025-06"
 EUR_PER_USD = 0.95
 """Assumed, on the safe side of recent rates (0.85 to 0.95)."""
 
+REGION_FACTORS: dict[str, float] = {
+    "eu-west-1": 0.94,
+    "eu-west-3": 0.99,
+    "eu-central-1": 1.0,
+    "eu-north-1": 0.90,
+    "eu-south-1": 0.99,
+    "eu-south-2": 0.94,
+    "eusc-de-east-1": 1.15,
+}
+"""EC2's prices in a region as a part of the table's: the largest ratio among m5, c5 and r5, rounded up. EMR's
+fee is the same everywhere. The Sovereign Cloud's factor is assumed."""
+SPOT_PRICE_SHARE = 0.6
+"""EC2's spot price as a part of its list price. Assumed; in the EU regions 0.3 to 0.6 was usual in 2025."""
+
 PRIMARY_NODES = 1
 
 
 @dataclass(frozen=True)
 class InstanceType:
-    """``usd_per_hour``: EC2's price plus EMR's fee. All are x86-64: the packaged wheels are."""
+    """EC2's price and EMR's fee. All are x86-64: the packaged wheels are."""
 
     vcpus: int
     ec2_usd_per_hour: float
     emr_usd_per_hour: float
 
-    @property
-    def eur_per_hour(self) -> float:
-        return (self.ec2_usd_per_hour + self.emr_usd_per_hour) * EUR_PER_USD
+    def eur_per_hour(self, region: str | None = None, *, spot: bool = False) -> float:
+        """What one machine costs. Without a region, the EC2 price is the table's own."""
+        factor = REGION_FACTORS[region] if region else 1.0
+        share = SPOT_PRICE_SHARE if spot else 1.0
+        return (self.ec2_usd_per_hour * factor * share + self.emr_usd_per_hour) * EUR_PER_USD
 
 
 INSTANCE_TYPES: dict[str, InstanceType] = {
@@ -51,12 +66,21 @@ INSTANCE_TYPES: dict[str, InstanceType] = {
 }
 
 
-def eur_per_hour(instance_types: tuple[str, ...], workers: int) -> float:
-    """The most that the cluster costs an hour: every node at the price of the dearest allowed type."""
-    dearest = max(INSTANCE_TYPES[name].eur_per_hour for name in instance_types)
-    return dearest * (PRIMARY_NODES + workers)
+def eur_per_hour(
+    instance_types: tuple[str, ...], workers: int, region: str | None = None, *, spot: bool = False
+) -> float:
+    """What a cluster costs an hour, with every node of the dearest allowed type.
+
+    ``spot``: the workers'; the primary is always bought on demand.
+    """
+    types = [INSTANCE_TYPES[name] for name in instance_types]
+    primary = max(kind.eur_per_hour(region) for kind in types)
+    worker = max(kind.eur_per_hour(region, spot=spot) for kind in types)
+    return PRIMARY_NODES * primary + workers * worker
 
 
-def worst_case_eur(instance_types: tuple[str, ...], workers: int, runtime_minutes: int) -> float:
-    """The most that a run costs that uses all of its time."""
-    return eur_per_hour(instance_types, workers) * runtime_minutes / 60
+def worst_case_eur(
+    instance_types: tuple[str, ...], workers: int, runtime_minutes: float, region: str | None = None
+) -> float:
+    """The most that a run costs that uses all of its time, bought on demand: a spot fleet may fall back."""
+    return eur_per_hour(instance_types, workers, region) * runtime_minutes / 60

@@ -144,6 +144,10 @@ class RunRecord:
     """Counts clusters: another attempt has a cluster of its own."""
     earlier_seconds: float = 0.0
     """Cluster time that earlier attempts used; it counts against ``max_runtime_minutes``."""
+    instance_hours: float | None = None
+    actual_eur: float | None = None
+    """What the clusters that ended used, and its price by list prices; None while there is none or it is not
+    known."""
     lease_until: float | None = None
     """How long a claim may be presumed alive: before it nobody else touches the run; after it the launch is
     looked up and finished, or undone."""

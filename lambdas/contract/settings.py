@@ -1,4 +1,4 @@
-"""The Lambdas' environment: written by the infrastructure, read by the handlers, defined once.
+"""The environment of Lambdas and commands: written by the infrastructure, read here, defined once.
 
 Values are strings in the environment. ``from_env`` validates everything at once and names each
 variable that is wrong, so that a broken deployment says so in one line.
@@ -6,14 +6,18 @@ variable that is wrong, so that a broken deployment says so in one line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from lambdas.contract.admission import Limits
 
 
 class SettingsError(ValueError):
-    """The function's environment is incomplete. Deploy again; the stack writes these variables."""
+    """The environment is incomplete; the stack writes these variables. :attr:`missing`: their names."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        self.missing = tuple(missing)
+        super().__init__(f"missing in the environment: {', '.join(missing)}; deploy the stack again")
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,23 @@ class TrackerSettings:
         return _write(self)
 
 
+@dataclass(frozen=True)
+class CommandSettings:
+    """What the commands for people need; the stack's output ``shell`` holds these variables."""
+
+    data_bucket: str
+    ledger_table: str
+    region: str
+    failure_queue_url: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> CommandSettings:
+        return cls(**_read(cls, environ, optional=set()))
+
+    def to_env(self) -> dict[str, str]:
+        return _write(self)
+
+
 def env_name(field: str) -> str:
     """``ledger_table`` -> ``FRUITS_LEDGER_TABLE``."""
     return f"FRUITS_{field.upper()}"
@@ -103,9 +124,9 @@ def _read(cls: type, environ: Mapping[str, str], optional: set[str]) -> dict[str
     names = [field.name for field in fields(cls)]
     values = {name: environ.get(env_name(name), "") for name in names}
     if missing := [env_name(name) for name in names if not values[name] and name not in optional]:
-        raise SettingsError(f"missing in the environment: {', '.join(missing)}; deploy the stack again")
+        raise SettingsError(missing)
     return values
 
 
-def _write(settings: LauncherSettings | TrackerSettings) -> dict[str, str]:
+def _write(settings: LauncherSettings | TrackerSettings | CommandSettings) -> dict[str, str]:
     return {env_name(field.name): getattr(settings, field.name) for field in fields(settings)}

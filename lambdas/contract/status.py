@@ -43,6 +43,14 @@ class Status:
     pca_components: int | None
     explained_variance: float | None
     """Fraction of the total variance that the kept components hold, 0-1."""
+    estimated_minutes: float | None
+    estimated_eur: float | None
+    """What the launcher expected, see :mod:`lambdas.contract.estimate`."""
+    instance_hours: float | None
+    actual_eur: float | None
+    """What the cluster used, and its price by the price list: still an estimate of the bill."""
+    prices_as_of: str | None
+    """Year and month of the price list."""
     seconds: dict[str, float]
     """Wall time by phase, named ``<step>.<phase>``."""
     outputs: tuple[str, ...]
@@ -80,6 +88,7 @@ def compose_status(
         )
     }
     bucket = record.manifest_bucket
+    estimate = plan.estimate if plan else None
     return Status(
         run_id=record.run_id,
         dataset=record.dataset,
@@ -95,6 +104,11 @@ def compose_status(
         weights=plan.model.weights if plan else None,
         weights_sha256=plan.model.weights_sha256 if plan else None,
         model_sha256=plan.model.sha256 if plan else None,
+        estimated_minutes=estimate.minutes if estimate else None,
+        estimated_eur=estimate.eur if estimate else None,
+        instance_hours=record.instance_hours,
+        actual_eur=record.actual_eur,
+        prices_as_of=estimate.prices_as_of if estimate else None,
         quarantine_reasons=next((r.quarantine_reasons for r in reports if r.quarantine_reasons), {}),
         seconds={f"{r.step}.{phase}": seconds for r in reports for phase, seconds in r.seconds.items()},
         outputs=tuple(

@@ -46,7 +46,7 @@ def run_job_flow(
     }
 
 
-def cluster_for(cluster: Cluster, attempt: int) -> Cluster:
+def cluster_for(cluster: Cluster, attempt: int, region: str) -> Cluster:
     """The cluster of an attempt: the first is as the manifest says.
 
     Later ones are on-demand, and may also use other types with as many virtual CPUs that cost no more, so
@@ -55,11 +55,11 @@ def cluster_for(cluster: Cluster, attempt: int) -> Cluster:
     if attempt == 1:
         return cluster
     given = [INSTANCE_TYPES[name] for name in cluster.instance_types]
-    dearest, vcpus = max(kind.eur_per_hour for kind in given), min(kind.vcpus for kind in given)
+    dearest, vcpus = max(kind.eur_per_hour(region) for kind in given), min(kind.vcpus for kind in given)
     others = sorted(
         name
         for name, kind in INSTANCE_TYPES.items()
-        if kind.vcpus == vcpus and kind.eur_per_hour <= dearest and name not in cluster.instance_types
+        if kind.vcpus == vcpus and kind.eur_per_hour(region) <= dearest and name not in cluster.instance_types
     )
     types = (*cluster.instance_types, *others)[:MAX_INSTANCE_TYPES]
     return cluster.model_copy(update={"instance_types": types, "market": "on_demand"})

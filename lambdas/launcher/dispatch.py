@@ -110,7 +110,7 @@ class Dispatcher:
         plan = self.books.plan(claimed)
         if body is None or plan is None:
             return self._end(claimed, RunState.CANCELLED, MANIFEST_ERASED, Dispatched.OBSOLETE)
-        cluster = cluster_for(parse_manifest(body).cluster, claimed.attempt)
+        cluster = cluster_for(parse_manifest(body).cluster, claimed.attempt, self.settings.region)
         request = run_job_flow(plan, cluster, self.settings, claimed.attempt)
         if claimed.lease_until is None or self.books.now() > claimed.lease_until - LAUNCH_CALL_SECONDS:
             return Dispatched.IN_DOUBT

@@ -37,7 +37,7 @@ from lambdas.contract.run import (
 from lambdas.contract.settings import LauncherSettings
 from lambdas.contract.status import timestamp
 from lambdas.launcher.dispatch import MANIFEST_DELETED, SUPERSEDED, Dispatched, Dispatcher
-from lambdas.launcher.planning import make_plan
+from lambdas.launcher.planning import cost_fault, estimate_of, make_plan
 from lambdas.launcher.survey import survey
 from lambdas.ports import Buckets, Newest
 
@@ -134,7 +134,8 @@ class Launcher:
         images_listed, faults = self._check(manifest, deadline)
         if faults:
             return self._reject(source, upload.sequencer, faults, manifest.dataset)
-        record = self._record(manifest, source, upload.sequencer)
+        worst_case_eur = estimate_of(manifest, images_listed, self.settings.region).worst_case_eur
+        record = self._record(manifest, source, upload.sequencer, worst_case_eur)
         plan = make_plan(
             manifest,
             run_id=identity,
@@ -186,7 +187,9 @@ class Launcher:
         if after is not None and after != before:
             self.books.publish(after)
 
-    def _record(self, manifest: Manifest, source: ManifestRef, sequencer: str) -> RunRecord:
+    def _record(
+        self, manifest: Manifest, source: ManifestRef, sequencer: str, worst_case_eur: float
+    ) -> RunRecord:
         now = self.books.now()
         return RunRecord(
             run_id=run_id(manifest.dataset, source.bucket, source.key, source.version_id),
@@ -198,7 +201,7 @@ class Launcher:
             sequencer=ordered(sequencer),
             accepted_at=now,
             max_runtime_minutes=manifest.limits.max_runtime_minutes,
-            worst_case_eur=manifest.worst_case_eur,
+            worst_case_eur=worst_case_eur,
             stop_when_deleted=manifest.when_deleted == "stop",
             history=(Change(RunState.QUEUED, now),),
         )
@@ -228,11 +231,15 @@ class Launcher:
         def out_of_time() -> bool:
             return self.books.now() > deadline - LAUNCH_RESERVE_SECONDS
 
-        cap = self.settings.limits.max_eur_per_day
-        if manifest.worst_case_eur > cap:
-            return 0, (_beyond_budget(manifest.worst_case_eur, cap),)
         counted = survey(manifest.images, self.settings.data_bucket, self.buckets, out_of_time)
-        return counted.images_listed, tuple(counted.faults)
+        images, region = counted.images_listed, self.settings.region
+        faults = counted.faults
+        if not faults and (too_dear := cost_fault(manifest, images, region)):
+            faults = (too_dear,)
+        worst_case_eur = estimate_of(manifest, images, region).worst_case_eur
+        if not faults and worst_case_eur > self.settings.limits.max_eur_per_day:
+            faults = (_beyond_budget(worst_case_eur, self.settings.limits.max_eur_per_day),)
+        return images, faults
 
     def _reject(
         self, source: ManifestRef, sequencer: str, faults: tuple[Fault, ...], dataset: str = "unknown"

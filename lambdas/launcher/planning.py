@@ -5,6 +5,16 @@ from __future__ import annotations
 from math import ceil
 
 from lambdas.contract import s3uri
+from lambdas.contract.estimate import (
+    IMAGES_PER_SECOND_PER_VCPU,
+    Budget,
+    Estimate,
+    Job,
+    estimate,
+    is_too_dear,
+    ways_out,
+)
+from lambdas.contract.faults import Fault
 from lambdas.contract.manifest import Cluster, Images, Manifest, Pca, RegexLabel
 from lambdas.contract.plan import (
     PLAN_VERSION,
@@ -15,11 +25,13 @@ from lambdas.contract.plan import (
     Plan,
     Source,
 )
-from lambdas.contract.prices import INSTANCE_TYPES
+from lambdas.contract.prices import INSTANCE_TYPES, PRICES_AS_OF
 from lambdas.contract.settings import LauncherSettings
 
 SHARDS_PER_SLOT = 4
 """Several shards a slot, so that a slow or repeated one does not leave the others idle for long."""
+MAX_WAYS_OUT = 3
+"""More choices than this do not help anybody to choose."""
 MIN_SHARD_IMAGES = 16
 MAX_SHARD_IMAGES = 1024
 """A shard of 1,024 images is some 5 MB of features and, at 100 images/s a slot, ten seconds to repeat."""
@@ -63,7 +75,49 @@ def make_plan(
         notify=manifest.notify,
         max_runtime_minutes=manifest.limits.max_runtime_minutes,
         max_quarantined_fraction=manifest.limits.max_quarantined_fraction,
+        estimate=estimate_of(manifest, images_listed, settings.region),
     )
+
+
+def job_of(manifest: Manifest, images: int, region: str) -> Job:
+    """What the manifest asks for, as far as it costs money."""
+    cluster = manifest.cluster
+    return Job(
+        images=images,
+        engine=manifest.engine,
+        image_size=manifest.model.image_size,
+        workers=cluster.workers,
+        instance_types=cluster.instance_types,
+        spot=cluster.market == "spot",
+        region=region,
+    )
+
+
+def budget_of(manifest: Manifest) -> Budget:
+    """What the manifest allows."""
+    return Budget(manifest.limits.max_runtime_minutes, manifest.limits.max_cost_eur)
+
+
+def estimate_of(manifest: Manifest, images: int, region: str) -> Estimate:
+    """What the run will probably, and may at most, take and cost."""
+    return estimate(job_of(manifest, images, region), budget_of(manifest))
+
+
+def cost_fault(manifest: Manifest, images: int, region: str) -> Fault | None:
+    """Why the run is too dear for its limit, with the ways to get under it; None when it is not."""
+    job, budget = job_of(manifest, images, region), budget_of(manifest)
+    if not is_too_dear(job, budget):
+        return None
+    known = estimate_of(manifest, images, region)
+    problem = (
+        f"is {budget.max_cost_eur:g}, but {images:,} images are estimated to take {known.minutes:,.0f} "
+        f"minutes and {known.eur:.2f} EUR, and may cost {known.worst_case_eur:.2f} EUR in "
+        f"limits.max_runtime_minutes = {budget.max_runtime_minutes} (estimates from list prices of "
+        f"{PRICES_AS_OF} in {region} and {IMAGES_PER_SECOND_PER_VCPU[job.engine]:g} images/s a vCPU)"
+    )
+    choices = "; or ".join(way.advice for way in ways_out(job, budget)[:MAX_WAYS_OUT])
+    remedy = f"Either {choices}." if choices else "Name fewer images a manifest."
+    return Fault("$.limits.max_cost_eur", problem, remedy)
 
 
 def slots(cluster: Cluster) -> int:

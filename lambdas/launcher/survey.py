@@ -15,10 +15,10 @@ from lambdas.contract.manifest import Images
 from lambdas.contract.regions import allowed_regions, region_problem
 from lambdas.ports import BucketDenied, BucketMissing, Buckets
 
-COUNT_LIMIT = 100_000
-"""Counting stops here: shards and slots do not change any more, and listing costs time."""
-PAGES_PER_PREFIX = 200
-"""At most 200,000 objects are looked at below one prefix in search of images."""
+COUNT_LIMIT = 1_000_000
+"""Counting stops here, after some two minutes; an estimate of the cost is a lower bound from there on."""
+PAGES_PER_PREFIX = 1_200
+"""At most 1,200,000 objects are looked at below one prefix in search of images."""
 KEYS_CHECKED = 100
 """Explicit keys whose existence is checked; what is missing among the rest is quarantined by the run."""
 

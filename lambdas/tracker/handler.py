@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import boto3
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -16,6 +17,7 @@ from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
 from lambdas.books import Books
+from lambdas.contract.run import is_terminal
 from lambdas.contract.settings import TrackerSettings
 from lambdas.telemetry import Telemetry
 from lambdas.tracker.track import Ignored, Tracker
@@ -39,6 +41,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str | No
     if tracked.entered:
         engine = status.engine or "unknown"
         telemetry.count("Runs", dataset=status.dataset, engine=engine, state=tracked.entered)
+        # CloudWatch has no unit for money.
+        for metric, euros in (("EstimatedEur", status.estimated_eur), ("ActualEur", status.actual_eur)):
+            if is_terminal(tracked.entered) and euros is not None:
+                telemetry.measure(metric, euros, MetricUnit.NoUnit, dataset=status.dataset, engine=engine)
     return {"run_id": status.run_id, "state": status.state}
 
 

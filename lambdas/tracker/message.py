@@ -26,6 +26,8 @@ def body(status: Status) -> str:
         lines.append(
             f"PCA: {status.pca_components} components hold {status.explained_variance:.1%} of the variance."
         )
+    if cost := _cost(status):
+        lines.append(cost)
     if status.state is not RunState.COMPLETED:
         lines += [f"What happened: {status.message}", f"What to do: {status.remedy}"]
     lines += [f"Results: {output}" for output in status.outputs]
@@ -33,3 +35,12 @@ def body(status: Status) -> str:
         lines.append(f"Logs: {status.logs}")
     lines.append(f"Manifest: s3://{status.manifest.bucket}/{status.manifest.key}")
     return "\n".join(lines) + "\n"
+
+
+def _cost(status: Status) -> str | None:
+    if status.actual_eur is None:
+        return None
+    return (
+        f"Cost: about {status.actual_eur:.2f} EUR for {status.instance_hours:.2f} instance hours, by list "
+        f"prices of {status.prices_as_of}, not a bill; {status.estimated_eur:.2f} EUR were expected."
+    )

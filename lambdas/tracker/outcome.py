@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from lambdas.contract.estimate import Usage
 from lambdas.contract.report import STEPS, StepReport
 from lambdas.contract.retry import may_retry
 from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal, moved
@@ -52,9 +53,13 @@ class Decision:
 
 
 def advance(
-    record: RunRecord, cluster: ClusterSnapshot, reports: Iterable[StepReport], now: float
+    record: RunRecord,
+    cluster: ClusterSnapshot,
+    reports: Iterable[StepReport],
+    used: Usage | None,
+    now: float,
 ) -> RunRecord:
-    """The run's record as it should be, given its cluster. ``now`` is Unix seconds."""
+    """The run's record as it should be, given its cluster and what that used. ``now`` is Unix seconds."""
     if is_terminal(record.state):
         return record
     if record.state not in ON_CLUSTER:
@@ -64,13 +69,23 @@ def advance(
     if decision.ending is None:
         begins = decision.state is RunState.RUNNING and record.state is RunState.LAUNCHED
         return moved(record, RunState.RUNNING, now) if begins else record
-    used = record.earlier_seconds + cluster.seconds(now)
-    changes = dataclasses.asdict(decision.ending) | {"earlier_seconds": used}
+    seconds = record.earlier_seconds + cluster.seconds(now)
+    changes = dataclasses.asdict(decision.ending) | {"earlier_seconds": seconds} | _totals(record, used)
     failed = decision.state is RunState.FAILED and record.stopping is None
     if failed and may_retry(decision.ending.kind, record.attempt):
         again = {"attempt": record.attempt + 1, "cluster_id": None}
         return moved(record, RunState.QUEUED, now, **changes, **again)
     return moved(record, decision.state, now, **changes)
+
+
+def _totals(record: RunRecord, used: Usage | None) -> dict[str, float | None]:
+    """The usage of all attempts; not known as soon as that of one is not."""
+    if used is None:
+        return {"instance_hours": None, "actual_eur": None}
+    return {
+        "instance_hours": (record.instance_hours or 0.0) + used.instance_hours,
+        "actual_eur": None if used.eur is None else (record.actual_eur or 0.0) + used.eur,
+    }
 
 
 def _as_stopped(record: RunRecord, decision: Decision) -> Decision:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambdas.books import Books, needs_closing
+from lambdas.contract.estimate import Usage, usage
 from lambdas.contract.run import RUN_TAG, RunRecord, RunState
 from lambdas.contract.status import Status
 from lambdas.ports import Clusters, ClusterSnapshot, Topic
@@ -47,9 +48,10 @@ class Tracker:
         if record is None:
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is of no run in the ledger")
         reports = [] if cluster.lives else self.books.reports(record)
+        used = None if cluster.lives else self._usage(cluster_id, record)
 
         def advanced(seen: RunRecord) -> RunRecord:
-            return advance(seen, cluster, reports, self.books.now()) if is_of(seen, cluster) else seen
+            return advance(seen, cluster, reports, used, self.books.now()) if is_of(seen, cluster) else seen
 
         before, after = self.books.change(record.run_id, advanced)
         if before is None or after is None or not is_of(before, cluster):
@@ -58,6 +60,13 @@ class Tracker:
             return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
         status = self.close(after) if needs_closing(after) else self.books.publish(after)
         return Tracked(status, after.state if after.state is not before.state else None)
+
+    def _usage(self, cluster_id: str, record: RunRecord) -> Usage | None:
+        """What the cluster used; None where no region, hence no price, is known."""
+        plan = self.books.plan(record)
+        if plan is None or plan.estimate is None:
+            return None
+        return usage(self.clusters.instances(cluster_id, self.books.now()), plan.estimate.region)
 
     def close(self, record: RunRecord) -> Status:
         """Do what follows from the run's end."""

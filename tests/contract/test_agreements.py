@@ -14,7 +14,7 @@ from lambdas.contract.prices import INSTANCE_TYPES, worst_case_eur
 from lambdas.contract.regions import EU_REGIONS, allowed_regions, region_problem
 from lambdas.contract.report import StepError, StepReport
 from lambdas.contract.run import TRANSITIONS, IllegalTransitionError, RunRecord, RunState, is_terminal, moved
-from lambdas.contract.settings import LauncherSettings, TrackerSettings
+from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
 from lambdas.contract.status import compose_status, timestamp
 
 RECORD = RunRecord(
@@ -74,9 +74,9 @@ def test_only_regions_of_member_states_are_allowed(region: str) -> None:
     assert "eu-west-3 (Paris)" in allowed_regions()
 
 
-@pytest.mark.parametrize("settings", [LauncherSettings, TrackerSettings])
+@pytest.mark.parametrize("settings", [LauncherSettings, TrackerSettings, CommandSettings])
 def test_settings_survive_their_way_through_the_environment(
-    settings: type[LauncherSettings] | type[TrackerSettings],
+    settings: type[LauncherSettings] | type[TrackerSettings] | type[CommandSettings],
 ) -> None:
     made = settings(**{name: f"the {name}" for name in settings.__dataclass_fields__})
     assert settings.from_env(made.to_env()) == made

@@ -224,10 +224,16 @@ def test_a_run_that_may_cost_more_than_its_limit_is_refused_with_the_figure_and_
     fault = only_fault_of(cluster={"workers": 20}, limits={"max_runtime_minutes": 600, "max_cost_eur": 20})
     assert fault.path == "$.limits.max_cost_eur"
     assert "55.46 EUR" in fault.problem
-    assert "max_runtime_minutes to 216" in fault.remedy
-    assert "raise this to 55.47" in fault.remedy
-    cheap = {"workers": 20}, {"max_runtime_minutes": 216, "max_cost_eur": 20}
-    assert parse(SMALLEST | dict(zip(("cluster", "limits"), cheap, strict=True))).worst_case_eur <= 20
+    assert fault.remedy == (
+        "Either lower limits.max_runtime_minutes to 216, or lower cluster.workers to 6, "
+        "or raise this to 55.47."
+    )
+    for cluster, limits in (
+        ({"workers": 20}, {"max_runtime_minutes": 216, "max_cost_eur": 20}),
+        ({"workers": 6}, {"max_runtime_minutes": 600, "max_cost_eur": 20}),
+        ({"workers": 20}, {"max_runtime_minutes": 600, "max_cost_eur": 55.47}),
+    ):
+        parse(SMALLEST | {"cluster": cluster, "limits": limits})
 
 
 def test_spot_is_priced_as_on_demand_because_a_fleet_may_fall_back_to_it() -> None:

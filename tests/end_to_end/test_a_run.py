@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from infra.local import results
 from infra.local.submit import Submitted
 from infra.local.watch import Snapshot
+from lambdas.cli.answer import ExitCode
+from lambdas.cli.main import main
 from lambdas.contract import layout
 from lambdas.contract.run import cluster_name
 
@@ -54,6 +57,17 @@ def test_every_image_is_accounted_for(finished: tuple[User, Submitted, Snapshot]
     assert status is not None
     assert (status["images_in"], status["images_featurized"], status["images_quarantined"]) == (122, 120, 2)
     assert status["quarantine_reasons"] == {"corrupt": 1, "unreadable_format": 1}
+
+
+def test_the_status_says_what_was_expected_and_what_the_cluster_cost(
+    finished: tuple[User, Submitted, Snapshot],
+) -> None:
+    status = finished[2].status
+    assert status is not None
+    assert status["estimated_eur"] > 0
+    # A primary and two workers, billed for a minute at least.
+    assert status["instance_hours"] >= 3 / 60 - 0.001
+    assert 0 < status["actual_eur"] < status["estimated_eur"]
 
 
 def test_plain_pyarrow_reads_all_three_results(fetched: results.Fetched) -> None:
@@ -110,6 +124,27 @@ def test_a_second_version_of_the_manifest_is_a_second_run(
     assert status is not None
     assert status["state"] == "COMPLETED"
     assert status["explained_variance"] >= 0.9
+
+
+def test_a_person_can_watch_a_run_from_the_command_line(
+    finished: tuple[User, Submitted, Snapshot],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    user, _, _ = finished
+    exported = user.cloud.outputs["shell"].replace("export ", "").splitlines()
+    for name, value in {**user.cloud.environment, **dict(line.split("=", 1) for line in exported)}.items():
+        monkeypatch.setenv(name, value)
+    run = user.uploads_manifest("happy", model=SMALL, pca={"components": 5})
+    deadline = time.monotonic() + 60
+    while main(["status", run.run_id]) == ExitCode.UNKNOWN_RUN:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    capsys.readouterr()
+    assert main(["status", run.run_id, "--watch", "--json"]) == ExitCode.OK
+    seen = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert seen[-1]["state"] == "COMPLETED"
+    assert any(status["progress"] for status in seen), "no step was seen at work"
 
 
 def test_the_reference_engine_agrees_with_the_fast_one(

@@ -53,19 +53,20 @@ def instructions_of(process: subprocess.Popen[str]) -> str:
 def test_what_it_prints_works_in_a_shell_and_sigterm_leaves_nothing(tmp_path: Path, build: Path) -> None:
     with keep_running(tmp_path, build) as process:
         lines = [line.strip() for line in instructions_of(process).splitlines()]
-        source, upload, clusters = (
+        source, upload, clusters, runs = (
             next(line for line in lines if part in line)
-            for part in ("source ", "manifest.json", "emr list-clusters")
+            for part in ("source ", "manifest.json", "emr list-clusters", "fruits runs")
         )
-        script = f"set -eu; export AWS_PROFILE=production; {source}; {upload}; {clusters}"
+        script = f"set -eu; export AWS_PROFILE=production; {source}; {upload}; {clusters}; {runs}"
         done = subprocess.run(
-            ["bash", "-c", script.replace(".venv/bin/aws", str(AWS))],
+            ["bash", "-c", script.replace(".venv/bin/", f"{AWS.parent}/")],
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr
         assert "upload:" in done.stdout
+        assert "No runs yet" in done.stdout
         assert json.loads((tmp_path / "manifest.json").read_text())["version"] == 1
 
         with pytest.raises(FolderInUseError, match="already runs in"):

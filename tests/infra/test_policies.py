@@ -136,7 +136,7 @@ def test_a_denial_may_be_as_wide_as_it_likes() -> None:
 
 def test_a_wide_permission_may_be_narrowed_by_a_denial_under_a_condition() -> None:
     allow = {"Sid": "Stop", "Effect": "Allow", "Action": ["a:Stop"], "Resource": "*"}
-    deny = {"Effect": "Deny", "Action": ["a:Stop"], "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": ["a:Stop"], "Resource": "arn:aws:a:eu-west-1:1:thing/*"}
     condition = {"StringNotEquals": {"aws:ResourceTag/stack": "ours"}}
 
     def told(*statements: dict[str, Any]) -> str:

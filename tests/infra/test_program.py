@@ -17,7 +17,7 @@ from infra.emr import NODE_PYTHON
 from infra.local.deploy import deploy, run
 from infra.program import REPOSITORY
 from lambdas.contract.admission import Limits
-from lambdas.contract.settings import LauncherSettings, TrackerSettings
+from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
 from tests.infra.conftest import ACCOUNT_ID, PREINSTALLED, RecordingProvider, as_list, preview
 
 WITHOUT_RESOURCE_IN_AWS = {"elasticmapreduce:RunJobFlow", "elasticmapreduce:ListClusters"}
@@ -257,3 +257,5 @@ def test_the_main_program_exports_what_a_person_needs_next(
     outputs = run(RecordingProvider(), stack="eu", config=PREINSTALLED, program=program)
     assert outputs["upload_command"] == f"aws s3 cp manifest.json s3://{outputs['data_bucket']}/manifests/"
     assert outputs["manifest_prefix"].endswith("/manifests/")
+    lines = dict(line.removeprefix("export ").split("=", 1) for line in outputs["shell"].splitlines())
+    assert CommandSettings.from_env(lines).data_bucket == outputs["data_bucket"]

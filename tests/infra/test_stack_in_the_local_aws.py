@@ -324,7 +324,7 @@ def test_clusters_can_name_the_security_configuration_and_none_that_is_missing(s
 
 def test_a_resource_type_that_the_local_cloud_does_not_know_is_an_error(stack: Stack) -> None:
     def program() -> dict[str, pulumi.Output[str]]:
-        return {"queue": pulumi_aws.sqs.Queue("dead-letters").arn}
+        return {"stream": pulumi_aws.kinesis.Stream("clicks").arn}
 
-    with pytest.raises(UnknownResourceTypeError, match=r"cannot create aws:sqs/queue:Queue.*'dead-letters'"):
+    with pytest.raises(UnknownResourceTypeError, match=r"cannot create aws:kinesis/stream:Stream.*'clicks'"):
         run(LocalProvider(stack.cloud.client, ACCOUNT_ID), stack="local", config=CONFIG, program=program)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lambdas.contract.admission import Admissions
+from lambdas.contract.estimate import InstanceUse
 from lambdas.contract.run import RunRecord, RunState
 from lambdas.ports import (
     BucketDenied,
@@ -150,6 +151,7 @@ class FakeClusters:
         """EMR's list is not always up to date."""
         self.terminated: list[str] = []
         self._now = now
+        self.used: tuple[InstanceUse, ...] = ()
         self._lock = threading.Lock()
 
     def create_unseen(self) -> str:
@@ -186,6 +188,9 @@ class FakeClusters:
         self.terminated.append(cluster_id)
         if self.clusters[cluster_id].lives:
             self.change(cluster_id, ClusterState.TERMINATED, "USER_REQUEST")
+
+    def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
+        return self.used
 
     def change(
         self,

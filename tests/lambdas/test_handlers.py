@@ -14,7 +14,8 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from infra.local.ministack import MiniStack
+from infra.local.emr import EmrEndpoint
+from infra.local.ministack import MiniStack, client
 from lambdas.contract.run import cluster_name, run_id
 from lambdas.contract.settings import LauncherSettings, SettingsError, TrackerSettings
 from lambdas.launcher import handler as launcher
@@ -41,6 +42,7 @@ class Stack:
     s3: Any
     emr: Any
     bucket: str
+    instance_profile: str
 
     def upload(self, key: str, body: bytes) -> dict[str, Any]:
         """Put a manifest; the event that S3 sends for it."""
@@ -64,7 +66,7 @@ class Stack:
 
 
 @pytest.fixture
-def stack(ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def stack(ministack: MiniStack, emr: EmrEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     unique = uuid.uuid4().hex[:12]
     bucket, table = f"data-{unique}", f"runs-{unique}"
     s3 = ministack.client("s3")
@@ -78,11 +80,24 @@ def stack(ministack: MiniStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sta
         **LEDGER_INDEX,
     )
     topic = ministack.client("sns").create_topic(Name=f"runs-{unique}")["TopicArn"]
-    settings = dataclasses.replace(SETTINGS, data_bucket=bucket, ledger_table=table)
-    environment = ministack.environment | settings.to_env() | TrackerSettings(bucket, table, topic).to_env()
+    iam = ministack.client("iam")
+    iam.create_role(RoleName=unique, AssumeRolePolicyDocument="{}")
+    profile = iam.create_instance_profile(InstanceProfileName=unique)["InstanceProfile"]["Arn"]
+    iam.add_role_to_instance_profile(InstanceProfileName=unique, RoleName=unique)
+    cloud = ministack.environment | {"AWS_ENDPOINT_URL_EMR": emr.url}
+    clusters = client("emr", cloud)
+    clusters.create_security_configuration(Name=unique, SecurityConfiguration="{}")
+    settings = dataclasses.replace(
+        SETTINGS,
+        data_bucket=bucket,
+        ledger_table=table,
+        instance_profile_arn=profile,
+        security_configuration=unique,
+    )
+    environment = cloud | settings.to_env() | TrackerSettings(bucket, table, topic).to_env()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    yield Stack(s3, ministack.client("emr"), bucket)
+    yield Stack(s3, clusters, bucket, profile)
     for module in (launcher, tracker, reconciler):
         module._telemetry.cache_clear()
     for cached in (launcher._launcher, tracker._tracker, reconciler._reconciler):
@@ -147,6 +162,7 @@ def test_events_of_a_cluster_bring_its_run_up_to_date(
     )
     (cluster_id,) = stack.clusters(cluster_name(launched["run_id"]))
     stack.emr.terminate_job_flows(JobFlowIds=[cluster_id])
+    stack.emr.get_waiter("cluster_terminated").wait(ClusterId=cluster_id, WaiterConfig={"Delay": 1})
     event = {
         "source": "aws.emr",
         "detail-type": "EMR Cluster State Change",
@@ -159,12 +175,17 @@ def test_events_of_a_cluster_bring_its_run_up_to_date(
     assert status["state"] == result["state"]
     assert status["state"] in ("FAILED", "CANCELLED")
     assert status["message"]
-    (metric,) = metrics(capsys.readouterr().out)
-    assert (metric["dataset"], metric["engine"], metric["state"]) == ("fruits", "fast", status["state"])
+    assert status["instance_hours"] == pytest.approx(3 * 60 / 3600, rel=0.01), "a minute at least is billed"
+    runs, *euros = metrics(capsys.readouterr().out)
+    assert (runs["dataset"], runs["engine"], runs["state"]) == ("fruits", "fast", status["state"])
+    assert [metric["EstimatedEur"] for metric in euros[:1]] == [[status["estimated_eur"]]]
+    assert [metric["ActualEur"] for metric in euros[1:]] == [[status["actual_eur"]]]
 
 
 def test_events_of_other_clusters_are_left_alone(stack: Stack) -> None:
-    other = stack.emr.run_job_flow(Name="somebody's", Instances={"InstanceCount": 1})["JobFlowId"]
+    other = stack.emr.run_job_flow(
+        Name="somebody's", Instances={"InstanceCount": 1}, JobFlowRole=stack.instance_profile
+    )["JobFlowId"]
     event = {"detail-type": "EMR Step Status Change", "detail": {"clusterId": other}}
     assert tracker.handler(event, Context()) == {"run_id": None, "state": None}  # type: ignore[arg-type]  # as above
 

@@ -75,6 +75,8 @@ class TestLedger:
             cluster_id="j-1",
             attempt=2,
             earlier_seconds=12.5,
+            instance_hours=1.5,
+            actual_eur=0.3764,
             stopping=RunState.FAILED,
             reason="MAX_RUNTIME",
             message="ü",

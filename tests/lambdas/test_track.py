@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.contract.estimate import InstanceUse
 from lambdas.contract.report import StepError
 from lambdas.contract.run import TRANSITIONS, RunState, is_terminal, moved
 from lambdas.ports import ClusterState, LaunchRefusedError, StepState
@@ -280,11 +281,15 @@ def test_a_late_event_of_an_earlier_attempt_changes_nothing(world: World) -> Non
 def test_an_ended_run_frees_its_slot_and_what_it_did_not_spend(world: World) -> None:
     cluster_id = world.launched_cluster()
     world.time += 60
+    world.clusters.used = (InstanceUse("m5.xlarge", spot=False, hours=0.25),) * 3
     committed = world.ledger.shared.committed_eur
     world.clusters.change(
         cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "STEP_FAILURE", {"pca": StepState.FAILED}
     )
     world.tracker.track(cluster_id)
     assert not world.ledger.shared.slots
-    assert world.ledger.shared.committed_eur == pytest.approx(committed / 120)
+    spent = world.record().actual_eur
+    assert spent is not None
+    assert 0 < spent < committed
+    assert world.ledger.shared.committed_eur == pytest.approx(spent)
     assert world.record().closed

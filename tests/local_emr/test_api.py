@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,7 @@ from conftest import Cloud, Emr, shell_step, wait_until
 from infra.local.emr import Faults
 from infra.local.emr.faults import LaunchFault
 from infra.local.ministack import client
+from lambdas.aws.clusters import EmrClusters
 
 ALLOW_LAUNCH = {"Effect": "Allow", "Action": "elasticmapreduce:RunJobFlow", "Resource": "*"}
 
@@ -43,6 +45,26 @@ def test_a_cluster_is_described_as_it_was_asked_for(instant_emr: Emr) -> None:
     assert cluster["Tags"] == [{"Key": "fruits:run_id", "Value": "apples-1"}]
     timeline = cluster["Status"]["Timeline"]
     assert timeline["CreationDateTime"] <= timeline["ReadyDateTime"] <= timeline["EndDateTime"]
+
+
+def test_the_machines_of_a_cluster_are_those_of_its_fleets_for_as_long_as_it_lived(instant_emr: Emr) -> None:
+    types = [{"InstanceType": "m5.xlarge"}, {"InstanceType": "m6i.xlarge"}]
+    fleets = [
+        {"InstanceFleetType": "MASTER", "TargetOnDemandCapacity": 1, "InstanceTypeConfigs": types},
+        {"InstanceFleetType": "CORE", "TargetSpotCapacity": 2, "InstanceTypeConfigs": types},
+    ]
+    cluster_id = instant_emr.launch(Instances={"InstanceFleets": fleets})
+    instant_emr.wait_until_ended(cluster_id)
+    clusters = EmrClusters(launching=instant_emr.api, reading=instant_emr.api)
+    used = clusters.instances(cluster_id, now=time.time() + 3600)
+    assert [(machine.instance_type, machine.spot) for machine in used] == [
+        ("m5.xlarge", False),
+        ("m5.xlarge", True),
+        ("m5.xlarge", True),
+    ]
+    timeline = instant_emr.cluster(cluster_id)["Status"]["Timeline"]
+    lived = (timeline["EndDateTime"] - timeline["CreationDateTime"]).total_seconds() / 3600
+    assert [machine.hours for machine in used] == pytest.approx([lived] * 3, abs=1e-6)
 
 
 def test_tags_can_be_added_and_removed(instant_emr: Emr) -> None:

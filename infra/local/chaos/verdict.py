@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from infra.local.cloud import REGION
 from lambdas.contract.manifest import Manifest
-from lambdas.contract.prices import eur_per_hour
+from lambdas.contract.prices import eur_per_hour, worst_case_eur
 from lambdas.contract.run import TRANSITIONS, RunState, is_terminal
 
 CENT = 0.01
@@ -63,7 +64,7 @@ def count_violations(evidence: Evidence) -> dict[str, int]:
         for first, second in itertools.pairwise(group)
         if first.ended_at is None or second.created_at < first.ended_at
     ]
-    prices = {run_id: manifest.worst_case_eur for run_id, manifest in evidence.accepted.items()}
+    prices = {run_id: _worst_case(manifest) for run_id, manifest in evidence.accepted.items()}
     return {
         "second clusters of an attempt at a version": sum(number - 1 for number in names.values()),
         "versions with two clusters at once": len(alive_together),
@@ -124,7 +125,13 @@ def _exceeded(weighted: list[tuple[Cluster, float]], cap: float) -> int:
     return sum(level > cap + CENT for level in levels)
 
 
+def _worst_case(manifest: Manifest) -> float:
+    cluster, minutes = manifest.cluster, manifest.limits.max_runtime_minutes
+    # To the cent, as admission counts it.
+    return round(worst_case_eur(cluster.instance_types, cluster.workers, minutes, REGION), 2)
+
+
 def _spent(manifest: Manifest, clusters: Iterable[Cluster]) -> float:
-    price = eur_per_hour(manifest.cluster.instance_types, manifest.cluster.workers)
+    price = eur_per_hour(manifest.cluster.instance_types, manifest.cluster.workers, REGION)
     seconds = sum((c.ended_at or c.created_at) - c.created_at for c in clusters)
     return price * seconds / SECONDS_AN_HOUR

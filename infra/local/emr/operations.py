@@ -67,6 +67,7 @@ class Operations:
             "RunJobFlow": self._run_job_flow,
             "DescribeCluster": self._describe_cluster,
             "ListClusters": self._list_clusters,
+            "ListInstances": self._list_instances,
             "ListSteps": self._list_steps,
             "DescribeStep": self._describe_step,
             "ListBootstrapActions": self._list_bootstrap_actions,
@@ -170,6 +171,10 @@ class Operations:
     def _list_bootstrap_actions(self, request: Mapping[str, Any]) -> Result:
         actions = self._record(request["ClusterId"]).request.get("BootstrapActions", [])
         return {"BootstrapActions": [views.bootstrap_action(action) for action in actions]}
+
+    def _list_instances(self, request: Mapping[str, Any]) -> Result:
+        record = self._record(request["ClusterId"])
+        return {"Instances": views.instances(record.runner.cluster, record.request)}
 
     def _terminate_job_flows(self, request: Mapping[str, Any]) -> Result:
         runners = self._runners(request["JobFlowIds"])

@@ -90,6 +90,30 @@ def step_summary(step: Step, program: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def instances(cluster: Cluster, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """ListInstances' answer: the machines that were asked for, of each fleet's first type, as old as the
+    cluster. Pretended, since all of them are this machine; clusters without fleets show none."""
+    status = {
+        "State": "TERMINATED" if cluster.ended_at else "RUNNING",
+        "Timeline": {
+            "CreationDateTime": moment(cluster.created_at),
+            "ReadyDateTime": moment(cluster.ready_at),
+            "EndDateTime": moment(cluster.ended_at),
+        },
+    }
+    return [
+        {
+            "Id": f"ci-{cluster.id}-{fleet['InstanceFleetType']}-{market}-{number}",
+            "InstanceType": fleet["InstanceTypeConfigs"][0]["InstanceType"],
+            "Market": market,
+            "Status": status,
+        }
+        for fleet in request["Instances"].get("InstanceFleets", [])
+        for market, capacity in (("ON_DEMAND", "TargetOnDemandCapacity"), ("SPOT", "TargetSpotCapacity"))
+        for number in range(fleet.get(capacity, 0))
+    ]
+
+
 def bootstrap_action(requested: Mapping[str, Any]) -> dict[str, Any]:
     """A member of ListBootstrapActions' answer."""
     script = requested["ScriptBootstrapAction"]

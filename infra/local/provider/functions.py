@@ -55,6 +55,9 @@ def _event_invoke_config(aws: Aws, _name: str, inputs: Inputs) -> Created:
         FunctionName=inputs["functionName"],
         MaximumRetryAttempts=int(inputs["maximumRetryAttempts"]),
         MaximumEventAgeInSeconds=int(inputs["maximumEventAgeInSeconds"]),
+        DestinationConfig={
+            "OnFailure": {"Destination": inputs["destinationConfig"]["onFailure"]["destination"]}
+        },
     )
     return Created(inputs["functionName"])
 

@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 
 from infra.local.provider import (
+    alarms,
     clusters,
     events,
     functions,
@@ -32,6 +33,7 @@ CREATORS: dict[str, Creator] = {
     **network.CREATORS,
     **trails.CREATORS,
     **clusters.CREATORS,
+    **alarms.CREATORS,
 }
 
 

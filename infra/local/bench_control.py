@@ -1,0 +1,81 @@
+"""How long it takes from an upload to an accepted RunJobFlow: the real event, the real Lambda, real policies.
+
+`python -m infra.local.bench_control` measures it in a local cloud of its own and prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from infra.local.cloud import LocalCloud
+from infra.local.emr.faults import Faults
+from infra.local.submit import manifest_for, upload_manifest
+from infra.local.watch import follow
+from lambdas.contract.layout import IMAGES
+
+UPLOADS = 40
+WARM_UP = 3
+"""The first uploads start Lambda's workers and are not counted."""
+DATASET = "bench"
+IMAGES_COUNTED = 100
+TIMEOUT_SECONDS = 60.0
+INSTANT = Faults(instant_steps=True, starting_seconds=0.0, bootstrapping_seconds=0.0)
+"""Clusters that end as soon as they are there: what comes after the launch is not the subject."""
+
+
+def measure(cloud: LocalCloud, uploads: int = UPLOADS) -> dict[str, float]:
+    """Upload manifests one after the other, and summarise the seconds until EMR accepted each cluster.
+
+    Raises:
+        RuntimeError: an upload led to no cluster.
+        TimeoutError: a run did not end.
+    """
+    s3 = cloud.client("s3")
+    for number in range(IMAGES_COUNTED):
+        s3.put_object(Bucket=cloud.bucket, Key=f"{IMAGES}{DATASET}/apple/{number}.jpg", Body=b"")
+    seconds = list(_latencies(cloud, WARM_UP + uploads))[WARM_UP:]
+    return {
+        "control.upload_to_launch_p50_seconds": round(statistics.median(seconds), 3),
+        "control.upload_to_launch_p95_seconds": round(percentile(seconds, 95), 3),
+        "control.upload_to_launch_max_seconds": round(max(seconds), 3),
+        "control.upload_to_launch_uploads": len(seconds),
+    }
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that at least ``percent`` of them do not exceed (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def _latencies(cloud: LocalCloud, uploads: int) -> Iterator[float]:
+    s3, emr = cloud.client("s3"), cloud.client("emr")
+    manifest = manifest_for(cloud.bucket, DATASET)
+    for _ in range(uploads):
+        began = time.time()
+        run = upload_manifest(s3, cloud.bucket, DATASET, manifest)
+        # To the end of the run, so that its tracker does not compete with the next upload's launcher.
+        *_, last = follow(s3, emr, cloud.bucket, run, TIMEOUT_SECONDS)
+        if last.status is None or last.status["cluster_id"] is None:
+            raise RuntimeError(f"upload {run.key} led to no cluster: {last}")
+        described = emr.describe_cluster(ClusterId=last.status["cluster_id"])
+        # By EMR's own clock, which is this machine's: how often we look does not count.
+        yield described["Cluster"]["Status"]["Timeline"]["CreationDateTime"].timestamp() - began
+
+
+def main() -> int:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder, LocalCloud(Path(folder), faults=INSTANT) as cloud:
+        sys.stdout.write(json.dumps(measure(cloud), indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

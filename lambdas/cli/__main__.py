@@ -1,0 +1,7 @@
+"""`python -m lambdas.cli`."""
+
+import sys
+
+from lambdas.cli.main import main
+
+sys.exit(main())

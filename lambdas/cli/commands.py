@@ -1,0 +1,193 @@
+"""One function a command. Each answers; none prints or exits."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.failures import FailedEvent
+from lambdas.cli import show
+from lambdas.cli.answer import Answer, CommandError, ExitCode
+from lambdas.cli.stack import Stack
+from lambdas.contract.faults import Fault, ManifestError, nearest
+from lambdas.contract.layout import RunLayout
+from lambdas.contract.manifest import Manifest, parse_manifest
+from lambdas.contract.report import Progress
+from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, ended, is_terminal
+from lambdas.contract.status import compose_status, timestamp
+from lambdas.launcher.dispatch import CLOCK_SKEW_SECONDS, cluster_of
+from lambdas.launcher.planning import cost_fault, estimate_of, shard_images, slots
+from lambdas.launcher.survey import survey
+
+POLL_SECONDS = 2.0
+CANCELLED = Ending(
+    "USER_REQUEST",
+    "The run was cancelled by request.",
+    "Upload the manifest again for a new run.",
+    FailureKind.USER,
+)
+
+
+def validate(manifest: str) -> Answer:
+    """Check a manifest (a file's path, or ``-``); nothing is asked of AWS."""
+    try:
+        _parse(manifest)
+    except ManifestError as error:
+        return _faulty(error.faults)
+    return Answer({"valid": True, "faults": []}, "The manifest is valid.")
+
+
+def plan(stack: Stack, manifest: str) -> Answer:
+    """Count the images and price the run, as the launcher would; nothing is launched."""
+    try:
+        parsed = _parse(manifest)
+    except ManifestError as error:
+        return _faulty(error.faults)
+    counted = survey(parsed.images, stack.settings.data_bucket, stack.buckets, lambda: False)
+    too_dear = cost_fault(parsed, counted.images_listed, stack.settings.region)
+    faults = counted.faults or ((too_dear,) if too_dear else ())
+    if faults:
+        return _faulty(faults)
+    images, region = counted.images_listed, stack.settings.region
+    shards = ceil(images / shard_images(images, slots(parsed.cluster)))
+    known = estimate_of(parsed, images, region)
+    return Answer(
+        {"images": images, "shards": shards, **dataclasses.asdict(known)},
+        show.plan(images, shards, known, parsed.limits.max_runtime_minutes),
+    )
+
+
+def runs(stack: Stack) -> Answer:
+    """Every run in the ledger, the newest first."""
+    records = sorted(stack.ledger.scan(), key=lambda record: record.accepted_at, reverse=True)
+    return Answer([dataclasses.asdict(record) for record in records], show.runs(records))
+
+
+def status(stack: Stack, run_id: str) -> Answer:
+    """How a run is."""
+    record = _record(stack, run_id)
+    keys = RunLayout(record.dataset, record.run_id)
+    written = stack.books.objects.read(keys.status)
+    known: dict[str, Any] = (
+        json.loads(written)
+        if written
+        else dataclasses.asdict(compose_status(record, None, (), timestamp(time.time())))
+    )
+    over = is_terminal(RunState(known["state"]))
+    reported = None if over else stack.books.objects.read(keys.progress)
+    progress = Progress.from_json(reported) if reported else None
+    code = ExitCode.NO if known["state"] in (RunState.FAILED, RunState.CANCELLED) else ExitCode.OK
+    document = {**known, "progress": dataclasses.asdict(progress) if progress else None}
+    return Answer(document, show.status(known, progress), code)
+
+
+def watch(stack: Stack, run_id: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[Answer]:
+    """The status, again whenever it changed, until the run has ended."""
+    last = None
+    while True:
+        answer = status(stack, run_id)
+        if answer != last:
+            yield answer
+        if is_terminal(RunState(answer.document["state"])):
+            return
+        last = answer
+        sleep(POLL_SECONDS)
+
+
+def cancel(stack: Stack, run_id: str) -> Answer:
+    """Stop a run wherever it is. Its cluster, if there is one, ends; finished results stay."""
+
+    def cancelled(record: RunRecord) -> RunRecord:
+        if is_terminal(record.state) or record.stopping is not None:
+            return record
+        if record.state in ON_CLUSTER:
+            # The end of the cluster leads there; until then, the run is charged with it.
+            return dataclasses.replace(record, stopping=RunState.CANCELLED, **dataclasses.asdict(CANCELLED))
+        return ended(record, RunState.CANCELLED, CANCELLED, stack.books.now())
+
+    before, after = stack.books.change(run_id, cancelled)
+    if before is None or after is None:
+        raise _unknown(stack, run_id)
+    if is_terminal(before.state):
+        text = f"Run {run_id} has ended already: {before.state}."
+        return Answer({"run_id": run_id, "state": before.state, "cluster_id": None}, text, ExitCode.NO)
+    stack.books.publish(after)
+    cluster_id = after.cluster_id or _unrecorded_cluster(stack, after)
+    if cluster_id:
+        stack.clusters.terminate(cluster_id)
+        text = f"Cluster {cluster_id} is ending; `fruits status {run_id} --watch` shows when it has."
+    else:
+        text = f"Run {run_id} is cancelled. It had no cluster."
+    return Answer({"run_id": run_id, "state": after.state, "cluster_id": cluster_id}, text)
+
+
+def _unrecorded_cluster(stack: Stack, record: RunRecord) -> str | None:
+    """The cluster that was made before somebody could record it. One that is made later is an orphan to the
+    reconciler, which stops it."""
+    found = cluster_of(record, stack.clusters.list(record.accepted_at - CLOCK_SKEW_SECONDS))
+    return found.cluster_id if found and found.lives else None
+
+
+def redrive(stack: Stack) -> Answer:
+    """Give every event that waits in the failure queue back to the function that failed on it.
+
+    An event that fails once more comes back into the queue, and is left there: it came after we began.
+    """
+    began = time.time()
+    given_back, kept = [], []
+    for failed in stack.failures.waiting():
+        if failed.sent_at > began:
+            continue
+        if not isinstance(failed, FailedEvent):
+            kept.append({"message_id": failed.message_id, "why": "it is no event that a function failed on"})
+            continue
+        entry = {"function": failed.function.rpartition("function:")[2], "error": failed.error}
+        try:
+            stack.failures.give_back(failed)
+        except ClientError as error:
+            kept.append({**entry, "why": str(error)})
+        else:
+            given_back.append(entry)
+    lines = [
+        f"given back to {entry['function']}: it had failed with: {entry['error']}" for entry in given_back
+    ]
+    lines += [f"kept: {entry.get('function', 'a message')}: {entry['why']}" for entry in kept]
+    return Answer(
+        {"redriven": given_back, "kept": kept},
+        "\n".join(lines) or "The failure queue is empty.",
+        ExitCode.NO if kept else ExitCode.OK,
+    )
+
+
+def _parse(path: str) -> Manifest:
+    try:
+        body = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise CommandError(ExitCode.USAGE, f"{path} cannot be read: {error.strerror}") from error
+    return parse_manifest(body)
+
+
+def _faulty(faults: tuple[Fault, ...]) -> Answer:
+    document = {"valid": False, "faults": [dataclasses.asdict(fault) for fault in faults]}
+    return Answer(document, show.faults(faults), ExitCode.NO)
+
+
+def _record(stack: Stack, run_id: str) -> RunRecord:
+    record = stack.ledger.get(run_id)
+    if record is None:
+        raise _unknown(stack, run_id)
+    return record
+
+
+def _unknown(stack: Stack, run_id: str) -> CommandError:
+    meant = nearest(run_id, [other.run_id for other in stack.ledger.scan()])
+    hint = f"Did you mean {meant}?" if meant else "`fruits runs` lists them all."
+    return CommandError(ExitCode.UNKNOWN_RUN, f"there is no run {run_id!r}. {hint}")

@@ -1,0 +1,105 @@
+"""The command line: which command, how its answer is printed, and which exit code it gives."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from lambdas.aws.errors import error_code
+from lambdas.cli import commands
+from lambdas.cli.answer import Answer, CommandError, ExitCode
+from lambdas.cli.stack import connect
+
+INTERRUPTED = 130
+"""Exit code after ctrl-C, by the shells' convention."""
+_COMMANDS = {
+    "validate": "check a manifest, without AWS",
+    "plan": "count the images and estimate minutes and euros; launches nothing",
+    "runs": "list the runs, the newest first",
+    "status": "how a run is",
+    "cancel": "stop a run, and its cluster",
+    "redrive": "give the events of the failure queue back to their functions",
+}
+_EPILOG = """
+exit codes: 0 done; 1 the answer is no (faulty or too dear manifest, failed or cancelled run, nothing to
+cancel, an event that could not be redriven); 2 wrong use; 3 no such run; 4 AWS refused or cannot be reached
+"""
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+
+
+def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Carry out one command; returns the process's exit code."""
+    options = _parser().parse_args(arguments)
+    code = ExitCode.OK
+    try:
+        for answer in _answers(options, environ):
+            code = answer.code
+            sys.stdout.write(f"{json.dumps(answer.document) if options.json else answer.text}\n")
+            sys.stdout.flush()
+    except CommandError as error:
+        return _fail(error.code, str(error))
+    except NoCredentialsError:
+        return _fail(ExitCode.UNAVAILABLE, "no AWS credentials were found; log in (`aws configure`) first")
+    except ClientError as error:
+        return _fail(ExitCode.UNAVAILABLE, _explain(error))
+    except BotoCoreError as error:
+        return _fail(ExitCode.UNAVAILABLE, f"{error} Check network, region and AWS_ENDPOINT_URL.")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fruits", description="Runs of the fruits stack.", epilog=_EPILOG)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help_text in _COMMANDS.items():
+        command = subparsers.add_parser(name, help=help_text, description=help_text, epilog=_EPILOG)
+        command.add_argument("--json", action="store_true", help="print JSON, for scripts")
+        if name in ("validate", "plan"):
+            command.add_argument("manifest", metavar="MANIFEST", help="a file, or - for the standard input")
+        if name in ("status", "cancel"):
+            command.add_argument("run", metavar="RUN", help="the run's id")
+        if name == "status":
+            command.add_argument(
+                "--watch", action="store_true", help="go on until the run has ended, a line of JSON a change"
+            )
+    return parser
+
+
+def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Answer]:
+    if options.command == "validate":
+        yield commands.validate(options.manifest)
+        return
+    stack = connect(environ)
+    match options.command:
+        case "plan":
+            yield commands.plan(stack, options.manifest)
+        case "runs":
+            yield commands.runs(stack)
+        case "status" if options.watch:
+            yield from commands.watch(stack, options.run)
+        case "status":
+            yield commands.status(stack, options.run)
+        case "cancel":
+            yield commands.cancel(stack, options.run)
+        case "redrive":
+            yield commands.redrive(stack)
+
+
+def _explain(error: ClientError) -> str:
+    if error_code(error) in _EXPIRED:
+        return f"the AWS credentials have expired; log in again ({error})"
+    if error_code(error) in _DENIED:
+        return f"your AWS credentials may not do this: {error}"
+    return f"AWS answered: {error}"
+
+
+def _fail(code: ExitCode, message: str) -> int:
+    sys.stderr.write(f"fruits: {message}\n")
+    return code

@@ -1,0 +1,58 @@
+"""A deployed stack, on AWS or in the local cloud: the usual ``AWS_*`` variables decide which."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import boto3
+
+from lambdas.aws.buckets import S3Buckets
+from lambdas.aws.clusters import EmrClusters
+from lambdas.aws.failures import SqsFailures
+from lambdas.aws.ledger import DynamoLedger
+from lambdas.aws.objects import S3Objects
+from lambdas.books import Books
+from lambdas.cli.answer import CommandError, ExitCode
+from lambdas.contract.settings import CommandSettings, SettingsError
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The stack's parts that the commands use."""
+
+    settings: CommandSettings
+    books: Books
+    buckets: S3Buckets
+    ledger: DynamoLedger
+    clusters: EmrClusters
+    failures: SqsFailures
+
+
+def connect(environ: Mapping[str, str]) -> Stack:
+    """The stack that the environment names. Nothing is asked of AWS yet.
+
+    Raises:
+        CommandError: the environment names none.
+    """
+    try:
+        settings = CommandSettings.from_env(environ)
+    except SettingsError as error:
+        raise CommandError(
+            ExitCode.USAGE,
+            f"this shell does not know the stack: {', '.join(error.missing)} missing.\n"
+            'On AWS:  eval "$(pulumi stack output shell)"\n'
+            "In the local cloud (make local):  source .local/cloud/env.sh",
+        ) from error
+    session = boto3.Session(region_name=settings.region)
+    s3, emr = session.client("s3"), session.client("emr")
+    ledger = DynamoLedger(session.resource("dynamodb").Table(settings.ledger_table))
+    return Stack(
+        settings=settings,
+        books=Books(S3Objects(s3, settings.data_bucket), ledger, time.time),
+        buckets=S3Buckets(s3),
+        ledger=ledger,
+        clusters=EmrClusters(launching=emr, reading=emr),
+        failures=SqsFailures(session.client("sqs"), session.client("lambda"), settings.failure_queue_url),
+    )

@@ -1,0 +1,164 @@
+"""An event that a Lambda cannot handle is kept, told of, and can be given back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.cloud import LocalCloud
+from infra.local.deploy import deploy
+from infra.local.ministack import ACCOUNT_ID
+from lambdas.cli.main import main
+from tests.infra.conftest import RecordingProvider
+
+CONFIG = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
+FAILS_UNTIL_MENDED = """
+import json, os, boto3
+from botocore.exceptions import ClientError
+
+def handler(event, context):
+    s3, bucket = boto3.client("s3"), os.environ["FRUITS_DATA_BUCKET"]
+    try:
+        s3.get_object(Bucket=bucket, Key="runs/stub/mended")
+    except ClientError as error:
+        raise RuntimeError("the launcher is broken") from error
+    s3.put_object(Bucket=bucket, Key="runs/stub/seen.json", Body=json.dumps(event))
+"""
+WAIT_SECONDS = 30.0
+FUNCTIONS = ("launcher", "tracker", "reconciler")
+
+
+class Stack:
+    """A stack whose launcher fails until somebody mends it."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.outputs = outputs = cloud.outputs
+        self.bucket, self.queue = outputs["data_bucket"], outputs["failure_queue"]
+        self.s3, self.sqs = cloud.client("s3"), cloud.client("sqs")
+        self.cloudwatch = cloud.client("cloudwatch")
+        exported = dict(line.removeprefix("export ").split("=", 1) for line in outputs["shell"].splitlines())
+        self.environment = {**cloud.environment, **exported}
+
+    def waiting(self) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)["Attributes"]
+        return sum(int(attributes[name]) for name in names)
+
+    def seen(self) -> dict[str, Any] | None:
+        try:
+            body = self.s3.get_object(Bucket=self.bucket, Key="runs/stub/seen.json")["Body"].read()
+        except self.s3.exceptions.NoSuchKey:
+            return None
+        event: dict[str, Any] = json.loads(body)
+        return event
+
+
+@pytest.fixture
+def stack(build: Path, tmp_path: Path) -> Iterator[Stack]:
+    broken = tmp_path / "build"
+    shutil.copytree(build, broken)
+    with zipfile.ZipFile(broken / "launcher.zip", "w") as archive:
+        archive.writestr("lambdas/__init__.py", "")
+        archive.writestr("lambdas/launcher/__init__.py", "")
+        archive.writestr("lambdas/launcher/handler.py", FAILS_UNTIL_MENDED)
+    with LocalCloud(tmp_path / "cloud", build=broken) as cloud:
+        yield Stack(cloud)
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def redrive(capsys: pytest.CaptureFixture[str], stack: Stack) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main(["redrive", "--json"], stack.environment) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def test_an_event_that_failed_is_kept_and_reaches_the_mended_function_by_redrive(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    uploaded = stack.s3.put_object(Bucket=stack.bucket, Key="manifests/a.json", Body=b"{}")
+    eventually(lambda: stack.waiting() == 1)
+
+    # Still broken: the event is given back, fails again, and waits again.
+    (again,) = redrive(capsys, stack)["redriven"]
+    assert again == {"function": stack.outputs["launcher_function"], "error": "the launcher is broken"}
+    eventually(lambda: stack.waiting() == 1)
+
+    stack.s3.put_object(Bucket=stack.bucket, Key="runs/stub/mended", Body=b"")
+    assert len(redrive(capsys, stack)["redriven"]) == 1
+    eventually(stack.seen)
+    event = stack.seen()
+    assert event is not None
+    assert event["Records"][0]["s3"]["object"]["versionId"] == uploaded["VersionId"], "the very event"
+    assert stack.waiting() == 0
+
+    assert redrive(capsys, stack) == {"redriven": [], "kept": []}
+
+
+def test_what_cannot_be_redriven_is_kept_and_said(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    gone = {
+        "requestContext": {"functionArn": f"arn:aws:lambda:eu-west-1:{ACCOUNT_ID}:function:gone"},
+        "requestPayload": {},
+        "responsePayload": {"errorMessage": "it failed"},
+    }
+    for body in (json.dumps(gone), "no JSON", "[]"):
+        stack.sqs.send_message(QueueUrl=stack.queue, MessageBody=body)
+    assert main(["redrive"], stack.environment) == 1
+    said = capsys.readouterr().out
+    assert said.count("kept:") == 3
+    assert "kept: gone: " in said
+    assert stack.waiting() == 3
+
+
+def test_every_function_keeps_its_failures_in_the_encrypted_queue(build: Path) -> None:
+    declared = RecordingProvider()
+    deploy(declared, stack="eu", config=CONFIG, build=build)
+    queue = declared.one("Queue")
+    assert queue["kmsMasterKeyId"] == "arn:test:kms/key:::fruits-eu-control"
+    assert queue["messageRetentionSeconds"] == 14 * 24 * 3600
+    (statement,) = json.loads(declared.one("QueuePolicy")["policy"])["Statement"]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    arn = "arn:test:sqs/queue:::fruits-eu-failures"
+    configured = declared.all_of("FunctionEventInvokeConfig")
+    assert len(configured) == len(declared.all_of("Function"))
+    assert {config["destinationConfig"]["onFailure"]["destination"] for config in configured} == {arn}
+    for role in FUNCTIONS:
+        (keep,) = [s for s in declared.statements(role) if s["Sid"] == "KeepFailures"]
+        assert (keep["Action"], keep["Resource"]) == (["sqs:SendMessage"], [arn])
+        (unlock,) = [s for s in declared.statements(role) if s["Sid"] == "UseFailuresKey"]
+        assert unlock["Resource"] == ["arn:test:kms/key:::fruits-eu-control"]
+
+
+def test_people_are_told_of_events_that_wait_and_of_events_that_are_lost(build: Path, stack: Stack) -> None:
+    declared = RecordingProvider()
+    deploy(declared, stack="eu", config=CONFIG, build=build)
+    alarms = declared.all_of("MetricAlarm")
+    told = {(alarm["metricName"], *alarm["dimensions"].values()) for alarm in alarms}
+    assert told == {
+        ("ApproximateNumberOfMessagesVisible", "fruits-eu-failures"),
+        *(("AsyncEventsDropped", f"fruits-eu-{name}") for name in FUNCTIONS),
+        *(("DestinationDeliveryFailures", f"fruits-eu-{name}") for name in FUNCTIONS),
+    }
+    assert {alarm["threshold"] for alarm in alarms} == {0}
+    assert all(alarm["alarmActions"] == ["arn:test:sns/topic:::fruits-eu-runs"] for alarm in alarms)
+    created = stack.cloudwatch.describe_alarms()["MetricAlarms"]
+    assert len(created) == len(alarms)

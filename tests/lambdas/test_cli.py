@@ -1,0 +1,381 @@
+"""The commands for people, against a real local AWS."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.emr import EmrEndpoint
+from infra.local.ministack import MiniStack, client
+from lambdas.aws.ledger import DynamoLedger
+from lambdas.aws.objects import S3Objects
+from lambdas.cli import commands, show
+from lambdas.cli.answer import ExitCode
+from lambdas.cli.main import main
+from lambdas.cli.stack import connect
+from lambdas.contract.admission import Admissions
+from lambdas.contract.estimate import Estimate
+from lambdas.contract.layout import RunLayout
+from lambdas.contract.report import Progress
+from lambdas.contract.run import Ending, RunRecord, RunState, cluster_name, ended, moved
+from lambdas.contract.settings import CommandSettings
+from lambdas.contract.status import compose_status, timestamp
+from lambdas.ports import Newest
+
+from .world import LEDGER_INDEX
+
+RUN = "fruits-0123456789ab"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A stack as it is deployed, its environment, and what a command said."""
+
+    s3: Any
+    emr: Any
+    bucket: str
+    ledger: DynamoLedger
+    objects: S3Objects
+    environment: dict[str, str]
+    instance_profile: str
+    captured: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        self.captured.readouterr()
+        code = main(arguments, self.environment)
+        return code, *self.captured.readouterr()
+
+    def json(self, *arguments: str) -> tuple[int, Any]:
+        code, out, _ = self.run(*arguments, "--json")
+        return code, json.loads(out)
+
+    def records(self, state: RunState, run_id: str = RUN, **known: Any) -> RunRecord:
+        """A run of that state in the ledger."""
+        record = RunRecord(
+            run_id=run_id,
+            dataset="fruits",
+            state=state,
+            manifest_bucket=self.bucket,
+            manifest_key="manifests/a.json",
+            manifest_version_id="v1",
+            sequencer="00",
+            max_runtime_minutes=120,
+            worst_case_eur=1.5,
+            stop_when_deleted=False,
+            **{"accepted_at": 1.8e9, **known},
+        )
+        assert self.ledger.insert(record)
+        return record
+
+    def moves(self, record: RunRecord, state: RunState, ending: Ending | None = None) -> RunRecord:
+        """The run enters that state."""
+        after = ended(record, state, ending, 1.9e9) if ending else moved(record, state, 1.9e9)
+        assert self.ledger.swap(record, after)
+        return after
+
+    def has_status(self, record: RunRecord) -> None:
+        status = compose_status(record, None, (), timestamp(0))
+        self.objects.write(RunLayout("fruits", record.run_id).status, status.to_json())
+
+    def has_cluster(self) -> str:
+        request = {"Instances": {"TerminationProtected": True}, "JobFlowRole": self.instance_profile}
+        cluster_id: str = self.emr.run_job_flow(Name=cluster_name(RUN), **request)["JobFlowId"]
+        return cluster_id
+
+    def cluster_state(self, cluster_id: str) -> str:
+        state: str = self.emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
+        return state
+
+
+@pytest.fixture
+def deployed(
+    ministack: MiniStack,
+    emr: EmrEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Deployed:
+    unique = uuid.uuid4().hex[:12]
+    bucket, table = f"data-{unique}", f"runs-{unique}"
+    s3, iam = ministack.client("s3"), ministack.client("iam")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    ministack.client("dynamodb").create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        **LEDGER_INDEX,
+    )
+    iam.create_role(RoleName=unique, AssumeRolePolicyDocument="{}")
+    profile = iam.create_instance_profile(InstanceProfileName=unique)["InstanceProfile"]["Arn"]
+    iam.add_role_to_instance_profile(InstanceProfileName=unique, RoleName=unique)
+    queue = ministack.client("sqs").create_queue(QueueName=f"failures-{unique}")["QueueUrl"]
+    aws = ministack.environment | {"AWS_ENDPOINT_URL_EMR": emr.url}
+    for name, value in aws.items():
+        monkeypatch.setenv(name, value)
+    settings = CommandSettings(bucket, table, "eu-west-1", queue).to_env()
+    stack = connect(settings)
+    return Deployed(
+        s3, client("emr", aws), bucket, stack.ledger, stack.books.objects, settings, profile, capsys
+    )
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Callable[..., str]:
+    def write(bucket: str = "my-bucket", **changes: Any) -> str:
+        document = {
+            "version": 1,
+            "dataset": "fruits",
+            "images": {"prefixes": [f"s3://{bucket}/images/"]},
+            **changes,
+        }
+        path = tmp_path / "manifest.json"
+        path.write_text(json.dumps(document))
+        return str(path)
+
+    return write
+
+
+def test_a_valid_manifest_is_confirmed_without_aws_or_environment(
+    manifest: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", manifest()], {}) == ExitCode.OK
+    assert capsys.readouterr().out == "The manifest is valid.\n"
+
+
+def test_a_faulty_manifest_is_answered_with_field_problem_and_remedy(
+    manifest: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", manifest(engin="fast")], {}) == ExitCode.NO
+    said = capsys.readouterr().out
+    assert said.startswith("$.engin is not a known key\n    Did you mean engine?")
+    assert "Nearest: engine" in said
+    assert main(["validate", manifest(engin="fast"), "--json"], {}) == ExitCode.NO
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["valid"], answer["faults"][0]["path"]) == (False, "$.engin")
+
+
+def test_a_manifest_can_come_through_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{")))
+    assert main(["validate", "-"], {}) == ExitCode.NO
+    assert "$ is not JSON" in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "no/such/manifest.json"], {}) == ExitCode.USAGE
+    assert capsys.readouterr().err == (
+        "fruits: no/such/manifest.json cannot be read: No such file or directory\n"
+    )
+
+
+def test_a_plan_counts_and_prices_and_launches_nothing(
+    deployed: Deployed, manifest: Callable[..., str]
+) -> None:
+    for number in range(40):
+        deployed.s3.put_object(Bucket=deployed.bucket, Key=f"images/apple/{number}.jpg", Body=b"")
+    before = len(deployed.emr.list_clusters()["Clusters"])
+    code, answer = deployed.json("plan", manifest(deployed.bucket))
+    assert (code, answer["images"], answer["shards"]) == (ExitCode.OK, 40, 3)
+    assert answer["minutes"] == 10.0
+    assert 0 < answer["eur"] < answer["worst_case_eur"]
+    _, said, _ = deployed.run("plan", manifest(deployed.bucket))
+    assert "40 in 3 shards" in said
+    assert "list prices of 2025-06 in eu-west-1; an estimate, not a bill" in said
+    assert list(deployed.ledger.scan()) == []
+    assert len(deployed.emr.list_clusters()["Clusters"]) == before
+
+
+def test_a_plan_without_images_says_what_the_launcher_would_say(
+    deployed: Deployed, manifest: Callable[..., str]
+) -> None:
+    code, said, _ = deployed.run("plan", manifest(deployed.bucket))
+    assert code == ExitCode.NO
+    assert "no image was found" in said
+
+
+def test_a_plan_of_a_faulty_manifest_asks_nothing_of_aws(
+    manifest: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = CommandSettings("b", "t", "eu-west-1", "https://localhost:1/q").to_env()
+    assert main(["plan", manifest(dataset=7)], nowhere) == ExitCode.NO
+    assert "$.dataset" in capsys.readouterr().out
+
+
+def test_a_plan_that_would_be_stopped_unfinished_says_so() -> None:
+    known = Estimate("eu-west-1", minutes=200.0, eur=2.5, worst_case_eur=1.5, prices_as_of="2025-06")
+    assert "It would probably be stopped unfinished" in show.plan(1000, 4, known, max_runtime_minutes=120)
+
+
+def test_runs_are_listed_the_newest_first(deployed: Deployed) -> None:
+    assert deployed.run("runs")[:2] == (
+        ExitCode.OK,
+        "No runs yet. Upload a manifest below manifests/ to start one.\n",
+    )
+    # The ledger holds more than runs.
+    deployed.ledger.note("manifests/a.json", Newest("00", deleted=False))
+    deployed.ledger.swap_admissions(Admissions(), Admissions(tokens=1.0))
+    deployed.records(RunState.FAILED, "old", accepted_at=1.7e9, actual_eur=0.25, closed=True)
+    deployed.records(RunState.RUNNING, "new")
+    code, said, _ = deployed.run("runs")
+    assert code == ExitCode.OK
+    assert [line.split()[0] for line in said.splitlines()] == ["RUN", "new", "old"]
+    assert "0.25" in said
+    _, answer = deployed.json("runs")
+    assert [(run["run_id"], run["state"]) for run in answer] == [("new", "RUNNING"), ("old", "FAILED")]
+
+
+def test_the_status_of_a_running_run_shows_how_far_its_step_is(deployed: Deployed) -> None:
+    record = deployed.records(RunState.RUNNING, cluster_id="j-1")
+    deployed.has_status(record)
+    progress = Progress(RUN, "featurize", "infer", 60, 122, 1, 55.1, 2.0)
+    deployed.objects.write(RunLayout("fruits", RUN).progress, progress.to_json())
+    code, said, _ = deployed.run("status", RUN)
+    assert code == ExitCode.OK
+    assert f"{RUN}  RUNNING" in said
+    assert "featurize: infer, 60 of 122 images, 55.1 images/s" in said
+    _, answer = deployed.json("status", RUN)
+    assert answer["progress"]["images_done"] == 60
+
+
+def test_a_run_that_has_no_status_file_yet_is_shown_from_the_ledger(deployed: Deployed) -> None:
+    deployed.records(RunState.CLAIMED)
+    assert deployed.json("status", RUN)[1]["state"] == "CLAIMED"
+
+
+def test_a_failed_run_is_an_exit_code_and_says_why_and_what_to_do(deployed: Deployed) -> None:
+    record = deployed.records(RunState.CLAIMED)
+    deployed.moves(record, RunState.FAILED, Ending("X", "It broke.", "Mend it.", "ours"))
+    code, said, _ = deployed.run("status", RUN)
+    assert code == ExitCode.NO
+    assert "why      It broke." in said
+    assert "to do    Mend it." in said
+
+
+def test_watching_says_each_change_once_and_ends_with_the_run(deployed: Deployed) -> None:
+    record = deployed.records(RunState.RUNNING)
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            deployed.has_status(deployed.moves(record, RunState.COMPLETED))
+
+    deployed.has_status(record)
+    answers = list(commands.watch(connect(deployed.environment), RUN, sleep))
+    assert [answer.document["state"] for answer in answers] == ["RUNNING", "COMPLETED"]
+    assert waited == [commands.POLL_SECONDS] * 3
+
+
+def test_an_unknown_run_is_answered_with_the_nearest_known_one(deployed: Deployed) -> None:
+    deployed.records(RunState.RUNNING)
+    code, _, said = deployed.run("status", "fruits-0123456789xy")
+    assert code == ExitCode.UNKNOWN_RUN
+    assert said == f"fruits: there is no run 'fruits-0123456789xy'. Did you mean {RUN}?\n"
+    assert "`fruits runs` lists them all" in deployed.run("cancel", "zzz")[2]
+
+
+def test_cancelling_ends_the_cluster_even_a_protected_one(deployed: Deployed) -> None:
+    cluster_id = deployed.has_cluster()
+    deployed.records(RunState.RUNNING, cluster_id=cluster_id)
+    code, answer = deployed.json("cancel", RUN)
+    assert (code, answer["cluster_id"]) == (ExitCode.OK, cluster_id)
+    assert deployed.cluster_state(cluster_id).startswith("TERMINAT")
+    record = deployed.ledger.get(RUN)
+    assert record is not None
+    # Its cluster is not gone yet; when it is, the tracker finds here why.
+    assert (record.state, record.stopping) == (RunState.RUNNING, RunState.CANCELLED)
+    assert record.reason == "USER_REQUEST"
+
+
+def test_cancelling_keeps_the_reason_for_which_a_cluster_is_being_stopped_already(deployed: Deployed) -> None:
+    cluster_id = deployed.has_cluster()
+    why = {"reason": "MAX_RUNTIME", "stopping": RunState.FAILED}
+    deployed.records(RunState.RUNNING, cluster_id=cluster_id, **why)
+    assert deployed.run("cancel", RUN)[0] == ExitCode.OK
+    record = deployed.ledger.get(RUN)
+    assert record is not None
+    assert (record.stopping, record.reason) == (RunState.FAILED, "MAX_RUNTIME")
+
+
+def test_cancelling_a_run_without_a_cluster_ends_it_at_once(deployed: Deployed) -> None:
+    deployed.records(RunState.QUEUED)
+    code, answer = deployed.json("cancel", RUN)
+    assert (code, answer["state"], answer["cluster_id"]) == (ExitCode.OK, "CANCELLED", None)
+    status = deployed.json("status", RUN)[1]
+    assert (status["state"], status["reason"]) == ("CANCELLED", "USER_REQUEST")
+
+
+def test_cancelling_finds_a_cluster_that_could_not_be_recorded(deployed: Deployed) -> None:
+    cluster_id = deployed.has_cluster()
+    deployed.records(RunState.CLAIMED, accepted_at=0.0)
+    assert deployed.json("cancel", RUN)[1]["cluster_id"] == cluster_id
+    assert deployed.cluster_state(cluster_id).startswith("TERMINAT")
+
+
+def test_cancelling_a_run_that_has_ended_changes_nothing(deployed: Deployed) -> None:
+    deployed.records(RunState.COMPLETED)
+    code, said, _ = deployed.run("cancel", RUN)
+    assert (code, said) == (ExitCode.NO, f"Run {RUN} has ended already: COMPLETED.\n")
+
+
+def test_an_empty_failure_queue_is_no_error(deployed: Deployed) -> None:
+    assert deployed.run("redrive")[:2] == (ExitCode.OK, "The failure queue is empty.\n")
+
+
+def test_a_shell_that_does_not_know_the_stack_is_told_both_ways_to_tell_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["runs"], {}) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert "FRUITS_LEDGER_TABLE" in said
+    assert 'eval "$(pulumi stack output shell)"' in said
+    assert "source .local/cloud/env.sh" in said
+
+
+def test_missing_credentials_are_said_without_a_trace(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    code, out, said = deployed.run("runs")
+    assert (code, out) == (ExitCode.UNAVAILABLE, "")
+    assert "no AWS credentials were found" in said
+
+
+def test_credentials_without_permission_are_said(
+    deployed: Deployed, ministack: MiniStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iam = ministack.client("iam")
+    iam.create_user(UserName="guest")
+    key = iam.create_access_key(UserName="guest")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    code, _, said = deployed.run("runs")
+    assert code == ExitCode.UNAVAILABLE
+    assert said.startswith("fruits: your AWS credentials may not do this: ")
+
+
+def test_an_aws_that_cannot_be_reached_is_named(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://localhost:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    code, _, said = deployed.run("runs")
+    assert code == ExitCode.UNAVAILABLE
+    assert "https://localhost:1" in said
+    assert "Check network, region and AWS_ENDPOINT_URL" in said
+
+
+def test_help_names_every_command_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"], {})
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    for word in ("validate", "plan", "runs", "status", "cancel", "redrive", "exit codes", "4 AWS"):
+        assert word in said

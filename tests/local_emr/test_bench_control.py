@@ -1,0 +1,34 @@
+"""The measurement of upload to launch: that it measures, not how fast this machine is today."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.local.bench_control import INSTANT, measure, percentile
+from infra.local.cloud import LocalCloud
+from infra.local.demo import BUILD, package
+
+
+def test_every_counted_upload_is_measured_from_upload_to_accepted_launch(tmp_path: Path) -> None:
+    package(None)
+    with LocalCloud(tmp_path, build=BUILD, faults=INSTANT) as cloud:
+        measured = measure(cloud, uploads=2)
+    assert measured["control.upload_to_launch_uploads"] == 2
+    p50, p95 = (measured[f"control.upload_to_launch_p{percent}_seconds"] for percent in (50, 95))
+    assert 0 < p50 <= p95 <= measured["control.upload_to_launch_max_seconds"] < 60
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, 10), (95, 19), (100, 20)])
+def test_percentiles_are_values_that_were_measured(percent: float, expected: int) -> None:
+    assert percentile(range(1, 21), percent) == expected
+
+
+@given(st.lists(st.floats(0, 100), min_size=1), st.floats(1, 100))
+def test_a_percentile_is_not_exceeded_by_that_part_of_the_values(values: list[float], percent: float) -> None:
+    found = percentile(values, percent)
+    assert found in values
+    assert sum(value <= found for value in values) >= len(values) * percent / 100 - 1e-6
