@@ -165,6 +165,7 @@ def launch_access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
         iam.Statement("ReadManifests", ["s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])),
         *iam.run_objects(bucket_arn),
         args.ledger.access(),
+        args.ledger.listing(),
         # AWS offers no resource for these two: a cluster has no ARN before it exists.
         iam.Statement(
             "LaunchClusters",

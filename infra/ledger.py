@@ -46,6 +46,11 @@ class Ledger(pulumi.ComponentResource):
         """What keeping the ledger takes. Nothing is ever deleted from it."""
         return iam.Statement(
             "KeepLedger",
-            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"],
-            [self.table.arn, pulumi.Output.concat(self.table.arn, f"/index/{ACTIVE_INDEX}")],
+            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+            [self.table.arn],
         )
+
+    def listing(self) -> iam.Statement:
+        """What finding the active runs takes."""
+        index = pulumi.Output.concat(self.table.arn, f"/index/{ACTIVE_INDEX}")
+        return iam.Statement("ListActiveRuns", ["dynamodb:Query"], [index])

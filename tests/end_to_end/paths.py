@@ -74,17 +74,17 @@ class Paths:
 
     def adopt(self) -> bool:
         """A launch that was not recorded is found again."""
-        run = self._upload(self._name())
+        run, later = self._upload(self._name()), self._upload(self._name())
         if self._launched(run) != "launched":
             return False
         self.cloud.client("dynamodb").update_item(
             TableName=self.cloud.outputs["ledger_table"],
             Key={"run_id": {"S": run.run_id}},
-            UpdateExpression="SET #state = :claimed, lease_until = :past",
+            UpdateExpression="SET #state = :queued, active = :queued REMOVE history[2], cluster_id",
             ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues={":claimed": {"S": RunState.CLAIMED}, ":past": {"N": "0"}},
+            ExpressionAttributeValues={":queued": {"S": RunState.QUEUED}},
         )
-        return self._launched(run) == "adopted"
+        return self._launched(later) == "launched" and self._state(run) == RunState.LAUNCHED
 
     def track(self) -> bool:
         """The end of a cluster is recorded and told."""
@@ -169,6 +169,12 @@ class Paths:
             FunctionName=self.cloud.outputs[function], Payload=json.dumps(event).encode()
         )
         return None if "FunctionError" in answer else json.load(answer["Payload"])
+
+    def _state(self, run: Submitted) -> str:
+        item = self.cloud.client("dynamodb").get_item(
+            TableName=self.cloud.outputs["ledger_table"], Key={"run_id": {"S": run.run_id}}
+        )
+        return str(item["Item"]["state"]["S"])
 
     def _cluster_of(self, run: Submitted) -> str:
         assert self._launched(run) == "launched"

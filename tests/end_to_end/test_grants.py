@@ -19,7 +19,9 @@ from .paths import Grant, Paths
 INSTANT = Faults(instant_steps=True, starting_seconds=0, bootstrapping_seconds=0)
 
 _KMS_BEHIND_SERVICES = "the local S3, DynamoDB and SNS keep the key's name and never call KMS for a caller"
+_FAILURES = "the local Lambda sends failed events itself, not as the function's role"
 _LOGS = "the local Lambda writes a function's log itself, not as its role"
+_MISSING = "who may not list is told 403 of a missing object by AWS, 404 here"
 _PASS_ROLE = "the local EMR cannot tell whose roles are passed (see infra.local.emr.authorization)"
 _NO_MACHINES = "the local EMR starts no machines, so it never acts as its service role"
 NOT_EXERCISED: dict[str, str] = {
@@ -31,7 +33,14 @@ NOT_EXERCISED: dict[str, str] = {
     "launcher PassInstanceRole iam:PassRole": _PASS_ROLE,
     "launcher WriteOwnLog logs:CreateLogStream": _LOGS,
     "launcher WriteOwnLog logs:PutLogEvents": _LOGS,
-    "tracker MissReports s3:ListBucket": "who may not list is told 403 of a missing object by AWS, 404 here",
+    "launcher KeepFailures sqs:SendMessage": _FAILURES,
+    "launcher UseFailuresKey kms:Decrypt": _KMS_BEHIND_SERVICES,
+    "launcher UseFailuresKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
+    "launcher MissReports s3:ListBucket": _MISSING,
+    "tracker KeepFailures sqs:SendMessage": _FAILURES,
+    "tracker UseFailuresKey kms:Decrypt": _KMS_BEHIND_SERVICES,
+    "tracker UseFailuresKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
+    "tracker MissReports s3:ListBucket": _MISSING,
     "tracker UseDataKey kms:Decrypt": _KMS_BEHIND_SERVICES,
     "tracker UseDataKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
     "tracker UseLedgerKey kms:Decrypt": _KMS_BEHIND_SERVICES,
@@ -52,22 +61,30 @@ NOT_EXERCISED: dict[str, str] = {
     "emr-service EncryptDisks kms:ReEncryptTo": _NO_MACHINES,
 }
 
+NO_CAPS = {"fruits:maxClusters": "500", "fruits:maxEurPerDay": "100000", "fruits:launchesPerSecond": "10"}
+"""Nothing waits for its turn: no path ends the runs of others."""
 Path = Callable[[Paths], bool]
 NEEDED_BY: dict[str, Path] = {
     "launcher ReadManifests s3:GetObjectVersion": Paths.launch,
-    "launcher WritePlans s3:PutObject": Paths.reject,
-    "launcher ForgetRejections s3:DeleteObject": Paths.correct,
+    "launcher KeepRuns s3:GetObject": Paths.launch,
+    "launcher KeepRuns s3:PutObject": Paths.launch,
+    "launcher KeepRejections s3:GetObject": Paths.reject,
+    "launcher KeepRejections s3:PutObject": Paths.reject,
+    "launcher KeepRejections s3:DeleteObject": Paths.correct,
+    "launcher ListActiveRuns dynamodb:Query": Paths.launch,
     "launcher CountImages s3:ListBucket": Paths.launch,
     "launcher KeepLedger dynamodb:GetItem": Paths.launch,
     "launcher KeepLedger dynamodb:PutItem": Paths.launch,
     "launcher KeepLedger dynamodb:UpdateItem": Paths.launch,
     "launcher LaunchClusters elasticmapreduce:RunJobFlow": Paths.launch,
     "launcher FindClusters elasticmapreduce:ListClusters": Paths.adopt,
-    "tracker ReadPlansAndReports s3:GetObject": Paths.track,
-    "tracker WriteStatus s3:PutObject": Paths.track,
+    "tracker KeepRuns s3:GetObject": Paths.track,
+    "tracker KeepRuns s3:PutObject": Paths.track,
     "tracker KeepLedger dynamodb:GetItem": Paths.track,
+    "tracker KeepLedger dynamodb:PutItem": Paths.track,
     "tracker KeepLedger dynamodb:UpdateItem": Paths.track,
     "tracker InspectClusters elasticmapreduce:DescribeCluster": Paths.track,
+    "tracker InspectClusters elasticmapreduce:ListInstances": Paths.track,
     "tracker InspectClusters elasticmapreduce:ListSteps": Paths.track,
     "tracker TellPeople sns:Publish": Paths.track,
     "emr-nodes ReadInputsAndOwnOutputs s3:GetObject": Paths.run_on_a_node,
@@ -80,7 +97,8 @@ NEEDED_BY: dict[str, Path] = {
 
 @pytest.fixture(scope="module")
 def paths(packaged: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
-    with LocalCloud(tmp_path_factory.mktemp("grants"), build=BUILD, faults=INSTANT) as cloud:
+    folder = tmp_path_factory.mktemp("grants")
+    with LocalCloud(folder, build=BUILD, faults=INSTANT, config=NO_CAPS) as cloud:
         paths = Paths(cloud)
         paths.prepare()
         yield paths
