@@ -93,10 +93,11 @@ def objects(bucket_arn: pulumi.Input[str], prefixes: Iterable[str]) -> list[pulu
 
 
 def only_below(prefixes: Iterable[str]) -> Condition:
-    """Listing is for these prefixes only.
+    """Listing by another prefix is refused.
 
     "IfExists", because S3 also asks whether the bucket may be listed, without any prefix, to decide if the
-    read of a missing object is answered with 404 or with 403.
+    read of a missing object is answered with 404 or with 403. The price: names, and names only, can be
+    listed without a prefix too.
     """
     return {"StringLikeIfExists": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}}
 

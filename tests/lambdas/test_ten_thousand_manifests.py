@@ -16,11 +16,11 @@ from typing import Any
 
 from lambdas.contract.faults import ManifestError
 from lambdas.contract.manifest import parse_manifest
-from lambdas.launcher.launch import Launcher, Outcome, Upload
+from lambdas.launcher.launch import Outcome
 from tests.contract.test_manifest import FULL, SMALLEST
 
-from .fakes import FakeBuckets, FakeObjects
-from .world import BUCKET, KEY, SETTINGS, World
+from .fakes import FakeBuckets
+from .world import BUCKET, World
 
 MANIFESTS = 10_000
 SEED = 360
@@ -199,24 +199,18 @@ def names_what_was_touched(path: str, broken: Broken) -> bool:
 
 
 def assert_only_a_rejection_is_written(body: bytes, faults: int) -> None:
-    objects, nothing = FakeObjects(), NothingMayBeAsked()
-    launcher = Launcher(SETTINGS, objects, nothing, nothing, nothing, lambda: 1e6)  # type: ignore[arg-type]  # on purpose
-    objects.upload(KEY, body, "v1")
-    result = launcher.launch(Upload(KEY, "v1", "2026-01-02T03:04:05Z"), 1e6 + 300)
+    world = World()
+    world.ledger = world.buckets = world.clusters = NothingMayBeAsked()  # type: ignore[assignment]  # on purpose
+    world.configure()
+    result = world.launch(world.upload(body))
     assert result.outcome is Outcome.REJECTED
-    assert len(json.loads(objects.text("manifests-rejected/fruits.json"))["faults"]) == faults
+    assert len(world.rejection()["faults"]) == faults
 
 
 def assert_launched(body: bytes) -> None:
     """Accepted means that the whole launcher accepts it, or finds the images missing."""
     world = World()
-    world.launcher = Launcher(
-        SETTINGS,
-        world.objects,
-        FakeBuckets({BUCKET: "eu-west-1", "my-bucket": "eu-west-1"}),
-        world.ledger,
-        world.clusters,
-        lambda: world.time,
-    )
+    world.buckets = FakeBuckets({BUCKET: "eu-west-1", "my-bucket": "eu-west-1"})
+    world.configure()
     result = world.launch(world.upload(body))
     assert result.outcome in (Outcome.LAUNCHED, Outcome.REJECTED)
