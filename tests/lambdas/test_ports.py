@@ -174,7 +174,8 @@ def test_a_closed_bucket_is_denied_in_every_way(ministack: MiniStack, stranger: 
 def test_a_cluster_can_be_launched_found_and_described(ministack: MiniStack) -> None:
     emr = ministack.client("emr")
     clusters = EmrClusters(launching=emr, reading=emr)
-    request = run_job_flow(planned(), parsed().cluster, SETTINGS)
+    # A name of its own: other tests' clusters are in the same MiniStack.
+    request = run_job_flow(planned(), parsed().cluster, SETTINGS) | {"Name": f"fruits-{uuid.uuid4().hex}"}
     assert request["Name"] not in [cluster.name for cluster in clusters.list(created_after=0)]
     cluster_id = clusters.launch(request)
     (listed,) = [cluster for cluster in clusters.list(created_after=0) if cluster.name == request["Name"]]
