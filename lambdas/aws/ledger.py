@@ -149,7 +149,8 @@ def _record(item: dict[str, Any]) -> RunRecord:
     if "stopping" in values:
         values["stopping"] = RunState(values["stopping"])
     values["history"] = tuple(
-        Change(RunState(change["state"]), float(change["at"])) for change in values["history"]
+        Change(RunState(change["state"]), float(change["at"]), change.get("cluster_id"))
+        for change in values["history"]
     )
     return RunRecord(**values)
 

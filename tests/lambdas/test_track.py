@@ -260,6 +260,30 @@ def test_too_little_capacity_is_tried_again_on_demand_and_on_other_types(world: 
     assert len(workers["InstanceTypeConfigs"]) == 5
 
 
+def test_the_status_tells_every_state_every_attempt_and_its_cluster(world: World) -> None:
+    first = world.launched_cluster()
+    world.clusters.change(first, ClusterState.TERMINATED_WITH_ERRORS, "INTERNAL_ERROR")
+    world.time += 60
+    world.tracker.track(first)
+    status = world.status()
+    assert (status["state"], status["attempt"], status["attempts_allowed"]) == ("QUEUED", 2, 2)
+    world.reconcile()
+    status = world.status()
+    *_, second = world.clusters.clusters
+    assert [(entered["state"], entered["cluster_id"]) for entered in status["history"]] == [
+        ("QUEUED", None),
+        ("CLAIMED", None),
+        ("LAUNCHED", first),
+        ("QUEUED", None),
+        ("CLAIMED", None),
+        ("LAUNCHED", second),
+    ]
+    assert [entered["at"] for entered in status["history"][2:4]] == [
+        "1970-01-12T13:46:40+00:00",
+        "1970-01-12T13:47:40+00:00",
+    ]
+
+
 def test_a_bad_step_is_never_tried_again(world: World) -> None:
     cluster_id = failed_run(world, "STEP_FAILURE", {"featurize": StepState.FAILED})
     world.tracker.track(cluster_id)
