@@ -134,7 +134,7 @@ def compose_status(
             Entered(change.state, timestamp(change.at), change.cluster_id) for change in record.history
         ),
         attempt=record.attempt,
-        attempts_allowed=attempts_allowed(record.kind),
+        attempts_allowed=max(record.attempt, attempts_allowed(record.reason, record.kind)),
         queue_position=place.position,
         waits_for=place.waits_for,
         reason=record.reason,
