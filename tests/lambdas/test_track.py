@@ -15,7 +15,7 @@ from lambdas.contract.run import TRANSITIONS, RunState, is_terminal, moved
 from lambdas.ports import ClusterState, LaunchRefusedError, StepState
 from lambdas.tracker.track import Ignored, Tracked
 
-from .runs import completed_run
+from .runs import DONE, completed_run
 from .world import BUCKET, World
 
 
