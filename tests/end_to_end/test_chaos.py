@@ -63,9 +63,9 @@ def test_every_fault_comes_early_however_small_the_storm(seed: int) -> None:
 def test_the_worst_case_of_living_runs_and_what_ended_ones_used_are_committed() -> None:
     hour = Cluster("fruits-a", "a", 0.0, 10.0, billed_seconds=HOUR)
     again = Cluster("fruits-a-2", "a", 20.0, None, billed_seconds=0.0)
-    # The worst case is two hours.
+    # The worst case is two hours, and six minutes.
     worst, used, level = committed([hour, again], {"a": GOOD})
-    assert used == pytest.approx(worst / 2, abs=0.01)
+    assert used == pytest.approx(worst * 60 / 126, abs=0.01)
     assert level == worst
 
 
