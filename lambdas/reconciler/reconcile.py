@@ -77,6 +77,7 @@ class Reconciler:
         for repair in found:
             self._do(repair)
         done, wait = self.dispatcher.dispatch(deadline)
+        self.dispatcher.books.publish_queue(wait)
         return Reconciliation(
             repaired=Counter(type(repair).__name__ for repair in found),
             dispatched=Counter(done.values()),

@@ -56,17 +56,19 @@ LEDGER_INDEX: dict[str, Any] = {
     "AttributeDefinitions": [
         {"AttributeName": "run_id", "AttributeType": "S"},
         {"AttributeName": "active", "AttributeType": "S"},
+        {"AttributeName": "listed", "AttributeType": "S"},
         {"AttributeName": "accepted_at", "AttributeType": "N"},
     ],
     "GlobalSecondaryIndexes": [
         {
-            "IndexName": "active",
+            "IndexName": name,
             "KeySchema": [
-                {"AttributeName": "active", "KeyType": "HASH"},
+                {"AttributeName": attribute, "KeyType": "HASH"},
                 {"AttributeName": "accepted_at", "KeyType": "RANGE"},
             ],
             "Projection": {"ProjectionType": "ALL"},
         }
+        for name, attribute in (("active", "active"), ("recent", "listed"))
     ],
 }
 """What a ledger table needs beside its name and key, as `infra.ledger` declares it."""
