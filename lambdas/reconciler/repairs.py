@@ -42,6 +42,8 @@ class Stop:
     run_id: str
     cluster_id: str
     why: Ending | None = None
+    overdue: bool = False
+    """Whether it is older than the run allows."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,14 @@ def _of_cluster(record: RunRecord, cluster: ClusterSummary | None, now: float) -
         return Track(cluster.cluster_id)
     if cluster.state is ClusterState.TERMINATING:
         return None
+    used_seconds = record.earlier_seconds + cluster.seconds(now)
+    overdue = used_seconds > record.max_runtime_minutes * SECONDS_A_MINUTE
     if record.stopping is not None:
-        return Stop(record.run_id, cluster.cluster_id)
+        return Stop(record.run_id, cluster.cluster_id, overdue=overdue)
     if cluster.state is ClusterState.WAITING:
-        return Stop(record.run_id, cluster.cluster_id, _IDLE)
-    if record.earlier_seconds + cluster.seconds(now) > record.max_runtime_minutes * SECONDS_A_MINUTE:
-        return Stop(record.run_id, cluster.cluster_id, _overdue(record))
+        return Stop(record.run_id, cluster.cluster_id, _IDLE, overdue)
+    if overdue:
+        return Stop(record.run_id, cluster.cluster_id, _overdue(record), overdue)
     unheard = cluster.state is ClusterState.RUNNING and record.state is RunState.LAUNCHED
     return Track(cluster.cluster_id) if unheard else None
 
