@@ -26,8 +26,8 @@ OF_AWS = {
         {"YARNMemoryAvailablePercentage", "ContainerPending", "MRActiveNodes"},
     ),
 }
-"""Sources: "Available CloudWatch metrics for Amazon SQS"; "Types of metrics for Lambda functions"; "Monitoring
-Amazon EMR metrics with CloudWatch"."""
+"""Sources: "Available CloudWatch metrics for Amazon SQS"; "Types of metrics for Lambda functions";
+"Metrics reported by Amazon EMR in CloudWatch"."""
 PROPERTIES = {
     "alarm": {"title", "alarms"},
     "metric": {"title", "view", "stacked", "stat", "period", "yAxis", "metrics", "region"},
