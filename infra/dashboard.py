@@ -190,8 +190,8 @@ def _clusters() -> list[Widget]:
 
     return [
         _graph(
-            "EMR: memory in use or free",
-            "% available",
+            "EMR: memory available",
+            "%",
             of_each("YARNMemoryAvailablePercentage"),
             stat="Average",
         ),

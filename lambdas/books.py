@@ -19,6 +19,8 @@ from lambdas.contract.status import Status, compose_status, timestamp
 from lambdas.ports import Ledger, Objects
 
 SECONDS_A_MINUTE = 60
+CLOSING_SECONDS = 60
+"""How long whoever ended a run may take to close it, before it is taken for dead (the tracker's time-out)."""
 
 
 @dataclass(frozen=True)
@@ -110,3 +112,8 @@ def spent_eur(record: RunRecord) -> float:
 def needs_closing(record: RunRecord) -> bool:
     """Whether the run has ended and not all that follows from it is done."""
     return is_terminal(record.state) and not record.closed
+
+
+def is_left_open(record: RunRecord, now: float) -> bool:
+    """Whether the run needs closing, and whoever ended it must have died over that."""
+    return needs_closing(record) and now > record.changed_at + CLOSING_SECONDS

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lambdas.books import SECONDS_A_MINUTE, needs_closing
+from lambdas.books import SECONDS_A_MINUTE, is_left_open
 from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal
 from lambdas.launcher.dispatch import cluster_of
 from lambdas.ports import ClusterState, ClusterSummary
 
-CLOSING_SECONDS = 60
-"""How long whoever ended a run may take to close it, before it is taken for dead (the tracker's time-out)."""
 LOST_SECONDS = 600
 """How long a run's cluster may be missing from EMR's list, which is not always up to date."""
 
@@ -110,8 +108,7 @@ def repairs(
 
 def _of_run(record: RunRecord, named: ClusterSummary | None, now: float) -> Repair | None:
     if is_terminal(record.state):
-        late = needs_closing(record) and now > record.changed_at + CLOSING_SECONDS
-        return Close(record.run_id) if late else None
+        return Close(record.run_id) if is_left_open(record, now) else None
     if record.state in ON_CLUSTER:
         return _of_cluster(record, named, now)
     if named is not None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.books import Books, needs_closing
+from lambdas.books import Books, is_left_open
 from lambdas.contract.estimate import Usage, usage
-from lambdas.contract.run import RUN_TAG, RunRecord
+from lambdas.contract.run import RUN_TAG, RunRecord, is_terminal
 from lambdas.contract.status import Status
 from lambdas.ports import Clusters, ClusterSnapshot, Meter, Topic
 from lambdas.tracker import message
@@ -50,9 +50,13 @@ class Tracker:
         before, after = self.books.change(record.run_id, advanced)
         if before is None or after is None or not is_of(before, cluster):
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is not the one of run {record.run_id}")
-        if after == before and not needs_closing(after):
+        # One end has several events, which come at once: who made the last change does what follows from it.
+        ended_now = is_terminal(after.state) and not is_terminal(before.state)
+        if ended_now or is_left_open(after, self.books.now()):
+            return self.close(after)
+        if after == before:
             return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
-        return self.close(after) if needs_closing(after) else self.books.publish(after)
+        return self.books.publish(after)
 
     def _usage(self, cluster_id: str, record: RunRecord) -> Usage | None:
         """What the cluster used; None where no region, hence no price, is known."""

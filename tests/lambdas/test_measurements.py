@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.books import CLOSING_SECONDS
 from lambdas.contract.metrics import METRICS, Metric, Sample, Service
 from lambdas.contract.report import FeaturizeMetrics, ShardSeconds, StepError
 from lambdas.contract.run import FailureKind, RunState
 from lambdas.launcher.dispatch import LEASE_SECONDS
 from lambdas.ports import ClusterState, StepState
-from lambdas.reconciler.repairs import CLOSING_SECONDS
 from lambdas.reconciler.samples import of_pass
 from lambdas.telemetry import Telemetry
 from lambdas.tracker.samples import of_ended_run

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lambdas.books import CLOSING_SECONDS
 from lambdas.contract.admission import Slot, Wait
 from lambdas.contract.run import RunState
 from lambdas.launcher.launch import Outcome
 from lambdas.ports import ClusterState, StepState
-from lambdas.reconciler.repairs import CLOSING_SECONDS, LOST_SECONDS
+from lambdas.reconciler.repairs import LOST_SECONDS
 
 from .world import World, manifest
 
