@@ -105,7 +105,7 @@ def draws_them_to_scale(page: Page) -> None:
 
 
 def says_what_there_is_not(page: Page) -> None:
-    assert panel(page, "EMR: nodes at work").locator("svg").inner_text() == "no data in this time"
+    assert panel(page, "EMR: nodes at work").locator("svg text").text_content() == "no data in this time"
 
 
 def is_readable(page: Page) -> None:
@@ -116,7 +116,7 @@ def is_readable(page: Page) -> None:
         for text in page.locator(selector).all()[:20]:
             shown = luminance(text.evaluate(f"e => getComputedStyle(e).{style}"))
             lighter, darker = max(shown, behind), min(shown, behind)
-            assert (lighter + 0.05) / (darker + 0.05) >= MIN_CONTRAST, text.inner_text()
+            assert (lighter + 0.05) / (darker + 0.05) >= MIN_CONTRAST, text.text_content()
 
 
 def luminance(color: str) -> float:
