@@ -33,7 +33,7 @@ class Comparison(StrEnum):
 
 @dataclass(frozen=True)
 class Alarm:
-    """Rings when ``statistic`` over a period breaches ``threshold``, ``periods`` times in a row.
+    """Rings when ``statistic`` breaches ``threshold`` in so many (``breaches``) of the last ``periods``.
 
     ``section`` is the anchor in the runbook, and with ``part`` (where several alarms share one) the name.
     """
@@ -47,7 +47,9 @@ class Alarm:
     part: str = ""
     comparison: Comparison = Comparison.ABOVE
     threshold: float = 0
+    breaches: int = 1
     periods: int = 1
+    """More than ``breaches`` where a pass that took longer may leave a period without a value."""
     missing: Missing = Missing.GOOD
 
     @property
@@ -100,7 +102,8 @@ def alarms(queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]])
             "A cluster is older than its run allows, and still there a pass after the order to end.",
             metrics.OVERDUE_CLUSTERS,
             # The pass that finds it orders its end; a second one means that this had no effect.
-            periods=2,
+            breaches=2,
+            periods=3,
         ),
         _of_stack(
             "orphan-clusters",
@@ -112,7 +115,8 @@ def alarms(queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]])
             "For a quarter of an hour EMR has throttled launches, or given no clear answer to them.",
             metrics.LAUNCHES_IN_DOUBT,
             # One refusal is tried again in the next pass, and is nobody's business.
-            periods=3,
+            breaches=3,
+            periods=4,
         ),
         Alarm(
             "missing-heartbeat",
@@ -123,13 +127,14 @@ def alarms(queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]])
             "Sum",
             comparison=Comparison.BELOW,
             threshold=1,
+            breaches=3,
             periods=3,
             missing=Missing.BAD,
         ),
     )
 
 
-def _of_stack(section: str, happened: str, metric: Metric, periods: int = 1) -> Alarm:
+def _of_stack(section: str, happened: str, metric: Metric, breaches: int = 1, periods: int = 1) -> Alarm:
     return Alarm(
         section,
         happened,
@@ -137,6 +142,7 @@ def _of_stack(section: str, happened: str, metric: Metric, periods: int = 1) -> 
         metric.name,
         {"service": Service.RECONCILER.value},
         "Maximum",
+        breaches=breaches,
         periods=periods,
     )
 
@@ -189,6 +195,7 @@ def _declare(
         statistic=alarm.statistic,
         period=PERIOD_SECONDS,
         evaluation_periods=alarm.periods,
+        datapoints_to_alarm=alarm.breaches,
         comparison_operator=alarm.comparison.value,
         threshold=alarm.threshold,
         treat_missing_data=alarm.missing.value,

@@ -127,13 +127,13 @@ class Reconciler:
     def _do(self, repair: Repair) -> None:
         books = self.dispatcher.books
         match repair:
-            case Track(cluster_id):
+            case Track(_, cluster_id):
                 self.tracker.track(cluster_id)
             case Requeue(run_id, lease_until):
                 self._requeue(run_id, lease_until)
             case Stop(run_id, cluster_id, why, _):
                 self._stop(run_id, cluster_id, why)
-            case StopOrphan(cluster_id):
+            case StopOrphan(_, cluster_id):
                 self.dispatcher.clusters.terminate(cluster_id)
             case GiveUp(run_id, why):
                 self._give_up(run_id, why)

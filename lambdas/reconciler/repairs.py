@@ -22,6 +22,7 @@ LOST = "CLUSTER_LOST"
 class Track:
     """EMR knows more of this cluster than the ledger: an event was missed, or a launch not recorded."""
 
+    run_id: str
     cluster_id: str
 
 
@@ -46,8 +47,9 @@ class Stop:
 
 @dataclass(frozen=True)
 class StopOrphan:
-    """Stop a cluster of this stack that computes no run."""
+    """Stop a cluster of this stack that computes no run; ``run_id`` is what it names."""
 
+    run_id: str
     cluster_id: str
 
 
@@ -97,7 +99,7 @@ def repairs(
         if (repair := _of_run(record, cluster_of(record, listed), now)) is not None:
             found.append(repair)
     return found + [
-        StopOrphan(cluster.cluster_id)
+        StopOrphan(run_of[cluster.cluster_id], cluster.cluster_id)
         for cluster in listed
         if cluster.lives
         and cluster.state is not ClusterState.TERMINATING
@@ -112,7 +114,7 @@ def _of_run(record: RunRecord, named: ClusterSummary | None, now: float) -> Repa
     if record.state in ON_CLUSTER:
         return _of_cluster(record, named, now)
     if named is not None:
-        return Track(named.cluster_id)
+        return Track(record.run_id, named.cluster_id)
     if record.state is RunState.CLAIMED and now > (record.lease_until or 0):
         return Requeue(record.run_id, record.lease_until)
     return None
@@ -122,7 +124,7 @@ def _of_cluster(record: RunRecord, cluster: ClusterSummary | None, now: float) -
     if cluster is None:
         return GiveUp(record.run_id, _LOST) if now > record.changed_at + LOST_SECONDS else None
     if not cluster.lives:
-        return Track(cluster.cluster_id)
+        return Track(record.run_id, cluster.cluster_id)
     if cluster.state is ClusterState.TERMINATING:
         return None
     used_seconds = record.earlier_seconds + cluster.seconds(now)
@@ -134,7 +136,7 @@ def _of_cluster(record: RunRecord, cluster: ClusterSummary | None, now: float) -
     if overdue:
         return Stop(record.run_id, cluster.cluster_id, _overdue(record), overdue)
     unheard = cluster.state is ClusterState.RUNNING and record.state is RunState.LAUNCHED
-    return Track(cluster.cluster_id) if unheard else None
+    return Track(record.run_id, cluster.cluster_id) if unheard else None
 
 
 def _is_orphan(cluster: ClusterSummary, record: RunRecord | None) -> bool:

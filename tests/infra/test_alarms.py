@@ -105,6 +105,12 @@ def test_an_alarm_compares_as_often_as_the_reconciler_measures(
     assert {alarm["period"] for alarm in alarms.values()} == {PERIOD_SECONDS}
 
 
+def test_a_pass_that_comes_late_does_not_keep_an_alarm_silent(alarms: dict[str, dict[str, Any]]) -> None:
+    for alarm in alarms.values():
+        several = alarm["datapointsToAlarm"] > 1 and alarm["treatMissingData"] == "notBreaching"
+        assert alarm["evaluationPeriods"] == alarm["datapointsToAlarm"] + several
+
+
 def test_people_are_told_when_it_begins_and_when_it_is_over(build: Path) -> None:
     emails = ["me@example.org", "you@example.org"]
     declared = preview(build, **{"fruits:alarmEmails": str(emails).replace("'", '"')})

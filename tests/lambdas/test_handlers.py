@@ -236,3 +236,37 @@ def test_a_pass_of_the_reconciler_shows_its_heartbeat_and_the_gauges(
         "OverdueClusters",
         "LaunchesInDoubt",
     }
+
+
+def test_what_a_pass_repairs_and_starts_is_logged_with_the_run(
+    stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    document = manifest(images={"prefixes": [f"s3://{stack.bucket}/images/"]})
+    event = stack.upload("manifests/a.json", json.dumps(document).encode())
+    (launched,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
+    (cluster_id,) = stack.clusters(cluster_name(launched["run_id"]))
+    stack.emr.terminate_job_flows(JobFlowIds=[cluster_id])
+    stack.emr.get_waiter("cluster_terminated").wait(ClusterId=cluster_id, WaiterConfig={"Delay": 1})
+    caplog.clear()
+    result = reconciler.handler({}, Context())  # type: ignore[arg-type]  # as above
+    assert result["repaired"] == {"Track": 1}
+    (repaired,) = [record for record in caplog.records if record.message == "repaired: Track"]
+    logged = vars(repaired)
+    assert (logged["run_id"], logged["cluster_id"]) == (launched["run_id"], cluster_id)
+
+
+def test_an_upload_that_starts_a_run_in_front_of_it_logs_that_run_too(
+    stack: Stack, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = {"prefixes": [f"s3://{stack.bucket}/images/"]}
+    monkeypatch.setenv("FRUITS_MAX_CLUSTERS", "0")
+    event = stack.upload("manifests/a.json", json.dumps(manifest(images=images)).encode())
+    (queued,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
+    monkeypatch.setenv("FRUITS_MAX_CLUSTERS", "9")
+    launcher._launcher.cache_clear()
+    caplog.clear()
+    event = stack.upload("manifests/b.json", json.dumps(manifest(images=images)).encode())
+    (own,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
+    assert (queued["outcome"], own["outcome"]) == ("queued", "launched")
+    logged = {vars(record)["run_id"] for record in caplog.records if "dispatched: launched" in record.message}
+    assert logged == {queued["run_id"], own["run_id"]}

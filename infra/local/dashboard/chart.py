@@ -15,7 +15,8 @@ WIDTH, HEIGHT = 440.0, 190.0
 TOP, BOTTOM, SIDE, BARE_SIDE = 24.0, 24.0, 44.0, 12.0
 """Margins of the plot; the right one is bare where no axis is."""
 BAR_SHARE = 0.72
-DOT_RADIUS = 2.6
+DOT_RADIUS, LONE_DOT_RADIUS = 2.4, 4.0
+"""Of a point on a line, and of one by itself."""
 COLORS = 8
 """How many the style sheet has."""
 VALUE_TICKS = 4
@@ -139,15 +140,15 @@ class _Plot:
         for place, series in enumerate(graph.series):
             scale = self.right if series.on_right else self.left
             stroke = color(series, place)
-            for run in _unbroken(list(series.points), self.window.period):
-                path = " ".join(f"{self._middle(at):.1f},{scale.y(series.points[at]):.1f}" for at in run)
-                yield f'<polyline points="{path}" stroke="{stroke}"/>'
             unit = graph.right_unit if series.on_right else graph.unit
-            for at, value in series.points.items():
-                yield (
-                    f'<circle cx="{self._middle(at):.1f}" cy="{scale.y(value):.1f}" r="{DOT_RADIUS}" '
-                    f'fill="{stroke}">{self._tip(series, at, value, unit)}</circle>'
-                )
+            for run in _unbroken(list(series.points), self.window.period):
+                points = [(at, self._middle(at), scale.y(series.points[at])) for at in run]
+                path = " ".join(f"{x:.1f},{y:.1f}" for _, x, y in points)
+                yield f'<polyline points="{path}" stroke="{stroke}"/>'
+                radius = DOT_RADIUS if len(run) > 1 else LONE_DOT_RADIUS
+                for at, x, y in points:
+                    tip = self._tip(series, at, series.points[at], unit)
+                    yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{stroke}">{tip}</circle>'
 
     def _middle(self, at: float) -> float:
         return self._x(at + self.window.period / 2)

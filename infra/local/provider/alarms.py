@@ -38,6 +38,7 @@ def _metric_alarm(aws: Aws, name: str, inputs: Inputs) -> Created:
         Statistic=inputs["statistic"],
         Period=int(inputs["period"]),
         EvaluationPeriods=int(inputs["evaluationPeriods"]),
+        DatapointsToAlarm=int(inputs["datapointsToAlarm"]),
         ComparisonOperator=inputs["comparisonOperator"],
         Threshold=inputs["threshold"],
         TreatMissingData=inputs["treatMissingData"],
