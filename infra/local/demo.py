@@ -128,7 +128,7 @@ def _finish(console: Console, cloud: LocalCloud, last: Snapshot, elapsed: float)
     status = last.status or {}
     fetched = results.fetch(cloud.client("s3"), cloud.bucket, DEMO_FOLDER, status)
     show_result(console, status, fetched, CLOUD_FOLDER, elapsed)
-    page = render(cloud, time.time() - elapsed, DEMO_FOLDER)
+    page = render(cloud, DEMO_FOLDER, since=time.time() - elapsed, runs=1)
     console.print(f"  dashboard  {page}", highlight=False)
     return 0 if status["state"] == "COMPLETED" else 1
 

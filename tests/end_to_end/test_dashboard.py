@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,10 +114,11 @@ def is_readable(page: Page) -> None:
     behind = luminance(page.locator("section").first.evaluate("e => getComputedStyle(e).backgroundColor"))
     styles = {"h2": "color", "li": "color", "li b": "color", "dt": "color", "svg text": "fill"}
     for selector, style in styles.items():
-        for text in page.locator(selector).all()[:20]:
-            shown = luminance(text.evaluate(f"e => getComputedStyle(e).{style}"))
+        colors = page.locator(selector).evaluate_all(f"all => all.map(e => getComputedStyle(e).{style})")
+        assert colors
+        for shown in map(luminance, set(colors)):
             lighter, darker = max(shown, behind), min(shown, behind)
-            assert (lighter + 0.05) / (darker + 0.05) >= MIN_CONTRAST, text.text_content()
+            assert (lighter + 0.05) / (darker + 0.05) >= MIN_CONTRAST, selector
 
 
 def luminance(color: str) -> float:
@@ -130,9 +132,10 @@ def fits(page: Page) -> None:
     """Nothing is wider than the screen, and no text of an axis lies on another."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for picture in page.locator("svg").all():
-        boxes = [box for text in picture.locator("text").all() if (box := text.bounding_box())]
-        for number, one in enumerate(boxes):
-            for other in boxes[number + 1 :]:
-                beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
-                above = one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
-                assert beside or above, f"{picture.get_attribute('aria-label')}: texts overlap at {one}"
+        texts = picture.locator("text").evaluate_all(
+            "all => all.map(e => [e.textContent, e.getBoundingClientRect().toJSON()])"
+        )
+        for (text, one), (another, other) in itertools.combinations(texts, 2):
+            beside = one["right"] <= other["left"] or other["right"] <= one["left"]
+            above = one["bottom"] <= other["top"] or other["bottom"] <= one["top"]
+            assert beside or above, f"{text!r} and {another!r} lie upon each other"

@@ -45,8 +45,8 @@ def main() -> int:
             cloud.start()
         try:
             with console.status("One run completes, one has images in quarantine, one fails..."):
-                let_runs_happen(cloud, FOLDER / "images")
-            page = render(cloud, started, BUILD)
+                runs = let_runs_happen(cloud, FOLDER / "images")
+            page = render(cloud, BUILD, since=started, runs=runs)
         finally:
             cloud.stop()
     except subprocess.CalledProcessError as error:
@@ -62,8 +62,8 @@ def main() -> int:
     return 0
 
 
-def let_runs_happen(cloud: LocalCloud, folder: Path) -> None:
-    """Upload everything, then reconcile until all runs have ended.
+def let_runs_happen(cloud: LocalCloud, folder: Path) -> int:
+    """Upload everything, then reconcile until all runs have ended; how many they were.
 
     Raises:
         TimeoutError: one of them has not.
@@ -78,6 +78,7 @@ def let_runs_happen(cloud: LocalCloud, folder: Path) -> None:
         cloud.client("s3"), cloud.bucket, "mistyped", manifest_for(cloud.bucket, "fruits", engin="fast")
     )
     _reconcile_until_over(cloud, runs)
+    return len(runs)
 
 
 def _submit(cloud: LocalCloud, folder: Path) -> Submitted:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from infra.local.cloud import LocalCloud
+from lambdas.contract.metrics import NAMESPACE, RUNS
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 LOG_GROUPS = "/aws/lambda/"
+LOGGED_TIMEOUT_SECONDS = 10.0
+POLL_SECONDS = 0.2
 Datum = tuple[str, dict[str, Any]]
 """A namespace, and an entry of ``MetricData`` in PutMetricData."""
 _REPORT = re.compile(r"REPORT RequestId: \S+\s+Duration: ([\d.]+) ms")
@@ -21,25 +25,23 @@ DATA_A_REQUEST = 1000
 """Source: API reference of PutMetricData."""
 
 
-def collect(cloud: LocalCloud) -> int:
-    """Record everything that the Lambdas have logged so far, and the failure queue's length now.
+def collect(cloud: LocalCloud, runs: int) -> None:
+    """Record everything that the Lambdas have logged, and the failure queue's length now.
 
+    Waits a little for the ends of ``runs`` to be logged: a run's status says of its end a moment earlier.
     To be called once in the life of a cloud: a second call would count everything twice.
-
-    Returns:
-        How many values were recorded.
     """
-    cloudwatch = cloud.client("cloudwatch")
-    recorded = 0
+    logs, cloudwatch = cloud.client("logs"), cloud.client("cloudwatch")
+    deadline = time.monotonic() + LOGGED_TIMEOUT_SECONDS
+    while _ends(logged := [*_logged(logs)]) < runs and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
     by_namespace: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for namespace, datum in (*_logged(cloud.client("logs")), _waiting(cloud)):
+    for namespace, datum in (*logged, _waiting(cloud)):
         by_namespace[namespace].append(datum)
     for namespace, data in by_namespace.items():
         for begin in range(0, len(data), DATA_A_REQUEST):
             batch = data[begin : begin + DATA_A_REQUEST]
             cloudwatch.put_metric_data(Namespace=namespace, MetricData=batch)
-            recorded += len(batch)
-    return recorded
 
 
 def embedded(text: str) -> Iterator[Datum]:
@@ -84,6 +86,10 @@ def duration(text: str, function: str, timestamp: float) -> Iterator[Datum]:
                 "Value": float(report[1]),
             },
         )
+
+
+def _ends(logged: Iterable[Datum]) -> int:
+    return sum((namespace, datum["MetricName"]) == (NAMESPACE, RUNS.name) for namespace, datum in logged)
 
 
 def _logged(logs: CloudWatchLogsClient) -> Iterator[Datum]:

@@ -13,12 +13,12 @@ from infra.local.dashboard.panels import Window
 from infra.local.dashboard.reading import read
 
 
-def render(cloud: LocalCloud, since: float, folder: Path) -> Path:
+def render(cloud: LocalCloud, folder: Path, *, since: float, runs: int) -> Path:
     """Write ``dashboard.html``, of everything that was measured since then (Unix seconds).
 
-    To be called once in the life of a cloud, see :func:`infra.local.dashboard.metrics.collect`.
+    ``runs`` have ended. To be called once a cloud, see :func:`infra.local.dashboard.metrics.collect`.
     """
-    collect(cloud)
+    collect(cloud, runs)
     cloudwatch, name = cloud.client("cloudwatch"), cloud.outputs["dashboard"]
     dashboard = json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])
     window = Window.between(since, time.time())
