@@ -20,7 +20,12 @@ from lambdas.contract.admission import Limits
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
 from tests.infra.conftest import ACCOUNT_ID, PREINSTALLED, RecordingProvider, as_list, preview
 
-WITHOUT_RESOURCE_IN_AWS = {"elasticmapreduce:RunJobFlow", "elasticmapreduce:ListClusters"}
+WITHOUT_RESOURCE_IN_AWS = {
+    "elasticmapreduce:RunJobFlow",
+    "elasticmapreduce:ListClusters",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
 STOPPING = {"elasticmapreduce:SetTerminationProtection", "elasticmapreduce:TerminateJobFlows"}
 
 
@@ -166,6 +171,13 @@ def test_functions_get_the_settings_that_their_handlers_read(declared: Recording
 def test_functions_keep_their_logs_for_the_configured_time_and_retry(declared: RecordingProvider) -> None:
     assert {group["retentionInDays"] for group in declared.all_of("LogGroup")} == {30}
     assert {config["maximumRetryAttempts"] for config in declared.all_of("FunctionEventInvokeConfig")} == {2}
+
+
+def test_every_function_is_traced_and_may_send_its_traces(declared: RecordingProvider) -> None:
+    assert {function["tracingConfig"]["mode"] for function in declared.all_of("Function")} == {"Active"}
+    for role in ("launcher", "tracker", "reconciler"):
+        (traces,) = [s for s in declared.statements(role) if s["Sid"] == "SendTraces"]
+        assert traces["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 
 
 def test_the_tracker_hears_of_clusters_steps_and_fleets(declared: RecordingProvider) -> None:

@@ -17,7 +17,7 @@ from lambdas.launcher.launch import Launcher, Result, Upload
 from lambdas.reconciler.reconcile import Reconciler, Reconciliation
 from lambdas.tracker.track import Tracker
 
-from .fakes import FakeBuckets, FakeClusters, FakeLedger, FakeObjects, FakeTopic
+from .fakes import FakeBuckets, FakeClusters, FakeLedger, FakeMeter, FakeObjects, FakeTopic
 
 BUCKET = "data-bucket"
 KEY = "manifests/fruits.json"
@@ -89,6 +89,7 @@ class World:
         self.buckets.keys[BUCKET] = [f"images/apple/{number}.jpg" for number in range(3)]
         self.clusters = FakeClusters(lambda: self.time)
         self.topic = FakeTopic()
+        self.meter = FakeMeter()
         self.uploads = 0
         self.configure()
 
@@ -98,7 +99,7 @@ class World:
         books = Books(self.objects, self.ledger, lambda: self.time)
         dispatcher = Dispatcher(settings, books, self.clusters, self.sleep)
         self.launcher = Launcher(settings, books, self.buckets, dispatcher)
-        self.tracker = Tracker(books, self.clusters, self.topic)
+        self.tracker = Tracker(books, self.clusters, self.topic, self.meter)
         self.reconciler = Reconciler(dispatcher, self.tracker)
 
     def sleep(self, seconds: float) -> None:
