@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.config import ConfigInvalid, NodePackages, StackConfig, locked_spark_version, validate
+from infra.config import ConfigInvalid, NodePackages, StackConfig, validate
 from infra.program import LOCK_FILE, REPOSITORY
+from infra.releases import locked_spark_version
 from lambdas.contract.regions import EU_REGIONS, NOT_EU_DESPITE_THE_NAME
 
 SPARK = "3.5.6"
@@ -68,7 +69,7 @@ def test_all_faults_are_told_at_once() -> None:
     for part in (
         "dataBucketName: 's3://Photos' is not a bucket name",
         "imageBuckets: 'No_Bucket' is not a bucket name",
-        "releaseLabel: 'emr-6.15.0' is not a release whose Spark version we know",
+        "releaseLabel: 'emr-6.15.0' has Python 3.7, and the nodes' packages are built for 3.11",
         "dataRetentionDays: 0 days cannot be kept",
         "nodePackages: 'docker' is neither 'wheelhouse' nor 'preinstalled'",
         "logRetentionDays: CloudWatch Logs does not offer 31 days; the nearest is 30",
@@ -86,6 +87,22 @@ def test_a_release_with_another_spark_than_the_lock_file_is_refused() -> None:
     text = faults_of(releaseLabel="emr-7.10.0")
     assert "has Spark 3.5.5" in text
     assert "requirements.lock has pyspark 3.5.6; choose emr-7.12.0" in text
+
+
+def test_a_release_without_the_interpreter_of_the_wheels_is_refused() -> None:
+    text = faults_of(releaseLabel="emr-6.15.0")
+    assert "has Python 3.7, and the nodes' packages are built for 3.11; choose emr-7.12.0" in text
+
+
+def test_an_unknown_release_is_refused_with_one_that_fits() -> None:
+    text = faults_of(releaseLabel="emr-7.99.0")
+    assert "'emr-7.99.0' is not a release that is known here" in text
+    assert "choose emr-7.12.0, or lock the release's version" in text
+
+
+def test_a_lock_file_that_fits_no_known_release_says_what_to_lock() -> None:
+    with pytest.raises(ConfigInvalid, match="lock the Spark of a known release"):
+        validate({"aws:region": "eu-west-1"}, locked_spark="4.9.9")
 
 
 def test_the_default_release_has_the_spark_of_the_lock_file() -> None:
