@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from lambdas.contract.layout import LOGS
@@ -210,7 +211,7 @@ def _bootstrap_actions(root: str, settings: LauncherSettings) -> list[dict[str, 
         return []
     script = {
         "Path": f"{root}/{settings.bootstrap_key}",
-        "Args": [f"{root}/{settings.wheelhouse_prefix}"],
+        "Args": [f"{root}/{settings.wheelhouse_prefix}", str(PurePosixPath(settings.node_python).parents[1])],
     }
     return [{"Name": "install wheels", "ScriptBootstrapAction": script}]
 

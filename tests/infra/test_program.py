@@ -13,7 +13,6 @@ import pytest
 
 from infra.artifacts import ArtifactMissing
 from infra.config import ConfigInvalid
-from infra.emr import NODE_PYTHON
 from infra.local.deploy import deploy, run
 from infra.program import REPOSITORY
 from lambdas.contract.admission import Limits
@@ -206,13 +205,6 @@ def test_the_wheelhouse_comes_with_its_bootstrap_action(build: Path) -> None:
     assert settings.bootstrap_key in keys
     assert f"{settings.wheelhouse_prefix}x-1-py3-none-any.whl" in keys
     assert f"{settings.wheelhouse_prefix}requirements.txt" in keys
-
-
-def test_the_bootstrap_action_makes_the_interpreter_that_the_steps_use() -> None:
-    script = (REPOSITORY / "infra" / "bootstrap.sh").read_text()
-    assert f"venv={NODE_PYTHON.removesuffix('/bin/python')}\n" in script
-    assert "--no-index" in script
-    assert "--require-hashes" in script
 
 
 def test_everything_that_can_be_tagged_is(declared: RecordingProvider) -> None:

@@ -139,7 +139,7 @@ def test_nodes_bootstrap_only_where_there_is_something_to_install() -> None:
     (action,) = requested(settings)["BootstrapActions"]
     assert action["ScriptBootstrapAction"] == {
         "Path": f"s3://{BUCKET}/artifacts/bootstrap-1.sh",
-        "Args": [f"s3://{BUCKET}/artifacts/wheelhouse-1/"],
+        "Args": [f"s3://{BUCKET}/artifacts/wheelhouse-1/", "/opt/fruits/venv"],
     }
 
 
