@@ -139,7 +139,8 @@ def test_a_node_gets_exactly_what_is_locked(node: Node) -> None:
         check=True,
     )
     installed = {
-        re.sub(r"[-_.]+", "-", package["name"].lower()): package["version"] for package in json.loads(listed.stdout)
+        re.sub(r"[-_.]+", "-", package["name"].lower()): package["version"]
+        for package in json.loads(listed.stdout)
     }
     locked = {
         name: version for name, (version, _) in pins((WHEELHOUSE / "requirements.txt").read_text()).items()
