@@ -11,6 +11,7 @@ from typing import Any
 
 import pulumi
 
+from infra.emulator import Emulator, emulator_faults, emulator_of
 from infra.releases import locked_spark_version, release_faults
 from lambdas.contract.admission import Limits
 from lambdas.contract.regions import allowed_regions, region_problem
@@ -59,6 +60,7 @@ class StackConfig:
     notification_email: str | None = None
     keep_data_on_destroy: bool = True
     limits: Limits = DEFAULT_LIMITS
+    emulator: Emulator | None = None
 
 
 def load(lock_file: Path) -> StackConfig:
@@ -82,11 +84,15 @@ def load(lock_file: Path) -> StackConfig:
         "maxClusters": project.get_int("maxClusters"),
         "maxEurPerDay": project.get_float("maxEurPerDay"),
         "launchesPerSecond": project.get_float("launchesPerSecond"),
+        "emulatorEndpoint": project.get("emulatorEndpoint"),
+        "emulatorEmrEndpoint": project.get("emulatorEmrEndpoint"),
     }
-    return validate(values, locked_spark=locked_spark_version(lock_file.read_text()))
+    return validate(
+        values, stack=pulumi.get_stack(), locked_spark=locked_spark_version(lock_file.read_text())
+    )
 
 
-def validate(values: Mapping[str, Any], *, locked_spark: str) -> StackConfig:
+def validate(values: Mapping[str, Any], *, stack: str, locked_spark: str) -> StackConfig:
     """Check configuration values, by their Pulumi keys; absent or None means the default.
 
     Raises:
@@ -96,6 +102,7 @@ def validate(values: Mapping[str, Any], *, locked_spark: str) -> StackConfig:
     faults = [fault for check in _CHECKS for fault in check(given)]
     release = given.get("releaseLabel", StackConfig.release_label)
     faults += release_faults(release, locked_spark)
+    faults += emulator_faults(given | {"stack": stack})
     if faults:
         raise ConfigInvalid(faults)
     return StackConfig(
@@ -114,6 +121,7 @@ def validate(values: Mapping[str, Any], *, locked_spark: str) -> StackConfig:
             max_eur_per_day=given.get("maxEurPerDay", DEFAULT_LIMITS.max_eur_per_day),
             launches_per_second=given.get("launchesPerSecond", DEFAULT_LIMITS.launches_per_second),
         ),
+        emulator=emulator_of(given),
     )
 
 

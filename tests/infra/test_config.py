@@ -17,7 +17,7 @@ SPARK = "3.5.6"
 
 
 def check(**values: Any) -> StackConfig:
-    return validate({"aws:region": "eu-west-1", **values}, locked_spark=SPARK)
+    return validate({"aws:region": "eu-west-1", **values}, stack="eu", locked_spark=SPARK)
 
 
 def faults_of(**values: Any) -> str:
@@ -28,13 +28,13 @@ def faults_of(**values: Any) -> str:
 
 @pytest.mark.parametrize("region", EU_REGIONS)
 def test_every_region_in_the_eu_is_accepted(region: str) -> None:
-    assert validate({"aws:region": region}, locked_spark=SPARK).region == region
+    assert validate({"aws:region": region}, stack="eu", locked_spark=SPARK).region == region
 
 
 @pytest.mark.parametrize("region", [*NOT_EU_DESPITE_THE_NAME, "us-east-1", "eu-west-9", "EU-WEST-1", "eu"])
 def test_every_other_region_is_refused_with_the_list_of_allowed_ones(region: str) -> None:
     with pytest.raises(ConfigInvalid) as raised:
-        validate({"aws:region": region}, locked_spark=SPARK)
+        validate({"aws:region": region}, stack="eu", locked_spark=SPARK)
     message = str(raised.value)
     assert repr(region) in message
     assert all(allowed in message for allowed in EU_REGIONS)
@@ -42,18 +42,18 @@ def test_every_other_region_is_refused_with_the_list_of_allowed_ones(region: str
 
 def test_london_is_refused_for_what_it_is_and_paris_is_named() -> None:
     with pytest.raises(ConfigInvalid, match=r"London.*left the EU.*Paris is eu-west-3"):
-        validate({"aws:region": "eu-west-2"}, locked_spark=SPARK)
+        validate({"aws:region": "eu-west-2"}, stack="eu", locked_spark=SPARK)
 
 
 def test_a_missing_region_names_the_command_that_sets_it() -> None:
     with pytest.raises(ConfigInvalid, match="pulumi config set aws:region"):
-        validate({}, locked_spark=SPARK)
+        validate({}, stack="eu", locked_spark=SPARK)
 
 
 @given(st.text(max_size=20).filter(lambda text: text not in EU_REGIONS))
 def test_no_text_that_is_not_on_the_list_passes_for_a_region(region: str) -> None:
     with pytest.raises(ConfigInvalid):
-        validate({"aws:region": region}, locked_spark=SPARK)
+        validate({"aws:region": region}, stack="eu", locked_spark=SPARK)
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -102,11 +102,13 @@ def test_an_unknown_release_is_refused_with_one_that_fits() -> None:
 
 def test_a_lock_file_that_fits_no_known_release_says_what_to_lock() -> None:
     with pytest.raises(ConfigInvalid, match="lock the Spark of a known release"):
-        validate({"aws:region": "eu-west-1"}, locked_spark="4.9.9")
+        validate({"aws:region": "eu-west-1"}, stack="eu", locked_spark="4.9.9")
 
 
 def test_the_default_release_has_the_spark_of_the_lock_file() -> None:
-    config = validate({"aws:region": "eu-west-1"}, locked_spark=locked_spark_version(LOCK_FILE.read_text()))
+    config = validate(
+        {"aws:region": "eu-west-1"}, stack="eu", locked_spark=locked_spark_version(LOCK_FILE.read_text())
+    )
     assert config == StackConfig(region="eu-west-1")
 
 
@@ -139,7 +141,7 @@ def test_pulumi_yaml_describes_every_key_with_the_default_of_the_code() -> None:
 
 def test_the_eu_stack_is_in_ireland() -> None:
     stack = yaml.safe_load((REPOSITORY / "Pulumi.eu.yaml").read_text())
-    assert validate(stack["config"], locked_spark=SPARK).region == "eu-west-1"
+    assert validate(stack["config"], stack="eu", locked_spark=SPARK).region == "eu-west-1"
 
 
 def test_nodes_install_from_the_wheelhouse_unless_told_otherwise() -> None:
