@@ -58,7 +58,7 @@ class StackConfig:
     audit_retention_days: int = 365
     data_retention_days: int | None = None
     notification_email: str | None = None
-    keep_data_on_destroy: bool = True
+    keep_data_on_destroy: bool = False
     limits: Limits = DEFAULT_LIMITS
     emulator: Emulator | None = None
 

@@ -139,9 +139,12 @@ def test_pulumi_yaml_describes_every_key_with_the_default_of_the_code() -> None:
     }
 
 
-def test_the_eu_stack_is_in_ireland() -> None:
-    stack = yaml.safe_load((REPOSITORY / "Pulumi.eu.yaml").read_text())
-    assert validate(stack["config"], stack="eu", locked_spark=SPARK).region == "eu-west-1"
+def test_the_eu_stack_is_in_ireland_and_asks_to_keep_its_data() -> None:
+    given = yaml.safe_load((REPOSITORY / "Pulumi.eu.yaml").read_text())["config"]
+    values = {key.removeprefix("fruits:"): value for key, value in given.items()}
+    config = validate(values, stack="eu", locked_spark=SPARK)
+    assert (config.region, config.keep_data_on_destroy) == ("eu-west-1", True)
+    assert not check().keep_data_on_destroy
 
 
 def test_nodes_install_from_the_wheelhouse_unless_told_otherwise() -> None:

@@ -23,12 +23,6 @@ WITHOUT_RESOURCE_IN_AWS = {"elasticmapreduce:RunJobFlow", "elasticmapreduce:List
 STOPPING = {"elasticmapreduce:SetTerminationProtection", "elasticmapreduce:TerminateJobFlows"}
 
 
-def test_data_survives_destruction_unless_configured_otherwise(build: Path) -> None:
-    kept, destroyed = preview(build), preview(build, **{"fruits:keepDataOnDestroy": "false"})
-    assert {bucket["forceDestroy"] for bucket in kept.all_of("Bucket")} == {False}
-    assert {bucket["forceDestroy"] for bucket in destroyed.all_of("Bucket")} == {True}
-
-
 def test_only_created_manifests_trigger_the_launcher(declared: RecordingProvider) -> None:
     (target,) = declared.one("BucketNotification")["lambdaFunctions"]
     assert target["events"] == ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
