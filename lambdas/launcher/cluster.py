@@ -13,7 +13,7 @@ from lambdas.contract.prices import CORE_NODES, INSTANCE_TYPES
 from lambdas.contract.report import STEPS
 from lambdas.contract.run import EMR_TAG, LEDGER_TAG, RUN_TAG, cluster_name
 from lambdas.contract.settings import LauncherSettings
-from lambdas.launcher.sizing import Executor, executor_for
+from lambdas.launcher.sizing import Executor, executor_for, usable_mb
 
 IDLE_TIMEOUT_SECONDS = 3600
 """Behind KeepJobFlowAliveWhenNoSteps=False, for a cluster that EMR somehow left without steps."""
@@ -62,22 +62,27 @@ def run_job_flow(
 
 
 def cluster_for(cluster: Cluster, attempt: int, region: str) -> Cluster:
-    """The cluster of an attempt: the first is as the manifest says.
+    """The cluster of an attempt: the first as the manifest says, later ones on demand.
 
-    Later ones are on-demand, and may also use other types with as many virtual CPUs that cost no more, so
-    that the worst case stays what it was.
+    Spot and later attempts go where capacity is, so they may also use other types that have as many virtual
+    CPUs and as much memory and cost no more: the worst case, and the size of executors, stay what they were.
     """
-    if attempt == 1:
+    if attempt == 1 and cluster.market == "on_demand":
         return cluster
     given = [INSTANCE_TYPES[name] for name in cluster.instance_types]
     dearest, vcpus = max(kind.eur_per_hour(region) for kind in given), min(kind.vcpus for kind in given)
+    memory = min(usable_mb(name) for name in cluster.instance_types)
     others = sorted(
         name
         for name, kind in INSTANCE_TYPES.items()
-        if kind.vcpus == vcpus and kind.eur_per_hour(region) <= dearest and name not in cluster.instance_types
+        if kind.vcpus == vcpus
+        and usable_mb(name) >= memory
+        and kind.eur_per_hour(region) <= dearest
+        and name not in cluster.instance_types
     )
     types = (*cluster.instance_types, *others)[:MAX_INSTANCE_TYPES]
-    return cluster.model_copy(update={"instance_types": types, "market": "on_demand"})
+    market = cluster.market if attempt == 1 else "on_demand"
+    return cluster.model_copy(update={"instance_types": types, "market": market})
 
 
 def _instances(cluster: Cluster, settings: LauncherSettings) -> dict[str, Any]:

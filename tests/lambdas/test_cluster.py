@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.manifest import Cluster
-from lambdas.contract.prices import INSTANCE_TYPES
+from lambdas.contract.prices import INSTANCE_TYPES, eur_per_hour
+from lambdas.contract.regions import EU_REGIONS
 from lambdas.launcher.cluster import cluster_for, run_job_flow
 from lambdas.launcher.sizing import MASTER_MB, executor_for, usable_mb
 
@@ -100,6 +101,26 @@ def test_every_fleet_may_choose_among_the_types_of_the_manifest() -> None:
         fleets(requested(instance_types=tuple(names), workers=3))["TASK"],
     ):
         assert [kind["InstanceType"] for kind in fleet["InstanceTypeConfigs"]] == names
+
+
+@given(clusters, st.integers(1, 3), st.sampled_from(sorted(EU_REGIONS)))
+def test_where_capacity_is_sought_further_no_machine_is_smaller_or_dearer(
+    cluster: Cluster, attempt: int, region: str
+) -> None:
+    sought = cluster_for(cluster, attempt, region)
+    assert set(cluster.instance_types) <= set(sought.instance_types)
+    assert executor_for(sought.instance_types) == executor_for(cluster.instance_types)
+    hourly = [eur_per_hour(c.instance_types, c.workers, region) for c in (sought, cluster)]
+    assert hourly[0] == hourly[1]
+    assert attempt == 1 or sought.market == "on_demand"
+
+
+def test_a_first_attempt_on_demand_uses_the_types_of_the_manifest_and_spot_looks_further() -> None:
+    on_demand, spot = (Cluster(market=market) for market in ("on_demand", "spot"))
+    assert cluster_for(on_demand, 1, "eu-west-1") == on_demand
+    sought = cluster_for(spot, 1, "eu-west-1")
+    assert sought.instance_types == ("m5.xlarge", "m5a.xlarge", "m6a.xlarge", "m6i.xlarge")
+    assert sought.market == "spot"
 
 
 def test_the_application_master_stays_off_spot() -> None:
