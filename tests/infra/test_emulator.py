@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pulumi_aws
 import pytest
 
 from infra.config import ConfigInvalid
@@ -46,6 +47,11 @@ def test_every_service_that_the_program_uses_is_asked_at_the_emulator(build: Pat
     assert {*used, "sts"} == set(SERVICES)
     assert endpoints(declared) == dict.fromkeys(SERVICES, "https://localhost:4566")
     assert json.loads(declared.one("aws")["s3UsePathStyle"]) is True
+
+
+def test_the_provider_knows_every_service_by_that_name() -> None:
+    known = {name.rstrip("_") for name in pulumi_aws.ProviderEndpointArgs.__init__.__annotations__}
+    assert set(SERVICES) <= known
 
 
 def test_emr_may_have_an_endpoint_of_its_own(build: Path) -> None:
