@@ -131,9 +131,9 @@ def _task_fleet(cluster: Cluster) -> dict[str, Any]:
         "InstanceTypeConfigs": _worker_types(cluster.instance_types),
     }
     capacity = cluster.workers - CORE_NODES
-    if cluster.market == "on_demand":
-        return {**fleet, "TargetOnDemandCapacity": capacity, "LaunchSpecifications": _ON_DEMAND}
-    return {**fleet, "TargetSpotCapacity": capacity, "LaunchSpecifications": _SPOT}
+    if _has_spot(cluster):
+        return {**fleet, "TargetSpotCapacity": capacity, "LaunchSpecifications": _SPOT}
+    return {**fleet, "TargetOnDemandCapacity": capacity, "LaunchSpecifications": _ON_DEMAND}
 
 
 _ON_DEMAND = {"OnDemandSpecification": {"AllocationStrategy": "lowest-price"}}
@@ -179,17 +179,24 @@ def _configurations(cluster: Cluster, settings: LauncherSettings) -> list[dict[s
     executor = executor_for(cluster.instance_types)
     return [
         _classified("spark-defaults", _spark_defaults(cluster, executor, settings)),
-        # Managed scaling may put the application master on any node that has no such label, spot included.
-        _classified(
-            "yarn-site",
-            {"yarn.node-labels.enabled": "true", "yarn.node-labels.am.default-node-label-expression": "CORE"},
-        ),
         # The steps' own object-store client takes its region from the environment.
         {
             **_classified("spark-env", {}),
             "Configurations": [_classified("export", {"AWS_REGION": settings.region})],
         },
+        *([_MASTER_ON_CORE] if _has_spot(cluster) else []),
     ]
+
+
+# Without the label, the application master may be put on any node. Not where the core is all there is: managed
+# scaling would find no place for the executors.
+_MASTER_ON_CORE = {
+    "Classification": "yarn-site",
+    "Properties": {
+        "yarn.node-labels.enabled": "true",
+        "yarn.node-labels.am.default-node-label-expression": "CORE",
+    },
+}
 
 
 def _spark_defaults(cluster: Cluster, executor: Executor, settings: LauncherSettings) -> dict[str, str]:
@@ -205,6 +212,10 @@ def _spark_defaults(cluster: Cluster, executor: Executor, settings: LauncherSett
         "spark.dynamicAllocation.maxExecutors": str(executors),
         "spark.dynamicAllocation.executorIdleTimeout": f"{IDLE_EXECUTOR_SECONDS}s",
     }
+
+
+def _has_spot(cluster: Cluster) -> bool:
+    return cluster.market == "spot" and cluster.workers > CORE_NODES
 
 
 def _classified(classification: str, properties: dict[str, str]) -> dict[str, Any]:

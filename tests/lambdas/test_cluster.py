@@ -131,6 +131,12 @@ def test_the_application_master_stays_off_spot() -> None:
     }
 
 
+@pytest.mark.parametrize("fields", [{"market": "on_demand"}, {"market": "spot", "workers": 1}])
+def test_where_nothing_is_on_spot_every_node_takes_anything(fields: dict[str, Any]) -> None:
+    classifications = [c["Classification"] for c in requested(**fields)["Configurations"]]
+    assert "yarn-site" not in classifications
+
+
 def test_the_root_volume_has_room_for_the_wheels_and_what_they_unpack_to() -> None:
     assert 15 <= requested()["EbsRootVolumeSize"] <= 100
 
