@@ -188,8 +188,8 @@ def _configurations(cluster: Cluster, settings: LauncherSettings) -> list[dict[s
     ]
 
 
-# Without the label, the application master may be put on any node. Not where the core is all there is: managed
-# scaling would find no place for the executors.
+# Without the label, the application master may be put on any node. Not where the core is all there is: there
+# managed scaling would find no place for the executors.
 _MASTER_ON_CORE = {
     "Classification": "yarn-site",
     "Properties": {
