@@ -24,6 +24,8 @@ KEY = "manifests/fruits.json"
 IMAGES = f"s3://{BUCKET}/images/"
 
 SETTINGS = LauncherSettings(
+    project="fruits",
+    stack="eu",
     region="eu-west-1",
     data_bucket=BUCKET,
     ledger_table="runs",
