@@ -13,17 +13,15 @@ from infra import iam
 from infra.artifacts import ArtifactMissing
 from infra.failures import FailureQueue
 from infra.place import Place
+from infra.target import ARCHITECTURE, PYTHON_VERSION
 
-RUNTIME = "python3.11"
-ARCHITECTURE = "x86_64"
-"""The platform for which `infra.package` fetches native wheels, the same as the nodes' and CI's."""
 MAX_RETRIES = 2
 MAX_EVENT_AGE_SECONDS = 6 * 3600
 
 
 @dataclass(frozen=True)
 class FunctionArgs:
-    """``statements`` is all that the function may do, apart from writing its own log and keeping failures."""
+    """``statements`` is all that the function may do, apart from its own log, traces and keeping failures."""
 
     name: str
     description: str
@@ -66,6 +64,8 @@ class Function(pulumi.ComponentResource):
             assume_role_policy=iam.trust("lambda.amazonaws.com"),
             opts=child,
         )
+        # Traces are of no resource that IAM could name.
+        traces = iam.Statement("SendTraces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
         own_log = iam.Statement(
             "WriteOwnLog",
             ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -74,14 +74,14 @@ class Function(pulumi.ComponentResource):
         access = aws.iam.RolePolicy(
             name,
             role=role.name,
-            policy=iam.policy([*args.statements, own_log, *args.failures.access()]),
+            policy=iam.policy([*args.statements, own_log, traces, *args.failures.access()]),
             opts=child,
         )
         self.function = aws.lambda_.Function(
             name,
             name=name,
             description=args.description,
-            runtime=RUNTIME,
+            runtime=f"python{PYTHON_VERSION}",
             architectures=[ARCHITECTURE],
             handler=args.handler,
             code=pulumi.FileArchive(str(args.archive)),
@@ -89,6 +89,7 @@ class Function(pulumi.ComponentResource):
             environment={"variables": args.environment},
             timeout=args.timeout_seconds,
             memory_size=args.memory_mb,
+            tracing_config={"mode": "Active"},
             # powertools prints JSON itself; Lambda's own JSON format would wrap it a second time.
             logging_config={"log_format": "Text", "log_group": log_group.name},
             # Without its policy, the function would fail on an event that arrives during deployment.

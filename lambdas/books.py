@@ -23,6 +23,8 @@ from lambdas.ports import Ledger, Objects
 SECONDS_A_MINUTE = 60
 QUEUE_SHOWN = 50
 """So many queued runs are told their place; further behind it is not worth the requests."""
+CLOSING_SECONDS = 60
+"""How long whoever ended a run may take to close it, before it is taken for dead (the tracker's time-out)."""
 
 
 @dataclass(frozen=True)
@@ -131,3 +133,8 @@ def spent_eur(record: RunRecord) -> float:
 def needs_closing(record: RunRecord) -> bool:
     """Whether the run has ended and not all that follows from it is done."""
     return is_terminal(record.state) and not record.closed
+
+
+def is_left_open(record: RunRecord, now: float) -> bool:
+    """Whether the run needs closing, and whoever ended it must have died over that."""
+    return needs_closing(record) and now > record.changed_at + CLOSING_SECONDS

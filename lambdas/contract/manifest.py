@@ -165,7 +165,8 @@ class Cluster(_Section):
     )
     market: Literal["on_demand", "spot"] = Field(
         default="on_demand",
-        description="How workers are bought. Spot falls back to on-demand; the primary is always on-demand.",
+        description="How workers are bought. Spot falls back to on-demand; the primary and the first worker "
+        "are always on-demand.",
     )
 
 

@@ -32,6 +32,8 @@ PRIMARY_NODES = 1
 OVERRUN_MINUTES = 6
 """By how much a cluster may outlive what its manifest allows: the reconciler looks every five minutes, and
 ending a cluster takes one. Assumed."""
+CORE_NODES = 1
+"""Workers that are bought on demand whatever the market: they hold what a run cannot lose."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,13 @@ def eur_per_hour(
 ) -> float:
     """What a cluster costs an hour, with every node of the dearest allowed type.
 
-    ``spot``: the workers'; the primary is always bought on demand.
+    ``spot``: the workers', but for the core node; that and the primary are always bought on demand.
     """
     types = [INSTANCE_TYPES[name] for name in instance_types]
-    primary = max(kind.eur_per_hour(region) for kind in types)
-    worker = max(kind.eur_per_hour(region, spot=spot) for kind in types)
-    return PRIMARY_NODES * primary + workers * worker
+    on_demand = max(kind.eur_per_hour(region) for kind in types)
+    on_market = max(kind.eur_per_hour(region, spot=spot) for kind in types)
+    sheltered = min(workers, CORE_NODES)
+    return (PRIMARY_NODES + sheltered) * on_demand + (workers - sheltered) * on_market
 
 
 def worst_case_eur(

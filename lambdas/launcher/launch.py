@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lambdas.books import Books
@@ -99,6 +100,8 @@ class Result:
     dataset: str = "unknown"
     engine: str = "unknown"
     run_id: str | None = None
+    others: Mapping[str, Dispatched] = field(default_factory=dict)
+    """Runs that waited, and had their turn in front of this one."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +151,11 @@ class Launcher:
             return result(Outcome.DUPLICATE, "another delivery accepted the run just now")
         self._accepted(record)
         done, wait = self.dispatcher.dispatch(deadline, record)
-        outcome = _OUTCOMES.get(done.get(identity, Dispatched.OVERTAKEN), Outcome.QUEUED)
+        own = done.pop(identity, Dispatched.OVERTAKEN)
+        outcome = _OUTCOMES.get(own, Outcome.QUEUED)
         if outcome is Outcome.QUEUED:
             self.books.publish(record, QueuePlace(self.books.position(identity), wait))
-        return result(outcome, wait or f"dispatched: {done.get(identity, 'by others')}")
+        return dataclasses.replace(result(outcome, wait or f"dispatched: {own}"), others=done)
 
     def delete(self, deletion: Deletion) -> Result:
         """Cancel the runs of a deleted manifest that have not launched; stop the others if it says so."""

@@ -42,7 +42,7 @@ class Stack:
         self.outputs = outputs = cloud.outputs
         self.bucket, self.queue = outputs["data_bucket"], outputs["failure_queue"]
         self.s3, self.sqs = cloud.client("s3"), cloud.client("sqs")
-        self.cloudwatch, self.events = cloud.client("cloudwatch"), cloud.client("events")
+        self.events = cloud.client("events")
         exported = dict(line.removeprefix("export ").split("=", 1) for line in outputs["shell"].splitlines())
         self.environment = {**cloud.environment, **exported}
 
@@ -188,19 +188,3 @@ def test_every_function_keeps_its_failures_in_the_encrypted_queue(build: Path) -
         assert (keep["Action"], keep["Resource"]) == (["sqs:SendMessage"], [arn])
         (unlock,) = [s for s in declared.statements(role) if s["Sid"] == "UseFailuresKey"]
         assert unlock["Resource"] == ["arn:test:kms/key:::fruits-eu-control"]
-
-
-def test_people_are_told_of_events_that_wait_and_of_events_that_are_lost(build: Path, stack: Stack) -> None:
-    declared = RecordingProvider()
-    deploy(declared, stack="eu", config=CONFIG, build=build)
-    alarms = declared.all_of("MetricAlarm")
-    told = {(alarm["metricName"], *alarm["dimensions"].values()) for alarm in alarms}
-    assert told == {
-        ("ApproximateNumberOfMessagesVisible", "fruits-eu-failures"),
-        *(("AsyncEventsDropped", f"fruits-eu-{name}") for name in FUNCTIONS),
-        *(("DestinationDeliveryFailures", f"fruits-eu-{name}") for name in FUNCTIONS),
-    }
-    assert {alarm["threshold"] for alarm in alarms} == {0}
-    assert all(alarm["alarmActions"] == ["arn:test:sns/topic:::fruits-eu-runs"] for alarm in alarms)
-    created = stack.cloudwatch.describe_alarms()["MetricAlarms"]
-    assert len(created) == len(alarms)

@@ -13,21 +13,19 @@ import pytest
 
 from infra.artifacts import ArtifactMissing
 from infra.config import ConfigInvalid
-from infra.emr import NODE_PYTHON
 from infra.local.deploy import deploy, run
 from infra.program import REPOSITORY
 from lambdas.contract.admission import Limits
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
 from tests.infra.conftest import ACCOUNT_ID, PREINSTALLED, RecordingProvider, as_list, preview
 
-WITHOUT_RESOURCE_IN_AWS = {"elasticmapreduce:RunJobFlow", "elasticmapreduce:ListClusters"}
+WITHOUT_RESOURCE_IN_AWS = {
+    "elasticmapreduce:RunJobFlow",
+    "elasticmapreduce:ListClusters",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
 STOPPING = {"elasticmapreduce:SetTerminationProtection", "elasticmapreduce:TerminateJobFlows"}
-
-
-def test_data_survives_destruction_unless_configured_otherwise(build: Path) -> None:
-    kept, destroyed = preview(build), preview(build, **{"fruits:keepDataOnDestroy": "false"})
-    assert {bucket["forceDestroy"] for bucket in kept.all_of("Bucket")} == {False}
-    assert {bucket["forceDestroy"] for bucket in destroyed.all_of("Bucket")} == {True}
 
 
 def test_only_created_manifests_trigger_the_launcher(declared: RecordingProvider) -> None:
@@ -156,6 +154,7 @@ def test_functions_get_the_settings_that_their_handlers_read(declared: Recording
     }
     launcher = LauncherSettings.from_env(environments["lambdas.launcher.handler.handler"])
     tracker = TrackerSettings.from_env(environments["lambdas.tracker.handler.handler"])
+    assert (launcher.project, launcher.stack) == ("fruits", "eu")
     assert launcher.release_label == "emr-7.12.0"
     assert launcher.model_key == "artifacts/model/stub.tflite"
     assert launcher.weights == "untrained"
@@ -166,6 +165,13 @@ def test_functions_get_the_settings_that_their_handlers_read(declared: Recording
 def test_functions_keep_their_logs_for_the_configured_time_and_retry(declared: RecordingProvider) -> None:
     assert {group["retentionInDays"] for group in declared.all_of("LogGroup")} == {30}
     assert {config["maximumRetryAttempts"] for config in declared.all_of("FunctionEventInvokeConfig")} == {2}
+
+
+def test_every_function_is_traced_and_may_send_its_traces(declared: RecordingProvider) -> None:
+    assert {function["tracingConfig"]["mode"] for function in declared.all_of("Function")} == {"Active"}
+    for role in ("launcher", "tracker", "reconciler"):
+        (traces,) = [s for s in declared.statements(role) if s["Sid"] == "SendTraces"]
+        assert traces["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 
 
 def test_the_tracker_hears_of_clusters_steps_and_fleets(declared: RecordingProvider) -> None:
@@ -209,13 +215,6 @@ def test_the_wheelhouse_comes_with_its_bootstrap_action(build: Path) -> None:
     assert settings.bootstrap_key in keys
     assert f"{settings.wheelhouse_prefix}x-1-py3-none-any.whl" in keys
     assert f"{settings.wheelhouse_prefix}requirements.txt" in keys
-
-
-def test_the_bootstrap_action_makes_the_interpreter_that_the_steps_use() -> None:
-    script = (REPOSITORY / "infra" / "bootstrap.sh").read_text()
-    assert f"venv={NODE_PYTHON.removesuffix('/bin/python')}\n" in script
-    assert "--no-index" in script
-    assert "--require-hashes" in script
 
 
 def test_everything_that_can_be_tagged_is(declared: RecordingProvider) -> None:

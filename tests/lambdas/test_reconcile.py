@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lambdas.books import CLOSING_SECONDS
 from lambdas.contract.admission import Slot, Wait
 from lambdas.contract.run import RunState
 from lambdas.launcher.launch import Outcome
 from lambdas.ports import ClusterState, StepState
-from lambdas.reconciler.repairs import CLOSING_SECONDS, LOST_SECONDS
+from lambdas.reconciler.repairs import LOST_SECONDS
 
 from .world import World, manifest
 
@@ -23,7 +24,7 @@ FAILED = {"featurize": StepState.FAILED, "pca": StepState.CANCELLED}
 def test_when_all_agrees_nothing_is_done(world: World) -> None:
     world.launched()
     before = world.record()
-    assert not world.reconcile().repaired
+    assert not world.reconcile().repairs
     assert world.record() == before
 
 
@@ -42,7 +43,7 @@ def test_a_missed_start_and_a_missed_end_are_made_good(world: World) -> None:
 def test_a_run_past_its_time_is_stopped_and_says_so(world: World) -> None:
     cluster_id = world.launched_cluster(limits={"max_runtime_minutes": 30})
     world.time += 30 * 60 - 1
-    assert not world.reconcile().repaired
+    assert not world.reconcile().repairs
     world.time += 2
     world.reconcile()
     assert world.clusters.terminated == [cluster_id]

@@ -21,7 +21,7 @@ from lambdas.aws.clusters import emr_clusters
 from lambdas.contract.run import LEDGER_TAG, RUN_TAG, RunState
 from lambdas.launcher.dispatch import LAUNCH_CALL_SECONDS
 from lambdas.launcher.launch import Outcome
-from lambdas.reconciler.repairs import LOST_SECONDS
+from lambdas.reconciler.repairs import LOST_SECONDS, Stop
 
 from .world import SETTINGS, World, manifest
 
@@ -119,7 +119,7 @@ def test_a_cluster_past_its_time_is_ended_though_somebody_protected_it(live: Cal
     emr.waits_for(cluster_id, "RUNNING")
 
     def stopped() -> bool:
-        return "Stop" in emr.world.reconcile().repaired
+        return any(isinstance(repair, Stop) for repair in emr.world.reconcile().repairs)
 
     emr.waits_until(stopped)
     emr.waits_for(cluster_id, "TERMINATED")
@@ -135,7 +135,7 @@ def test_a_cluster_within_its_time_is_left_alone(live: Callable[..., LiveEmr]) -
     cluster_id = emr.launched()
     emr.waits_for(cluster_id, "RUNNING")
     emr.world.reconcile()
-    assert "Stop" not in emr.world.reconcile().repaired
+    assert not any(isinstance(repair, Stop) for repair in emr.world.reconcile().repairs)
     assert emr.state(cluster_id) == "RUNNING"
 
 
@@ -185,7 +185,7 @@ def test_a_run_whose_cluster_emr_forgot_is_given_up_after_a_while(
     emr = live(starting_seconds=60)
     emr.launched()
     emr.connect(serve(FAST))
-    assert not emr.world.reconcile().repaired
+    assert not emr.world.reconcile().repairs
     emr.world.time += LOST_SECONDS + 1
     emr.world.reconcile()
     record = emr.world.record()

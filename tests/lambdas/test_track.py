@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.books import CLOSING_SECONDS
 from lambdas.contract.estimate import InstanceUse
 from lambdas.contract.run import TRANSITIONS, RunState, is_terminal, moved
 from lambdas.ports import ClusterState, LaunchRefusedError, StepState
-from lambdas.tracker.track import Ignored, Tracked
+from lambdas.tracker.track import Ignored
 
 from .runs import DONE, completed_run
 from .world import BUCKET, World
@@ -21,9 +22,7 @@ from .world import BUCKET, World
 
 def test_a_completed_run_shows_what_was_measured_and_nothing_else(world: World) -> None:
     cluster_id = completed_run(world)
-    tracked = world.tracker.track(cluster_id)
-    assert isinstance(tracked, Tracked)
-    assert tracked.entered is RunState.COMPLETED
+    world.tracker.track(cluster_id)
     status = world.status()
     assert status["state"] == "COMPLETED"
     assert (status["images_in"], status["images_featurized"], status["images_quarantined"]) == (3, 2, 1)
@@ -147,3 +146,31 @@ def test_an_ended_run_frees_its_slot_and_what_it_did_not_spend(world: World) -> 
     assert 0 < spent < committed
     assert world.ledger.shared.committed_eur == pytest.approx(spent)
     assert world.record().closed
+
+
+def test_events_of_one_end_that_arrive_at_once_tell_and_measure_it_once(world: World) -> None:
+    cluster_id = completed_run(world, notify=True)
+
+    def another_event(key: str) -> None:
+        world.objects.before_write = lambda key: None
+        assert isinstance(world.tracker.track(cluster_id), Ignored)
+
+    world.objects.before_write = another_event
+    world.tracker.track(cluster_id)
+    assert len(world.topic.messages) == 1
+    assert [sample.metric.name for sample in world.meter.samples].count("Runs") == 1
+
+
+def test_an_event_closes_a_run_whose_closing_was_cut_off_long_ago(world: World) -> None:
+    cluster_id = completed_run(world, notify=True)
+
+    def die(key: str) -> None:
+        raise KeyboardInterrupt
+
+    world.objects.before_write = die
+    with pytest.raises(KeyboardInterrupt):
+        world.tracker.track(cluster_id)
+    world.objects.before_write = lambda key: None
+    world.time += CLOSING_SECONDS + 1
+    world.tracker.track(cluster_id)
+    assert (world.record().closed, len(world.topic.messages)) == (True, 1)

@@ -17,13 +17,15 @@ from lambdas.launcher.launch import Launcher, Result, Upload
 from lambdas.reconciler.reconcile import Reconciler, Reconciliation
 from lambdas.tracker.track import Tracker
 
-from .fakes import FakeBuckets, FakeClusters, FakeLedger, FakeObjects, FakeTopic
+from .fakes import FakeBuckets, FakeClusters, FakeLedger, FakeMeter, FakeObjects, FakeTopic
 
 BUCKET = "data-bucket"
 KEY = "manifests/fruits.json"
 IMAGES = f"s3://{BUCKET}/images/"
 
 SETTINGS = LauncherSettings(
+    project="fruits",
+    stack="eu",
     region="eu-west-1",
     data_bucket=BUCKET,
     ledger_table="runs",
@@ -89,6 +91,7 @@ class World:
         self.buckets.keys[BUCKET] = [f"images/apple/{number}.jpg" for number in range(3)]
         self.clusters = FakeClusters(lambda: self.time)
         self.topic = FakeTopic()
+        self.meter = FakeMeter()
         self.uploads = 0
         self.configure()
 
@@ -98,7 +101,7 @@ class World:
         books = Books(self.objects, self.ledger, lambda: self.time)
         dispatcher = Dispatcher(settings, books, self.clusters, self.sleep)
         self.launcher = Launcher(settings, books, self.buckets, dispatcher)
-        self.tracker = Tracker(books, self.clusters, self.topic)
+        self.tracker = Tracker(books, self.clusters, self.topic, self.meter)
         self.reconciler = Reconciler(dispatcher, self.tracker)
 
     def sleep(self, seconds: float) -> None:
