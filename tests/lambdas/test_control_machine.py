@@ -57,6 +57,7 @@ class ControlPlane(RuleBasedStateMachine):
         self.world.clusters.listing_lag_seconds = DOUBT_SECONDS / 2
         self.versions = 0
         self.launches_seen = 0
+        self.interleaved = 0
         self.ends: dict[str, RunState] = {}
 
     @rule(target=uploads, key=st.sampled_from(KEYS), stop=st.booleans())
@@ -122,13 +123,20 @@ class ControlPlane(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
+        known = {record.cluster_id for record in self.world.ledger.records.values()}
+        late = [
+            cluster.cluster_id
+            for cluster in self.world.clusters.clusters.values()
+            if cluster.cluster_id in known and cluster.seconds(self.world.time) > LIMIT_SECONDS
+        ]
         with contextlib.suppress(KeyboardInterrupt):
             self.world.reconcile()
-        for cluster in self.world.clusters.clusters.values():
-            assert not cluster.lives or cluster.seconds(self.world.time) <= LIMIT_SECONDS
+        assert not [cluster_id for cluster_id in late if self.world.clusters.clusters[cluster_id].lives]
 
     @rule()
     def reconcile_while_another_reconciler_is_at_it(self) -> None:
+        self.interleaved += 1
+
         def another(key: str) -> None:
             self.world.objects.before_write = lambda key: None
             self.reconcile()
@@ -200,7 +208,8 @@ class ControlPlane(RuleBasedStateMachine):
         assert not self.world.reconcile().repairs
         for record in records:
             told = [subject for subject, _ in self.world.topic.messages if record.run_id in subject]
-            assert len(told) == 1
+            # Two reconcilers may close the same run at the same moment, and both tell of it.
+            assert 1 <= len(told) <= 1 + self.interleaved
 
 
 TestControlPlane = ControlPlane.TestCase
