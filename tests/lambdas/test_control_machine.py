@@ -81,6 +81,7 @@ class ControlPlane(RuleBasedStateMachine):
     def deliver(self, upload: Upload) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             self.world.launch(upload)
+        self.nothing_is_launched_of_which_something_newer_is_known()
 
     @rule(deletion=deletions)
     def deliver_deletion(self, deletion: Deletion) -> None:
