@@ -105,7 +105,7 @@ def count_violations(evidence: Evidence) -> dict[str, int]:
             level > evidence.max_eur_per_day + CENT for level in committed(clusters, evidence.accepted)
         ),
         "runs that spent more than max_cost_eur": sum(
-            sum(spent(cluster, evidence.accepted[run_id]) for cluster in group) > limit
+            sum(spent(cluster, evidence.accepted[run_id], spot=False) for cluster in group) > limit
             for run_id, group in _by_run(clusters).items()
             if run_id in evidence.accepted
             for limit in [evidence.accepted[run_id].limits.max_cost_eur]
@@ -128,17 +128,19 @@ def living(clusters: Iterable[Cluster]) -> list[int]:
 
 def committed(clusters: Iterable[Cluster], accepted: Mapping[str, Manifest]) -> list[float]:
     """The euros of the day after each beginning and end of a cluster: the worst case of every run that has
-    one, and what the others used. A run counts on the day (UTC) of its first cluster."""
+    one, and what the others used, at their market's price. A run counts on the day (UTC) of its first
+    cluster."""
     days: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for run_id, group in _by_run(clusters).items():
         if run_id not in accepted:
             continue
         day = datetime.fromtimestamp(group[0].began_at, UTC).date().isoformat()
         worst, used = worst_case(accepted[run_id]), 0.0
+        spot = accepted[run_id].cluster.market == "spot"
         for cluster in group:
             days[day].append((cluster.began_at, worst - used))
             if cluster.ended_at is not None:
-                used += spent(cluster, accepted[run_id])
+                used += spent(cluster, accepted[run_id], spot=spot)
                 days[day].append((cluster.ended_at, used - worst))
     return [level for changes in days.values() for level in _levels(changes)]
 
@@ -149,9 +151,9 @@ def worst_case(manifest: Manifest) -> float:
     return round(worst_case_eur(cluster.instance_types, cluster.workers, minutes, REGION), 2)
 
 
-def spent(cluster: Cluster, manifest: Manifest) -> float:
-    """What the cluster cost by list prices, all of it bought on demand."""
-    price = eur_per_hour(manifest.cluster.instance_types, manifest.cluster.workers, REGION)
+def spent(cluster: Cluster, manifest: Manifest, *, spot: bool) -> float:
+    """What the cluster cost by list prices, with its workers bought on that market."""
+    price = eur_per_hour(manifest.cluster.instance_types, manifest.cluster.workers, REGION, spot=spot)
     return price * max(cluster.billed_seconds / SECONDS_AN_HOUR, BILLED_HOURS_MIN)
 
 
