@@ -29,7 +29,7 @@ setup: $(READY) ## Install what the lock file names into .venv (the other target
 demo: $(READY) ## Upload images and a manifest to a local cloud, watch the run, look at the results
 	@$(VENV)/python -m infra.local.demo $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
-bench: $(READY) ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
+bench: code ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
 	@$(VENV)/python -m spark.package_model --out build/model $(if $(WEIGHTS),--weights "$(WEIGHTS)",--allow-untrained)
 	@$(VENV)/python -m tests.bench $(if $(DATA),--data "$(DATA)")
 
@@ -40,7 +40,7 @@ chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count wha
 dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of them as build/dashboard.html
 	@$(VENV)/python -m infra.local.dashboard
 
-test: lint browser ## Everything: style, types, architecture, then all tests, the fast ones first
+test: lint browser build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, the fast ones first
 	@$(VENV)/python -m pytest tests/contract tests/lambdas tests/spark tests/infra tests/local_emr tests/end_to_end
 
 test-fast: $(READY) ## Only the tests of the contract and the Lambdas: seconds
@@ -69,18 +69,21 @@ model: $(READY)
 
 # What the nodes install, offline, with the hashes of the lock file. EMR 7 is Amazon Linux 2023 (glibc 2.34).
 # pip takes a list of platforms literally, without the older ones that each implies.
-build/wheelhouse/requirements.txt: requirements.lock pyproject.toml $(READY)
-	@echo "Downloading the wheels of the cluster nodes into build/wheelhouse (once, about 1 GB)..."
-	@rm -rf build/wheelhouse && mkdir -p build/wheelhouse
+build/node-requirements.txt: requirements.lock pyproject.toml | $(UV)
+	@mkdir -p build
 	@$(UV) pip compile --quiet --group pyproject.toml:node --constraint requirements.lock --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
-	    --python-platform x86_64-manylinux_2_28 --output-file build/wheelhouse/requirements.part
+	    --python-platform x86_64-manylinux_2_28 --output-file $@
+
+build/wheelhouse/requirements.txt: build/node-requirements.txt
+	@echo "Downloading the wheels of the cluster nodes into build/wheelhouse (once, 0.7 GB)..."
+	@rm -rf build/wheelhouse && mkdir -p build/wheelhouse
 	@.local/uv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    --only-binary :all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
 	    $(foreach glibc,28 27 26 24 17 12 5,--platform manylinux_2_$(glibc)_x86_64) \
 	    $(foreach year,2014 2010 1,--platform manylinux$(year)_x86_64) \
-	    --requirement build/wheelhouse/requirements.part --dest build/wheelhouse
-	@mv build/wheelhouse/requirements.part $@
+	    --requirement $< --dest build/wheelhouse
+	@cp $< $@
 
 lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements.lock again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

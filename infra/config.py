@@ -11,11 +11,10 @@ from typing import Any
 
 import pulumi
 
+from infra.emulator import Emulator, emulator_faults, emulator_of
+from infra.releases import locked_spark_version, release_faults
 from lambdas.contract.admission import Limits
 from lambdas.contract.regions import allowed_regions, region_problem
-
-SPARK_OF_RELEASE: dict[str, str] = {"emr-7.10.0": "3.5.5", "emr-7.12.0": "3.5.6"}
-"""Spark version of the EMR releases we know. Source: "Amazon EMR 7.x release versions"."""
 
 LOG_RETENTION_DAYS: frozenset[int] = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
@@ -27,7 +26,6 @@ DEFAULT_LIMITS = Limits(max_clusters=10, max_eur_per_day=100.0, launches_per_sec
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_LOCKED_SPARK = re.compile(r"^pyspark==(\S+)", re.MULTILINE)
 
 
 class NodePackages(StrEnum):
@@ -61,8 +59,9 @@ class StackConfig:
     data_retention_days: int | None = None
     notification_email: str | None = None
     alarm_emails: tuple[str, ...] = ()
-    keep_data_on_destroy: bool = True
+    keep_data_on_destroy: bool = False
     limits: Limits = DEFAULT_LIMITS
+    emulator: Emulator | None = None
 
 
 def load(lock_file: Path) -> StackConfig:
@@ -87,22 +86,15 @@ def load(lock_file: Path) -> StackConfig:
         "maxClusters": project.get_int("maxClusters"),
         "maxEurPerDay": project.get_float("maxEurPerDay"),
         "launchesPerSecond": project.get_float("launchesPerSecond"),
+        "emulatorEndpoint": project.get("emulatorEndpoint"),
+        "emulatorEmrEndpoint": project.get("emulatorEmrEndpoint"),
     }
-    return validate(values, locked_spark=locked_spark_version(lock_file.read_text()))
+    return validate(
+        values, stack=pulumi.get_stack(), locked_spark=locked_spark_version(lock_file.read_text())
+    )
 
 
-def locked_spark_version(lock: str) -> str:
-    """The pyspark version that the text of a lock file pins.
-
-    Raises:
-        ValueError: it pins none.
-    """
-    if not (match := _LOCKED_SPARK.search(lock)):
-        raise ValueError("the lock file pins no pyspark; run `make lock`")
-    return match[1]
-
-
-def validate(values: Mapping[str, Any], *, locked_spark: str) -> StackConfig:
+def validate(values: Mapping[str, Any], *, stack: str, locked_spark: str) -> StackConfig:
     """Check configuration values, by their Pulumi keys; absent or None means the default.
 
     Raises:
@@ -111,7 +103,8 @@ def validate(values: Mapping[str, Any], *, locked_spark: str) -> StackConfig:
     given = {key: value for key, value in values.items() if value is not None}
     faults = [fault for check in _CHECKS for fault in check(given)]
     release = given.get("releaseLabel", StackConfig.release_label)
-    faults += _release_faults(release, locked_spark)
+    faults += release_faults(release, locked_spark)
+    faults += emulator_faults(given | {"stack": stack})
     if faults:
         raise ConfigInvalid(faults)
     return StackConfig(
@@ -131,6 +124,7 @@ def validate(values: Mapping[str, Any], *, locked_spark: str) -> StackConfig:
             max_eur_per_day=given.get("maxEurPerDay", DEFAULT_LIMITS.max_eur_per_day),
             launches_per_second=given.get("launchesPerSecond", DEFAULT_LIMITS.launches_per_second),
         ),
+        emulator=emulator_of(given),
     )
 
 
@@ -201,19 +195,6 @@ def _limit_faults(given: Mapping[str, Any]) -> list[str]:
         if (value := given.get(key, default)) <= 0:
             faults.append(f"{key}: {value} is not above 0; the default is {default}")
     return faults
-
-
-def _release_faults(release: str, locked_spark: str) -> list[str]:
-    spark = SPARK_OF_RELEASE.get(release)
-    if spark == locked_spark:
-        return []
-    fitting = [name for name, version in SPARK_OF_RELEASE.items() if version == locked_spark]
-    what = f"has Spark {spark}" if spark else "is not a release whose Spark version we know"
-    choice = f"choose {' or '.join(fitting)}" if fitting else "lock the Spark of a known release"
-    return [
-        f"releaseLabel: {release!r} {what}, and requirements.lock has pyspark {locked_spark}; "
-        f"{choice}, or lock the release's version and add it to SPARK_OF_RELEASE"
-    ]
 
 
 def _texts(given: Mapping[str, Any], key: str) -> list[str]:

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import iam
-from infra.keys import DISKS, DISKS_OF_EC2, READ_AND_WRITE
+from infra.keys import BY_GRANTS, READ_AND_WRITE
 from infra.place import Place
 from lambdas.contract.layout import ARTIFACTS, CERTIFICATES, IMAGES, LOGS, RUNS, STEP_OUTPUTS
 
@@ -82,7 +82,7 @@ class ClusterRoles(pulumi.ComponentResource):
             policy=iam.policy(
                 [
                     pass_role("PassInstanceRole", self.instance_role.arn, "ec2.amazonaws.com"),
-                    iam.Statement("EncryptDisks", [*DISKS, *DISKS_OF_EC2], [args.disk_key_arn]),
+                    iam.Statement("EncryptDisks", BY_GRANTS, [args.disk_key_arn]),
                 ]
             ),
             opts=child,

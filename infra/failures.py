@@ -1,4 +1,4 @@
-"""Where an event goes that a Lambda could not handle."""
+"""Where an event goes that a Lambda could not handle, or was not handed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ VISIBILITY_SECONDS = 120
 class FailureQueue(pulumi.ComponentResource):
     """The on-failure destination of every Lambda: the event, the error and the function's name.
 
+    Also the dead-letter queue of the stack's EventBridge rules: of events that never reached their Lambda.
     `fruits redrive` gives the events back to their functions.
     """
 
@@ -35,11 +36,17 @@ class FailureQueue(pulumi.ComponentResource):
         aws.sqs.QueuePolicy(
             name,
             queue_url=self.queue.url,
-            policy=iam.policy([iam.tls_only("sqs:*", [self.queue.arn])]),
+            policy=iam.policy([iam.tls_only("sqs:*", [self.queue.arn]), self._from_rules(place)]),
             opts=child,
         )
         self._place, self._key = place, key
         self.register_outputs({"queue": self.queue.url})
+
+    def _from_rules(self, place: Place) -> iam.Statement:
+        """EventBridge sends in its own name, not in a role's."""
+        rules = {"ArnLike": {"aws:SourceArn": place.arn("events", f"rule/{place.prefix}-*")}}
+        events = {"Service": "events.amazonaws.com"}
+        return iam.Statement("FromRules", ["sqs:SendMessage"], [self.queue.arn], rules, principal=events)
 
     def access(self) -> list[iam.Statement]:
         """What a function must be allowed for its failures to be kept: Lambda sends them in its name."""

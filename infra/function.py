@@ -13,10 +13,8 @@ from infra import iam
 from infra.artifacts import ArtifactMissing
 from infra.failures import FailureQueue
 from infra.place import Place
+from infra.target import ARCHITECTURE, PYTHON_VERSION
 
-RUNTIME = "python3.11"
-ARCHITECTURE = "x86_64"
-"""The platform for which `infra.package` fetches native wheels, the same as the nodes' and CI's."""
 MAX_RETRIES = 2
 MAX_EVENT_AGE_SECONDS = 6 * 3600
 
@@ -83,7 +81,7 @@ class Function(pulumi.ComponentResource):
             name,
             name=name,
             description=args.description,
-            runtime=RUNTIME,
+            runtime=f"python{PYTHON_VERSION}",
             architectures=[ARCHITECTURE],
             handler=args.handler,
             code=pulumi.FileArchive(str(args.archive)),

@@ -40,9 +40,20 @@ ADMINISTRATION = (
     "kms:UpdateKeyDescription",
 )
 """What keeps a key in hand without using it."""
-DISKS = ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
-DISKS_OF_EC2 = ("kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo")
-"""Beside :data:`DISKS`, for EBS. Source: EMR Management Guide, "Creating keys and certificates"."""
+BY_SERVICES = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+"""What EBS, DynamoDB and CloudWatch Logs ask for. Sources: EMR Management Guide, "Creating keys and
+certificates"; DynamoDB Developer Guide, "Encryption at rest: How it works"; CloudWatch Logs User Guide,
+"Encrypt log data"."""
+BY_GRANTS = ("kms:CreateGrant", *BY_SERVICES)
+"""The same for EBS and DynamoDB, which go on using a key when nobody asks."""
 DELETION_WINDOW_DAYS = 30
 _THIS_KEY = ["*"]
 """In a key's own policy: the key."""
@@ -65,7 +76,7 @@ class Keys(pulumi.ComponentResource):
             "nodes",
             "Disks of the cluster nodes",
             [
-                self._through("ec2", (*DISKS, *DISKS_OF_EC2)),
+                self._through("ec2", BY_GRANTS),
                 # Local disks are unlocked by the nodes themselves.
                 self._allow("UseByNodes", READ_AND_WRITE),
             ],
@@ -74,11 +85,12 @@ class Keys(pulumi.ComponentResource):
             "control",
             "Ledger, notifications, queues and logs",
             [
-                self._through("dynamodb", (*READ_AND_WRITE, "kms:CreateGrant", "kms:DescribeKey")),
+                self._through("dynamodb", BY_GRANTS),
                 self._through("sns", READ_AND_WRITE),
                 self._through("sqs", READ_AND_WRITE),
                 self._logs(),
                 self._allow_service("AlarmsToTopic", "cloudwatch.amazonaws.com", READ_AND_WRITE),
+                self._allow_service("RulesToQueue", "events.amazonaws.com", READ_AND_WRITE),
             ],
         )
         self.audit = self._key("audit", "Audit trail", [self._through("s3", READ), self._trail()])
@@ -115,7 +127,7 @@ class Keys(pulumi.ComponentResource):
         log_groups = self._place.arn("logs", "log-group:*")
         return iam.Statement(
             "EncryptLogs",
-            ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"),
+            BY_SERVICES,
             _THIS_KEY,
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
             principal={"Service": self._place.service_host("logs")},

@@ -103,6 +103,7 @@ class Launcher(pulumi.ComponentResource):
 def settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSettings]:
     """What a function needs that launches clusters."""
     artifacts, model = args.artifacts, args.artifacts.model
+    project, stack = pulumi.get_project(), pulumi.get_stack()
     return pulumi.Output.all(
         bucket=args.storage.bucket.id,
         table=args.ledger.table.name,
@@ -115,6 +116,8 @@ def settings(place: Place, args: LauncherArgs) -> pulumi.Output[LauncherSettings
         data_key=args.storage.key.arn,
     ).apply(
         lambda known: LauncherSettings(
+            project=project,
+            stack=stack,
             data_bucket=known["bucket"],
             ledger_table=known["table"],
             region=place.region,
@@ -187,6 +190,12 @@ def launch_access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
             # Without it, a RunJobFlow that carries tags is refused.
             "TagClusters",
             ["elasticmapreduce:AddTags"],
+            [place.arn("elasticmapreduce", "cluster/*")],
+        ),
+        iam.Statement(
+            # A launch sets both. Source: EMR Management Guide, "Using an auto-termination policy".
+            "LimitClusters",
+            ["elasticmapreduce:PutAutoTerminationPolicy", "elasticmapreduce:PutManagedScalingPolicy"],
             [place.arn("elasticmapreduce", "cluster/*")],
         ),
         iam.Statement("UseDataKey", READ_AND_WRITE, [args.storage.key.arn], iam.through(place, "s3")),

@@ -26,11 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import certificates
+from infra.target import ARCHITECTURE, PYTHON_VERSION
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PYTHON_VERSION = "3.11"
-PLATFORM = "x86_64-manylinux2014"
-"""Lambda's python3.11 runtime on x86_64 (Amazon Linux 2, glibc 2.26)."""
+PLATFORM = f"{ARCHITECTURE}-manylinux2014"
+"""Lambda's runtime (Amazon Linux 2, glibc 2.26)."""
 RUNTIME_PACKAGES = ("boto3", "botocore")
 """What Lambda's Python runtime brings. Source: AWS Lambda developer guide, "Runtime-included SDK"."""
 EPOCH = (1980, 1, 1, 0, 0, 0)

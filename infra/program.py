@@ -53,6 +53,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
                 "managed-by": "pulumi",
             }
         },
+        **(config.emulator.provider_arguments() if config.emulator else {}),
     )
     opts = pulumi.ResourceOptions(providers=[provider])
     caller = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(provider=provider))

@@ -15,6 +15,8 @@ FAULT = "fault"
 """The pydantic error type of our own findings, whose context holds problem, remedy and nearest."""
 
 MAX_PATTERN_LENGTH = 200
+_ARM = re.compile(r"([a-z]+[0-9]+)g")
+"""EC2's names of Graviton machines have a g behind the generation. Source: "Instance type names"."""
 
 
 def fault(problem: str, remedy: str, nearest: str | None = None) -> PydanticCustomError:
@@ -95,6 +97,12 @@ def _pattern(pattern: str) -> str:
 
 
 def _instance_type(name: str) -> str:
+    if _ARM.match(name):
+        raise fault(
+            f"is {describe(name)}, a Graviton machine (Arm), and the nodes' packages are built for x86-64",
+            f"Use one of: {', '.join(prices.INSTANCE_TYPES)}.",
+            nearest=nearest(_ARM.sub(r"\1i", name), prices.INSTANCE_TYPES),
+        )
     if name not in prices.INSTANCE_TYPES:
         raise fault(
             f"is {describe(name)}, an instance type whose price is not known here",

@@ -7,6 +7,7 @@ there to the other regions. Disks, requests and traffic are not included: for ru
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 PRICES_AS_OF = "2025-06"
@@ -28,6 +29,11 @@ SPOT_PRICE_SHARE = 0.6
 """EC2's spot price as a part of its list price. Assumed; in the EU regions 0.3 to 0.6 was usual in 2025."""
 
 PRIMARY_NODES = 1
+OVERRUN_MINUTES = 6
+"""By how much a cluster may outlive what its manifest allows: the reconciler looks every five minutes, and
+ending a cluster takes one. Assumed."""
+CORE_NODES = 1
+"""Workers that are bought on demand whatever the market: they hold what a run cannot lose."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +77,27 @@ def eur_per_hour(
 ) -> float:
     """What a cluster costs an hour, with every node of the dearest allowed type.
 
-    ``spot``: the workers'; the primary is always bought on demand.
+    ``spot``: the workers', but for the core node; that and the primary are always bought on demand.
     """
     types = [INSTANCE_TYPES[name] for name in instance_types]
-    primary = max(kind.eur_per_hour(region) for kind in types)
-    worker = max(kind.eur_per_hour(region, spot=spot) for kind in types)
-    return PRIMARY_NODES * primary + workers * worker
+    on_demand = max(kind.eur_per_hour(region) for kind in types)
+    on_market = max(kind.eur_per_hour(region, spot=spot) for kind in types)
+    sheltered = min(workers, CORE_NODES)
+    return (PRIMARY_NODES + sheltered) * on_demand + (workers - sheltered) * on_market
 
 
 def worst_case_eur(
     instance_types: tuple[str, ...], workers: int, runtime_minutes: float, region: str | None = None
 ) -> float:
-    """The most that a run costs that uses all of its time, bought on demand: a spot fleet may fall back."""
-    return eur_per_hour(instance_types, workers, region) * runtime_minutes / 60
+    """The most that a run costs that uses all of its time, and is stopped then.
+
+    Bought on demand: a spot fleet may fall back.
+    """
+    return eur_per_hour(instance_types, workers, region) * (runtime_minutes + OVERRUN_MINUTES) / 60
+
+
+def affordable_minutes(
+    eur: float, instance_types: tuple[str, ...], workers: int, region: str | None = None
+) -> int:
+    """The longest run time whose :func:`worst_case_eur` is at most ``eur``; negative where there is none."""
+    return math.floor(eur / eur_per_hour(instance_types, workers, region) * 60) - OVERRUN_MINUTES

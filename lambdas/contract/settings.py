@@ -24,6 +24,9 @@ class SettingsError(ValueError):
 class LauncherSettings:
     """What the launcher needs. Keys are relative to ``data_bucket``; empty means *not used*."""
 
+    project: str
+    stack: str
+    """Pulumi's names for both: tags of the clusters, by which their cost is told."""
     region: str
     """Where the stack is, and so its clusters; EMR tells its nodes by no environment variable."""
     data_bucket: str

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from lambdas.contract.layout import LOGS
 from lambdas.contract.manifest import Cluster
 from lambdas.contract.plan import Plan
-from lambdas.contract.prices import INSTANCE_TYPES
+from lambdas.contract.prices import CORE_NODES, INSTANCE_TYPES
 from lambdas.contract.report import STEPS
 from lambdas.contract.run import EMR_TAG, LEDGER_TAG, RUN_TAG, cluster_name
 from lambdas.contract.settings import LauncherSettings
+from lambdas.launcher.sizing import Executor, executor_for, usable_mb
 
 IDLE_TIMEOUT_SECONDS = 3600
 """Behind KeepJobFlowAliveWhenNoSteps=False, for a cluster that EMR somehow left without steps."""
 SPOT_TIMEOUT_MINUTES = 10
+ROOT_VOLUME_GIB = 30
+"""The operating system, the wheels (0.7 GB) and what they unpack to (2.2 GB). EMR allows 15 to 100."""
+IDLE_EXECUTOR_SECONDS = 300
+"""Longer than the driver works alone between two stages: only workers with nothing left to do are given
+back, since another takes minutes to come. EMR itself turns dynamic allocation on."""
+DRIVER_MEMORY = "2g"
+"""The fit of a PCA brings eight matrices of 13 MB to the driver; the rest of the primary is Hadoop's."""
 MAX_INSTANCE_TYPES = 5
 """As many as a manifest may name."""
 
@@ -33,41 +43,54 @@ def run_job_flow(
         "ServiceRole": settings.service_role_arn,
         "JobFlowRole": settings.instance_profile_arn,
         "Instances": _instances(cluster, settings),
+        "EbsRootVolumeSize": ROOT_VOLUME_GIB,
+        "ManagedScalingPolicy": {"ComputeLimits": _compute_limits(cluster)},
         "AutoTerminationPolicy": {"IdleTimeout": IDLE_TIMEOUT_SECONDS},
         "BootstrapActions": _bootstrap_actions(plan.root, settings),
-        "Configurations": _configurations(settings),
+        "Configurations": _configurations(cluster, settings),
         "Steps": [_step(name, plan, settings) for name in STEPS],
         "Tags": [
             {"Key": RUN_TAG, "Value": plan.run_id},
             {"Key": LEDGER_TAG, "Value": settings.ledger_table},
             {"Key": "fruits:dataset", "Value": plan.dataset},
             {"Key": EMR_TAG, "Value": "true"},
+            # As on everything else in the stack; EMR hands them on to machines and disks.
+            {"Key": "project", "Value": settings.project},
+            {"Key": "stack", "Value": settings.stack},
         ],
     }
 
 
 def cluster_for(cluster: Cluster, attempt: int, region: str) -> Cluster:
-    """The cluster of an attempt: the first is as the manifest says.
+    """The cluster of an attempt: the first as the manifest says, later ones on demand.
 
-    Later ones are on-demand, and may also use other types with as many virtual CPUs that cost no more, so
-    that the worst case stays what it was.
+    Spot and later attempts go where capacity is, so they may also use other types that have as many virtual
+    CPUs and as much memory and cost no more: the worst case, and the size of executors, stay what they were.
     """
-    if attempt == 1:
+    if attempt == 1 and cluster.market == "on_demand":
         return cluster
     given = [INSTANCE_TYPES[name] for name in cluster.instance_types]
     dearest, vcpus = max(kind.eur_per_hour(region) for kind in given), min(kind.vcpus for kind in given)
+    memory = min(usable_mb(name) for name in cluster.instance_types)
     others = sorted(
         name
         for name, kind in INSTANCE_TYPES.items()
-        if kind.vcpus == vcpus and kind.eur_per_hour(region) <= dearest and name not in cluster.instance_types
+        if kind.vcpus == vcpus
+        and usable_mb(name) >= memory
+        and kind.eur_per_hour(region) <= dearest
+        and name not in cluster.instance_types
     )
     types = (*cluster.instance_types, *others)[:MAX_INSTANCE_TYPES]
-    return cluster.model_copy(update={"instance_types": types, "market": "on_demand"})
+    market = cluster.market if attempt == 1 else "on_demand"
+    return cluster.model_copy(update={"instance_types": types, "market": market})
 
 
 def _instances(cluster: Cluster, settings: LauncherSettings) -> dict[str, Any]:
+    fleets = [_primary_fleet(cluster), _core_fleet(cluster)]
+    if cluster.workers > CORE_NODES:
+        fleets.append(_task_fleet(cluster))
     return {
-        "InstanceFleets": [_primary_fleet(cluster), _worker_fleet(cluster)],
+        "InstanceFleets": fleets,
         "KeepJobFlowAliveWhenNoSteps": False,
         "TerminationProtected": False,
         "Ec2SubnetIds": settings.subnet_ids.split(","),
@@ -83,20 +106,34 @@ def _primary_fleet(cluster: Cluster) -> dict[str, Any]:
         "Name": "primary",
         "InstanceFleetType": "MASTER",
         "TargetOnDemandCapacity": 1,
-        "InstanceTypeConfigs": _instance_types(cluster),
+        "InstanceTypeConfigs": [
+            {"InstanceType": name, "WeightedCapacity": 1} for name in cluster.instance_types
+        ],
         "LaunchSpecifications": _ON_DEMAND,
     }
 
 
-def _worker_fleet(cluster: Cluster) -> dict[str, Any]:
-    fleet = {
-        "Name": "workers",
+def _core_fleet(cluster: Cluster) -> dict[str, Any]:
+    # Never on spot either: it holds HDFS and the application master.
+    return {
+        "Name": "core",
         "InstanceFleetType": "CORE",
-        "InstanceTypeConfigs": _instance_types(cluster),
+        "TargetOnDemandCapacity": CORE_NODES,
+        "InstanceTypeConfigs": _worker_types(cluster.instance_types),
+        "LaunchSpecifications": _ON_DEMAND,
     }
-    if cluster.market == "on_demand":
-        return {**fleet, "TargetOnDemandCapacity": cluster.workers, "LaunchSpecifications": _ON_DEMAND}
-    return {**fleet, "TargetSpotCapacity": cluster.workers, "LaunchSpecifications": _SPOT}
+
+
+def _task_fleet(cluster: Cluster) -> dict[str, Any]:
+    fleet = {
+        "Name": "task",
+        "InstanceFleetType": "TASK",
+        "InstanceTypeConfigs": _worker_types(cluster.instance_types),
+    }
+    capacity = cluster.workers - CORE_NODES
+    if _has_spot(cluster):
+        return {**fleet, "TargetSpotCapacity": capacity, "LaunchSpecifications": _SPOT}
+    return {**fleet, "TargetOnDemandCapacity": capacity, "LaunchSpecifications": _ON_DEMAND}
 
 
 _ON_DEMAND = {"OnDemandSpecification": {"AllocationStrategy": "lowest-price"}}
@@ -109,27 +146,80 @@ _SPOT = {
 }
 
 
-def _instance_types(cluster: Cluster) -> list[dict[str, Any]]:
-    # Weight 1: the manifest counts machines, whatever their size.
-    return [{"InstanceType": name, "WeightedCapacity": 1} for name in cluster.instance_types]
-
-
-def _configurations(settings: LauncherSettings) -> list[dict[str, Any]]:
+def _worker_types(instance_types: Sequence[str]) -> list[dict[str, Any]]:
+    executor = executor_for(instance_types)
     return [
         {
-            "Classification": "spark-defaults",
-            "Properties": {
-                "spark.pyspark.python": settings.node_python,
-                "spark.pyspark.driver.python": settings.node_python,
-            },
-        },
-        {
-            # The steps' own object-store client takes its region from the environment.
-            "Classification": "spark-env",
-            "Properties": {},
-            "Configurations": [{"Classification": "export", "Properties": {"AWS_REGION": settings.region}}],
-        },
+            "InstanceType": name,
+            # The manifest counts machines, whatever their size.
+            "WeightedCapacity": 1,
+            # YARN counts memory only, so the memory must end where the virtual CPUs do.
+            "Configurations": [
+                _classified("yarn-site", {"yarn.nodemanager.resource.memory-mb": str(executor.yarn_mb(name))})
+            ],
+        }
+        for name in instance_types
     ]
+
+
+def _compute_limits(cluster: Cluster) -> dict[str, Any]:
+    """Workers that ran out of shards are given back; never more are bought than the manifest pays for.
+
+    The on-demand part has no limit of its own: workers that fell back from spot must be allowed to stay.
+    """
+    return {
+        "UnitType": "InstanceFleetUnits",
+        "MinimumCapacityUnits": CORE_NODES,
+        "MaximumCapacityUnits": cluster.workers,
+        "MaximumCoreCapacityUnits": CORE_NODES,
+    }
+
+
+def _configurations(cluster: Cluster, settings: LauncherSettings) -> list[dict[str, Any]]:
+    executor = executor_for(cluster.instance_types)
+    return [
+        _classified("spark-defaults", _spark_defaults(cluster, executor, settings)),
+        # The steps' own object-store client takes its region from the environment.
+        {
+            **_classified("spark-env", {}),
+            "Configurations": [_classified("export", {"AWS_REGION": settings.region})],
+        },
+        *([_MASTER_ON_CORE] if _has_spot(cluster) else []),
+    ]
+
+
+# Without the label, the application master may be put on any node. Not where the core is all there is: there
+# managed scaling would find no place for the executors.
+_MASTER_ON_CORE = {
+    "Classification": "yarn-site",
+    "Properties": {
+        "yarn.node-labels.enabled": "true",
+        "yarn.node-labels.am.default-node-label-expression": "CORE",
+    },
+}
+
+
+def _spark_defaults(cluster: Cluster, executor: Executor, settings: LauncherSettings) -> dict[str, str]:
+    executors = cluster.workers * max(executor.count(name) for name in cluster.instance_types)
+    return {
+        "spark.pyspark.python": settings.node_python,
+        "spark.pyspark.driver.python": settings.node_python,
+        "spark.driver.memory": DRIVER_MEMORY,
+        "spark.executor.cores": str(executor.cores),
+        "spark.executor.memory": f"{executor.heap_mb}m",
+        "spark.executor.memoryOverhead": f"{executor.overhead_mb}m",
+        "spark.dynamicAllocation.initialExecutors": str(executors),
+        "spark.dynamicAllocation.maxExecutors": str(executors),
+        "spark.dynamicAllocation.executorIdleTimeout": f"{IDLE_EXECUTOR_SECONDS}s",
+    }
+
+
+def _has_spot(cluster: Cluster) -> bool:
+    return cluster.market == "spot" and cluster.workers > CORE_NODES
+
+
+def _classified(classification: str, properties: dict[str, str]) -> dict[str, Any]:
+    return {"Classification": classification, "Properties": properties}
 
 
 def _bootstrap_actions(root: str, settings: LauncherSettings) -> list[dict[str, Any]]:
@@ -137,7 +227,7 @@ def _bootstrap_actions(root: str, settings: LauncherSettings) -> list[dict[str, 
         return []
     script = {
         "Path": f"{root}/{settings.bootstrap_key}",
-        "Args": [f"{root}/{settings.wheelhouse_prefix}"],
+        "Args": [f"{root}/{settings.wheelhouse_prefix}", str(PurePosixPath(settings.node_python).parents[1])],
     }
     return [{"Name": "install wheels", "ScriptBootstrapAction": script}]
 

@@ -80,6 +80,7 @@ class Reconciler:
         for repair in found:
             self._do(repair)
         done, wait = self.dispatcher.dispatch(deadline)
+        self.dispatcher.books.publish_queue(wait)
         return Reconciliation(
             repairs=tuple(found),
             dispatched=done,

@@ -128,6 +128,7 @@ def test_numbers_that_are_not_finite_are_refused(number: str) -> None:
         ({"label": "parent-folder"}, "$.label", "parent_folder"),
         ({"cluster": {"market": "on-demand"}}, "$.cluster.market", "on_demand"),
         ({"cluster": {"instance_types": ["m5.xlrge"]}}, "$.cluster.instance_types[0]", "m5.xlarge"),
+        ({"cluster": {"instance_types": ["m6gd.xlarge"]}}, "$.cluster.instance_types[0]", "m6i.xlarge"),
         ({"images": {"prefixes": ["s3://bkt/images"]}}, "$.images.prefixes[0]", "s3://bkt/images/"),
         ({"label": {"regex": "[a-z]+"}}, "$.label.regex", "([a-z]+)"),
         ({"zzz": 1}, "$.zzz", None),
@@ -148,6 +149,11 @@ def test_typing_mistakes_are_answered_with_the_nearest_known_word(
             {"pca": {"model": "s3://bkt/models/pca/d/r/", "components": 10}},
             "$.pca",
             "has components beside model, but an earlier run's model is applied as it is",
+        ),
+        (
+            {"cluster": {"instance_types": ["m7g.xlarge"]}},
+            "$.cluster.instance_types[0]",
+            "a Graviton machine (Arm), and the nodes' packages are built for x86-64",
         ),
         ({"version": 2}, "$.version", "is 2; it must be one of: 1"),
         ({"version": True}, "$.version", "is true; it must be a whole number"),
@@ -223,15 +229,15 @@ def test_thousands_of_faults_are_cut_to_a_readable_number() -> None:
 def test_a_run_that_may_cost_more_than_its_limit_is_refused_with_the_figure_and_ways_out() -> None:
     fault = only_fault_of(cluster={"workers": 20}, limits={"max_runtime_minutes": 600, "max_cost_eur": 20})
     assert fault.path == "$.limits.max_cost_eur"
-    assert "55.46 EUR" in fault.problem
+    assert "56.02 EUR" in fault.problem
     assert fault.remedy == (
-        "Either lower limits.max_runtime_minutes to 216, or lower cluster.workers to 6, "
-        "or raise this to 55.47."
+        "Either lower limits.max_runtime_minutes to 210, or lower cluster.workers to 6, "
+        "or raise this to 56.02."
     )
     for cluster, limits in (
-        ({"workers": 20}, {"max_runtime_minutes": 216, "max_cost_eur": 20}),
+        ({"workers": 20}, {"max_runtime_minutes": 210, "max_cost_eur": 20}),
         ({"workers": 6}, {"max_runtime_minutes": 600, "max_cost_eur": 20}),
-        ({"workers": 20}, {"max_runtime_minutes": 600, "max_cost_eur": 55.47}),
+        ({"workers": 20}, {"max_runtime_minutes": 600, "max_cost_eur": 56.02}),
     ):
         parse(SMALLEST | {"cluster": cluster, "limits": limits})
 

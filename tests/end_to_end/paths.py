@@ -1,8 +1,7 @@
-"""The smallest things that the stack does, and the policies that allow them."""
+"""The smallest things that the stack does."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import time
@@ -13,16 +12,17 @@ from typing import Any
 from infra.local.cloud import LocalCloud
 from infra.local.submit import Submitted, manifest_for, upload_manifest
 from lambdas.contract import layout
-from lambdas.contract.run import RunState
+from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunState
 
 from .test_a_run import s3_event
 
-ROLES = ("launcher", "tracker", "emr-nodes", "emr-service")
-"""Those whose own policies are taken apart, by what their names hold."""
 WAIT_SECONDS = 20.0
 
 ON_A_NODE = """
 set -e
+# As the bootstrap action fetches the wheels.
+aws s3 cp --recursive --only-show-errors "$1/artifacts/grants/" fetched
+test -f fetched/wheel
 python - "$1" "$2" <<'PROGRAM'
 import sys
 import boto3
@@ -35,18 +35,6 @@ kms = boto3.client("kms")
 kms.decrypt(CiphertextBlob=kms.generate_data_key(KeyId=key_id, KeySpec="AES_256")["CiphertextBlob"])
 PROGRAM
 """
-
-
-@dataclass(frozen=True)
-class Grant:
-    """One action of one statement in a role's policy."""
-
-    role: str
-    sid: str
-    action: str
-
-    def __str__(self) -> str:
-        return f"{self.role} {self.sid} {self.action}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +82,37 @@ class Paths:
         answer = self._invoke("tracker_function", {**event, "detail": detail})
         return answer is not None and answer["state"] == RunState.FAILED and self._has_status(run)
 
+    def dispatch(self) -> bool:
+        """A run that had to wait is launched when its turn comes."""
+        run = self._upload(self._name())
+        self._pause(paused=True)
+        waits = self._launched(run) == "queued"
+        self._pause(paused=False)
+        return waits and self._reconciled() and self._state(run) == RunState.LAUNCHED
+
+    def catch_up(self) -> bool:
+        """The end of a cluster that nobody was told of is recorded and told after all."""
+        run = self._upload(self._name())
+        self._cluster_of(run)
+        return self._reconciled() and self._state(run) == RunState.FAILED and self._has_status(run)
+
+    def stop_a_stranger(self) -> bool:
+        """A cluster of this stack that computes no run is stopped, protected or not."""
+        tags = {LEDGER_TAG: self.cloud.outputs["ledger_table"], RUN_TAG: self._name()}
+        cluster = self.cloud.client("emr").run_job_flow(
+            Name=f"{CLUSTER_PREFIX}{tags[RUN_TAG]}",
+            Instances={"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True},
+            JobFlowRole=self._setting("INSTANCE_PROFILE_ARN"),
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )["JobFlowId"]
+        stopped = self._reconciled()
+        if not stopped:
+            self.cloud.client("emr").set_termination_protection(
+                JobFlowIds=[cluster], TerminationProtected=False
+            )
+            self.cloud.client("emr").terminate_job_flows(JobFlowIds=[cluster])
+        return self._end_of(cluster) == "TERMINATED" and stopped
+
     def run_on_a_node(self) -> bool:
         """A node fetches a script that reads, lists, writes and unlocks; EMR keeps its log."""
         emr, root = self.cloud.client("emr"), f"s3://{self.cloud.bucket}"
@@ -125,32 +144,13 @@ class Paths:
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
         s3.put_object(Bucket=self.cloud.bucket, Key="images/grants/1.jpg", Body=b"x")
+        s3.put_object(Bucket=self.cloud.bucket, Key="artifacts/grants/wheel", Body=b"x")
         s3.put_object(Bucket=self.cloud.bucket, Key="artifacts/grants.sh", Body=ON_A_NODE.encode())
 
-    def grants(self) -> list[Grant]:
-        """Everything that the roles' own policies allow."""
-        return [
-            Grant(role, statement["Sid"], action)
-            for role in ROLES
-            for statement in self._policy(role)["Statement"]
-            for action in statement["Action"]
-        ]
-
-    @contextlib.contextmanager
-    def without(self, grant: Grant) -> Iterator[None]:
-        """Take one action from one statement for a while."""
-        whole = self._policy(grant.role)
-        statements = [
-            {**statement, "Action": [a for a in statement["Action"] if a != grant.action]}
-            if statement["Sid"] == grant.sid
-            else statement
-            for statement in whole["Statement"]
-        ]
-        self._put_policy(grant.role, {**whole, "Statement": [s for s in statements if s["Action"]]})
-        try:
-            yield
-        finally:
-            self._put_policy(grant.role, whole)
+    def settle(self) -> None:
+        """Leave the reconciler nothing to do that other paths have left it."""
+        self._pause(paused=False)
+        assert self._reconciled()
 
     def _name(self) -> str:
         return f"grants-{next(self._numbers)}"
@@ -162,6 +162,17 @@ class Paths:
     def _launched(self, run: Submitted) -> str | None:
         answer = self._invoke("launcher_function", s3_event(self.cloud.bucket, run))
         return str(answer[0]["outcome"]) if answer else None
+
+    def _reconciled(self) -> bool:
+        return self._invoke("reconciler_function", {}) is not None
+
+    def _pause(self, *, paused: bool) -> None:
+        self.cloud.client("dynamodb").update_item(
+            TableName=self.cloud.outputs["ledger_table"],
+            Key={"run_id": {"S": "#admissions"}},
+            UpdateExpression="SET paused = :p",
+            ExpressionAttributeValues={":p": {"BOOL": paused}},
+        )
 
     def _invoke(self, function: str, event: dict[str, Any]) -> Any:
         """What the function answers; None when it raised."""
@@ -214,22 +225,3 @@ class Paths:
         launcher = self.cloud.outputs["launcher_function"]
         described = self.cloud.client("lambda").get_function_configuration(FunctionName=launcher)
         return str(described["Environment"]["Variables"][f"FRUITS_{name}"])
-
-    def _role(self, part_of_name: str) -> str:
-        (name,) = [
-            role["RoleName"]
-            for role in self.cloud.client("iam").list_roles()["Roles"]
-            if f"-{part_of_name}-" in role["RoleName"]
-        ]
-        return str(name)
-
-    def _policy(self, role: str) -> dict[str, Any]:
-        iam, name = self.cloud.client("iam"), self._role(role)
-        (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
-        document: dict[str, Any] = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-        return document
-
-    def _put_policy(self, role: str, document: dict[str, Any]) -> None:
-        iam, name = self.cloud.client("iam"), self._role(role)
-        (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
-        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))

@@ -8,15 +8,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.config import ConfigInvalid, NodePackages, StackConfig, locked_spark_version, validate
+from infra.config import ConfigInvalid, NodePackages, StackConfig, validate
 from infra.program import LOCK_FILE, REPOSITORY
+from infra.releases import locked_spark_version
 from lambdas.contract.regions import EU_REGIONS, NOT_EU_DESPITE_THE_NAME
 
 SPARK = "3.5.6"
 
 
 def check(**values: Any) -> StackConfig:
-    return validate({"aws:region": "eu-west-1", **values}, locked_spark=SPARK)
+    return validate({"aws:region": "eu-west-1", **values}, stack="eu", locked_spark=SPARK)
 
 
 def faults_of(**values: Any) -> str:
@@ -27,13 +28,13 @@ def faults_of(**values: Any) -> str:
 
 @pytest.mark.parametrize("region", EU_REGIONS)
 def test_every_region_in_the_eu_is_accepted(region: str) -> None:
-    assert validate({"aws:region": region}, locked_spark=SPARK).region == region
+    assert validate({"aws:region": region}, stack="eu", locked_spark=SPARK).region == region
 
 
 @pytest.mark.parametrize("region", [*NOT_EU_DESPITE_THE_NAME, "us-east-1", "eu-west-9", "EU-WEST-1", "eu"])
 def test_every_other_region_is_refused_with_the_list_of_allowed_ones(region: str) -> None:
     with pytest.raises(ConfigInvalid) as raised:
-        validate({"aws:region": region}, locked_spark=SPARK)
+        validate({"aws:region": region}, stack="eu", locked_spark=SPARK)
     message = str(raised.value)
     assert repr(region) in message
     assert all(allowed in message for allowed in EU_REGIONS)
@@ -41,18 +42,18 @@ def test_every_other_region_is_refused_with_the_list_of_allowed_ones(region: str
 
 def test_london_is_refused_for_what_it_is_and_paris_is_named() -> None:
     with pytest.raises(ConfigInvalid, match=r"London.*left the EU.*Paris is eu-west-3"):
-        validate({"aws:region": "eu-west-2"}, locked_spark=SPARK)
+        validate({"aws:region": "eu-west-2"}, stack="eu", locked_spark=SPARK)
 
 
 def test_a_missing_region_names_the_command_that_sets_it() -> None:
     with pytest.raises(ConfigInvalid, match="pulumi config set aws:region"):
-        validate({}, locked_spark=SPARK)
+        validate({}, stack="eu", locked_spark=SPARK)
 
 
 @given(st.text(max_size=20).filter(lambda text: text not in EU_REGIONS))
 def test_no_text_that_is_not_on_the_list_passes_for_a_region(region: str) -> None:
     with pytest.raises(ConfigInvalid):
-        validate({"aws:region": region}, locked_spark=SPARK)
+        validate({"aws:region": region}, stack="eu", locked_spark=SPARK)
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -69,7 +70,7 @@ def test_all_faults_are_told_at_once() -> None:
     for part in (
         "dataBucketName: 's3://Photos' is not a bucket name",
         "imageBuckets: 'No_Bucket' is not a bucket name",
-        "releaseLabel: 'emr-6.15.0' is not a release whose Spark version we know",
+        "releaseLabel: 'emr-6.15.0' has Python 3.7, and the nodes' packages are built for 3.11",
         "dataRetentionDays: 0 days cannot be kept",
         "nodePackages: 'docker' is neither 'wheelhouse' nor 'preinstalled'",
         "logRetentionDays: CloudWatch Logs does not offer 31 days; the nearest is 30",
@@ -90,8 +91,26 @@ def test_a_release_with_another_spark_than_the_lock_file_is_refused() -> None:
     assert "requirements.lock has pyspark 3.5.6; choose emr-7.12.0" in text
 
 
+def test_a_release_without_the_interpreter_of_the_wheels_is_refused() -> None:
+    text = faults_of(releaseLabel="emr-6.15.0")
+    assert "has Python 3.7, and the nodes' packages are built for 3.11; choose emr-7.12.0" in text
+
+
+def test_an_unknown_release_is_refused_with_one_that_fits() -> None:
+    text = faults_of(releaseLabel="emr-7.99.0")
+    assert "'emr-7.99.0' is not a release that is known here" in text
+    assert "choose emr-7.12.0, or lock the release's version" in text
+
+
+def test_a_lock_file_that_fits_no_known_release_says_what_to_lock() -> None:
+    with pytest.raises(ConfigInvalid, match="lock the Spark of a known release"):
+        validate({"aws:region": "eu-west-1"}, stack="eu", locked_spark="4.9.9")
+
+
 def test_the_default_release_has_the_spark_of_the_lock_file() -> None:
-    config = validate({"aws:region": "eu-west-1"}, locked_spark=locked_spark_version(LOCK_FILE.read_text()))
+    config = validate(
+        {"aws:region": "eu-west-1"}, stack="eu", locked_spark=locked_spark_version(LOCK_FILE.read_text())
+    )
     assert config == StackConfig(region="eu-west-1")
 
 
@@ -123,9 +142,12 @@ def test_pulumi_yaml_describes_every_key_with_the_default_of_the_code() -> None:
     }
 
 
-def test_the_eu_stack_is_in_ireland() -> None:
-    stack = yaml.safe_load((REPOSITORY / "Pulumi.eu.yaml").read_text())
-    assert validate(stack["config"], locked_spark=SPARK).region == "eu-west-1"
+def test_the_eu_stack_is_in_ireland_and_asks_to_keep_its_data() -> None:
+    given = yaml.safe_load((REPOSITORY / "Pulumi.eu.yaml").read_text())["config"]
+    values = {key.removeprefix("fruits:"): value for key, value in given.items()}
+    config = validate(values, stack="eu", locked_spark=SPARK)
+    assert (config.region, config.keep_data_on_destroy) == ("eu-west-1", True)
+    assert not check().keep_data_on_destroy
 
 
 def test_nodes_install_from_the_wheelhouse_unless_told_otherwise() -> None:

@@ -84,6 +84,23 @@ def test_a_key_rotates_and_is_used_only_through_the_services_of_its_purpose(
             assert statement["Condition"]
 
 
+@pytest.mark.parametrize(
+    ("purpose", "sid", "grants"),
+    [
+        ("control", "UseThroughDynamodb", True),
+        ("control", "EncryptLogs", False),
+        ("nodes", "UseThroughEc2", True),
+    ],
+)
+def test_a_service_that_encrypts_by_itself_may_do_all_that_its_guide_asks_for(
+    declared: RecordingProvider, purpose: str, sid: str, grants: bool
+) -> None:
+    statement = statements_of(declared.one("Key", f"-{purpose}")["policy"])[sid]
+    asked = "Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom"
+    actions = [*asked.split(), "ReEncryptTo", *(["CreateGrant"] if grants else [])]
+    assert set(statement["Action"]) == {f"kms:{action}" for action in actions}
+
+
 def test_there_is_one_key_a_purpose(declared: RecordingProvider) -> None:
     assert len(declared.all_of("Key")) == len(declared.all_of("Alias")) == len(PURPOSES)
 

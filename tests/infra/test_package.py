@@ -46,7 +46,7 @@ def names(archive: Path) -> list[str]:
 def test_the_same_sources_in_another_folder_make_the_same_bytes(build: Path, tmp_path: Path) -> None:
     other = copy_of_the_repository(tmp_path / "two")
     package(other, other / "build")
-    for name in ("launcher.zip", "tracker.zip", "job.zip", "step.py"):
+    for name in ("launcher.zip", "tracker.zip", "reconciler.zip", "job.zip", "step.py"):
         assert (other / "build" / name).read_bytes() == (build / name).read_bytes()
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from infra.artifacts import ArtifactMissing
 from infra.config import ConfigInvalid
-from infra.emr import NODE_PYTHON
 from infra.local.deploy import deploy, run
 from infra.program import REPOSITORY
 from lambdas.contract.admission import Limits
@@ -27,12 +26,6 @@ WITHOUT_RESOURCE_IN_AWS = {
     "xray:PutTraceSegments",
 }
 STOPPING = {"elasticmapreduce:SetTerminationProtection", "elasticmapreduce:TerminateJobFlows"}
-
-
-def test_data_survives_destruction_unless_configured_otherwise(build: Path) -> None:
-    kept, destroyed = preview(build), preview(build, **{"fruits:keepDataOnDestroy": "false"})
-    assert {bucket["forceDestroy"] for bucket in kept.all_of("Bucket")} == {False}
-    assert {bucket["forceDestroy"] for bucket in destroyed.all_of("Bucket")} == {True}
 
 
 def test_only_created_manifests_trigger_the_launcher(declared: RecordingProvider) -> None:
@@ -90,8 +83,11 @@ def test_caps_come_from_the_configuration(build: Path) -> None:
 
 
 def test_the_ledger_lists_active_runs_from_a_sparse_index(declared: RecordingProvider) -> None:
-    (index,) = declared.one("Table")["globalSecondaryIndexes"]
-    assert (index["name"], index["hashKey"], index["rangeKey"]) == ("active", "active", "accepted_at")
+    indexes = declared.one("Table")["globalSecondaryIndexes"]
+    assert [(index["name"], index["hashKey"], index["rangeKey"]) for index in indexes] == [
+        ("active", "active", "accepted_at"),
+        ("recent", "listed", "accepted_at"),
+    ]
 
 
 def test_the_launcher_passes_exactly_two_roles_each_to_its_own_service(declared: RecordingProvider) -> None:
@@ -158,6 +154,7 @@ def test_functions_get_the_settings_that_their_handlers_read(declared: Recording
     }
     launcher = LauncherSettings.from_env(environments["lambdas.launcher.handler.handler"])
     tracker = TrackerSettings.from_env(environments["lambdas.tracker.handler.handler"])
+    assert (launcher.project, launcher.stack) == ("fruits", "eu")
     assert launcher.release_label == "emr-7.12.0"
     assert launcher.model_key == "artifacts/model/stub.tflite"
     assert launcher.weights == "untrained"
@@ -218,13 +215,6 @@ def test_the_wheelhouse_comes_with_its_bootstrap_action(build: Path) -> None:
     assert settings.bootstrap_key in keys
     assert f"{settings.wheelhouse_prefix}x-1-py3-none-any.whl" in keys
     assert f"{settings.wheelhouse_prefix}requirements.txt" in keys
-
-
-def test_the_bootstrap_action_makes_the_interpreter_that_the_steps_use() -> None:
-    script = (REPOSITORY / "infra" / "bootstrap.sh").read_text()
-    assert f"venv={NODE_PYTHON.removesuffix('/bin/python')}\n" in script
-    assert "--no-index" in script
-    assert "--require-hashes" in script
 
 
 def test_everything_that_can_be_tagged_is(declared: RecordingProvider) -> None:

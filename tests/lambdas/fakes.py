@@ -151,6 +151,8 @@ class FakeClusters:
         self.listing_lag_seconds = 0.0
         """EMR's list is not always up to date."""
         self.terminated: list[str] = []
+        self.reason_message = ""
+        """What EMR adds to a reason's code."""
         self._now = now
         self.used: tuple[InstanceUse, ...] = ()
         self._lock = threading.Lock()
@@ -207,7 +209,12 @@ class FakeClusters:
         )
         ended = {"ended_at": self._now()} if state.startswith("TERMINATED") else {}
         self.clusters[cluster_id] = dataclasses.replace(
-            cluster, state=state, reason_code=reason, steps=changed, **ended
+            cluster,
+            state=state,
+            reason_code=reason,
+            reason_message=self.reason_message,
+            steps=changed,
+            **ended,
         )
 
 

@@ -14,7 +14,9 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from infra.local.emr import EmrEndpoint
+from infra.local.emr import EmrEndpoint, lifecycle
+from infra.local.emr.events import state_events
+from infra.local.emr.lifecycle import Cluster, Fleet, Reason, ReasonCode
 from infra.local.ministack import MiniStack, client
 from lambdas.contract.metrics import METRICS
 from lambdas.contract.run import cluster_name, run_id
@@ -187,6 +189,40 @@ def test_events_of_a_cluster_bring_its_run_up_to_date(
     assert measured["EstimatedEur"]["EstimatedEur"] == [status["estimated_eur"]]
     assert measured["ActualEur"]["ActualEur"] == [status["actual_eur"]]
     assert vars(caplog.records[-1])["run_id"] == launched["run_id"]
+
+
+def fleet_events(cluster_id: str) -> list[dict[str, Any]]:
+    """That a cluster's fleet has its machines; and that it has none and never will."""
+    waiting = Cluster(cluster_id, "fruits-x", 0.0, (), (Fleet("if-1", "CORE", 0, 2),))
+    timed_out = Reason(ReasonCode.INSTANCE_FLEET_TIMEOUT, "timed out")
+    changes = (lifecycle.provisioned(waiting), lifecycle.shut_down(waiting, timed_out, 1.0))
+    return [
+        {"source": "aws.emr", "detail-type": event.detail_type, "detail": event.detail}
+        for change in changes
+        for event in state_events(waiting, change, 1.0)
+    ]
+
+
+def test_news_of_fleets_are_a_hint_to_look_at_the_cluster_and_end_no_run_by_themselves(stack: Stack) -> None:
+    document = manifest(images={"prefixes": [f"s3://{stack.bucket}/images/"]})
+    (launched,) = launcher.handler(
+        stack.upload("manifests/a.json", json.dumps(document).encode()),
+        Context(),  # type: ignore[arg-type]  # as above
+    )
+    run = launched["run_id"]
+    (cluster_id,) = stack.clusters(cluster_name(run))
+    before = stack.json(f"runs/{run}/status.json")
+    provisioned, insufficient = fleet_events(cluster_id)
+    # The cluster still starts: EMR goes on looking for machines.
+    for event in (provisioned, insufficient):
+        assert tracker.handler(event, Context())["state"] is None  # type: ignore[arg-type]  # as above
+    assert stack.json(f"runs/{run}/status.json") == before
+
+    stack.emr.terminate_job_flows(JobFlowIds=[cluster_id])
+    stack.emr.get_waiter("cluster_terminated").wait(ClusterId=cluster_id, WaiterConfig={"Delay": 1})
+    # The event of the end was lost; that of the fleet came late.
+    assert tracker.handler(insufficient, Context())["state"] == "CANCELLED"  # type: ignore[arg-type]  # as above
+    assert stack.json(f"runs/{run}/status.json")["reason"] == "USER_REQUEST"
 
 
 def test_events_of_other_clusters_are_left_alone(stack: Stack) -> None:

@@ -6,9 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-import botocore.session
 import pytest
-from botocore.validate import validate_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,12 +36,6 @@ def planned(**changes: Any) -> Plan:
 
 def requested(settings: LauncherSettings = SETTINGS, **changes: Any) -> dict[str, Any]:
     return run_job_flow(planned(**changes), parsed(**changes).cluster, settings)
-
-
-def fleet(request: dict[str, Any], kind: str) -> dict[str, Any]:
-    (found,) = [f for f in request["Instances"]["InstanceFleets"] if f["InstanceFleetType"] == kind]
-    assert isinstance(found, dict)
-    return found
 
 
 def test_a_plan_survives_its_way_through_json() -> None:
@@ -101,16 +93,6 @@ def test_shard_size_stays_within_its_limits(images: int, slots: int) -> None:
     assert MIN_SHARD_IMAGES <= shard_images(images, slots) <= MAX_SHARD_IMAGES
 
 
-@pytest.mark.parametrize("market", ["on_demand", "spot"])
-@pytest.mark.parametrize("bootstrap", ["", "artifacts/bootstrap-1.sh"])
-def test_the_request_fits_the_service_model(market: str, bootstrap: str) -> None:
-    settings = dataclasses.replace(SETTINGS, bootstrap_key=bootstrap)
-    request = requested(settings, cluster={"market": market, "instance_types": ["m5.xlarge", "m6i.xlarge"]})
-    model = botocore.session.get_session().get_service_model("emr").operation_model("RunJobFlow")
-    assert model.input_shape is not None
-    validate_parameters(request, model.input_shape)
-
-
 def test_the_cluster_is_private_and_locked_as_the_stack_says() -> None:
     request = requested()
     instances = request["Instances"]
@@ -149,19 +131,6 @@ def test_steps_are_the_agreed_spark_submit_commands() -> None:
     }
 
 
-def test_the_primary_node_is_never_on_spot() -> None:
-    primary = fleet(requested(cluster={"market": "spot"}), "MASTER")
-    assert primary["TargetOnDemandCapacity"] == 1
-    assert "TargetSpotCapacity" not in primary
-    assert "SpotSpecification" not in primary["LaunchSpecifications"]
-
-
-def test_spot_workers_fall_back_to_on_demand() -> None:
-    workers = fleet(requested(cluster={"market": "spot", "workers": 5}), "CORE")
-    assert workers["TargetSpotCapacity"] == 5
-    assert workers["LaunchSpecifications"]["SpotSpecification"]["TimeoutAction"] == "SWITCH_TO_ON_DEMAND"
-
-
 def test_nodes_bootstrap_only_where_there_is_something_to_install() -> None:
     assert requested()["BootstrapActions"] == []
     settings = dataclasses.replace(
@@ -170,7 +139,7 @@ def test_nodes_bootstrap_only_where_there_is_something_to_install() -> None:
     (action,) = requested(settings)["BootstrapActions"]
     assert action["ScriptBootstrapAction"] == {
         "Path": f"s3://{BUCKET}/artifacts/bootstrap-1.sh",
-        "Args": [f"s3://{BUCKET}/artifacts/wheelhouse-1/"],
+        "Args": [f"s3://{BUCKET}/artifacts/wheelhouse-1/", "/opt/fruits/venv"],
     }
 
 
@@ -181,10 +150,6 @@ def test_the_cluster_can_be_found_and_managed_by_its_tags() -> None:
         "fruits:ledger": "runs",
         "fruits:dataset": "fruits",
         "for-use-with-amazon-emr-managed-policies": "true",
+        "project": "fruits",
+        "stack": "eu",
     }
-
-
-def test_the_steps_are_told_their_region_which_emr_does_not_do() -> None:
-    (environment,) = (c for c in requested()["Configurations"] if c["Classification"] == "spark-env")
-    (export,) = environment["Configurations"]
-    assert export == {"Classification": "export", "Properties": {"AWS_REGION": SETTINGS.region}}

@@ -149,9 +149,8 @@ def test_runs_above_the_cap_wait_and_start_by_themselves_in_order(world: World) 
         runs.append(result.run_id)
         world.time += 1
     assert [world.ledger.records[run or ""].state for run in runs] == ["LAUNCHED", "QUEUED", "QUEUED"]
-    status = json.loads(world.objects.text(f"runs/{runs[1]}/status.json"))
-    assert status["state"] == "QUEUED"
-    assert status["message"] == Wait.CLUSTERS
+    status = json.loads(world.objects.text(f"runs/{runs[2]}/status.json"))
+    assert (status["state"], status["queue_position"], status["waits_for"]) == ("QUEUED", 2, Wait.CLUSTERS)
     started = []
     for _ in range(3):
         *_, cluster_id = world.clusters.clusters
@@ -159,6 +158,39 @@ def test_runs_above_the_cap_wait_and_start_by_themselves_in_order(world: World) 
         world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "STEP_FAILURE", FAILED)
         world.reconcile()
     assert started == runs
+
+
+def test_those_who_wait_are_told_when_they_move_up_or_wait_for_something_else(world: World) -> None:
+    world.configure(max_clusters="1")
+    for number in range(3):
+        last = world.launch(world.upload(manifest(), key=f"manifests/{number}.json"))
+        world.time += 1
+    (first,) = world.clusters.clusters
+    world.clusters.change(first, ClusterState.TERMINATED_WITH_ERRORS, "STEP_FAILURE", FAILED)
+    world.reconcile()
+
+    def last_status() -> dict[str, object]:
+        status: dict[str, object] = json.loads(world.objects.text(f"runs/{last.run_id}/status.json"))
+        return status
+
+    assert last_status()["queue_position"] == 1
+    world.ledger.shared = dataclasses.replace(world.ledger.shared, paused=True)
+    world.reconcile()
+    assert last_status()["waits_for"] == Wait.PAUSED
+    written: list[str] = []
+    world.objects.before_write = written.append
+    world.reconcile()
+    assert written == []
+
+
+def test_a_run_that_has_launched_has_no_place_in_the_queue(world: World) -> None:
+    world.configure(max_clusters="0")
+    world.launched()
+    assert world.status()["queue_position"] == 1
+    world.configure(max_clusters="1")
+    world.reconcile()
+    status = world.status()
+    assert (status["state"], status["queue_position"], status["waits_for"]) == ("LAUNCHED", None, None)
 
 
 def test_a_late_upload_does_not_overtake_those_that_wait(world: World) -> None:

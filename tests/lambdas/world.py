@@ -24,6 +24,8 @@ KEY = "manifests/fruits.json"
 IMAGES = f"s3://{BUCKET}/images/"
 
 SETTINGS = LauncherSettings(
+    project="fruits",
+    stack="eu",
     region="eu-west-1",
     data_bucket=BUCKET,
     ledger_table="runs",
@@ -56,17 +58,19 @@ LEDGER_INDEX: dict[str, Any] = {
     "AttributeDefinitions": [
         {"AttributeName": "run_id", "AttributeType": "S"},
         {"AttributeName": "active", "AttributeType": "S"},
+        {"AttributeName": "listed", "AttributeType": "S"},
         {"AttributeName": "accepted_at", "AttributeType": "N"},
     ],
     "GlobalSecondaryIndexes": [
         {
-            "IndexName": "active",
+            "IndexName": name,
             "KeySchema": [
-                {"AttributeName": "active", "KeyType": "HASH"},
+                {"AttributeName": attribute, "KeyType": "HASH"},
                 {"AttributeName": "accepted_at", "KeyType": "RANGE"},
             ],
             "Projection": {"ProjectionType": "ALL"},
         }
+        for name, attribute in (("active", "active"), ("recent", "listed"))
     ],
 }
 """What a ledger table needs beside its name and key, as `infra.ledger` declares it."""

