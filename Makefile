@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench chaos test test-fast lint local package code model lock policy-pack clean
+.PHONY: help setup demo bench chaos dashboard test test-fast lint browser local package code model lock policy-pack clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
 UV := $(CURDIR)/.local/uv/bin/uv
@@ -13,7 +13,9 @@ READY := .venv/.ready
 # Passed on to `make demo` and `make package`.
 DATA ?=
 WEIGHTS ?=
-export UV WEIGHTS
+# The browser of `make test`, where it is not found by itself.
+CHROMIUM ?=
+export UV WEIGHTS CHROMIUM
 
 help: ## Print this list
 	@echo "Upload a manifest, get features. Start with:  make demo"
@@ -27,7 +29,7 @@ setup: $(READY) ## Install what the lock file names into .venv (the other target
 demo: $(READY) ## Upload images and a manifest to a local cloud, watch the run, look at the results
 	@$(VENV)/python -m infra.local.demo $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
-bench: $(READY) ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
+bench: code ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
 	@$(VENV)/python -m spark.package_model --out build/model $(if $(WEIGHTS),--weights "$(WEIGHTS)",--allow-untrained)
 	@$(VENV)/python -m tests.bench $(if $(DATA),--data "$(DATA)")
 
@@ -35,7 +37,10 @@ chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count wha
 	@test -f build/model/model.json || $(VENV)/python -m spark.package_model --out build/model --allow-untrained
 	@$(VENV)/python -m infra.local.chaos
 
-test: lint build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, the fast ones first
+dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of them as build/dashboard.html
+	@$(VENV)/python -m infra.local.dashboard
+
+test: lint browser build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, the fast ones first
 	@$(VENV)/python -m pytest tests/contract tests/lambdas tests/spark tests/infra tests/local_emr tests/end_to_end
 
 test-fast: $(READY) ## Only the tests of the contract and the Lambdas: seconds
@@ -46,6 +51,9 @@ lint: $(READY) ## Style, types and the direction of dependencies
 	@$(VENV)/ruff format --check
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports
+
+browser: $(READY) ## Find, or install with apt, the Chromium in which a test looks at the dashboard
+	@$(VENV)/python -m tests.browser
 
 local: code ## Keep a local cloud running to try things against; ctrl-C ends it
 	@$(VENV)/python -m spark.package_model --out build/model --allow-untrained

@@ -58,6 +58,7 @@ class StackConfig:
     audit_retention_days: int = 365
     data_retention_days: int | None = None
     notification_email: str | None = None
+    alarm_emails: tuple[str, ...] = ()
     keep_data_on_destroy: bool = False
     limits: Limits = DEFAULT_LIMITS
     emulator: Emulator | None = None
@@ -80,6 +81,7 @@ def load(lock_file: Path) -> StackConfig:
         "auditRetentionDays": project.get_int("auditRetentionDays"),
         "dataRetentionDays": project.get_int("dataRetentionDays"),
         "notificationEmail": project.get("notificationEmail"),
+        "alarmEmails": project.get_object("alarmEmails"),
         "keepDataOnDestroy": project.get_bool("keepDataOnDestroy"),
         "maxClusters": project.get_int("maxClusters"),
         "maxEurPerDay": project.get_float("maxEurPerDay"),
@@ -115,6 +117,7 @@ def validate(values: Mapping[str, Any], *, stack: str, locked_spark: str) -> Sta
         audit_retention_days=given.get("auditRetentionDays", StackConfig.audit_retention_days),
         data_retention_days=given.get("dataRetentionDays"),
         notification_email=given.get("notificationEmail"),
+        alarm_emails=tuple(given.get("alarmEmails", ())),
         keep_data_on_destroy=given.get("keepDataOnDestroy", StackConfig.keep_data_on_destroy),
         limits=Limits(
             max_clusters=given.get("maxClusters", DEFAULT_LIMITS.max_clusters),
@@ -168,10 +171,17 @@ def _choice_faults(given: Mapping[str, Any]) -> list[str]:
         faults.append(
             f"logRetentionDays: CloudWatch Logs does not offer {days} days; the nearest is {nearest}"
         )
-    email = given.get("notificationEmail", "nobody@example.org")
-    if not _EMAIL.fullmatch(email):
-        faults.append(f"notificationEmail: {email!r} is not an e-mail address; correct it or remove the key")
     return faults
+
+
+def _email_faults(given: Mapping[str, Any]) -> list[str]:
+    emails = [("notificationEmail", given["notificationEmail"])] if "notificationEmail" in given else []
+    emails += [("alarmEmails", email) for email in _texts(given, "alarmEmails")]
+    return [
+        f"{key}: {email!r} is not an e-mail address; correct it or remove the key"
+        for key, email in emails
+        if not _EMAIL.fullmatch(email)
+    ] + _list_faults(given, "alarmEmails", "me@example.org")
 
 
 def _limit_faults(given: Mapping[str, Any]) -> list[str]:
@@ -199,4 +209,4 @@ def _list_faults(given: Mapping[str, Any], key: str, example: str) -> list[str]:
     return [f"{key}: {value!r} is not a list; `pulumi config set --path '{key}[0]' {example}` adds one"]
 
 
-_CHECKS = (_region_faults, _bucket_faults, _retention_faults, _choice_faults, _limit_faults)
+_CHECKS = (_region_faults, _bucket_faults, _retention_faults, _choice_faults, _email_faults, _limit_faults)

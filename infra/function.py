@@ -21,7 +21,7 @@ MAX_EVENT_AGE_SECONDS = 6 * 3600
 
 @dataclass(frozen=True)
 class FunctionArgs:
-    """``statements`` is all that the function may do, apart from writing its own log and keeping failures."""
+    """``statements`` is all that the function may do, apart from its own log, traces and keeping failures."""
 
     name: str
     description: str
@@ -64,6 +64,8 @@ class Function(pulumi.ComponentResource):
             assume_role_policy=iam.trust("lambda.amazonaws.com"),
             opts=child,
         )
+        # Traces are of no resource that IAM could name.
+        traces = iam.Statement("SendTraces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
         own_log = iam.Statement(
             "WriteOwnLog",
             ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -72,7 +74,7 @@ class Function(pulumi.ComponentResource):
         access = aws.iam.RolePolicy(
             name,
             role=role.name,
-            policy=iam.policy([*args.statements, own_log, *args.failures.access()]),
+            policy=iam.policy([*args.statements, own_log, traces, *args.failures.access()]),
             opts=child,
         )
         self.function = aws.lambda_.Function(
@@ -87,6 +89,7 @@ class Function(pulumi.ComponentResource):
             environment={"variables": args.environment},
             timeout=args.timeout_seconds,
             memory_size=args.memory_mb,
+            tracing_config={"mode": "Active"},
             # powertools prints JSON itself; Lambda's own JSON format would wrap it a second time.
             logging_config={"log_format": "Text", "log_group": log_group.name},
             # Without its policy, the function would fail on an event that arrives during deployment.

@@ -90,6 +90,7 @@ class Keys(pulumi.ComponentResource):
                 self._through("sqs", READ_AND_WRITE),
                 self._logs(),
                 self._allow_service("AlarmsToTopic", "cloudwatch.amazonaws.com", READ_AND_WRITE),
+                self._allow_service("RulesToQueue", "events.amazonaws.com", READ_AND_WRITE),
             ],
         )
         self.audit = self._key("audit", "Audit trail", [self._through("s3", READ), self._trail()])

@@ -1,4 +1,4 @@
-"""The ledger: one row a run, guarded by conditional writes; a sparse index of the active ones."""
+"""The ledger: one row a run, guarded by conditional writes; sparse indexes of the active and of all runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from infra import iam
 from infra.place import Place
 
 ACTIVE_INDEX = "active"
-"""As :mod:`lambdas.aws.ledger` queries it."""
+RECENT_INDEX = "recent"
+"""As :mod:`lambdas.aws.ledger` queries them: Lambdas the first, people's commands the second."""
 
 
 class Ledger(pulumi.ComponentResource):
@@ -24,16 +25,14 @@ class Ledger(pulumi.ComponentResource):
             attributes=[
                 {"name": "run_id", "type": "S"},
                 {"name": "active", "type": "S"},
+                {"name": "listed", "type": "S"},
                 {"name": "accepted_at", "type": "N"},
             ],
-            # Sparse: only rows of active runs have the attribute, however many have finished.
+            # Sparse: only rows of active runs have the one attribute, however many have finished, and only
+            # rows of runs the other.
             global_secondary_indexes=[
-                {
-                    "name": ACTIVE_INDEX,
-                    "hash_key": "active",
-                    "range_key": "accepted_at",
-                    "projection_type": "ALL",
-                }
+                _by_acceptance(ACTIVE_INDEX, "active"),
+                _by_acceptance(RECENT_INDEX, "listed"),
             ],
             point_in_time_recovery={"enabled": True},
             server_side_encryption={"enabled": True, "kms_key_arn": key.arn},
@@ -54,3 +53,8 @@ class Ledger(pulumi.ComponentResource):
         """What finding the active runs takes."""
         index = pulumi.Output.concat(self.table.arn, f"/index/{ACTIVE_INDEX}")
         return iam.Statement("ListActiveRuns", ["dynamodb:Query"], [index])
+
+
+def _by_acceptance(name: str, attribute: str) -> aws.dynamodb.TableGlobalSecondaryIndexArgsDict:
+    """An index of the rows that have ``attribute``, in the order of their acceptance."""
+    return {"name": name, "hash_key": attribute, "range_key": "accepted_at", "projection_type": "ALL"}

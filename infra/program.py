@@ -8,12 +8,14 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
+from infra.alarms import Alarms, AlarmsArgs
 from infra.artifacts import Artifacts, ArtifactsArgs
 from infra.audit import AccessLogs, Audit, AuditArgs
 from infra.cluster_security import ClusterSecurity, ClusterSecurityArgs
 from infra.config import NodePackages, StackConfig
+from infra.dashboard import Dashboard, DashboardArgs
 from infra.emr import ClusterRoles, ClusterRolesArgs
-from infra.failures import FailureAlarms, FailureAlarmsArgs, FailureQueue
+from infra.failures import FailureQueue
 from infra.keys import Keys
 from infra.launcher import Launcher, LauncherArgs
 from infra.ledger import Ledger
@@ -154,7 +156,8 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "tracker": tracker.function,
         "reconciler": reconciler.function,
     }
-    FailureAlarms(place, FailureAlarmsArgs(failures, functions, tracker.topic), opts)
+    alarms = Alarms(place, AlarmsArgs(failures.queue, functions, keys.control, config.alarm_emails), opts)
+    dashboard = Dashboard(place, DashboardArgs(failures.queue, functions, alarms.alarms), opts)
     bucket = storage.bucket.id
     return {
         "data_bucket": bucket,
@@ -165,6 +168,8 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "reconciler_function": reconciler.function.name,
         "ledger_table": ledger.table.name,
         "notification_topic": tracker.topic.arn,
+        "alarm_topic": alarms.topic.arn,
+        "dashboard": dashboard.dashboard.dashboard_name,
         "failure_queue": failures.queue.url,
         "shell": _shell(place, bucket, ledger.table.name, failures.queue.url),
     }

@@ -78,6 +78,7 @@ class Reconciler(pulumi.ComponentResource):
             f"{place.prefix}-reconciler",
             rule=rule.name,
             arn=self.function.arn,
+            dead_letter_config={"arn": args.launching.failures.queue.arn},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
         self.register_outputs({"function": self.function.name})

@@ -98,6 +98,7 @@ class Tracker(pulumi.ComponentResource):
             f"{place.prefix}-tracker",
             rule=rule.name,
             arn=self.function.arn,
+            dead_letter_config={"arn": args.failures.queue.arn},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
         self.register_outputs({"function": self.function.name})

@@ -7,7 +7,9 @@ with the same effect.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import itertools
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lambdas.contract.admission import Limits, Wait, admit, release
@@ -15,10 +17,14 @@ from lambdas.contract.layout import RunLayout
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import STEPS, StepReport
 from lambdas.contract.run import RunRecord, RunState, is_terminal
-from lambdas.contract.status import Status, compose_status, timestamp
+from lambdas.contract.status import QueuePlace, Status, compose_status, timestamp
 from lambdas.ports import Ledger, Objects
 
 SECONDS_A_MINUTE = 60
+QUEUE_SHOWN = 50
+"""So many queued runs are told their place; further behind it is not worth the requests."""
+CLOSING_SECONDS = 60
+"""How long whoever ended a run may take to close it, before it is taken for dead (the tracker's time-out)."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,8 @@ class Books:
         self.change(record.run_id, lambda seen: dataclasses.replace(seen, closed=True))
         return status
 
-    def publish(self, record: RunRecord) -> Status:
-        """Write ``status.json`` for the run as it is now.
+    def publish(self, record: RunRecord, place: QueuePlace | None = None) -> Status:
+        """Write ``status.json`` for the run as it is now; ``place``: where it stands while it is queued.
 
         Written again if the run moved meanwhile, so that the last of several concurrent writers is right.
         """
@@ -76,9 +82,26 @@ class Books:
         plan, current = self.plan(record), None
         while (latest := self.ledger.get(record.run_id) or record) != current:
             current = latest
-            status = compose_status(current, plan, self.reports(record), timestamp(self.now()))
+            status = compose_status(current, plan, self.reports(record), timestamp(self.now()), place)
             self.objects.write(keys.status, status.to_json())
         return status
+
+    def publish_queue(self, wait: Wait | None) -> None:
+        """Tell the first in the queue where they stand and what for, unless their status says it already."""
+        for position, record in enumerate(self._head_of_queue(), start=1):
+            place = QueuePlace(position, wait)
+            written = self.objects.read(RunLayout(record.dataset, record.run_id).status)
+            known = json.loads(written) if written else {}
+            if (known.get("queue_position"), known.get("waits_for")) != (place.position, place.waits_for):
+                self.publish(record, place)
+
+    def position(self, run_id: str) -> int | None:
+        """The run's place in the queue, 1 is next; None where it is not among the first."""
+        places = enumerate(self._head_of_queue(), start=1)
+        return next((position for position, record in places if record.run_id == run_id), None)
+
+    def _head_of_queue(self) -> Iterator[RunRecord]:
+        return itertools.islice(self.ledger.queue(), QUEUE_SHOWN)
 
     def plan(self, record: RunRecord) -> Plan | None:
         """The run's plan; None where there is none."""
@@ -110,3 +133,8 @@ def spent_eur(record: RunRecord) -> float:
 def needs_closing(record: RunRecord) -> bool:
     """Whether the run has ended and not all that follows from it is done."""
     return is_terminal(record.state) and not record.closed
+
+
+def is_left_open(record: RunRecord, now: float) -> bool:
+    """Whether the run needs closing, and whoever ended it must have died over that."""
+    return needs_closing(record) and now > record.changed_at + CLOSING_SECONDS

@@ -5,13 +5,14 @@ A Lambda's use case knows only these protocols, so it runs without AWS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
 from lambdas.contract.admission import Admissions
 from lambdas.contract.estimate import InstanceUse
+from lambdas.contract.metrics import Sample
 from lambdas.contract.run import RunRecord
 
 
@@ -231,6 +232,14 @@ class Clusters(Protocol):
 
     def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
         """Every machine that the cluster had, for as long as it ran (until ``now``, Unix seconds)."""
+        ...
+
+
+class Meter(Protocol):
+    """Where measurements go."""
+
+    def emit(self, samples: Iterable[Sample]) -> None:
+        """Record each of them once."""
         ...
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-METRICS_NAMESPACE = "Fruits"
+from lambdas.contract.metrics import NAMESPACE, Sample, Service
 
 
 class Telemetry:
-    """One a Lambda, made on first use. Ids belong in logs; metric dimensions are few and repeat."""
+    """One a Lambda, made on first use. Implements :class:`lambdas.ports.Meter`."""
 
-    def __init__(self, service: str) -> None:
-        self._service = service
+    def __init__(self, service: Service) -> None:
         self._logger = Logger(service=service)
 
     def begin(self, context: LambdaContext, **keys: str) -> None:
@@ -29,17 +29,11 @@ class Telemetry:
     def warning(self, message: str, **keys: Any) -> None:
         self._logger.warning(message, extra=keys)
 
-    def count(self, metric: str, **dimensions: str) -> None:
-        """Count one occurrence under the given dimensions."""
-        self.measure(metric, 1, MetricUnit.Count, **dimensions)
-
-    def measure(self, metric: str, value: float, unit: MetricUnit, **dimensions: str) -> None:
-        """Record one value under the given dimensions."""
-        with single_metric(metric, unit, value=value, namespace=METRICS_NAMESPACE) as emitted:
-            for name, text in {"service": self._service, **dimensions}.items():
-                emitted.add_dimension(name, text)
-
-    def gauge(self, **values: float) -> None:
-        """Give the present value of each metric named."""
-        for metric, value in values.items():
-            self.measure(metric, value, MetricUnit.NoUnit)
+    def emit(self, samples: Iterable[Sample]) -> None:
+        for sample in samples:
+            metric = sample.metric
+            with single_metric(
+                metric.name, MetricUnit(metric.unit), value=sample.value, namespace=NAMESPACE
+            ) as emitted:
+                for name in metric.dimensions:
+                    emitted.add_dimension(name, sample.dimensions[name])

@@ -4,10 +4,11 @@
 
     step.py          what spark-submit runs         session.py   the Spark session
     runner.py        one step and its report        progress.py  progress, phase times, run-time limit
+    tally.py         what the tasks have done
     featurize.py     step 1, for either engine      pca.py       step 2, for either engine
     fast.py          the default engine             reference.py the brief's own recipe, the yardstick
     index.py         which images, in which shard   listing.py   folders in key order, side by side
-    pipeline.py      fetch, decode, infer at once   shards.py    one shard: objects, record, resume
+    pipeline.py      fetch ahead, decode, infer     shards.py    one shard: objects, record, resume
     images.py        bytes to pixels, or why not    labels.py    paths to labels
     reuse.py         features of an earlier run     model.py     the packaged network
     pca_model.py     moments and components         saved_model.py  the model as objects, also MLlib's

@@ -1,4 +1,4 @@
-"""Arrow arrays from buffers. ``pyarrow.array`` imports pandas, which costs every new process a second."""
+"""Arrow arrays from buffers and back: ``pyarrow.array`` and ``to_numpy`` import pandas, a second each."""
 
 from __future__ import annotations
 
@@ -23,13 +23,24 @@ def integers(values: Sequence[int | None]) -> pa.Int64Array:
     return pa.Array.from_buffers(pa.int64(), len(values), [_validity(values), pa.py_buffer(numbers)])
 
 
+def floats(values: np.ndarray) -> pa.FloatArray:
+    """The elements of a float32 array, in C order."""
+    buffer = pa.py_buffer(np.ascontiguousarray(values, np.float32))
+    return pa.Array.from_buffers(pa.float32(), values.size, [None, buffer])
+
+
 def float_lists(matrix: np.ndarray) -> pa.ListArray:
     """One list a row of a float32 array [n, d]."""
     rows, width = matrix.shape
-    flat = np.ascontiguousarray(matrix, np.float32)
-    values = pa.Array.from_buffers(pa.float32(), rows * width, [None, pa.py_buffer(flat)])
     offsets = pa.py_buffer(np.arange(rows + 1, dtype=np.int32) * np.int32(width))
-    return pa.Array.from_buffers(pa.list_(pa.float32()), rows, [None, offsets], children=[values])
+    return pa.Array.from_buffers(pa.list_(pa.float32()), rows, [None, offsets], children=[floats(matrix)])
+
+
+def matrix(lists: pa.ListArray, width: int) -> np.ndarray:
+    """The other way round: float32 array [n, width] of lists of ``width`` floats, none of them null."""
+    flat = lists.flatten()
+    start = flat.offset * flat.type.bit_width // 8
+    return np.frombuffer(flat.buffers()[1], np.float32, len(flat), start).reshape(-1, width)
 
 
 def _validity(values: Sequence[object]) -> pa.Buffer:

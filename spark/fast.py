@@ -8,7 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
+from math import ceil
+from operator import itemgetter
 
+from pyspark import RDD
 from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import Plan
@@ -21,9 +24,11 @@ from spark.reuse import find_earlier_run, open_earlier_run
 from spark.shards import ShardWork, finished_shard, write_shard
 from spark.storage import open_store
 
-MOMENT_GROUPS = 8
-"""Tasks of the PCA fit. Fixed, so that the sums are formed in the same order on any cluster and a re-run
-gives the same bytes; few, because each sends 13 MB (1280 x 1280 doubles) to the driver."""
+MOMENT_GROUPS = 64
+"""Tasks of the PCA fit at most. Fixed, so that the sums are formed in the same order on any cluster and a
+re-run gives the same bytes."""
+MERGED_AT_ONCE = 8
+"""Moments that one task merges; each is 13 MB (1280 x 1280 doubles). The driver receives one."""
 
 
 def featurize_shards(
@@ -90,5 +95,25 @@ def fit_pca(spark: SparkSession, plan: Plan, features: DatasetManifest) -> PcaMo
         yield reduce(Moments.merge, (Moments.of(feature_matrix(read_part(store, prefix, p))) for p in parts))
 
     groups = min(MOMENT_GROUPS, len(features.parts))
-    collected = spark.sparkContext.parallelize(features.parts, groups).mapPartitions(moments).collect()
-    return fit(reduce(Moments.merge, collected), plan.pca)
+    of_groups = spark.sparkContext.parallelize(features.parts, groups).mapPartitions(moments)
+    return fit(merge_in_order(of_groups), plan.pca)
+
+
+def merge_in_order(moments: RDD[Moments]) -> Moments:
+    """The moments of all partitions (one each), merged level by level on the workers.
+
+    Unlike ``RDD.treeReduce``, which merges in the order of arrival, equal input gives equal bytes.
+    """
+    while (partitions := moments.getNumPartitions()) > 1:
+        merged = ceil(partitions / MERGED_AT_ONCE)
+        moments = moments.mapPartitionsWithIndex(_numbered).groupByKey(merged, int).map(_merged)
+    return moments.first()
+
+
+def _numbered(number: int, moments: Iterable[Moments]) -> Iterator[tuple[int, tuple[int, Moments]]]:
+    yield from ((number // MERGED_AT_ONCE, (number, each)) for each in moments)
+
+
+def _merged(group: tuple[int, Iterable[tuple[int, Moments]]]) -> Moments:
+    ordered = sorted(group[1], key=itemgetter(0))
+    return reduce(Moments.merge, (moments for _, moments in ordered))

@@ -12,7 +12,7 @@ from types import ModuleType
 from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import FEATURE_DIM, Plan
-from lambdas.contract.report import FeaturizeMetrics, ShardSeconds, StepReport
+from lambdas.contract.report import FeaturizeMetrics, StepReport
 from spark import fast
 from spark.dataset import Provenance, publish
 from spark.errors import StepFailedError
@@ -20,13 +20,12 @@ from spark.index import ensure_index
 from spark.progress import StepMonitor
 from spark.shards import FEATURES_SCHEMA, QUARANTINE_SCHEMA, ShardResult, ShardWork
 from spark.storage import Store
+from spark.tally import Tally, TallyParam
 
 log = logging.getLogger(__name__)
 
 WORST_REASONS = 3
 """Reasons that the message of a failed budget names."""
-SLOWEST_SHARDS = 5
-"""Shards that the report names."""
 
 
 def featurize(
@@ -37,14 +36,13 @@ def featurize(
     Raises:
         StepFailedError: there is no image, or too few can be featurized; or storage, model or limits fail.
     """
-    with monitor.phase("index"):
+    with monitor.phase("list"):
         index = ensure_index(store, plan)
-    done, quarantined = spark.sparkContext.accumulator(0), spark.sparkContext.accumulator(0)
-    monitor.track(index.images, lambda: (done.value, quarantined.value))
+    so_far = spark.sparkContext.accumulator(Tally(), TallyParam())
+    monitor.track(index.images, lambda: so_far.value)
 
     def count(work: ShardWork) -> None:
-        done.add(work.result.images)
-        quarantined.add(work.result.quarantine.rows)
+        so_far.add(Tally.of(work))
 
     provenance = Provenance.of(plan)
     with monitor.phase("featurize"):
@@ -61,7 +59,8 @@ def featurize(
         "featurize: %d of %d images featurized, %d quarantined %s",
         featurized, index.images, sum(reasons.values()), reasons or "",
     )  # fmt: skip
-    metrics = measured(works, monitor.seconds["featurize"])
+    # Not what was counted on the way: of a task that Spark ran twice, the result is here once.
+    metrics = sum(map(Tally.of, works), Tally()).metrics(monitor.seconds["featurize"])
     return dataclasses.replace(
         report,
         outputs=(layout.features, layout.quarantine),
@@ -87,28 +86,6 @@ def engine_of(plan: Plan) -> ModuleType:
         return fast
     # Imported here because it brings pandas and MLlib, which the fast engine does without.
     return importlib.import_module("spark.reference")
-
-
-def measured(works: Sequence[ShardWork], wall_seconds: float) -> FeaturizeMetrics:
-    """The metrics of a step whose tasks took ``wall_seconds`` in all."""
-    task_seconds: Counter[str] = Counter()
-    for work in works:
-        task_seconds.update(work.phase_seconds)
-    computed = sum(work.computed for work in works)
-    slowest = sorted(works, key=lambda work: work.seconds, reverse=True)[:SLOWEST_SHARDS]
-    return FeaturizeMetrics(
-        images_computed=computed,
-        images_resumed=sum(work.resumed for work in works),
-        images_reused=sum(work.reused for work in works),
-        images_per_second=round(computed / max(wall_seconds, 1e-3), 1),
-        shards=len(works),
-        task_seconds={phase: round(seconds, 3) for phase, seconds in sorted(task_seconds.items())},
-        store_retries=sum(work.retries for work in works),
-        slowest_shards=tuple(
-            ShardSeconds(work.result.features.name, work.result.images, round(work.seconds, 3))
-            for work in slowest
-        ),
-    )
 
 
 def reconcile(results: Sequence[ShardResult], images: int) -> tuple[int, dict[str, int]]:

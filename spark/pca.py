@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from lambdas.contract.layout import part_name
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import StepReport
+from spark.columns import float_lists, floats
 from spark.dataset import (
     DatasetManifest,
     Part,
@@ -29,6 +30,7 @@ from spark.pca_model import PcaModel, feature_matrix
 from spark.progress import StepMonitor
 from spark.saved_model import load_model, save_model
 from spark.storage import Store, open_store
+from spark.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -82,14 +84,10 @@ def csv_columns(components: int) -> list[str]:
 def score_part(table: pa.Table, model: PcaModel) -> tuple[pa.Table, pa.Table]:
     """A part of the features as a part of the scores: once with a list column, once a column a component."""
     scores = model.transform(feature_matrix(table)).astype(np.float32)
-    rows, components = scores.shape
-    offsets = np.arange(rows + 1, dtype=np.int32) * components
     names = [table.column("path").combine_chunks(), table.column("label").combine_chunks()]
-    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(scores.ravel()))
-    columns = [pa.array(np.ascontiguousarray(column)) for column in scores.T]
     return (
-        pa.Table.from_arrays([*names, lists], schema=SCORES_SCHEMA),
-        pa.Table.from_arrays([*names, *columns], names=csv_columns(components)),
+        pa.Table.from_arrays([*names, float_lists(scores)], schema=SCORES_SCHEMA),
+        pa.Table.from_arrays([*names, *map(floats, scores.T)], names=csv_columns(scores.shape[1])),
     )
 
 
@@ -106,7 +104,7 @@ def _score(
     """Write the scores of every part, one task each."""
     context = spark.sparkContext
     done = context.accumulator(0)
-    monitor.track(features.rows, lambda: (done.value, 0))
+    monitor.track(features.rows, lambda: Tally(images=done.value, computed=done.value))
     provenance = Provenance.of(plan)
     shared = context.broadcast(model)
 

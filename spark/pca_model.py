@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from lambdas.contract.plan import FEATURE_DIM, PcaSpec
+from spark.columns import matrix
 from spark.errors import StepFailedError
 
 _ROUNDING = 1e-13
@@ -90,8 +91,7 @@ class PcaModel:
 
 def feature_matrix(table: pa.Table) -> np.ndarray:
     """The ``features`` column of a published part: float32 [n, 1280]."""
-    flat = table.column("features").combine_chunks().flatten()
-    return np.asarray(flat.to_numpy(zero_copy_only=False), dtype=np.float32).reshape(-1, FEATURE_DIM)
+    return matrix(table.column("features").combine_chunks(), FEATURE_DIM)
 
 
 def fit(moments: Moments, spec: PcaSpec) -> PcaModel:

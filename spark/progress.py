@@ -13,6 +13,7 @@ from lambdas.contract.plan import Plan
 from lambdas.contract.report import Progress
 from spark.errors import StepFailedError
 from spark.storage import Store, write
+from spark.tally import Tally
 
 TICK_SECONDS = 2.0
 """Between two writes of the progress object; each costs a request."""
@@ -40,7 +41,7 @@ class StepMonitor:
         self._phase = "starting"
         self._counting_began = self._began
         self._total = 0
-        self._count: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        self._count: Callable[[], Tally] = Tally
         self._expired = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="step-monitor", daemon=True)
@@ -76,8 +77,8 @@ class StepMonitor:
         finally:
             self.seconds[name] = round(time.monotonic() - began, 3)
 
-    def track(self, total: int, count: Callable[[], tuple[int, int]]) -> None:
-        """Report images from now on: ``count`` tells how many of ``total`` are done and quarantined."""
+    def track(self, total: int, count: Callable[[], Tally]) -> None:
+        """Report images from now on: ``count`` tells what is done of ``total`` images."""
         self._total, self._count = total, count
         self._counting_began = time.monotonic()
 
@@ -96,18 +97,21 @@ class StepMonitor:
             self._stop.wait(TICK_SECONDS)
 
     def _progress(self) -> Progress:
-        done, quarantined = self._count()
+        so_far = self._count()
         now = time.monotonic()
         return Progress(
             run_id=self._plan.run_id,
             step=self._step,
             phase=self._phase,
             # A task that Spark ran twice is counted twice.
-            images_done=min(done, self._total),
+            images_done=min(so_far.images, self._total),
             images_total=self._total,
-            images_quarantined=quarantined,
-            images_per_second=round(done / max(now - self._counting_began, 1e-3), 1),
+            images_quarantined=so_far.quarantined,
+            images_per_second=round(so_far.computed / max(now - self._counting_began, 1e-3), 1),
             elapsed_seconds=round(now - self._began, 1),
+            task_seconds=so_far.rounded_seconds(),
+            store_retries=so_far.retries,
+            slowest_shards=so_far.slowest,
         )
 
     def _say(self) -> None:

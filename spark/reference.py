@@ -38,7 +38,7 @@ from lambdas.contract.plan import FEATURE_DIM, Plan, dataclass_from_dict
 from lambdas.contract.report import QuarantineReason
 from spark.dataset import DatasetManifest, Provenance
 from spark.errors import StepFailedError
-from spark.images import Rejected
+from spark.images import Rejected, scale
 from spark.index import ImageIndex
 from spark.model import fetch_verified
 from spark.pca_model import PcaModel, require_variance, truncated
@@ -229,8 +229,14 @@ def _outcomes(network: Any, contents: pd.Series, image_size: int) -> list[dict[s
     missing = Refused(Rejected(QuarantineReason.MISSING, "no such object when it was fetched"), None)
     loaded = [missing if data is None else decode_fetched(data, image_size) for data in contents]
     pixels = [image.pixels for image in loaded if isinstance(image, Decoded)]
-    features = iter(network.predict_on_batch(np.stack(pixels)) if pixels else ())
+    features = iter(network.predict_on_batch(_scaled(np.stack(pixels))) if pixels else ())
     return [_row(image, next(features) if isinstance(image, Decoded) else None) for image in loaded]
+
+
+def _scaled(pixels: np.ndarray) -> np.ndarray:
+    scaled = np.empty(pixels.shape, np.float32)
+    scale(pixels, out=scaled)
+    return scaled
 
 
 def _row(image: Decoded | Refused, features: np.ndarray | None) -> dict[str, Any]:

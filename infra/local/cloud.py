@@ -20,7 +20,7 @@ from pulumi import RunError
 
 from infra.local import tls
 from infra.local.deploy import deploy
-from infra.local.emr import EmrEndpoint, Faults
+from infra.local.emr import EmrEndpoint, Faults, Witness
 from infra.local.ministack import ACCOUNT_ID, MiniStack, MiniStackError, client
 from infra.local.provider import LocalProvider
 from infra.local.submit import manifest_for
@@ -88,6 +88,11 @@ class LocalCloud:
     def bucket(self) -> str:
         """The data bucket's name."""
         return self.outputs["data_bucket"]
+
+    @property
+    def witness(self) -> Witness:
+        """What really happens on EMR."""
+        return self._emr.witness
 
     def start(self) -> None:
         """Start everything and apply the program. What was started is stopped again if this fails.

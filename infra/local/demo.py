@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from infra.artifacts import read_model
 from infra.local import results
 from infra.local.cloud import LocalCloud
+from infra.local.dashboard.rendering import render
 from infra.local.demo_view import RunView, show_rejection, show_result, warn_untrained
 from infra.local.sample_images import write_sample_images
 from infra.local.submit import (
@@ -127,6 +128,8 @@ def _finish(console: Console, cloud: LocalCloud, last: Snapshot, elapsed: float)
     status = last.status or {}
     fetched = results.fetch(cloud.client("s3"), cloud.bucket, DEMO_FOLDER, status)
     show_result(console, status, fetched, CLOUD_FOLDER, elapsed)
+    page = render(cloud, DEMO_FOLDER, since=time.time() - elapsed, runs=1)
+    console.print(f"  dashboard  {page}", highlight=False)
     return 0 if status["state"] == "COMPLETED" else 1
 
 

@@ -1,4 +1,4 @@
-"""The queue of events that a Lambda could not handle, and their way back."""
+"""The queue of events that a Lambda could not handle, or was not handed, and their way back."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 RECEIVE_WAIT_SECONDS = 2
 """Long polling asks all of SQS' servers: an empty answer means an empty queue."""
 BATCH = 10
+_TARGET, _ERROR = "TARGET_ARN", "ERROR_MESSAGE"
+"""Message attributes that EventBridge sets."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,14 @@ class FailedEvent:
 
 @dataclass(frozen=True)
 class UnreadableMessage:
-    """Something in the queue that Lambda did not put there."""
+    """Something in the queue that neither Lambda nor EventBridge put there."""
 
     message_id: str
     sent_at: float
 
 
 class SqsFailures:
-    """The on-failure destination of the stack's Lambdas."""
+    """The on-failure destination of the stack's Lambdas, and the dead-letter queue of its rules."""
 
     def __init__(self, sqs: SQSClient, functions: LambdaClient, queue_url: str) -> None:
         self._sqs = sqs
@@ -66,18 +68,28 @@ class SqsFailures:
             MaxNumberOfMessages=BATCH,
             WaitTimeSeconds=RECEIVE_WAIT_SECONDS,
             MessageSystemAttributeNames=["SentTimestamp"],
+            MessageAttributeNames=[_TARGET, _ERROR],
         )
         return answer.get("Messages", [])
 
 
 def _read(message: MessageTypeDef) -> FailedEvent | UnreadableMessage:
-    """See "Adding a destination" in the AWS Lambda developer guide for the record's form."""
+    """What Lambda, or else EventBridge, says of an event.
+
+    Sources: "Adding a destination" in the AWS Lambda developer guide; "Using dead-letter queues to process
+    undelivered events" in the Amazon EventBridge user guide.
+    """
     sent_at = int(message["Attributes"]["SentTimestamp"]) / 1000
+    attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
     try:
         record = json.loads(message["Body"])
-        function, payload = record["requestContext"]["functionArn"], record["requestPayload"]
+        if _TARGET in attributes:
+            function, payload = attributes[_TARGET], record
+            error = attributes.get(_ERROR, "it was not delivered")
+        else:
+            function, payload = record["requestContext"]["functionArn"], record["requestPayload"]
+            response = record.get("responsePayload") or {}
+            error = response.get("errorMessage") or record["requestContext"].get("condition", "unknown error")
     except (ValueError, KeyError, TypeError):
         return UnreadableMessage(message["MessageId"], sent_at)
-    response = record.get("responsePayload") or {}
-    error = response.get("errorMessage") or record["requestContext"].get("condition", "unknown error")
     return FailedEvent(function, payload, error, sent_at, message["ReceiptHandle"])

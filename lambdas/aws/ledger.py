@@ -7,6 +7,7 @@ listing them costs what they are, however many millions of finished runs the tab
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 ACTIVE_INDEX = "active"
+RECENT_INDEX = "recent"
+_LISTED = {"listed": "run"}
+"""What the rows of runs, and no others, have: the key of the index that lists them by age."""
 QUEUE_PAGE = 10
 """Mostly only the first few can start."""
 _ADMISSIONS = {"run_id": "#admissions"}
@@ -53,9 +57,12 @@ class DynamoLedger:
     def queue(self) -> Iterator[RunRecord]:
         return self._in_state(RunState.QUEUED, Limit=QUEUE_PAGE)
 
-    def scan(self) -> Iterator[RunRecord]:
-        """Every run, in no order. Reads the whole table: for people, not for Lambdas."""
-        return _records(self._table.scan, {"FilterExpression": ~Attr("run_id").begins_with("#")})
+    def recent(self, limit: int) -> tuple[RunRecord, ...]:
+        """The newest runs, newest first, of all states; for people, whose commands may query this index."""
+        is_run = Key("listed").eq(_LISTED["listed"])
+        newest_first = {"IndexName": RECENT_INDEX, "ScanIndexForward": False, "Limit": limit}
+        records = _records(self._table.query, {"KeyConditionExpression": is_run, **newest_first})
+        return tuple(itertools.islice(records, limit))
 
     def _in_state(self, state: RunState, **options: Any) -> Iterator[RunRecord]:
         is_active = Key("active").eq(state.value)
@@ -111,7 +118,7 @@ def _manifest(key: str) -> dict[str, Any]:
 
 
 def _run_item(record: RunRecord) -> dict[str, Any]:
-    item: dict[str, Any] = _plain(dataclasses.asdict(record))
+    item: dict[str, Any] = _plain(dataclasses.asdict(record)) | _LISTED
     return item if record.closed else item | {"active": record.state.value}
 
 
@@ -144,12 +151,14 @@ def _records(read: Callable[..., Any], request: dict[str, Any]) -> Iterator[RunR
 
 
 def _record(item: dict[str, Any]) -> RunRecord:
-    values = _numbers(RunRecord, {name: value for name, value in item.items() if name != "active"})
+    kept = {name: value for name, value in item.items() if name not in ("active", *_LISTED)}
+    values = _numbers(RunRecord, kept)
     values["state"] = RunState(values["state"])
     if "stopping" in values:
         values["stopping"] = RunState(values["stopping"])
     values["history"] = tuple(
-        Change(RunState(change["state"]), float(change["at"])) for change in values["history"]
+        Change(RunState(change["state"]), float(change["at"]), change.get("cluster_id"))
+        for change in values["history"]
     )
     return RunRecord(**values)
 

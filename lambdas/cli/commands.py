@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.aws.failures import FailedEvent
-from lambdas.cli import show
+from lambdas.cli import outlook, show
 from lambdas.cli.answer import Answer, CommandError, ExitCode
 from lambdas.cli.stack import Stack
 from lambdas.contract.faults import Fault, ManifestError, nearest
@@ -28,6 +28,8 @@ from lambdas.launcher.planning import cost_fault, estimate_of, shard_images, slo
 from lambdas.launcher.survey import survey
 
 POLL_SECONDS = 2.0
+RUNS_COMPARED = 500
+"""Among so many of the newest runs, the one that was probably meant is looked for."""
 CANCELLED = Ending(
     "USER_REQUEST",
     "The run was cancelled by request.",
@@ -65,10 +67,12 @@ def plan(stack: Stack, manifest: str) -> Answer:
     )
 
 
-def runs(stack: Stack) -> Answer:
-    """Every run in the ledger, the newest first."""
-    records = sorted(stack.ledger.scan(), key=lambda record: record.accepted_at, reverse=True)
-    return Answer([dataclasses.asdict(record) for record in records], show.runs(records))
+def runs(stack: Stack, limit: int) -> Answer:
+    """The newest runs, the newest first."""
+    records = stack.ledger.recent(limit + 1)
+    shown = records[:limit]
+    more = len(records) > limit
+    return Answer([dataclasses.asdict(record) for record in shown], show.runs(shown, more=more))
 
 
 def status(stack: Stack, run_id: str) -> Answer:
@@ -81,24 +85,26 @@ def status(stack: Stack, run_id: str) -> Answer:
         if written
         else dataclasses.asdict(compose_status(record, None, (), timestamp(time.time())))
     )
-    over = is_terminal(RunState(known["state"]))
-    reported = None if over else stack.books.objects.read(keys.progress)
+    on_cluster = RunState(known["state"]) in ON_CLUSTER
+    reported = stack.books.objects.read(keys.progress) if on_cluster else None
     progress = Progress.from_json(reported) if reported else None
     code = ExitCode.NO if known["state"] in (RunState.FAILED, RunState.CANCELLED) else ExitCode.OK
-    document = {**known, "progress": dataclasses.asdict(progress) if progress else None}
-    return Answer(document, show.status(known, progress), code)
+    remaining = outlook.remaining_seconds(progress) if progress else None
+    document = {
+        **known,
+        "progress": dataclasses.asdict(progress) if progress else None,
+        "remaining_seconds": remaining,
+    }
+    return Answer(document, show.status(document, outlook.eur_so_far(known, stack.books.now())), code)
 
 
 def watch(stack: Stack, run_id: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[Answer]:
-    """The status, again whenever it changed, until the run has ended."""
-    last = None
+    """The status, again and again, until the run has ended."""
     while True:
         answer = status(stack, run_id)
-        if answer != last:
-            yield answer
+        yield answer
         if is_terminal(RunState(answer.document["state"])):
             return
-        last = answer
         sleep(POLL_SECONDS)
 
 
@@ -188,6 +194,6 @@ def _record(stack: Stack, run_id: str) -> RunRecord:
 
 
 def _unknown(stack: Stack, run_id: str) -> CommandError:
-    meant = nearest(run_id, [other.run_id for other in stack.ledger.scan()])
-    hint = f"Did you mean {meant}?" if meant else "`fruits runs` lists them all."
+    meant = nearest(run_id, [other.run_id for other in stack.ledger.recent(RUNS_COMPARED)])
+    hint = f"Did you mean {meant}?" if meant else "`fruits runs` lists the newest."
     return CommandError(ExitCode.UNKNOWN_RUN, f"there is no run {run_id!r}. {hint}")

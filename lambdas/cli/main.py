@@ -9,18 +9,20 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from rich.console import Console
 
 from lambdas.aws.errors import error_code
-from lambdas.cli import commands
+from lambdas.cli import commands, live
 from lambdas.cli.answer import Answer, CommandError, ExitCode
 from lambdas.cli.stack import connect
 
 INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
+RUNS_SHOWN = 50
 _COMMANDS = {
     "validate": "check a manifest, without AWS",
     "plan": "count the images and estimate minutes and euros; launches nothing",
-    "runs": "list the runs, the newest first",
+    "runs": "list the newest runs, the newest first",
     "status": "how a run is",
     "cancel": "stop a run, and its cluster",
     "redrive": "give the events of the failure queue back to their functions",
@@ -36,12 +38,11 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Carry out one command; returns the process's exit code."""
     options = _parser().parse_args(arguments)
-    code = ExitCode.OK
+    answers = _answers(options, environ)
     try:
-        for answer in _answers(options, environ):
-            code = answer.code
-            sys.stdout.write(f"{json.dumps(answer.document) if options.json else answer.text}\n")
-            sys.stdout.flush()
+        if options.command == "status" and options.watch and not options.json and sys.stdout.isatty():
+            return live.follow(answers, Console())
+        return _print(answers, as_json=options.json)
     except CommandError as error:
         return _fail(error.code, str(error))
     except NoCredentialsError:
@@ -52,6 +53,17 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return _fail(ExitCode.UNAVAILABLE, f"{error} Check network, region and AWS_ENDPOINT_URL.")
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _print(answers: Iterator[Answer], *, as_json: bool) -> ExitCode:
+    """Each answer that says something new, in lines; the last one's code."""
+    code, said = ExitCode.OK, None
+    for answer in answers:
+        code = answer.code
+        if answer.document != said:
+            said = answer.document
+            sys.stdout.write(f"{json.dumps(said) if as_json else answer.text}\n")
+            sys.stdout.flush()
     return code
 
 
@@ -67,9 +79,25 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("run", metavar="RUN", help="the run's id")
         if name == "status":
             command.add_argument(
-                "--watch", action="store_true", help="go on until the run has ended, a line of JSON a change"
+                "--watch",
+                action="store_true",
+                help="go on until the run has ended; with --json a line a change",
+            )
+        if name == "runs":
+            command.add_argument(
+                "--limit",
+                type=_positive,
+                default=RUNS_SHOWN,
+                metavar="N",
+                help=f"how many (default {RUNS_SHOWN})",
             )
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Answer]:
@@ -81,7 +109,7 @@ def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterato
         case "plan":
             yield commands.plan(stack, options.manifest)
         case "runs":
-            yield commands.runs(stack)
+            yield commands.runs(stack, options.limit)
         case "status" if options.watch:
             yield from commands.watch(stack, options.run)
         case "status":

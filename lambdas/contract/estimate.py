@@ -198,7 +198,13 @@ def _raised(job: Job, budget: Budget) -> WayOut | None:
 def _split(job: Job, budget: Budget) -> WayOut | None:
     """As many images at once as the budget allows: time is a straight line in their number."""
     fixed = dataclasses.replace(job, images=0)
-    affordable = min(math.floor(budget.max_cost_eur / _worst_case_eur(job, 1)), budget.max_runtime_minutes)
+    affordable = min(
+        budget.max_runtime_minutes,
+        *(
+            prices.affordable_minutes(budget.max_cost_eur, job.instance_types, job.workers, region)
+            for region in (job.region, None)
+        ),
+    )
     for_images = affordable / RUNTIME_MARGIN - fixed.minutes
     if not 0 < for_images < job.minutes - fixed.minutes:
         return None

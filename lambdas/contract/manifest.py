@@ -265,10 +265,10 @@ def _cost_faults(manifest: Manifest) -> list[Fault]:
     cost, limit = manifest.worst_case_eur, manifest.limits.max_cost_eur
     if cost <= limit:
         return []
-    cluster, hours = manifest.cluster, manifest.limits.max_runtime_minutes / 60
-    minutes = int(limit / prices.eur_per_hour(cluster.instance_types, cluster.workers) * 60)
-    node = prices.eur_per_hour(cluster.instance_types, workers=0)
-    workers = int(limit / (node * hours)) - prices.PRIMARY_NODES
+    cluster, runtime_minutes = manifest.cluster, manifest.limits.max_runtime_minutes
+    minutes = prices.affordable_minutes(limit, cluster.instance_types, cluster.workers)
+    node = prices.worst_case_eur(cluster.instance_types, workers=0, runtime_minutes=runtime_minutes)
+    workers = int(limit / node) - prices.PRIMARY_NODES
     raised = math.ceil(cost * 100) / 100
     ways = [
         f"lower limits.max_runtime_minutes to {minutes}" if minutes >= MIN_RUNTIME_MINUTES else "",
@@ -277,7 +277,7 @@ def _cost_faults(manifest: Manifest) -> list[Fault]:
     ]
     problem = (
         f"is {limit:g}, but {cluster.workers} workers and a primary of {', '.join(cluster.instance_types)} "
-        f"for {manifest.limits.max_runtime_minutes} minutes may cost {cost:.2f} EUR "
+        f"for {runtime_minutes} minutes, and {prices.OVERRUN_MINUTES} to be stopped, may cost {cost:.2f} EUR "
         f"(an estimate from list prices of {prices.PRICES_AS_OF})"
     )
     remedy = f"Either {', or '.join(filter(None, ways))}."

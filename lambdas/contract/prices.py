@@ -7,6 +7,7 @@ there to the other regions. Disks, requests and traffic are not included: for ru
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 PRICES_AS_OF = "2025-06"
@@ -28,6 +29,9 @@ SPOT_PRICE_SHARE = 0.6
 """EC2's spot price as a part of its list price. Assumed; in the EU regions 0.3 to 0.6 was usual in 2025."""
 
 PRIMARY_NODES = 1
+OVERRUN_MINUTES = 6
+"""By how much a cluster may outlive what its manifest allows: the reconciler looks every five minutes, and
+ending a cluster takes one. Assumed."""
 CORE_NODES = 1
 """Workers that are bought on demand whatever the market: they hold what a run cannot lose."""
 
@@ -85,5 +89,15 @@ def eur_per_hour(
 def worst_case_eur(
     instance_types: tuple[str, ...], workers: int, runtime_minutes: float, region: str | None = None
 ) -> float:
-    """The most that a run costs that uses all of its time, bought on demand: a spot fleet may fall back."""
-    return eur_per_hour(instance_types, workers, region) * runtime_minutes / 60
+    """The most that a run costs that uses all of its time, and is stopped then.
+
+    Bought on demand: a spot fleet may fall back.
+    """
+    return eur_per_hour(instance_types, workers, region) * (runtime_minutes + OVERRUN_MINUTES) / 60
+
+
+def affordable_minutes(
+    eur: float, instance_types: tuple[str, ...], workers: int, region: str | None = None
+) -> int:
+    """The longest run time whose :func:`worst_case_eur` is at most ``eur``; negative where there is none."""
+    return math.floor(eur / eur_per_hour(instance_types, workers, region) * 60) - OVERRUN_MINUTES

@@ -163,7 +163,12 @@ class Progress:
     images_total: int
     images_quarantined: int
     images_per_second: float
+    """Images computed since the phase began; not those that were found done."""
     elapsed_seconds: float
+    task_seconds: dict[str, float] = field(default_factory=dict)
+    """Of the shards that are done, as are the next two: see :class:`FeaturizeMetrics`."""
+    store_retries: int = 0
+    slowest_shards: tuple[ShardSeconds, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self)) + "\n"

@@ -111,10 +111,11 @@ def cluster_name(run: str, attempt: int = 1) -> str:
 
 @dataclass(frozen=True)
 class Change:
-    """The run entered ``state`` ``at`` that time (Unix seconds)."""
+    """The run entered ``state`` ``at`` that time (Unix seconds); ``cluster_id`` where it got a cluster."""
 
     state: RunState
     at: float
+    cluster_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def moved(record: RunRecord, state: RunState, now: float, **changes: Any) -> Run
     # What was said of the old state (why it waited, what an attempt failed of) does not hold in the new one.
     kept = record.stopping is not None
     unsaid = {} if kept else {field.name: None for field in dataclasses.fields(Ending)}
-    history = (*record.history, Change(state, now))
+    history = (*record.history, Change(state, now, changes.get("cluster_id")))
     entered = {"state": state, "history": history, "lease_until": None}
     return dataclasses.replace(record, **{**unsaid, **entered, **changes})
 

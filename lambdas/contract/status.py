@@ -1,4 +1,7 @@
-"""``runs/<run_id>/status.json``: all that a person or a program wants to know of a run, in one object."""
+"""``runs/<run_id>/status.json``: all that a person or a program wants to know of a run, in one object.
+
+``docs/status.md`` describes its fields for those who read it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,25 @@ from datetime import UTC, datetime
 from lambdas.contract.layout import LOGS
 from lambdas.contract.plan import ManifestRef, Plan
 from lambdas.contract.report import StepReport
+from lambdas.contract.retry import attempts_allowed
 from lambdas.contract.run import RunRecord, RunState
+
+
+@dataclass(frozen=True)
+class QueuePlace:
+    """Where a queued run stands: 1 is next, None is far behind. ``waits_for`` is a sentence."""
+
+    position: int | None
+    waits_for: str | None
+
+
+@dataclass(frozen=True)
+class Entered:
+    """The run entered ``state`` ``at`` that time; ``cluster_id`` where it got a cluster."""
+
+    state: RunState
+    at: str
+    cluster_id: str | None
 
 
 @dataclass(frozen=True)
@@ -21,6 +42,17 @@ class Status:
     run_id: str
     dataset: str
     state: RunState
+    history: tuple[Entered, ...]
+    """Every state so far, the present one last."""
+    attempt: int
+    """Each has a cluster of its own."""
+    attempts_allowed: int
+    """After too little capacity or a fault of AWS the run is tried again, see
+    :mod:`lambdas.contract.retry`."""
+    queue_position: int | None
+    """1 is next. Only while it is ``QUEUED``, and when it is known."""
+    waits_for: str | None
+    """Why a queued run does not start."""
     reason: str | None
     """A short code: EMR's (``STEP_FAILURE``) or ours."""
     kind: str | None
@@ -67,12 +99,17 @@ def timestamp(seconds: float) -> str:
 
 
 def compose_status(
-    record: RunRecord, plan: Plan | None, reports: Iterable[StepReport], updated_at: str
+    record: RunRecord,
+    plan: Plan | None,
+    reports: Iterable[StepReport],
+    updated_at: str,
+    place: QueuePlace | None = None,
 ) -> Status:
     """The status as of now, from the ledger, the plan (None: there is none) and the steps' own reports.
 
-    A later report's figure goes before an earlier one's.
+    A later report's figure goes before an earlier one's. ``place`` matters only to a queued run.
     """
+    place = place if place and record.state is RunState.QUEUED else QueuePlace(None, None)
     reports = tuple(reports)
     measured = {
         name: next(
@@ -93,6 +130,13 @@ def compose_status(
         run_id=record.run_id,
         dataset=record.dataset,
         state=record.state,
+        history=tuple(
+            Entered(change.state, timestamp(change.at), change.cluster_id) for change in record.history
+        ),
+        attempt=record.attempt,
+        attempts_allowed=max(record.attempt, attempts_allowed(record.reason, record.kind)),
+        queue_position=place.position,
+        waits_for=place.waits_for,
         reason=record.reason,
         kind=record.kind,
         message=record.message,

@@ -18,6 +18,7 @@ from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
 from lambdas.books import Books
 from lambdas.contract.layout import manifest_name
+from lambdas.contract.metrics import UPLOADS, Sample, Service
 from lambdas.contract.settings import LauncherSettings
 from lambdas.launcher.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
 from lambdas.launcher.launch import Deletion, Launcher, Result, Upload
@@ -37,7 +38,10 @@ def _handle(change: Upload | Deletion, deadline: float, context: LambdaContext) 
     launcher = _launcher()
     result = launcher.launch(change, deadline) if isinstance(change, Upload) else launcher.delete(change)
     telemetry.info(result.detail, outcome=result.outcome, run_id=result.run_id)
-    telemetry.count("Uploads", dataset=result.dataset, engine=result.engine, outcome=result.outcome)
+    for run_id, outcome in result.others.items():
+        telemetry.info(f"dispatched: {outcome}", run_id=run_id)
+    run = {"dataset": result.dataset, "engine": result.engine}
+    telemetry.emit([Sample(UPLOADS, 1, {**run, "outcome": result.outcome})])
     return result
 
 
@@ -66,7 +70,7 @@ def _changes(event: dict[str, Any]) -> list[Upload | Deletion]:
 
 @cache
 def _telemetry() -> Telemetry:
-    return Telemetry("launcher")
+    return Telemetry(Service.LAUNCHER)
 
 
 @cache

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lambdas.books import Books
 from lambdas.contract import layout
-from lambdas.contract.admission import Wait
 from lambdas.contract.faults import Fault, ManifestError
 from lambdas.contract.jsontext import MAX_BYTES
 from lambdas.contract.manifest import Manifest, parse_manifest
@@ -35,7 +35,7 @@ from lambdas.contract.run import (
     run_id,
 )
 from lambdas.contract.settings import LauncherSettings
-from lambdas.contract.status import timestamp
+from lambdas.contract.status import QueuePlace, timestamp
 from lambdas.launcher.dispatch import MANIFEST_DELETED, SUPERSEDED, Dispatched, Dispatcher
 from lambdas.launcher.planning import cost_fault, estimate_of, make_plan
 from lambdas.launcher.survey import survey
@@ -100,6 +100,8 @@ class Result:
     dataset: str = "unknown"
     engine: str = "unknown"
     run_id: str | None = None
+    others: Mapping[str, Dispatched] = field(default_factory=dict)
+    """Runs that waited, and had their turn in front of this one."""
 
 
 @dataclass(frozen=True)
@@ -149,17 +151,11 @@ class Launcher:
             return result(Outcome.DUPLICATE, "another delivery accepted the run just now")
         self._accepted(record)
         done, wait = self.dispatcher.dispatch(deadline, record)
-        outcome = _OUTCOMES.get(done.get(identity, Dispatched.OVERTAKEN), Outcome.QUEUED)
+        own = done.pop(identity, Dispatched.OVERTAKEN)
+        outcome = _OUTCOMES.get(own, Outcome.QUEUED)
         if outcome is Outcome.QUEUED:
-            self._say_why(record, wait)
-        return result(outcome, wait or f"dispatched: {done.get(identity, 'by others')}")
-
-    def _say_why(self, record: RunRecord, wait: Wait | None) -> None:
-        def waits(seen: RunRecord) -> RunRecord:
-            return dataclasses.replace(seen, message=wait) if seen.state is RunState.QUEUED else seen
-
-        _, after = self.books.change(record.run_id, waits)
-        self.books.publish(after or record)
+            self.books.publish(record, QueuePlace(self.books.position(identity), wait))
+        return dataclasses.replace(result(outcome, wait or f"dispatched: {own}"), others=done)
 
     def delete(self, deletion: Deletion) -> Result:
         """Cancel the runs of a deleted manifest that have not launched; stop the others if it says so."""

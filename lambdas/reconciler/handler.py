@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -15,9 +17,11 @@ from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
 from lambdas.books import Books
+from lambdas.contract.metrics import Service
 from lambdas.contract.settings import LauncherSettings, TrackerSettings
-from lambdas.launcher.dispatch import LAUNCH_CALL_SECONDS, Dispatched, Dispatcher
+from lambdas.launcher.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
 from lambdas.reconciler.reconcile import Reconciler
+from lambdas.reconciler.samples import of_pass
 from lambdas.telemetry import Telemetry
 from lambdas.tracker.track import Tracker
 
@@ -27,24 +31,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     telemetry = _telemetry()
     telemetry.begin(context)
     pass_ = _reconciler().reconcile(time.time() + context.get_remaining_time_in_millis() / 1000)
-    telemetry.info(
-        pass_.wait or "nothing waits", repaired=dict(pass_.repaired), dispatched=dict(pass_.dispatched)
-    )
-    gauges = pass_.gauges
-    telemetry.gauge(
-        ReconcilerHeartbeat=1,
-        QueuedRuns=gauges.queued,
-        RunningRuns=gauges.on_cluster,
-        OldestRunSeconds=gauges.oldest_seconds,
-        OrphanClusters=gauges.orphans,
-        LaunchesInDoubt=pass_.dispatched.get(Dispatched.IN_DOUBT, 0),
-    )
-    return {"repaired": dict(pass_.repaired), "dispatched": dict(pass_.dispatched)}
+    for repair in pass_.repairs:
+        telemetry.info(f"repaired: {type(repair).__name__}", **dataclasses.asdict(repair))
+    for run_id, outcome in pass_.dispatched.items():
+        telemetry.info(f"dispatched: {outcome}", run_id=run_id)
+    repaired = dict(Counter(type(repair).__name__ for repair in pass_.repairs))
+    dispatched = dict(Counter(pass_.dispatched.values()))
+    telemetry.info(pass_.wait or "nothing waits", repaired=repaired, dispatched=dispatched)
+    telemetry.emit(of_pass(pass_))
+    return {"repaired": repaired, "dispatched": dispatched}
 
 
 @cache
 def _telemetry() -> Telemetry:
-    return Telemetry("reconciler")
+    return Telemetry(Service.RECONCILER)
 
 
 @cache
@@ -57,4 +57,5 @@ def _reconciler() -> Reconciler:
     )
     clusters = emr_clusters(LAUNCH_CALL_SECONDS)
     topic = SnsTopic(boto3.client("sns"), tracking.topic_arn)
-    return Reconciler(Dispatcher(launching, books, clusters, time.sleep), Tracker(books, clusters, topic))
+    tracker = Tracker(books, clusters, topic, _telemetry())
+    return Reconciler(Dispatcher(launching, books, clusters, time.sleep), tracker)

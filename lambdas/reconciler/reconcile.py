@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lambdas.contract.admission import Wait
@@ -49,14 +49,17 @@ class Gauges:
     """Age of the oldest active run."""
     orphans: int
     """Clusters without a run that were found, and stopped."""
+    overdue: int
+    """Clusters older than their run allows that were found, and stopped."""
 
 
 @dataclass(frozen=True)
 class Reconciliation:
     """What one pass found and did. ``wait``: why the queue did not empty, None if it did."""
 
-    repaired: Mapping[str, int]
-    dispatched: Mapping[Dispatched, int]
+    repairs: tuple[Repair, ...]
+    dispatched: Mapping[str, Dispatched]
+    """What became of each run that had its turn."""
     wait: Wait | None
     gauges: Gauges
 
@@ -77,11 +80,12 @@ class Reconciler:
         for repair in found:
             self._do(repair)
         done, wait = self.dispatcher.dispatch(deadline)
+        self.dispatcher.books.publish_queue(wait)
         return Reconciliation(
-            repaired=Counter(type(repair).__name__ for repair in found),
-            dispatched=Counter(done.values()),
+            repairs=tuple(found),
+            dispatched=done,
             wait=wait,
-            gauges=self._gauges(sum(isinstance(repair, StopOrphan) for repair in found)),
+            gauges=self._gauges(found),
         )
 
     def _disagreements(self) -> list[Repair]:
@@ -124,13 +128,13 @@ class Reconciler:
     def _do(self, repair: Repair) -> None:
         books = self.dispatcher.books
         match repair:
-            case Track(cluster_id):
+            case Track(_, cluster_id):
                 self.tracker.track(cluster_id)
             case Requeue(run_id, lease_until):
                 self._requeue(run_id, lease_until)
-            case Stop(run_id, cluster_id, why):
+            case Stop(run_id, cluster_id, why, _):
                 self._stop(run_id, cluster_id, why)
-            case StopOrphan(cluster_id):
+            case StopOrphan(_, cluster_id):
                 self.dispatcher.clusters.terminate(cluster_id)
             case GiveUp(run_id, why):
                 self._give_up(run_id, why)
@@ -170,7 +174,7 @@ class Reconciler:
         if record is not None and is_terminal(record.state):
             self.tracker.close(record)
 
-    def _gauges(self, orphans: int) -> Gauges:
+    def _gauges(self, found: Sequence[Repair]) -> Gauges:
         active = self.dispatcher.books.ledger.active()
         states = Counter(record.state for record in active)
         now = self.dispatcher.books.now()
@@ -178,5 +182,6 @@ class Reconciler:
             queued=states[RunState.QUEUED],
             on_cluster=sum(states[state] for state in ON_CLUSTER),
             oldest_seconds=max((now - record.accepted_at for record in active), default=0.0),
-            orphans=orphans,
+            orphans=sum(isinstance(repair, StopOrphan) for repair in found),
+            overdue=sum(isinstance(repair, Stop) and repair.overdue for repair in found),
         )

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lambdas.books import SECONDS_A_MINUTE, needs_closing
+from lambdas.books import SECONDS_A_MINUTE, is_left_open
 from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal
 from lambdas.launcher.dispatch import cluster_of
 from lambdas.ports import ClusterState, ClusterSummary
 
-CLOSING_SECONDS = 60
-"""How long whoever ended a run may take to close it, before it is taken for dead (the tracker's time-out)."""
 LOST_SECONDS = 600
 """How long a run's cluster may be missing from EMR's list, which is not always up to date."""
 
@@ -24,6 +22,7 @@ LOST = "CLUSTER_LOST"
 class Track:
     """EMR knows more of this cluster than the ledger: an event was missed, or a launch not recorded."""
 
+    run_id: str
     cluster_id: str
 
 
@@ -42,12 +41,15 @@ class Stop:
     run_id: str
     cluster_id: str
     why: Ending | None = None
+    overdue: bool = False
+    """Whether it is older than the run allows."""
 
 
 @dataclass(frozen=True)
 class StopOrphan:
-    """Stop a cluster of this stack that computes no run."""
+    """Stop a cluster of this stack that computes no run; ``run_id`` is what it names."""
 
+    run_id: str
     cluster_id: str
 
 
@@ -97,7 +99,7 @@ def repairs(
         if (repair := _of_run(record, cluster_of(record, listed), now)) is not None:
             found.append(repair)
     return found + [
-        StopOrphan(cluster.cluster_id)
+        StopOrphan(run_of[cluster.cluster_id], cluster.cluster_id)
         for cluster in listed
         if cluster.lives
         and cluster.state is not ClusterState.TERMINATING
@@ -108,12 +110,11 @@ def repairs(
 
 def _of_run(record: RunRecord, named: ClusterSummary | None, now: float) -> Repair | None:
     if is_terminal(record.state):
-        late = needs_closing(record) and now > record.changed_at + CLOSING_SECONDS
-        return Close(record.run_id) if late else None
+        return Close(record.run_id) if is_left_open(record, now) else None
     if record.state in ON_CLUSTER:
         return _of_cluster(record, named, now)
     if named is not None:
-        return Track(named.cluster_id)
+        return Track(record.run_id, named.cluster_id)
     if record.state is RunState.CLAIMED and now > (record.lease_until or 0):
         return Requeue(record.run_id, record.lease_until)
     return None
@@ -123,17 +124,19 @@ def _of_cluster(record: RunRecord, cluster: ClusterSummary | None, now: float) -
     if cluster is None:
         return GiveUp(record.run_id, _LOST) if now > record.changed_at + LOST_SECONDS else None
     if not cluster.lives:
-        return Track(cluster.cluster_id)
+        return Track(record.run_id, cluster.cluster_id)
     if cluster.state is ClusterState.TERMINATING:
         return None
+    used_seconds = record.earlier_seconds + cluster.seconds(now)
+    overdue = used_seconds > record.max_runtime_minutes * SECONDS_A_MINUTE
     if record.stopping is not None:
-        return Stop(record.run_id, cluster.cluster_id)
+        return Stop(record.run_id, cluster.cluster_id, overdue=overdue)
     if cluster.state is ClusterState.WAITING:
-        return Stop(record.run_id, cluster.cluster_id, _IDLE)
-    if record.earlier_seconds + cluster.seconds(now) > record.max_runtime_minutes * SECONDS_A_MINUTE:
-        return Stop(record.run_id, cluster.cluster_id, _overdue(record))
+        return Stop(record.run_id, cluster.cluster_id, _IDLE, overdue)
+    if overdue:
+        return Stop(record.run_id, cluster.cluster_id, _overdue(record), overdue)
     unheard = cluster.state is ClusterState.RUNNING and record.state is RunState.LAUNCHED
-    return Track(cluster.cluster_id) if unheard else None
+    return Track(record.run_id, cluster.cluster_id) if unheard else None
 
 
 def _is_orphan(cluster: ClusterSummary, record: RunRecord | None) -> bool:

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 import boto3
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -17,7 +16,7 @@ from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
 from lambdas.books import Books
-from lambdas.contract.run import is_terminal
+from lambdas.contract.metrics import Service
 from lambdas.contract.settings import TrackerSettings
 from lambdas.telemetry import Telemetry
 from lambdas.tracker.track import Ignored, Tracker
@@ -32,25 +31,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str | No
     cluster_id = change.detail["clusterId"]
     telemetry = _telemetry()
     telemetry.begin(context, cluster_id=cluster_id, event_type=change.detail_type)
-    tracked = _tracker().track(cluster_id)
-    if isinstance(tracked, Ignored):
-        telemetry.info(f"ignored: {tracked.detail}")
+    status = _tracker().track(cluster_id)
+    if isinstance(status, Ignored):
+        telemetry.info(f"ignored: {status.detail}")
         return {"run_id": None, "state": None}
-    status = tracked.status
     telemetry.info(status.message or status.state, run_id=status.run_id, state=status.state)
-    if tracked.entered:
-        engine = status.engine or "unknown"
-        telemetry.count("Runs", dataset=status.dataset, engine=engine, state=tracked.entered)
-        # CloudWatch has no unit for money.
-        for metric, euros in (("EstimatedEur", status.estimated_eur), ("ActualEur", status.actual_eur)):
-            if is_terminal(tracked.entered) and euros is not None:
-                telemetry.measure(metric, euros, MetricUnit.NoUnit, dataset=status.dataset, engine=engine)
     return {"run_id": status.run_id, "state": status.state}
 
 
 @cache
 def _telemetry() -> Telemetry:
-    return Telemetry("tracker")
+    return Telemetry(Service.TRACKER)
 
 
 @cache
@@ -62,4 +53,4 @@ def _tracker() -> Tracker:
         now=time.time,
     )
     topic = SnsTopic(boto3.client("sns"), settings.topic_arn)
-    return Tracker(books, emr_clusters(READ_SECONDS), topic)
+    return Tracker(books, emr_clusters(READ_SECONDS), topic, _telemetry())

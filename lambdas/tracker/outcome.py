@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lambdas.contract.estimate import Usage
 from lambdas.contract.report import STEPS, StepReport
-from lambdas.contract.retry import may_retry
+from lambdas.contract.retry import STEP_FAILURE, attempts_allowed
 from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal, moved
 from lambdas.ports import ClusterSnapshot, ClusterState, StepState
 
@@ -72,7 +72,7 @@ def advance(
     seconds = record.earlier_seconds + cluster.seconds(now)
     changes = dataclasses.asdict(decision.ending) | {"earlier_seconds": seconds} | _totals(record, used)
     failed = decision.state is RunState.FAILED and record.stopping is None
-    if failed and may_retry(decision.ending.kind, record.attempt):
+    if failed and record.attempt < attempts_allowed(decision.ending.reason, decision.ending.kind):
         again = {"attempt": record.attempt + 1, "cluster_id": None}
         return moved(record, RunState.QUEUED, now, **changes, **again)
     return moved(record, decision.state, now, **changes)
@@ -111,16 +111,20 @@ def decide(cluster: ClusterSnapshot, reports: Iterable[StepReport]) -> Decision:
     if cluster.reason_code == "USER_REQUEST":
         ending = Ending("USER_REQUEST", "The cluster was terminated by request.", _AGAIN, FailureKind.USER)
         return Decision(RunState.CANCELLED, ending)
+    if cluster.reason_code == STEP_FAILURE:
+        # EMR's list of steps lags behind: it is the first one that did not succeed.
+        failed = next(name for name in STEPS if name not in by_step or not by_step[name].succeeded)
+        return Decision(RunState.FAILED, _step_failure(failed, "", by_step.get(failed)))
     return Decision(RunState.FAILED, _cluster_failure(cluster))
 
 
 def _step_failure(name: str, failure: str, report: StepReport | None) -> Ending:
     if report and report.error:
         error = report.error
-        return Ending("STEP_FAILURE", f"Step {name}: {error.message}", error.remedy, error.kind)
+        return Ending(STEP_FAILURE, f"Step {name}: {error.message}", error.remedy, error.kind)
     detail = f": {failure}" if failure else ""
     return Ending(
-        "STEP_FAILURE",
+        STEP_FAILURE,
         f"Step {name} failed without leaving a report{detail}",
         f"Read the stderr of step {name} in the logs.",
         FailureKind.OURS,

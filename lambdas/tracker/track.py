@@ -8,21 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.books import Books, needs_closing
+from lambdas.books import Books, is_left_open
 from lambdas.contract.estimate import Usage, usage
-from lambdas.contract.run import RUN_TAG, RunRecord, RunState
+from lambdas.contract.run import RUN_TAG, RunRecord, is_terminal
 from lambdas.contract.status import Status
-from lambdas.ports import Clusters, ClusterSnapshot, Topic
+from lambdas.ports import Clusters, ClusterSnapshot, Meter, Topic
 from lambdas.tracker import message
 from lambdas.tracker.outcome import advance
-
-
-@dataclass(frozen=True)
-class Tracked:
-    """``entered``: the state that this event brought the run into, None when it was there already."""
-
-    status: Status
-    entered: RunState | None
+from lambdas.tracker.samples import of_ended_run
 
 
 @dataclass(frozen=True)
@@ -39,9 +32,10 @@ class Tracker:
     books: Books
     clusters: Clusters
     topic: Topic
+    meter: Meter
 
-    def track(self, cluster_id: str) -> Tracked | Ignored:
-        """Bring the run of this cluster up to date."""
+    def track(self, cluster_id: str) -> Status | Ignored:
+        """Bring the run of this cluster up to date; its status, if that is new."""
         cluster = self.clusters.describe(cluster_id)
         run_id = cluster.tags.get(RUN_TAG)
         record = self.books.ledger.get(run_id) if run_id is not None else None
@@ -56,10 +50,13 @@ class Tracker:
         before, after = self.books.change(record.run_id, advanced)
         if before is None or after is None or not is_of(before, cluster):
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is not the one of run {record.run_id}")
-        if after == before and not needs_closing(after):
+        # One end has several events, which come at once: who made the last change does what follows from it.
+        ended_now = is_terminal(after.state) and not is_terminal(before.state)
+        if ended_now or is_left_open(after, self.books.now()):
+            return self.close(after)
+        if after == before:
             return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
-        status = self.close(after) if needs_closing(after) else self.books.publish(after)
-        return Tracked(status, after.state if after.state is not before.state else None)
+        return self.books.publish(after)
 
     def _usage(self, cluster_id: str, record: RunRecord) -> Usage | None:
         """What the cluster used; None where no region, hence no price, is known."""
@@ -73,6 +70,7 @@ class Tracker:
         plan = self.books.plan(record)
 
         def tell(status: Status) -> None:
+            self.meter.emit(of_ended_run(record, status, self.books.reports(record)))
             if plan and plan.notify:
                 self.topic.publish(message.subject(status), message.body(status))
 

@@ -1,4 +1,4 @@
-"""``make bench``: the data plane's figures, measured side by side in one run. See docs/performance.md.
+"""``make bench``: what is promised of speed, measured side by side in one run. See docs/performance.md.
 
 ::
 
@@ -9,5 +9,6 @@
     raw.py         bare LiteRT processes: the ceiling
     pca.py         our PCA and MLlib's on one session
     index.py       driver memory while an index is streamed
+    control.py     from an upload to an accepted launch, in a local cloud
     projection.py  hours and euros on the cluster
 """

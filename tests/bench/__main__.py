@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lambdas.contract.plan import ModelArtifact, Plan, Source
-from tests.bench import index
+from tests.bench import control, index
 from tests.bench.bucket import BUCKET, serving
 from tests.bench.pca import compare
 from tests.bench.pictures import find_pictures, write_pictures
@@ -36,7 +36,7 @@ from tests.bench.steps import (
 PICTURES = Path("build/bench-pictures")
 RESULT = Path("build/bench.json")
 SCALES = (2_000, 10_000, 38_000)
-REFERENCE_IMAGES = 2_000
+REFERENCE_IMAGES = 5_000
 LATENCY_IMAGES = 2_000
 LATENCY_MS = 30
 TINY_IMAGES = SLOTS
@@ -163,6 +163,15 @@ def pca_figures() -> list[Figure]:
     ]
 
 
+def control_figures() -> list[Figure]:
+    """How soon a cluster is asked for."""
+    seconds = control.upload_to_launch()
+    return [
+        Figure("control.upload_to_launch_p50_seconds", control.percentile(seconds, 50)),
+        Figure("control.upload_to_launch_p95_seconds", control.percentile(seconds, 95), 2, at_least=False),
+    ]
+
+
 def index_figures() -> list[Figure]:
     """Driver memory over two orders of magnitude."""
     return [Figure(f"index.driver_mb.{entries}", index.peak_mb(entries)) for entries in INDEX_ENTRIES]
@@ -201,6 +210,7 @@ def main() -> int:
             bench.recomputed_fraction(),
             *pca_figures(),
             *index_figures(),
+            *control_figures(),
         ]
     rate = figures[0].value / SLOTS
     projections = [project(images, rate) for images in PROJECTED_IMAGES]

@@ -39,6 +39,7 @@ async def serve(folder: Path, delay_ms: int) -> None:
     """Answer until standard input ends."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(writer)
         while request := await reader.readline():
             while (await reader.readline()).strip():
                 pass
@@ -50,13 +51,18 @@ async def serve(folder: Path, delay_ms: int) -> None:
             head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{_HEADERS}\r\n"
             writer.write(head.encode() + body)
             await writer.drain()
+        connections.discard(writer)
         writer.close()
 
+    connections: set[asyncio.StreamWriter] = set()
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
     server.close()
+    for connection in connections:  # kept alive by clients that have ended
+        connection.close()
+    await server.wait_closed()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,10 +15,10 @@ from lambdas.contract import layout
 from lambdas.contract.plan import ManifestRef
 from lambdas.contract.prices import INSTANCE_TYPES, worst_case_eur
 from lambdas.contract.regions import EU_REGIONS, allowed_regions, region_problem
-from lambdas.contract.report import StepError, StepReport
+from lambdas.contract.report import Progress, StepError, StepReport
 from lambdas.contract.run import TRANSITIONS, IllegalTransitionError, RunRecord, RunState, is_terminal, moved
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
-from lambdas.contract.status import compose_status, timestamp
+from lambdas.contract.status import Status, compose_status, timestamp
 
 RECORD = RunRecord(
     run_id="r",
@@ -102,3 +105,11 @@ def test_a_status_without_plan_or_reports_claims_nothing() -> None:
     assert status.manifest == ManifestRef("bkt", "manifests/a.json", "v1")
     assert (status.images_in, status.weights, status.explained_variance) == (None, None, None)
     assert json.loads(status.to_json())["updated_at"] == "1970-01-01T00:00:00+00:00"
+
+
+def test_every_field_that_people_poll_is_documented_and_no_other() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "status.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert re.findall(r"`(\w+)`", "".join(rows)) == [field.name for field in dataclasses.fields(Status)]
+    *_, progress = text.split("`progress.json`")
+    assert set(re.findall(r"`(\w+)`", progress)) == {field.name for field in dataclasses.fields(Progress)}

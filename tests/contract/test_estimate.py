@@ -64,7 +64,7 @@ def test_an_estimate_says_minutes_euros_the_worst_case_and_the_date_of_its_price
     # Three m5.xlarge: 0.230 USD x 0.94 for EC2 and 0.048 for EMR, at 0.95 EUR a dollar.
     hourly = 3 * (0.230 * 0.94 + 0.048) * 0.95
     assert known.eur == pytest.approx(hourly * known.minutes / 60, abs=0.01)
-    assert known.worst_case_eur == pytest.approx(hourly * 2, abs=0.01)
+    assert known.worst_case_eur == pytest.approx(hourly * (120 + 6) / 60, abs=0.01)
     assert known.prices_as_of == "2025-06"
 
 

@@ -235,15 +235,15 @@ def test_thousands_of_faults_are_cut_to_a_readable_number() -> None:
 def test_a_run_that_may_cost_more_than_its_limit_is_refused_with_the_figure_and_ways_out() -> None:
     fault = only_fault_of(cluster={"workers": 20}, limits={"max_runtime_minutes": 600, "max_cost_eur": 20})
     assert fault.path == "$.limits.max_cost_eur"
-    assert "55.46 EUR" in fault.problem
+    assert "56.02 EUR" in fault.problem
     assert fault.remedy == (
-        "Either lower limits.max_runtime_minutes to 216, or lower cluster.workers to 6, "
-        "or raise this to 55.47."
+        "Either lower limits.max_runtime_minutes to 210, or lower cluster.workers to 6, "
+        "or raise this to 56.02."
     )
     for cluster, limits in (
-        ({"workers": 20}, {"max_runtime_minutes": 216, "max_cost_eur": 20}),
+        ({"workers": 20}, {"max_runtime_minutes": 210, "max_cost_eur": 20}),
         ({"workers": 6}, {"max_runtime_minutes": 600, "max_cost_eur": 20}),
-        ({"workers": 20}, {"max_runtime_minutes": 600, "max_cost_eur": 55.47}),
+        ({"workers": 20}, {"max_runtime_minutes": 600, "max_cost_eur": 56.02}),
     ):
         parse(SMALLEST | {"cluster": cluster, "limits": limits})
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from infra.local.chaos.__main__ import chaos
-from infra.local.chaos.verdict import Cluster, Evidence, Run, count_violations
-from infra.local.chaos.workload import draw_faults, draw_uploads
+from infra.local.chaos.verdict import Cluster, Evidence, Run, committed, count_violations, overlapping
+from infra.local.chaos.workload import CLUSTER_FAULTS, LAUNCH_FAULTS, draw_faults, draw_uploads
 from lambdas.contract.manifest import Manifest
 from lambdas.contract.run import RunState
 
+HOUR = 3600.0
 GOOD = Manifest.model_validate({"version": 1, "dataset": "d", "images": {"prefixes": ["s3://bucket/a/"]}})
 STATES = (RunState.QUEUED, RunState.CLAIMED, RunState.LAUNCHED, RunState.COMPLETED)
 FINE = Evidence(
@@ -20,19 +21,23 @@ FINE = Evidence(
     rejected={"manifests-rejected/x.json"},
     rejections={"manifests-rejected/x.json"},
     runs={name: Run(name, STATES, 1) for name in "ab"},
-    clusters=(Cluster("fruits-a", "a", 0.0, 10.0), Cluster("fruits-b", "b", 10.0, 20.0)),
+    clusters=(Cluster("fruits-a", "a", 0.0, 10.0, 10.0), Cluster("fruits-b", "b", 10.0, 20.0, 10.0)),
     orphans=(),
+    slots=(),
+    late_repairs=0,
+    faults={"step failure": 1},
     max_clusters=1,
     max_eur_per_day=2.0,
 )
 
 
 def test_a_small_storm_violates_nothing(packaged: None, tmp_path: Path) -> None:
-    verdict = chaos(tmp_path / "cloud", seed=7, manifests=20, deliveries=60, log=lambda line: None)
-    assert not any(verdict["violations"].values()), verdict["violations"]
+    verdict = chaos(tmp_path / "cloud", seed=7, manifests=24, deliveries=72, log=lambda line: None)
+    assert not any(verdict["violations"].values()), verdict
+    assert min(verdict["faults"].values()) > 0
     assert verdict["runs"] > 10
     assert verdict["clusters"] > 5
-    assert verdict["deliveries"] == 60
+    assert verdict["deliveries"] == 72
 
 
 def test_the_same_seed_draws_the_same_storm() -> None:
@@ -48,11 +53,39 @@ def test_deliveries_are_as_many_as_asked_for_and_no_event_comes_more_than_five_t
     assert sum(upload.replays for upload in uploads) > 100
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_every_fault_comes_early_however_small_the_storm(seed: int) -> None:
+    faults = draw_faults(seed, 1, lambda arguments: None)
+    assert set(LAUNCH_FAULTS) <= set(faults.launches[:20])
+    assert set(CLUSTER_FAULTS) <= set(faults.clusters[:20])
+
+
+def test_the_worst_case_of_living_runs_and_what_ended_ones_used_are_committed() -> None:
+    hour = Cluster("fruits-a", "a", 0.0, 10.0, billed_seconds=HOUR)
+    again = Cluster("fruits-a-2", "a", 20.0, None, billed_seconds=0.0)
+    # The worst case is two hours, and six minutes.
+    worst, used, level = committed([hour, again], {"a": GOOD})
+    assert used == pytest.approx(worst * 60 / 126, abs=0.01)
+    assert level == worst
+
+
+def test_what_was_used_yesterday_is_not_committed_today() -> None:
+    day = 24 * HOUR
+    clusters = [Cluster(name, name, begins, begins + 60, HOUR) for name, begins in (("a", 1.0), ("b", day))]
+    worst, used, *today = committed(clusters, {"a": GOOD, "b": GOOD})
+    assert [worst, used] == today
+
+
+def test_spans_that_begin_within_an_earlier_one_overlap() -> None:
+    assert overlapping([(0.0, 2.0), (2.0, 3.0)]) == 0
+    assert overlapping([(4.0, 5.0), (0.0, 10.0), (1.0, 2.0)]) == 2
+
+
 def test_nothing_is_counted_when_all_is_well() -> None:
     assert set(count_violations(FINE).values()) == {0}
 
 
-LATE = Cluster("fruits-a", "a", 5.0, 12.0)
+LATE = Cluster("fruits-a", "a", 5.0, 12.0, 7.0)
 
 
 @pytest.mark.parametrize(
@@ -69,11 +102,14 @@ LATE = Cluster("fruits-a", "a", 5.0, 12.0)
         ({"runs": {**FINE.runs, "b": Run("b", STATES[:-1], 1)}}, "runs without a terminal state"),
         ({"clusters": FINE.clusters[:1]}, "completed runs without a cluster"),
         ({"rejections": ()}, "rejected manifests without a rejection"),
-        ({"orphans": (Cluster("fruits-o", "o", 0.0, None),)}, "clusters alive at the end"),
+        ({"orphans": (Cluster("fruits-o", "o", 0.0, None, 9.0),)}, "clusters alive at the end"),
+        ({"slots": ("a",)}, "slots held at the end"),
+        ({"late_repairs": 1}, "repairs still to do at the end"),
+        ({"faults": {"step failure": 0}}, "faults that never happened"),
         ({"clusters": (*FINE.clusters, LATE)}, "moments with more clusters than the cap"),
         ({"max_eur_per_day": 1.0}, "moments with more euros committed than the cap"),
         (
-            {"clusters": (FINE.clusters[0], Cluster("fruits-b", "b", 10.0, 1e6))},
+            {"clusters": (FINE.clusters[0], Cluster("fruits-b", "b", 10.0, 20.0, billed_seconds=1e6))},
             "runs that spent more than max_cost_eur",
         ),
         (

@@ -22,6 +22,7 @@ INSTANT = Faults(instant_steps=True, starting_seconds=0, bootstrapping_seconds=0
 _KMS_BEHIND_SERVICES = "the local S3, DynamoDB and SNS keep the key's name and never call KMS for a caller"
 _FAILURES = "the local Lambda sends failed events itself, not as the function's role"
 _LOGS = "the local Lambda writes a function's log itself, not as its role"
+_TRACES = "local functions send no traces"
 _MISSING = "who may not list is told 403 of a missing object by AWS, 404 here"
 _PASS_ROLE = "the local EMR cannot tell whose roles are passed (see infra.local.emr.authorization)"
 _WITH_THE_LAUNCH = "AWS asks for it at RunJobFlow, the local EMR does not"
@@ -37,6 +38,8 @@ NOT_EXERCISED: dict[str, str] = {
     "launcher PassInstanceRole iam:PassRole": _PASS_ROLE,
     "launcher WriteOwnLog logs:CreateLogStream": _LOGS,
     "launcher WriteOwnLog logs:PutLogEvents": _LOGS,
+    "launcher SendTraces xray:PutTelemetryRecords": _TRACES,
+    "launcher SendTraces xray:PutTraceSegments": _TRACES,
     "launcher KeepFailures sqs:SendMessage": _FAILURES,
     "launcher UseFailuresKey kms:Decrypt": _KMS_BEHIND_SERVICES,
     "launcher UseFailuresKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
@@ -52,6 +55,8 @@ NOT_EXERCISED: dict[str, str] = {
     "tracker UseTopicKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
     "tracker WriteOwnLog logs:CreateLogStream": _LOGS,
     "tracker WriteOwnLog logs:PutLogEvents": _LOGS,
+    "tracker SendTraces xray:PutTelemetryRecords": _TRACES,
+    "tracker SendTraces xray:PutTraceSegments": _TRACES,
     "reconciler UseDataKey kms:Decrypt": _KMS_BEHIND_SERVICES,
     "reconciler UseDataKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
     "reconciler UseLedgerKey kms:Decrypt": _KMS_BEHIND_SERVICES,

@@ -65,6 +65,7 @@ def test_all_faults_are_told_at_once() -> None:
         nodePackages="docker",
         logRetentionDays=31,
         notificationEmail="me",
+        alarmEmails=["you@example.org", "them"],
     )
     for part in (
         "dataBucketName: 's3://Photos' is not a bucket name",
@@ -74,6 +75,7 @@ def test_all_faults_are_told_at_once() -> None:
         "nodePackages: 'docker' is neither 'wheelhouse' nor 'preinstalled'",
         "logRetentionDays: CloudWatch Logs does not offer 31 days; the nearest is 30",
         "notificationEmail: 'me' is not an e-mail address",
+        "alarmEmails: 'them' is not an e-mail address",
     ):
         assert part in text
     assert "ok-bucket" not in text
@@ -127,6 +129,7 @@ def test_pulumi_yaml_describes_every_key_with_the_default_of_the_code() -> None:
     given_defaults = {key: value["default"] for key, value in described.items() if "default" in value}
     assert check(**given_defaults) == check()
     assert set(given_defaults) == {
+        "alarmEmails",
         "imageBuckets",
         "releaseLabel",
         "nodePackages",

@@ -42,7 +42,7 @@ class Stack:
         self.outputs = outputs = cloud.outputs
         self.bucket, self.queue = outputs["data_bucket"], outputs["failure_queue"]
         self.s3, self.sqs = cloud.client("s3"), cloud.client("sqs")
-        self.cloudwatch = cloud.client("cloudwatch")
+        self.events = cloud.client("events")
         exported = dict(line.removeprefix("export ").split("=", 1) for line in outputs["shell"].splitlines())
         self.environment = {**cloud.environment, **exported}
 
@@ -129,14 +129,56 @@ def test_what_cannot_be_redriven_is_kept_and_said(
     assert stack.waiting() == 3
 
 
+def test_an_event_that_never_reached_its_function_reaches_it_by_redrive(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    stack.s3.put_object(Bucket=stack.bucket, Key="runs/stub/mended", Body=b"")
+    function = f"arn:aws:lambda:eu-west-1:{ACCOUNT_ID}:function:{stack.outputs['launcher_function']}"
+    event = {"source": "aws.emr", "detail": {"clusterId": "j-1"}}
+    # As EventBridge writes it: the event itself, and in attributes what became of it.
+    told = {"TARGET_ARN": function, "ERROR_CODE": "NO_PERMISSIONS", "ERROR_MESSAGE": "may not invoke"}
+    stack.sqs.send_message(
+        QueueUrl=stack.queue,
+        MessageBody=json.dumps(event),
+        MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in told.items()},
+    )
+    (redriven,) = redrive(capsys, stack)["redriven"]
+    assert redriven == {"function": stack.outputs["launcher_function"], "error": "may not invoke"}
+    eventually(stack.seen)
+    assert stack.seen() == event
+    assert stack.waiting() == 0
+
+
+def test_every_rule_keeps_what_it_cannot_deliver(build: Path, stack: Stack) -> None:
+    declared = RecordingProvider()
+    deploy(declared, stack="eu", config=CONFIG, build=build)
+    targets = declared.all_of("EventTarget")
+    assert len(targets) == len(declared.all_of("EventRule"))
+    assert {target["deadLetterConfig"]["arn"] for target in targets} == {
+        "arn:test:sqs/queue:::fruits-eu-failures"
+    }
+    statements = {s["Sid"]: s for s in json.loads(declared.one("QueuePolicy")["policy"])["Statement"]}
+    rules = statements["FromRules"]
+    assert rules["Principal"] == {"Service": "events.amazonaws.com"}
+    assert rules["Action"] == ["sqs:SendMessage"]
+    (pattern,) = rules["Condition"]["ArnLike"].values()
+    assert pattern.startswith("arn:aws:events:eu-west-1:")
+    assert pattern.endswith(":rule/fruits-eu-*")
+    for rule in stack.events.list_rules()["Rules"]:
+        (created,) = stack.events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+        assert ":fruits-local-failures-" in created["DeadLetterConfig"]["Arn"]
+
+
 def test_every_function_keeps_its_failures_in_the_encrypted_queue(build: Path) -> None:
     declared = RecordingProvider()
     deploy(declared, stack="eu", config=CONFIG, build=build)
     queue = declared.one("Queue")
     assert queue["kmsMasterKeyId"] == "arn:test:kms/key:::fruits-eu-control"
     assert queue["messageRetentionSeconds"] == 14 * 24 * 3600
-    (statement,) = json.loads(declared.one("QueuePolicy")["policy"])["Statement"]
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    statements = {s["Sid"]: s for s in json.loads(declared.one("QueuePolicy")["policy"])["Statement"]}
+    assert statements["TlsOnly"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     arn = "arn:test:sqs/queue:::fruits-eu-failures"
     configured = declared.all_of("FunctionEventInvokeConfig")
     assert len(configured) == len(declared.all_of("Function"))
@@ -146,19 +188,3 @@ def test_every_function_keeps_its_failures_in_the_encrypted_queue(build: Path) -
         assert (keep["Action"], keep["Resource"]) == (["sqs:SendMessage"], [arn])
         (unlock,) = [s for s in declared.statements(role) if s["Sid"] == "UseFailuresKey"]
         assert unlock["Resource"] == ["arn:test:kms/key:::fruits-eu-control"]
-
-
-def test_people_are_told_of_events_that_wait_and_of_events_that_are_lost(build: Path, stack: Stack) -> None:
-    declared = RecordingProvider()
-    deploy(declared, stack="eu", config=CONFIG, build=build)
-    alarms = declared.all_of("MetricAlarm")
-    told = {(alarm["metricName"], *alarm["dimensions"].values()) for alarm in alarms}
-    assert told == {
-        ("ApproximateNumberOfMessagesVisible", "fruits-eu-failures"),
-        *(("AsyncEventsDropped", f"fruits-eu-{name}") for name in FUNCTIONS),
-        *(("DestinationDeliveryFailures", f"fruits-eu-{name}") for name in FUNCTIONS),
-    }
-    assert {alarm["threshold"] for alarm in alarms} == {0}
-    assert all(alarm["alarmActions"] == ["arn:test:sns/topic:::fruits-eu-runs"] for alarm in alarms)
-    created = stack.cloudwatch.describe_alarms()["MetricAlarms"]
-    assert len(created) == len(alarms)

@@ -19,6 +19,7 @@ from tests.infra.conftest import RecordingProvider, preview
 
 EVERYTHING_ON = {
     "fruits:notificationEmail": "me@example.org",
+    "fruits:alarmEmails": '["you@example.org"]',
     "fruits:imageBuckets": '["my-photos"]',
     "fruits:dataRetentionDays": "90",
 }

@@ -19,7 +19,12 @@ from lambdas.contract.admission import Limits
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
 from tests.infra.conftest import ACCOUNT_ID, PREINSTALLED, RecordingProvider, as_list, preview
 
-WITHOUT_RESOURCE_IN_AWS = {"elasticmapreduce:RunJobFlow", "elasticmapreduce:ListClusters"}
+WITHOUT_RESOURCE_IN_AWS = {
+    "elasticmapreduce:RunJobFlow",
+    "elasticmapreduce:ListClusters",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
 STOPPING = {"elasticmapreduce:SetTerminationProtection", "elasticmapreduce:TerminateJobFlows"}
 
 
@@ -78,8 +83,11 @@ def test_caps_come_from_the_configuration(build: Path) -> None:
 
 
 def test_the_ledger_lists_active_runs_from_a_sparse_index(declared: RecordingProvider) -> None:
-    (index,) = declared.one("Table")["globalSecondaryIndexes"]
-    assert (index["name"], index["hashKey"], index["rangeKey"]) == ("active", "active", "accepted_at")
+    indexes = declared.one("Table")["globalSecondaryIndexes"]
+    assert [(index["name"], index["hashKey"], index["rangeKey"]) for index in indexes] == [
+        ("active", "active", "accepted_at"),
+        ("recent", "listed", "accepted_at"),
+    ]
 
 
 def test_the_launcher_passes_exactly_two_roles_each_to_its_own_service(declared: RecordingProvider) -> None:
@@ -157,6 +165,13 @@ def test_functions_get_the_settings_that_their_handlers_read(declared: Recording
 def test_functions_keep_their_logs_for_the_configured_time_and_retry(declared: RecordingProvider) -> None:
     assert {group["retentionInDays"] for group in declared.all_of("LogGroup")} == {30}
     assert {config["maximumRetryAttempts"] for config in declared.all_of("FunctionEventInvokeConfig")} == {2}
+
+
+def test_every_function_is_traced_and_may_send_its_traces(declared: RecordingProvider) -> None:
+    assert {function["tracingConfig"]["mode"] for function in declared.all_of("Function")} == {"Active"}
+    for role in ("launcher", "tracker", "reconciler"):
+        (traces,) = [s for s in declared.statements(role) if s["Sid"] == "SendTraces"]
+        assert traces["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 
 
 def test_the_tracker_hears_of_clusters_steps_and_fleets(declared: RecordingProvider) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from infra.local.emr import EmrEndpoint
 from infra.local.emr.faults import Faults
-from infra.local.ministack import MiniStack
+from infra.local.ministack import MiniStack, client
 from infra.local.tls import TlsFiles, issue
+from lambdas.cli.stack import connect
+from lambdas.contract.settings import CommandSettings
 
-from .world import World
+from .deployed import Deployed
+from .world import LEDGER_INDEX, World
 
 
 @pytest.fixture
@@ -38,3 +42,34 @@ def emr(
     folder, slow = tmp_path_factory.mktemp("emr"), Faults(starting_seconds=3600)
     with EmrEndpoint(tls=tls, environment=ministack.environment, folder=folder, faults=slow) as running:
         yield running
+
+
+@pytest.fixture
+def deployed(
+    ministack: MiniStack,
+    emr: EmrEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Deployed:
+    unique = uuid.uuid4().hex[:12]
+    bucket, table = f"data-{unique}", f"runs-{unique}"
+    s3, iam = ministack.client("s3"), ministack.client("iam")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    ministack.client("dynamodb").create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        **LEDGER_INDEX,
+    )
+    iam.create_role(RoleName=unique, AssumeRolePolicyDocument="{}")
+    profile = iam.create_instance_profile(InstanceProfileName=unique)["InstanceProfile"]["Arn"]
+    iam.add_role_to_instance_profile(InstanceProfileName=unique, RoleName=unique)
+    queue = ministack.client("sqs").create_queue(QueueName=f"failures-{unique}")["QueueUrl"]
+    aws = ministack.environment | {"AWS_ENDPOINT_URL_EMR": emr.url}
+    for name, value in aws.items():
+        monkeypatch.setenv(name, value)
+    settings = CommandSettings(bucket, table, "eu-west-1", queue).to_env()
+    stack = connect(settings)
+    return Deployed(
+        s3, client("emr", aws), bucket, stack.ledger, stack.books.objects, settings, profile, capsys
+    )

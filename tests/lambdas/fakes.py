@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from lambdas.contract.admission import Admissions
 from lambdas.contract.estimate import InstanceUse
+from lambdas.contract.metrics import Sample
 from lambdas.contract.run import RunRecord, RunState
 from lambdas.ports import (
     BucketDenied,
@@ -150,6 +151,8 @@ class FakeClusters:
         self.listing_lag_seconds = 0.0
         """EMR's list is not always up to date."""
         self.terminated: list[str] = []
+        self.reason_message = ""
+        """What EMR adds to a reason's code."""
         self._now = now
         self.used: tuple[InstanceUse, ...] = ()
         self._lock = threading.Lock()
@@ -206,7 +209,12 @@ class FakeClusters:
         )
         ended = {"ended_at": self._now()} if state.startswith("TERMINATED") else {}
         self.clusters[cluster_id] = dataclasses.replace(
-            cluster, state=state, reason_code=reason, steps=changed, **ended
+            cluster,
+            state=state,
+            reason_code=reason,
+            reason_message=self.reason_message,
+            steps=changed,
+            **ended,
         )
 
 
@@ -223,6 +231,16 @@ def snapshot_of(cluster_id: str, request: Mapping[str, Any], now: float = 0.0) -
         tags={tag["Key"]: tag["Value"] for tag in request["Tags"]},
         steps=tuple(StepSnapshot(step["Name"], StepState.PENDING) for step in request["Steps"]),
     )
+
+
+class FakeMeter:
+    """Keeps what was measured."""
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+
+    def emit(self, samples: Iterable[Sample]) -> None:
+        self.samples += samples
 
 
 class FakeTopic:

@@ -5,125 +5,23 @@ from __future__ import annotations
 import io
 import json
 import sys
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.local.emr import EmrEndpoint
-from infra.local.ministack import MiniStack, client
-from lambdas.aws.ledger import DynamoLedger
-from lambdas.aws.objects import S3Objects
-from lambdas.cli import commands, show
+from infra.local.ministack import MiniStack
+from lambdas.cli import show
 from lambdas.cli.answer import ExitCode
 from lambdas.cli.main import main
-from lambdas.cli.stack import connect
 from lambdas.contract.admission import Admissions
 from lambdas.contract.estimate import Estimate
-from lambdas.contract.layout import RunLayout
-from lambdas.contract.report import Progress
-from lambdas.contract.run import Ending, RunRecord, RunState, cluster_name, ended, moved
+from lambdas.contract.run import Ending, RunState
 from lambdas.contract.settings import CommandSettings
-from lambdas.contract.status import compose_status, timestamp
 from lambdas.ports import Newest
 
-from .world import LEDGER_INDEX
-
-RUN = "fruits-0123456789ab"
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """A stack as it is deployed, its environment, and what a command said."""
-
-    s3: Any
-    emr: Any
-    bucket: str
-    ledger: DynamoLedger
-    objects: S3Objects
-    environment: dict[str, str]
-    instance_profile: str
-    captured: pytest.CaptureFixture[str]
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        self.captured.readouterr()
-        code = main(arguments, self.environment)
-        return code, *self.captured.readouterr()
-
-    def json(self, *arguments: str) -> tuple[int, Any]:
-        code, out, _ = self.run(*arguments, "--json")
-        return code, json.loads(out)
-
-    def records(self, state: RunState, run_id: str = RUN, **known: Any) -> RunRecord:
-        """A run of that state in the ledger."""
-        record = RunRecord(
-            run_id=run_id,
-            dataset="fruits",
-            state=state,
-            manifest_bucket=self.bucket,
-            manifest_key="manifests/a.json",
-            manifest_version_id="v1",
-            sequencer="00",
-            max_runtime_minutes=120,
-            worst_case_eur=1.5,
-            stop_when_deleted=False,
-            **{"accepted_at": 1.8e9, **known},
-        )
-        assert self.ledger.insert(record)
-        return record
-
-    def moves(self, record: RunRecord, state: RunState, ending: Ending | None = None) -> RunRecord:
-        """The run enters that state."""
-        after = ended(record, state, ending, 1.9e9) if ending else moved(record, state, 1.9e9)
-        assert self.ledger.swap(record, after)
-        return after
-
-    def has_status(self, record: RunRecord) -> None:
-        status = compose_status(record, None, (), timestamp(0))
-        self.objects.write(RunLayout("fruits", record.run_id).status, status.to_json())
-
-    def has_cluster(self) -> str:
-        request = {"Instances": {"TerminationProtected": True}, "JobFlowRole": self.instance_profile}
-        cluster_id: str = self.emr.run_job_flow(Name=cluster_name(RUN), **request)["JobFlowId"]
-        return cluster_id
-
-    def cluster_state(self, cluster_id: str) -> str:
-        state: str = self.emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
-        return state
-
-
-@pytest.fixture
-def deployed(
-    ministack: MiniStack,
-    emr: EmrEndpoint,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Deployed:
-    unique = uuid.uuid4().hex[:12]
-    bucket, table = f"data-{unique}", f"runs-{unique}"
-    s3, iam = ministack.client("s3"), ministack.client("iam")
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    ministack.client("dynamodb").create_table(
-        TableName=table,
-        KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-        **LEDGER_INDEX,
-    )
-    iam.create_role(RoleName=unique, AssumeRolePolicyDocument="{}")
-    profile = iam.create_instance_profile(InstanceProfileName=unique)["InstanceProfile"]["Arn"]
-    iam.add_role_to_instance_profile(InstanceProfileName=unique, RoleName=unique)
-    queue = ministack.client("sqs").create_queue(QueueName=f"failures-{unique}")["QueueUrl"]
-    aws = ministack.environment | {"AWS_ENDPOINT_URL_EMR": emr.url}
-    for name, value in aws.items():
-        monkeypatch.setenv(name, value)
-    settings = CommandSettings(bucket, table, "eu-west-1", queue).to_env()
-    stack = connect(settings)
-    return Deployed(
-        s3, client("emr", aws), bucket, stack.ledger, stack.books.objects, settings, profile, capsys
-    )
+from .deployed import RUN, Deployed
 
 
 @pytest.fixture
@@ -189,7 +87,7 @@ def test_a_plan_counts_and_prices_and_launches_nothing(
     _, said, _ = deployed.run("plan", manifest(deployed.bucket))
     assert "40 in 3 shards" in said
     assert "list prices of 2025-06 in eu-west-1; an estimate, not a bill" in said
-    assert list(deployed.ledger.scan()) == []
+    assert deployed.ledger.recent(1) == ()
     assert len(deployed.emr.list_clusters()["Clusters"]) == before
 
 
@@ -232,17 +130,38 @@ def test_runs_are_listed_the_newest_first(deployed: Deployed) -> None:
     assert [(run["run_id"], run["state"]) for run in answer] == [("new", "RUNNING"), ("old", "FAILED")]
 
 
+def test_of_many_runs_only_the_newest_are_read_and_that_is_said(deployed: Deployed) -> None:
+    for number in range(5):
+        deployed.records(RunState.COMPLETED, f"run-{number}", accepted_at=1.7e9 + number, closed=True)
+    code, said, _ = deployed.run("runs", "--limit", "2")
+    assert code == ExitCode.OK
+    assert [line.split()[0] for line in said.splitlines()] == ["RUN", "run-4", "run-3", "..."]
+    assert "older runs are not shown" in said
+    assert "older" not in deployed.run("runs", "--limit", "5")[1]
+    assert [run["run_id"] for run in deployed.json("runs", "--limit", "1")[1]] == ["run-4"]
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "many"])
+def test_a_limit_that_is_no_positive_number_is_wrong_use(
+    limit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["runs", "--limit", limit], {})
+    assert ended.value.code == ExitCode.USAGE
+    assert "--limit" in capsys.readouterr().err
+
+
 def test_the_status_of_a_running_run_shows_how_far_its_step_is(deployed: Deployed) -> None:
     record = deployed.records(RunState.RUNNING, cluster_id="j-1")
     deployed.has_status(record)
-    progress = Progress(RUN, "featurize", "infer", 60, 122, 1, 55.1, 2.0)
-    deployed.objects.write(RunLayout("fruits", RUN).progress, progress.to_json())
+    deployed.has_progress()
     code, said, _ = deployed.run("status", RUN)
     assert code == ExitCode.OK
     assert f"{RUN}  RUNNING" in said
-    assert "featurize: infer, 60 of 122 images, 55.1 images/s" in said
+    assert "featurize: infer, 60 of 122 images, 55.1 images/s, about 2 s left" in said
     _, answer = deployed.json("status", RUN)
     assert answer["progress"]["images_done"] == 60
+    assert answer["remaining_seconds"] == 1.1
 
 
 def test_a_run_that_has_no_status_file_yet_is_shown_from_the_ledger(deployed: Deployed) -> None:
@@ -259,27 +178,12 @@ def test_a_failed_run_is_an_exit_code_and_says_why_and_what_to_do(deployed: Depl
     assert "to do    Mend it." in said
 
 
-def test_watching_says_each_change_once_and_ends_with_the_run(deployed: Deployed) -> None:
-    record = deployed.records(RunState.RUNNING)
-    waited: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waited.append(seconds)
-        if len(waited) == 3:
-            deployed.has_status(deployed.moves(record, RunState.COMPLETED))
-
-    deployed.has_status(record)
-    answers = list(commands.watch(connect(deployed.environment), RUN, sleep))
-    assert [answer.document["state"] for answer in answers] == ["RUNNING", "COMPLETED"]
-    assert waited == [commands.POLL_SECONDS] * 3
-
-
 def test_an_unknown_run_is_answered_with_the_nearest_known_one(deployed: Deployed) -> None:
     deployed.records(RunState.RUNNING)
     code, _, said = deployed.run("status", "fruits-0123456789xy")
     assert code == ExitCode.UNKNOWN_RUN
     assert said == f"fruits: there is no run 'fruits-0123456789xy'. Did you mean {RUN}?\n"
-    assert "`fruits runs` lists them all" in deployed.run("cancel", "zzz")[2]
+    assert "`fruits runs` lists the newest" in deployed.run("cancel", "zzz")[2]
 
 
 def test_cancelling_ends_the_cluster_even_a_protected_one(deployed: Deployed) -> None:

@@ -168,7 +168,7 @@ class ControlPlane(RuleBasedStateMachine):
         records = self.world.ledger.records.values()
         assert all(is_terminal(record.state) and record.closed for record in records)
         assert self.world.ledger.shared.slots == {}
-        assert not self.world.reconcile().repaired
+        assert not self.world.reconcile().repairs
         for record in records:
             told = [subject for subject, _ in self.world.topic.messages if record.run_id in subject]
             assert len(told) == 1

@@ -14,8 +14,11 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from infra.local.emr import EmrEndpoint
+from infra.local.emr import EmrEndpoint, lifecycle
+from infra.local.emr.events import state_events
+from infra.local.emr.lifecycle import Cluster, Fleet, Reason, ReasonCode
 from infra.local.ministack import MiniStack, client
+from lambdas.contract.metrics import METRICS
 from lambdas.contract.run import cluster_name, run_id
 from lambdas.contract.settings import LauncherSettings, SettingsError, TrackerSettings
 from lambdas.launcher import handler as launcher
@@ -104,6 +107,9 @@ def stack(ministack: MiniStack, emr: EmrEndpoint, monkeypatch: pytest.MonkeyPatc
         cached.cache_clear()
 
 
+NAMES = {metric.name for metric in METRICS}
+
+
 def metrics(output: str) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     return [line for line in lines if "_aws" in line]
@@ -124,9 +130,9 @@ def test_an_upload_with_an_odd_name_becomes_a_cluster_and_a_metric(
     assert stack.json(f"runs/{identity}/plan.json")["images_listed"] == 1
     assert stack.json(f"runs/{identity}/status.json")["state"] == "LAUNCHED"
     (metric,) = metrics(capsys.readouterr().out)
-    assert (metric["service"], metric["dataset"], metric["outcome"]) == ("launcher", "fruits", "launched")
+    assert (metric["dataset"], metric["outcome"]) == ("fruits", "launched")
     (dimensions,) = metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
-    assert sorted(dimensions) == ["dataset", "engine", "outcome", "service"]
+    assert sorted(dimensions) == ["dataset", "engine", "outcome"]
 
     for _ in range(4):
         (again,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
@@ -153,7 +159,7 @@ def test_what_is_no_manifest_is_left_alone(stack: Stack, event: dict[str, Any]) 
 
 
 def test_events_of_a_cluster_bring_its_run_up_to_date(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: Stack, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     document = manifest(images={"prefixes": [f"s3://{stack.bucket}/images/"]}, notify=True)
     (launched,) = launcher.handler(
@@ -176,10 +182,47 @@ def test_events_of_a_cluster_bring_its_run_up_to_date(
     assert status["state"] in ("FAILED", "CANCELLED")
     assert status["message"]
     assert status["instance_hours"] == pytest.approx(3 * 60 / 3600, rel=0.01), "a minute at least is billed"
-    runs, *euros = metrics(capsys.readouterr().out)
+    lines = metrics(capsys.readouterr().out)
+    measured = {name: line for line in lines for name in line if name in NAMES}
+    runs = measured["Runs"]
     assert (runs["dataset"], runs["engine"], runs["state"]) == ("fruits", "fast", status["state"])
-    assert [metric["EstimatedEur"] for metric in euros[:1]] == [[status["estimated_eur"]]]
-    assert [metric["ActualEur"] for metric in euros[1:]] == [[status["actual_eur"]]]
+    assert measured["EstimatedEur"]["EstimatedEur"] == [status["estimated_eur"]]
+    assert measured["ActualEur"]["ActualEur"] == [status["actual_eur"]]
+    assert vars(caplog.records[-1])["run_id"] == launched["run_id"]
+
+
+def fleet_events(cluster_id: str) -> list[dict[str, Any]]:
+    """That a cluster's fleet has its machines; and that it has none and never will."""
+    waiting = Cluster(cluster_id, "fruits-x", 0.0, (), (Fleet("if-1", "CORE", 0, 2),))
+    timed_out = Reason(ReasonCode.INSTANCE_FLEET_TIMEOUT, "timed out")
+    changes = (lifecycle.provisioned(waiting), lifecycle.shut_down(waiting, timed_out, 1.0))
+    return [
+        {"source": "aws.emr", "detail-type": event.detail_type, "detail": event.detail}
+        for change in changes
+        for event in state_events(waiting, change, 1.0)
+    ]
+
+
+def test_news_of_fleets_are_a_hint_to_look_at_the_cluster_and_end_no_run_by_themselves(stack: Stack) -> None:
+    document = manifest(images={"prefixes": [f"s3://{stack.bucket}/images/"]})
+    (launched,) = launcher.handler(
+        stack.upload("manifests/a.json", json.dumps(document).encode()),
+        Context(),  # type: ignore[arg-type]  # as above
+    )
+    run = launched["run_id"]
+    (cluster_id,) = stack.clusters(cluster_name(run))
+    before = stack.json(f"runs/{run}/status.json")
+    provisioned, insufficient = fleet_events(cluster_id)
+    # The cluster still starts: EMR goes on looking for machines.
+    for event in (provisioned, insufficient):
+        assert tracker.handler(event, Context())["state"] is None  # type: ignore[arg-type]  # as above
+    assert stack.json(f"runs/{run}/status.json") == before
+
+    stack.emr.terminate_job_flows(JobFlowIds=[cluster_id])
+    stack.emr.get_waiter("cluster_terminated").wait(ClusterId=cluster_id, WaiterConfig={"Delay": 1})
+    # The event of the end was lost; that of the fleet came late.
+    assert tracker.handler(insufficient, Context())["state"] == "CANCELLED"  # type: ignore[arg-type]  # as above
+    assert stack.json(f"runs/{run}/status.json")["reason"] == "USER_REQUEST"
 
 
 def test_events_of_other_clusters_are_left_alone(stack: Stack) -> None:
@@ -226,5 +269,40 @@ def test_a_pass_of_the_reconciler_shows_its_heartbeat_and_the_gauges(
         "RunningRuns",
         "OldestRunSeconds",
         "OrphanClusters",
+        "OverdueClusters",
         "LaunchesInDoubt",
     }
+
+
+def test_what_a_pass_repairs_and_starts_is_logged_with_the_run(
+    stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    document = manifest(images={"prefixes": [f"s3://{stack.bucket}/images/"]})
+    event = stack.upload("manifests/a.json", json.dumps(document).encode())
+    (launched,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
+    (cluster_id,) = stack.clusters(cluster_name(launched["run_id"]))
+    stack.emr.terminate_job_flows(JobFlowIds=[cluster_id])
+    stack.emr.get_waiter("cluster_terminated").wait(ClusterId=cluster_id, WaiterConfig={"Delay": 1})
+    caplog.clear()
+    result = reconciler.handler({}, Context())  # type: ignore[arg-type]  # as above
+    assert result["repaired"] == {"Track": 1}
+    (repaired,) = [record for record in caplog.records if record.message == "repaired: Track"]
+    logged = vars(repaired)
+    assert (logged["run_id"], logged["cluster_id"]) == (launched["run_id"], cluster_id)
+
+
+def test_an_upload_that_starts_a_run_in_front_of_it_logs_that_run_too(
+    stack: Stack, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = {"prefixes": [f"s3://{stack.bucket}/images/"]}
+    monkeypatch.setenv("FRUITS_MAX_CLUSTERS", "0")
+    event = stack.upload("manifests/a.json", json.dumps(manifest(images=images)).encode())
+    (queued,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
+    monkeypatch.setenv("FRUITS_MAX_CLUSTERS", "9")
+    launcher._launcher.cache_clear()
+    caplog.clear()
+    event = stack.upload("manifests/b.json", json.dumps(manifest(images=images)).encode())
+    (own,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
+    assert (queued["outcome"], own["outcome"]) == ("queued", "launched")
+    logged = {vars(record)["run_id"] for record in caplog.records if "dispatched: launched" in record.message}
+    assert logged == {queued["run_id"], own["run_id"]}

@@ -31,7 +31,10 @@ RECORD = RunRecord(
     max_runtime_minutes=120,
     worst_case_eur=1.25,
     stop_when_deleted=False,
-    history=(Change(RunState.QUEUED, 1_700_000_000.123456),),
+    history=(
+        Change(RunState.QUEUED, 1_700_000_000.123456),
+        Change(RunState.LAUNCHED, 1_700_000_001.5, "j-1"),
+    ),
 )
 
 

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lambdas.books import CLOSING_SECONDS
 from lambdas.contract.admission import Slot, Wait
 from lambdas.contract.run import RunState
 from lambdas.launcher.launch import Outcome
 from lambdas.ports import ClusterState, StepState
-from lambdas.reconciler.repairs import CLOSING_SECONDS, LOST_SECONDS
+from lambdas.reconciler.repairs import LOST_SECONDS
 
 from .world import World, manifest
 
@@ -23,7 +24,7 @@ FAILED = {"featurize": StepState.FAILED, "pca": StepState.CANCELLED}
 def test_when_all_agrees_nothing_is_done(world: World) -> None:
     world.launched()
     before = world.record()
-    assert not world.reconcile().repaired
+    assert not world.reconcile().repairs
     assert world.record() == before
 
 
@@ -42,7 +43,7 @@ def test_a_missed_start_and_a_missed_end_are_made_good(world: World) -> None:
 def test_a_run_past_its_time_is_stopped_and_says_so(world: World) -> None:
     cluster_id = world.launched_cluster(limits={"max_runtime_minutes": 30})
     world.time += 30 * 60 - 1
-    assert not world.reconcile().repaired
+    assert not world.reconcile().repairs
     world.time += 2
     world.reconcile()
     assert world.clusters.terminated == [cluster_id]
@@ -148,9 +149,8 @@ def test_runs_above_the_cap_wait_and_start_by_themselves_in_order(world: World) 
         runs.append(result.run_id)
         world.time += 1
     assert [world.ledger.records[run or ""].state for run in runs] == ["LAUNCHED", "QUEUED", "QUEUED"]
-    status = json.loads(world.objects.text(f"runs/{runs[1]}/status.json"))
-    assert status["state"] == "QUEUED"
-    assert status["message"] == Wait.CLUSTERS
+    status = json.loads(world.objects.text(f"runs/{runs[2]}/status.json"))
+    assert (status["state"], status["queue_position"], status["waits_for"]) == ("QUEUED", 2, Wait.CLUSTERS)
     started = []
     for _ in range(3):
         *_, cluster_id = world.clusters.clusters
@@ -158,6 +158,39 @@ def test_runs_above_the_cap_wait_and_start_by_themselves_in_order(world: World) 
         world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "STEP_FAILURE", FAILED)
         world.reconcile()
     assert started == runs
+
+
+def test_those_who_wait_are_told_when_they_move_up_or_wait_for_something_else(world: World) -> None:
+    world.configure(max_clusters="1")
+    for number in range(3):
+        last = world.launch(world.upload(manifest(), key=f"manifests/{number}.json"))
+        world.time += 1
+    (first,) = world.clusters.clusters
+    world.clusters.change(first, ClusterState.TERMINATED_WITH_ERRORS, "STEP_FAILURE", FAILED)
+    world.reconcile()
+
+    def last_status() -> dict[str, object]:
+        status: dict[str, object] = json.loads(world.objects.text(f"runs/{last.run_id}/status.json"))
+        return status
+
+    assert last_status()["queue_position"] == 1
+    world.ledger.shared = dataclasses.replace(world.ledger.shared, paused=True)
+    world.reconcile()
+    assert last_status()["waits_for"] == Wait.PAUSED
+    written: list[str] = []
+    world.objects.before_write = written.append
+    world.reconcile()
+    assert written == []
+
+
+def test_a_run_that_has_launched_has_no_place_in_the_queue(world: World) -> None:
+    world.configure(max_clusters="0")
+    world.launched()
+    assert world.status()["queue_position"] == 1
+    world.configure(max_clusters="1")
+    world.reconcile()
+    status = world.status()
+    assert (status["state"], status["queue_position"], status["waits_for"]) == ("LAUNCHED", None, None)
 
 
 def test_a_late_upload_does_not_overtake_those_that_wait(world: World) -> None:

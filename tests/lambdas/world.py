@@ -17,7 +17,7 @@ from lambdas.launcher.launch import Launcher, Result, Upload
 from lambdas.reconciler.reconcile import Reconciler, Reconciliation
 from lambdas.tracker.track import Tracker
 
-from .fakes import FakeBuckets, FakeClusters, FakeLedger, FakeObjects, FakeTopic
+from .fakes import FakeBuckets, FakeClusters, FakeLedger, FakeMeter, FakeObjects, FakeTopic
 
 BUCKET = "data-bucket"
 KEY = "manifests/fruits.json"
@@ -58,17 +58,19 @@ LEDGER_INDEX: dict[str, Any] = {
     "AttributeDefinitions": [
         {"AttributeName": "run_id", "AttributeType": "S"},
         {"AttributeName": "active", "AttributeType": "S"},
+        {"AttributeName": "listed", "AttributeType": "S"},
         {"AttributeName": "accepted_at", "AttributeType": "N"},
     ],
     "GlobalSecondaryIndexes": [
         {
-            "IndexName": "active",
+            "IndexName": name,
             "KeySchema": [
-                {"AttributeName": "active", "KeyType": "HASH"},
+                {"AttributeName": attribute, "KeyType": "HASH"},
                 {"AttributeName": "accepted_at", "KeyType": "RANGE"},
             ],
             "Projection": {"ProjectionType": "ALL"},
         }
+        for name, attribute in (("active", "active"), ("recent", "listed"))
     ],
 }
 """What a ledger table needs beside its name and key, as `infra.ledger` declares it."""
@@ -89,6 +91,7 @@ class World:
         self.buckets.keys[BUCKET] = [f"images/apple/{number}.jpg" for number in range(3)]
         self.clusters = FakeClusters(lambda: self.time)
         self.topic = FakeTopic()
+        self.meter = FakeMeter()
         self.uploads = 0
         self.configure()
 
@@ -98,7 +101,7 @@ class World:
         books = Books(self.objects, self.ledger, lambda: self.time)
         dispatcher = Dispatcher(settings, books, self.clusters, self.sleep)
         self.launcher = Launcher(settings, books, self.buckets, dispatcher)
-        self.tracker = Tracker(books, self.clusters, self.topic)
+        self.tracker = Tracker(books, self.clusters, self.topic, self.meter)
         self.reconciler = Reconciler(dispatcher, self.tracker)
 
     def sleep(self, seconds: float) -> None:

@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 
 from infra.local import tls
-from infra.local.emr import EmrEndpoint, Faults
+from infra.local.emr import EmrEndpoint, Faults, Witness
 from infra.local.ministack import ACCOUNT_ID, MiniStack, client
 from infra.local.tls import TlsFiles
 
@@ -64,6 +64,7 @@ class Emr:
 
     api: Any
     s3: Any
+    witness: Witness
 
     def launch(self, *steps: dict[str, Any], **request: Any) -> str:
         """RunJobFlow with sensible defaults; returns the cluster's id."""
@@ -167,7 +168,7 @@ def serve_emr(cloud: Cloud, faults: Faults | None = None, **credentials: str) ->
             # A client that retries would hide throttling, and look twice for an endpoint that is gone.
             config=Config(retries={"total_max_attempts": 1}),
         )
-        yield Emr(api, cloud.client("s3"))
+        yield Emr(api, cloud.client("s3"), endpoint.witness)
 
 
 @pytest.fixture

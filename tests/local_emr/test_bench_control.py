@@ -8,18 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local.bench_control import INSTANT, measure, percentile
 from infra.local.cloud import LocalCloud
 from infra.local.demo import BUILD, package
+from tests.bench.control import INSTANT, measure, percentile
 
 
 def test_every_counted_upload_is_measured_from_upload_to_accepted_launch(tmp_path: Path) -> None:
     package(None)
     with LocalCloud(tmp_path, build=BUILD, faults=INSTANT) as cloud:
         measured = measure(cloud, uploads=2)
-    assert measured["control.upload_to_launch_uploads"] == 2
-    p50, p95 = (measured[f"control.upload_to_launch_p{percent}_seconds"] for percent in (50, 95))
-    assert 0 < p50 <= p95 <= measured["control.upload_to_launch_max_seconds"] < 60
+    assert len(measured) == 2
+    assert all(0 < seconds < 60 for seconds in measured)
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(50, 10), (95, 19), (100, 20)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,6 +183,37 @@ def test_faults_of_the_cluster_show_as_emr_shows_them(connect: Callable[..., Emr
 
     assert {emr.wait_until_ended(cluster_id) for cluster_id in clusters} == {"TERMINATED_WITH_ERRORS"}
     assert [emr.reason(cluster_id)["Code"] for cluster_id in clusters] == list(expected.values())
+    assert emr.witness.faults == Counter(expected.keys())
+
+
+def test_a_fault_that_took_no_effect_is_not_counted(connect: Callable[..., Emr]) -> None:
+    emr = connect(Faults(clusters=(ClusterFault.STEP_FAILURE,), instant_steps=True, starting_seconds=60))
+    cluster_id = emr.launch(shell_step("true"))
+    emr.api.terminate_job_flows(JobFlowIds=[cluster_id])
+
+    assert emr.wait_until_ended(cluster_id) == "TERMINATED"
+    assert not emr.witness.faults
+
+
+def test_a_cluster_with_a_hung_step_looks_old_and_runs_until_it_is_terminated(
+    connect: Callable[..., Emr],
+) -> None:
+    emr = connect(Faults(clusters=(ClusterFault.HUNG_STEP,), instant_steps=True, hung_seconds=7200))
+    launched = time.time()
+    cluster_id = emr.launch(shell_step("true"))
+    wait_until(lambda: emr.step_states(cluster_id) == ["RUNNING"])
+    wait_until(lambda: bool(emr.witness.faults))
+
+    created = emr.cluster(cluster_id)["Status"]["Timeline"]["CreationDateTime"].timestamp()
+    (lifetime,) = emr.witness.lifetimes
+    assert created == pytest.approx(launched - 7200, abs=5)
+    assert lifetime.began_at == pytest.approx(launched, abs=5)
+    assert lifetime.ended_at is None
+
+    emr.api.terminate_job_flows(JobFlowIds=[cluster_id])
+    assert emr.wait_until_ended(cluster_id) == "TERMINATED"
+    (lifetime,) = emr.witness.lifetimes
+    assert lifetime.ended_at == pytest.approx(time.time(), abs=5)
 
 
 def test_a_slow_start_can_be_watched_and_cut_short(connect: Callable[..., Emr]) -> None:
@@ -213,6 +246,7 @@ def test_an_idle_cluster_ends_by_its_auto_termination_policy(cloud: Cloud, tmp_p
         folder=tmp_path,
         announce=lambda _before, after, _now: states.append(after.state),
         faults=Faults(starting_seconds=0, bootstrapping_seconds=0),
+        befell=lambda fault: None,
     )
 
     runner.start()

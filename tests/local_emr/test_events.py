@@ -12,7 +12,7 @@ from conftest import BUCKET, Cloud, Emr, shell_step, wait_until
 from infra.local.emr import Faults, lifecycle
 from infra.local.emr.events import state_events
 from infra.local.emr.faults import EventFault
-from infra.local.emr.lifecycle import ActionOnFailure, Cluster, Reason, ReasonCode, Step
+from infra.local.emr.lifecycle import ActionOnFailure, Cluster, Fleet, Reason, ReasonCode, Step
 
 RECORDER = f"""
 import json, boto3
@@ -48,6 +48,58 @@ def test_a_new_cluster_is_told_of_with_its_steps() -> None:
 
     assert [event.detail["state"] for event in events] == ["STARTING", "PENDING"]
     assert events[1].detail["actionOnFailure"] == "CONTINUE"
+
+
+WAITING_FOR_MACHINES = Cluster(
+    "j-1",
+    "fruits-run",
+    created_at=0,
+    steps=(),
+    fleets=(Fleet("if-1", "MASTER", 1, 0), Fleet("if-2", "CORE", 0, 3)),
+)
+
+
+def test_each_fleet_is_told_of_when_it_has_its_machines() -> None:
+    ready = lifecycle.provisioned(WAITING_FOR_MACHINES)
+
+    primary, workers = state_events(WAITING_FOR_MACHINES, ready, now=125)
+
+    assert {event.detail_type for event in (primary, workers)} == {"EMR Instance Fleet State Change"}
+    assert primary.detail["instanceFleetType"] == "MASTER"
+    assert workers.detail == {
+        "severity": "INFO",
+        "state": "WAITING",
+        "clusterId": "j-1",
+        "instanceFleetId": "if-2",
+        "instanceFleetType": "CORE",
+        "targetOnDemandCapacity": "0",
+        "provisionedOnDemandCapacity": "0",
+        "targetSpotCapacity": "3",
+        "provisionedSpotCapacity": "3",
+        "message": "Provisioning for instance fleet if-2 in Amazon EMR cluster j-1 (fruits-run) is complete. "
+        "Provisioning started at 1970-01-01 00:00 UTC and took 2 minutes. The instance fleet now has "
+        "On-Demand capacity of 0 and Spot capacity of 3.",
+    }
+
+
+def test_a_cluster_that_gets_no_machines_is_told_of_as_insufficient_capacity() -> None:
+    out_of_time = Reason(ReasonCode.INSTANCE_FLEET_TIMEOUT, "timed out")
+    ending = lifecycle.shut_down(WAITING_FOR_MACHINES, out_of_time, now=600)
+
+    events = list(state_events(WAITING_FOR_MACHINES, ending, now=600))
+
+    assert [event.detail_type for event in events] == ["EMR Instance Fleet Provisioning"] * 2
+    assert {event.detail["eventCode"] for event in events} == {
+        "EC2 provisioning - Insufficient Instance Capacity"
+    }
+    assert [event.detail["instanceFleetId"] for event in events] == ["if-1", "if-2"]
+    assert {event.detail["severity"] for event in events} == {"WARN"}
+
+
+def test_a_cluster_that_is_stopped_while_it_starts_says_nothing_of_its_fleets() -> None:
+    stopped = lifecycle.shut_down(WAITING_FOR_MACHINES, Reason(ReasonCode.USER_REQUEST, "stopped"), now=1)
+
+    assert list(state_events(WAITING_FOR_MACHINES, stopped, now=1)) == []
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +158,4 @@ def test_events_can_be_lost_and_duplicated(connect: Callable[..., Emr]) -> None:
 
     wait_until(lambda: len(recorded(emr, cluster_id)) == 2)
     assert [event["detail"]["state"] for event in recorded(emr, cluster_id)] == ["TERMINATED"] * 2
+    assert emr.witness.faults == {EventFault.LOST: 1, EventFault.DUPLICATED: 1}

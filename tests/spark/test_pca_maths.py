@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import PcaSpec
 from spark.errors import StepFailedError
+from spark.fast import MERGED_AT_ONCE, merge_in_order
 from spark.pca_model import Moments, PcaModel, fit
 
 RAW = PcaSpec(components=3, variance=None, standardize=False)
@@ -48,6 +50,17 @@ def test_merging_in_any_order_and_grouping_gives_the_same_pca(order: list[int], 
     merged, whole = fit(reduce(Moments.merge, waiting), RAW), fitted(rows)
     assert np.allclose(merged.components, whole.components, atol=1e-10)
     assert np.allclose(merged.explained_variance, whole.explained_variance, rtol=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # PySpark's own
+@pytest.mark.parametrize("parts", [1, 2, MERGED_AT_ONCE, MERGED_AT_ONCE**2 + 1])
+def test_workers_merge_what_the_driver_would(spark: SparkSession, parts: int) -> None:
+    pieces = [Moments.of(piece) for piece in np.array_split(sample(400), parts)]
+    on_workers = [merge_in_order(spark.sparkContext.parallelize(pieces, parts)) for _ in range(2)]
+    on_driver = reduce(Moments.merge, pieces)
+    assert np.allclose(on_workers[0].scatter, on_driver.scatter, rtol=1e-12)
+    assert on_workers[0].count == 400
+    assert on_workers[0].scatter.tobytes() == on_workers[1].scatter.tobytes()
 
 
 def test_components_are_orthonormal_and_variances_fall() -> None:

@@ -4,5 +4,6 @@
 
     workload   what is uploaded and delivered, and what goes wrong: all drawn from one seed
     storm      lets it happen in a local cloud, until every run has ended
-    verdict    counts what must not be, from the ledger, EMR's clusters and the bucket; pure
+    traces     reads what it left behind
+    verdict    counts what must not be, from what EMR really had, the ledger and the bucket; pure
 """

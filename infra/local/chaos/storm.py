@@ -14,18 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer
-from botocore.exceptions import ClientError
-
-from infra.local.chaos.verdict import Cluster, Evidence, Run
-from infra.local.chaos.workload import Upload
+from infra.local.chaos import traces
+from infra.local.chaos.verdict import Evidence, overlapping
+from infra.local.chaos.workload import ORPHANS, Upload
 from infra.local.cloud import LocalCloud
 from lambdas.contract import s3uri
 from lambdas.contract.faults import ManifestError
-from lambdas.contract.layout import REJECTIONS, RUNS, RunLayout, rejection_key
+from lambdas.contract.layout import RUNS, RunLayout, rejection_key
 from lambdas.contract.manifest import Manifest, parse_manifest
 from lambdas.contract.report import StepReport
-from lambdas.contract.run import LEDGER_TAG, RUN_TAG, RunState, cluster_name, is_terminal, run_id
+from lambdas.contract.run import LEDGER_TAG, RUN_TAG, cluster_name, run_id
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,11 +32,9 @@ DELIVERIES_AT_ONCE = 3
 RECONCILERS_AT_ONCE = 2
 RECONCILE_PAUSE_SECONDS = 2.0
 LAMBDA_RETRIES = 2
-ORPHANS = 3
-"""Clusters of this stack that nobody's run asked for, made by the storm."""
 POLL_SECONDS = 3.0
 QUIET_PASSES = 3
-"""Reconciler passes after the end, which must find nothing to change."""
+"""Reconciler passes after the end; the last one must find nothing to change."""
 
 
 class StormNotOverError(TimeoutError):
@@ -55,13 +51,18 @@ class Storm:
     accepted: dict[str, Manifest] = field(default_factory=dict)
     rejected: set[str] = field(default_factory=set)
     answers: Counter[str] = field(default_factory=Counter)
-    """What the Lambdas answered; ``killed`` counts invocations that broke off."""
+    """What the launcher answered, and how many invocations broke off."""
+    repairs: Counter[str] = field(default_factory=Counter)
+    """What the reconciler did."""
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed + 2)  # noqa: S311  # repeatable on purpose
         self._s3, self._emr = self.cloud.client("s3"), self.cloud.client("emr")
         self._orphans: set[str] = set()
-        self._lambda, self._dynamodb = self.cloud.client("lambda"), self.cloud.client("dynamodb")
+        self._passes: list[tuple[float, float]] = []
+        self._late_repairs = 0
+        self._mistreated: Counter[str] = Counter()
+        self._lambda = self.cloud.client("lambda")
 
     def run(self, uploads: list[Upload], timeout_seconds: float) -> None:
         """Let it happen.
@@ -72,64 +73,56 @@ class Storm:
         # The storm delivers the events itself: shuffled, repeated and late.
         self._s3.put_bucket_notification_configuration(Bucket=self.cloud.bucket, NotificationConfiguration={})
         deadline = time.monotonic() + timeout_seconds
+        for number in range(ORPHANS):
+            self._make_orphan(number)
         during, after = self._events(uploads)
         with self._reconcilers():
-            self._deliver(during, orphans=ORPHANS)
+            self._deliver(during)
             self.log(f"{len(during)} deliveries made; waiting for {len(self.accepted)} runs to end")
             self._await_end(deadline)
             self._deliver(after)
             self.log(f"{len(after)} deliveries replayed")
             self._await_end(deadline)
-        for _ in range(QUIET_PASSES):
-            self._invoke("reconciler", {})
+        *_, last = (self._invoke("reconciler", {}) for _ in range(QUIET_PASSES))
+        if last is None:
+            raise StormNotOverError("the reconciler broke off although the storm was over")
+        self._late_repairs = sum(last["repaired"].values()) + sum(last["dispatched"].values())
 
     def evidence(self, max_clusters: int, max_eur_per_day: float) -> Evidence:
         """Everything to judge by, as it is now."""
-        clusters = tuple(self.clusters())
-        listed = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.cloud.bucket, Prefix=REJECTIONS
-        )
+        clusters = tuple(traces.clusters(self.cloud))
         return Evidence(
             accepted=self.accepted,
             rejected={rejection_key(key) for key in self.rejected},
-            rejections={entry["Key"] for page in listed for entry in page.get("Contents", ())},
-            runs={run.run_id: run for run in self.runs()},
+            rejections=traces.rejections(self.cloud),
+            runs={run.run_id: run for run in traces.runs(self.cloud)},
             clusters=tuple(cluster for cluster in clusters if cluster.run_id not in self._orphans),
             orphans=tuple(cluster for cluster in clusters if cluster.run_id in self._orphans),
+            slots=traces.slots(self.cloud),
+            late_repairs=self._late_repairs,
+            faults=self._faults(),
             max_clusters=max_clusters,
             max_eur_per_day=max_eur_per_day,
         )
 
-    def runs(self) -> Iterator[Run]:
-        """Every run in the ledger."""
-        read = TypeDeserializer().deserialize
-        pages = self._dynamodb.get_paginator("scan").paginate(TableName=self.cloud.outputs["ledger_table"])
-        for item in (item for page in pages for item in page["Items"]):
-            values = {name: read(value) for name, value in item.items()}
-            if "history" in values:
-                states = tuple(RunState(change["state"]) for change in values["history"])
-                yield Run(values["run_id"], states, int(values["attempt"]))
-
-    def clusters(self) -> Iterator[Cluster]:
-        """Every cluster that EMR knows."""
-        for page in self._emr.get_paginator("list_clusters").paginate():
-            for listed in page["Clusters"]:
-                tags = self._emr.describe_cluster(ClusterId=listed["Id"])["Cluster"]["Tags"]
-                identity = next((tag["Value"] for tag in tags if tag["Key"] == RUN_TAG), "")
-                timeline = listed["Status"]["Timeline"]
-                ended = timeline.get("EndDateTime")
-                yield Cluster(
-                    listed["Name"],
-                    identity,
-                    timeline["CreationDateTime"].timestamp(),
-                    ended.timestamp() if ended else None,
-                )
+    def _faults(self) -> dict[str, int]:
+        """How often everything that was to go wrong did."""
+        return {
+            **traces.faults(self.cloud),
+            "event delivered again": self._mistreated["copies"],
+            "event delivered again after its run had ended": self._mistreated["replays"],
+            "manifest deleted": self._mistreated["deleted"],
+            "manifest replaced by a newer version": self._mistreated["replaced"],
+            "cluster that no run asked for": len(self._orphans),
+            "reconciler begun beside another": overlapping(self._passes),
+        }
 
     def _events(self, uploads: list[Upload]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Upload everything; the deliveries of its events, shuffled: during the storm, and after it."""
         sequencers = (f"{number:016X}" for number in itertools.count(1))
         during: list[dict[str, Any]] = []
         after: list[dict[str, Any]] = []
+        seen: set[str] = set()
         for upload in uploads:
             body = json.dumps(upload.manifest).encode()
             put = self._s3.put_object(Bucket=self.cloud.bucket, Key=upload.key, Body=body)
@@ -144,6 +137,13 @@ class Storm:
             created = _event("ObjectCreated:Put", self.cloud.bucket, upload.key, version, next(sequencers))
             during += [created] * upload.copies
             after += [created] * upload.replays
+            self._mistreated.update(
+                copies=upload.copies - 1,
+                replays=upload.replays,
+                deleted=upload.deleted,
+                replaced=upload.key in seen,
+            )
+            seen.add(upload.key)
             if upload.deleted:
                 marker = self._s3.delete_object(Bucket=self.cloud.bucket, Key=upload.key)["VersionId"]
                 gone = "ObjectRemoved:DeleteMarkerCreated"
@@ -152,10 +152,9 @@ class Storm:
         self._chance.shuffle(after)
         return during, after
 
-    def _deliver(self, events: list[dict[str, Any]], *, orphans: int = 0) -> None:
+    def _deliver(self, events: list[dict[str, Any]]) -> None:
         with ThreadPoolExecutor(DELIVERIES_AT_ONCE) as pool:
-            made = [pool.submit(self._make_orphan, number) for number in range(orphans)]
-            made += [pool.submit(self._deliver_one, event) for event in events]
+            made = [pool.submit(self._deliver_one, event) for event in events]
             try:
                 for done in made:
                     done.result()
@@ -179,20 +178,19 @@ class Storm:
         return json.loads(answer["Payload"].read())
 
     def _make_orphan(self, number: int) -> None:
-        """A cluster that names a run which the ledger does not know. A random fault may prevent it."""
+        """A cluster that names a run which the ledger does not know, and that nobody may end."""
         identity = f"orphan-{number:012x}"
         tags = {RUN_TAG: identity, LEDGER_TAG: self.cloud.outputs["ledger_table"]}
         self._orphans.add(identity)
         function = self.cloud.outputs["launcher_function"]
         settings = self._lambda.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-        with contextlib.suppress(ClientError):
-            self._emr.run_job_flow(
-                Name=cluster_name(identity),
-                ReleaseLabel=settings["FRUITS_RELEASE_LABEL"],
-                Instances={"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True},
-                JobFlowRole=settings["FRUITS_INSTANCE_PROFILE_ARN"],
-                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-            )
+        self._emr.run_job_flow(
+            Name=cluster_name(identity),
+            ReleaseLabel=settings["FRUITS_RELEASE_LABEL"],
+            Instances={"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True},
+            JobFlowRole=settings["FRUITS_INSTANCE_PROFILE_ARN"],
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
 
     @contextlib.contextmanager
     def _reconcilers(self) -> Iterator[None]:
@@ -200,7 +198,11 @@ class Storm:
 
         def keep_reconciling() -> None:
             while not over.is_set():
-                self._invoke("reconciler", {})
+                began = time.monotonic()
+                if (answer := self._invoke("reconciler", {})) is not None:
+                    self.repairs.update(answer["repaired"])
+                    self.repairs.update(answer["dispatched"])
+                self._passes.append((began, time.monotonic()))
                 over.wait(RECONCILE_PAUSE_SECONDS)
 
         with ThreadPoolExecutor(RECONCILERS_AT_ONCE) as pool:
@@ -213,7 +215,7 @@ class Storm:
             reconciler.result()
 
     def _await_end(self, deadline: float) -> None:
-        while open_runs := [run for run in self.runs() if not is_terminal(run.states[-1])]:
+        while open_runs := [run for run in traces.runs(self.cloud) if not run.closed]:
             if time.monotonic() > deadline:
                 some = ", ".join(f"{run.run_id} {run.states[-1]}" for run in open_runs[:5])
                 raise StormNotOverError(f"{len(open_runs)} runs have not ended, among them {some}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infra.local.emr.faults import ClusterFault, EventFault, Faults, LaunchFault
+from lambdas.contract.manifest import Cluster
+from lambdas.contract.prices import worst_case_eur
 
 REJECTED_SHARE = 0.1
 """Of the manifests: wrong in a way that their rejection must name."""
@@ -15,6 +18,13 @@ DELETED_SHARE = 0.05
 SECOND_VERSION_SHARE = 0.08
 """Of the manifests that follow another: a newer version under its name."""
 MAX_COPIES = 5
+ORPHANS = 3
+"""Clusters of this stack that nobody's run asked for. They come first, and nothing befalls them."""
+MAX_RUNTIME_MINUTES = 60
+OVERRUN_MINUTES = 1
+"""By so much a cluster whose step hangs is overdue."""
+COST_MARGIN = 1.1
+"""What a manifest may cost, as a multiple of its worst case: little, so that going beyond it shows."""
 LAUNCH_FAULTS = {
     LaunchFault.THROTTLED: 0.08,
     LaunchFault.THROTTLED_BUT_CREATED: 0.06,
@@ -27,7 +37,9 @@ CLUSTER_FAULTS = {
     ClusterFault.BOOTSTRAP_FAILURE: 0.05,
     ClusterFault.STEP_FAILURE: 0.05,
     ClusterFault.SLOW_START: 0.02,
+    ClusterFault.HUNG_STEP: 0.01,
 }
+DEFAULT_TYPES = Cluster().instance_types
 EVENT_FAULTS = {EventFault.LOST: 0.15, EventFault.DUPLICATED: 0.15}
 
 
@@ -62,26 +74,37 @@ def draw_uploads(seed: int, manifests: int, deliveries: int, image_prefix: str) 
 
 
 def draw_faults(seed: int, manifests: int, on_instant_step: Callable[[Sequence[str]], None]) -> Faults:
-    """Scripts long enough for every launch of so many manifests; after them all is well."""
+    """Scripts long enough for every launch of so many manifests; after them all is well.
+
+    Each fault comes early at least once, so that even a small storm has them all.
+    """
     chance = random.Random(seed + 1)  # noqa: S311  # repeatable on purpose
     return Faults(
-        launches=_script(chance, LAUNCH_FAULTS, 2 * manifests),
-        clusters=_script(chance, CLUSTER_FAULTS, 2 * manifests),
+        launches=(None,) * ORPHANS + _script(chance, LAUNCH_FAULTS, 2 * manifests),
+        clusters=(None,) * ORPHANS + _script(chance, CLUSTER_FAULTS, 2 * manifests),
         events=_script(chance, EVENT_FAULTS, 20 * manifests),
         instant_steps=True,
         on_instant_step=on_instant_step,
-        starting_seconds=0.2,
-        slow_starting_seconds=3.0,
-        bootstrapping_seconds=0.1,
+        # Long enough that clusters get in each other's way, as far as the caps let them.
+        starting_seconds=2.0,
+        slow_starting_seconds=8.0,
+        bootstrapping_seconds=0.5,
+        hung_seconds=(MAX_RUNTIME_MINUTES + OVERRUN_MINUTES) * 60.0,
     )
 
 
 def _manifest(chance: random.Random, number: int, image_prefix: str) -> dict[str, Any]:
+    workers = chance.randint(1, 8)
+    worst_case = worst_case_eur(DEFAULT_TYPES, workers, MAX_RUNTIME_MINUTES)
     document: dict[str, Any] = {
         "version": 1,
         "dataset": f"chaos-{number:04d}",
         "images": {"prefixes": [image_prefix]},
-        "cluster": {"workers": chance.randint(1, 4), "market": chance.choice(["spot", "on_demand"])},
+        "cluster": {"workers": workers, "market": chance.choice(["spot", "on_demand"])},
+        "limits": {
+            "max_runtime_minutes": MAX_RUNTIME_MINUTES,
+            "max_cost_eur": math.ceil(worst_case * COST_MARGIN * 100) / 100,
+        },
         "when_deleted": chance.choice(["nothing", "stop"]),
         "notify": chance.random() < 0.2,
     }
@@ -99,6 +122,8 @@ def _manifest(chance: random.Random, number: int, image_prefix: str) -> dict[str
 
 
 def _script(chance: random.Random, shares: dict[Any, float], length: int) -> tuple[Any, ...]:
+    front = [*shares, *[None for _ in shares]]
+    chance.shuffle(front)
     kinds = [*shares, None]
     weights = [*shares.values(), 1 - sum(shares.values())]
-    return tuple(chance.choices(kinds, weights, k=length))
+    return (*front, *chance.choices(kinds, weights, k=length))

@@ -13,10 +13,12 @@
     logs           step logs as EMR keeps them
     events         state changes, told to EventBridge's targets
     faults         what to let go wrong, for tests
+    witness        what really happened, for tests
     endpoint       all of it together, behind HTTPS
 """
 
 from infra.local.emr.endpoint import EmrEndpoint
 from infra.local.emr.faults import Faults
+from infra.local.emr.witness import Witness
 
-__all__ = ["EmrEndpoint", "Faults"]
+__all__ = ["EmrEndpoint", "Faults", "Witness"]

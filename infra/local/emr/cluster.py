@@ -37,8 +37,10 @@ class ClusterRunner:
         announce: Announce,
         faults: Faults,
         fault: ClusterFault | None = None,
+        befell: Callable[[ClusterFault], None],
     ) -> None:
-        """``folder`` receives the logs; ``fault`` is this cluster's entry of the script."""
+        """``folder`` receives the logs; ``fault`` is this cluster's entry of the script, ``befell`` is told
+        when it takes effect."""
         self._cluster = launch.cluster
         self._launch = launch
         self._node = node
@@ -46,6 +48,7 @@ class ClusterRunner:
         self._announce = announce
         self._faults = faults
         self._fault = fault
+        self._befell = befell
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._abandoned = False
@@ -104,10 +107,17 @@ class ClusterRunner:
         # Within the lock, so that changes are told in their order.
         self._announce(before, after, time.time())
 
+    def _befalls(self, fault: ClusterFault) -> bool:
+        """Whether this fault takes effect here and now."""
+        if self._fault is not fault:
+            return False
+        self._befell(fault)
+        return True
+
     def _provision(self) -> None:
-        slow = self._fault is ClusterFault.SLOW_START
+        slow = self._befalls(ClusterFault.SLOW_START)
         self._stop.wait(self._faults.slow_starting_seconds if slow else self._faults.starting_seconds)
-        if self._fault is ClusterFault.SPOT_TIMEOUT:
+        if not self._stop.is_set() and self._befalls(ClusterFault.SPOT_TIMEOUT):
             message = "Provisioning timed out: the Spot capacity of an instance fleet was not fulfilled"
             return self.terminate(Reason(ReasonCode.INSTANCE_FLEET_TIMEOUT, message))
         try:
@@ -125,7 +135,7 @@ class ClusterRunner:
             exit_code = self._node.run_bootstrap_action(action.path, action.arguments, logs, self._stop)
             if exit_code != 0:
                 return self._bootstrap_failed(instance, number, logs.stderr_uri)
-        if self._fault is ClusterFault.BOOTSTRAP_FAILURE:
+        if not self._stop.is_set() and self._befalls(ClusterFault.BOOTSTRAP_FAILURE):
             return self._bootstrap_failed(instance, 1, None)
         return self._advance(lambda cluster: lifecycle.bootstrapped(cluster, time.time()))
 
@@ -145,8 +155,12 @@ class ClusterRunner:
         self._advance(lambda cluster: lifecycle.step_ended(cluster, failure, time.time()))
 
     def _execute(self, step: Step, number: int) -> StepFailure | None:
-        if self._fault is ClusterFault.STEP_FAILURE and number == 0:
+        if number == 0 and self._befalls(ClusterFault.STEP_FAILURE):
             return StepFailure("Unknown Error.", "this step was made to fail")
+        if number == 0 and self._befalls(ClusterFault.HUNG_STEP):
+            self._advance(self._aged)
+            self._stop.wait()
+            return StepFailure("Unknown Error.", "this step was made to hang")
         program = self._launch.steps[number]
         if self._faults.instant_steps:
             if self._faults.on_instant_step:
@@ -156,6 +170,9 @@ class ClusterRunner:
         if self._node.run_step(program.path, program.arguments, logs, self._stop) == 0:
             return None
         return StepFailure("Unknown Error.", logs.last_error(), logs.stderr_uri)
+
+    def _aged(self, cluster: Cluster) -> Cluster:
+        return dataclasses.replace(cluster, created_at=cluster.created_at - self._faults.hung_seconds)
 
     def _wait(self) -> None:
         if not self._stop.wait(self._launch.idle_seconds):

@@ -27,6 +27,7 @@ from infra.local.emr.node import Node
 from infra.local.emr.operations import AnswerLost, CallerKilled, Operations
 from infra.local.emr.peer import kill_peer
 from infra.local.emr.protocol import EmrError, validation_error
+from infra.local.emr.witness import Witness
 from infra.local.ministack import client
 from infra.local.tls import TlsFiles
 from lambdas.contract.regions import partition_of
@@ -67,7 +68,8 @@ class EmrEndpoint:
         self._slots = slots
         self._faults = faults or Faults()
         self._cluster_faults = _script(self._faults.clusters)
-        self._server = _Server(tls)
+        self.witness = Witness()
+        self._server = _Server(tls, self.witness)
         self.url = f"https://localhost:{self._server.server_port}"
         self._thread: threading.Thread | None = None
 
@@ -82,11 +84,13 @@ class EmrEndpoint:
             account=account,
             region=region,
             next_fault=lambda: next(event_faults),
+            befell=self.witness.befell,
         )
         self._operations = Operations(
             self._new_runner,
             arn_prefix=f"arn:{partition_of(region)}:elasticmapreduce:{region}:{account}:cluster/",
             next_launch_fault=lambda: next(launch_faults),
+            befell=self.witness.befell,
         )
         self._authorizer = Authorizer(self._environment["AWS_ENDPOINT_URL"], self._tls.ca)
         self._server.operations, self._server.authorizer = self._operations, self._authorizer
@@ -141,9 +145,11 @@ class EmrEndpoint:
             announce=self._announce,
             faults=self._faults,
             fault=next(self._cluster_faults),
+            befell=self.witness.befell,
         )
 
     def _announce(self, before: Cluster | None, after: Cluster, now: float) -> None:
+        self.witness.saw(after, now)
         for event in state_events(before, after, now):
             self._events.send(event)
 
@@ -153,8 +159,9 @@ class _Server(http.server.ThreadingHTTPServer):
     operations: Operations
     authorizer: Authorizer
 
-    def __init__(self, tls: TlsFiles) -> None:
+    def __init__(self, tls: TlsFiles, witness: Witness) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.witness = witness
         self._tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls_context.load_cert_chain(tls.certificate, tls.key)
 
@@ -177,8 +184,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             request = protocol.parse_request(self.headers.get("X-Amz-Target", ""), body)
             result = self.server.operations.perform(request)
             self._answer(200, protocol.answer(request.operation, result))
-        except CallerKilled:
-            kill_peer(self.client_address[1])
+        except CallerKilled as killed:
+            if kill_peer(self.client_address[1]):
+                self.server.witness.befell(killed.fault)
         except AnswerLost:
             self.close_connection = True
         except Refused as refused:

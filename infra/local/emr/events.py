@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.local.emr.faults import EventFault
-from infra.local.emr.lifecycle import Cluster, ClusterState, Step, StepState
+from infra.local.emr.lifecycle import Cluster, ClusterState, Fleet, ReasonCode, Step, StepState
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +62,13 @@ class StateEvent:
 def state_events(before: Cluster | None, after: Cluster, now: float) -> Iterator[StateEvent]:
     """What EMR tells of the way from ``before`` (None: it did not exist) to ``after``; steps first.
 
-    EMR has no events for BOOTSTRAPPING, TERMINATING and INTERRUPTED.
+    EMR has no events for BOOTSTRAPPING, TERMINATING and INTERRUPTED; when a cluster leaves STARTING, its
+    fleets tell whether they got their machines.
     """
     if before is None:
         yield from _cluster_event(after, now)
+    elif before.state is ClusterState.STARTING and before.state is not after.state:
+        yield from _fleet_events(after, now)
     known = {step.id: step.state for step in before.steps} if before else {}
     for step in after.steps:
         if known.get(step.id) is not step.state:
@@ -92,6 +95,53 @@ def _cluster_event(cluster: Cluster, now: float) -> Iterator[StateEvent]:
             "message": _CLUSTER_MESSAGES[cluster.state].format(
                 it=f"{cluster.id} ({cluster.name})", at=_minute(now), reason=code
             ),
+        },
+    )
+
+
+def _fleet_events(cluster: Cluster, now: float) -> Iterator[StateEvent]:
+    if cluster.state is ClusterState.BOOTSTRAPPING:
+        yield from (_provisioned_event(cluster, fleet, now) for fleet in cluster.fleets)
+    elif cluster.reason and cluster.reason.code is ReasonCode.INSTANCE_FLEET_TIMEOUT:
+        yield from (_capacity_event(cluster, fleet, now) for fleet in cluster.fleets)
+
+
+def _provisioned_event(cluster: Cluster, fleet: Fleet, now: float) -> StateEvent:
+    minutes = int((now - cluster.created_at) / 60)
+    capacity = f"On-Demand capacity of {fleet.on_demand} and Spot capacity of {fleet.spot}"
+    return StateEvent(
+        "EMR Instance Fleet State Change",
+        now,
+        {
+            "severity": "INFO",
+            "state": "WAITING",
+            "clusterId": cluster.id,
+            "instanceFleetId": fleet.id,
+            "instanceFleetType": fleet.type,
+            "targetOnDemandCapacity": str(fleet.on_demand),
+            "provisionedOnDemandCapacity": str(fleet.on_demand),
+            "targetSpotCapacity": str(fleet.spot),
+            "provisionedSpotCapacity": str(fleet.spot),
+            "message": f"Provisioning for instance fleet {fleet.id} in Amazon EMR cluster {cluster.id} "
+            f"({cluster.name}) is complete. Provisioning started at {_minute(cluster.created_at)} and took "
+            f"{minutes} minutes. The instance fleet now has {capacity}.",
+        },
+    )
+
+
+def _capacity_event(cluster: Cluster, fleet: Fleet, now: float) -> StateEvent:
+    return StateEvent(
+        "EMR Instance Fleet Provisioning",
+        now,
+        {
+            "severity": "WARN",
+            "state": "PROVISIONING",
+            "eventCode": "EC2 provisioning - Insufficient Instance Capacity",
+            "clusterId": cluster.id,
+            "instanceFleetId": fleet.id,
+            "instanceFleetType": fleet.type,
+            "message": f"We are not able to create your Amazon EMR cluster {cluster.id} ({cluster.name}) for "
+            f"instance fleet {fleet.id}: Amazon EC2 has insufficient Spot and On-Demand capacity.",
         },
     )
 
@@ -124,7 +174,8 @@ def _minute(now: float) -> str:
 class EventDelivery:
     """Delivers events one after another on its own thread, so that no cluster waits for a target.
 
-    ``client`` makes a boto3 client of the service it is given. ``next_fault`` is asked once an event.
+    ``client`` makes a boto3 client of the service it is given. ``next_fault`` is asked once an event;
+    ``befell`` is told of the faults that took effect.
     """
 
     def __init__(
@@ -134,12 +185,14 @@ class EventDelivery:
         account: str,
         region: str,
         next_fault: Callable[[], EventFault | None],
+        befell: Callable[[EventFault], None],
     ) -> None:
         self._events = client("events")
         self._lambda = client("lambda")
         self._account = account
         self._region = region
         self._next_fault = next_fault
+        self._befell = befell
         self._known_rules: list[tuple[str, list[str]]] = []
         self._rules_until = 0.0
         self._queue: queue.SimpleQueue[StateEvent | None] = queue.SimpleQueue()
@@ -157,7 +210,8 @@ class EventDelivery:
 
     def _deliver_all(self) -> None:
         while (event := self._queue.get()) is not None:
-            fault = self._next_fault()
+            if (fault := self._next_fault()) is not None:
+                self._befell(fault)
             copies = {EventFault.LOST: 0, EventFault.DUPLICATED: 2, None: 1}[fault]
             for _ in range(copies):
                 try:

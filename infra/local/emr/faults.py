@@ -1,7 +1,7 @@
 """What to let go wrong, scripted: the n-th launch, cluster or event takes the n-th entry of its script.
 
 After a script's end all is well. A script is plain data, so a test can write it down or draw it
-from a seed.
+from a seed. What came of it is seen by :class:`infra.local.emr.witness.Witness`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,13 @@ class ClusterFault(Enum):
 
     SLOW_START = auto()
     SPOT_TIMEOUT = auto()
+    """Neither Spot nor on-demand machines are to be had in time."""
     BOOTSTRAP_FAILURE = auto()
     STEP_FAILURE = auto()
     """Its first step fails without having run."""
+    HUNG_STEP = auto()
+    """Its first step never ends. The cluster shows itself ``hung_seconds`` older then, so that nobody has to
+    wait until it is overdue."""
 
 
 class EventFault(Enum):
@@ -40,6 +44,9 @@ class EventFault(Enum):
 
     LOST = auto()
     DUPLICATED = auto()
+
+
+Fault = LaunchFault | ClusterFault | EventFault
 
 
 @dataclass(frozen=True)
@@ -58,3 +65,4 @@ class Faults:
     starting_seconds: float = 0.3
     slow_starting_seconds: float = 5.0
     bootstrapping_seconds: float = 0.2
+    hung_seconds: float = 3600.0

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.emr.lifecycle import ActionOnFailure, Cluster, Step
+from infra.local.emr.lifecycle import ActionOnFailure, Cluster, Fleet, Step
 from infra.local.emr.logs import S3Uri
 from infra.local.emr.node import spark_defaults
 from infra.local.emr.protocol import validation_error
@@ -63,6 +63,7 @@ class Launch:
                 name=request["Name"],
                 created_at=now,
                 steps=tuple(_new_step(step, now) for step in steps),
+                fleets=tuple(_new_fleet(fleet) for fleet in request["Instances"].get("InstanceFleets", [])),
                 keep_alive=request["Instances"].get("KeepJobFlowAliveWhenNoSteps", False),
                 termination_protected=request["Instances"].get("TerminationProtected", False),
             ),
@@ -90,6 +91,11 @@ def _new_id(prefix: str) -> str:
 def _new_step(step: Mapping[str, Any], now: float) -> Step:
     action = step.get("ActionOnFailure", ActionOnFailure.TERMINATE_CLUSTER)
     return Step(_new_id("s"), step["Name"], ActionOnFailure(action), created_at=now)
+
+
+def _new_fleet(fleet: Mapping[str, Any]) -> Fleet:
+    on_demand, spot = fleet.get("TargetOnDemandCapacity", 0), fleet.get("TargetSpotCapacity", 0)
+    return Fleet(_new_id("if"), fleet["InstanceFleetType"], on_demand, spot)
 
 
 def _log_uri(uri: str | None) -> S3Uri | None:

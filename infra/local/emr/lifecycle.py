@@ -115,6 +115,16 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Fleet:
+    """One instance fleet as it was asked for. ``type``: MASTER, CORE or TASK; capacities in units."""
+
+    id: str
+    type: str
+    on_demand: int
+    spot: int
+
+
+@dataclass(frozen=True)
 class Cluster:
     """One cluster with its steps in the order of the request. Times are Unix seconds.
 
@@ -125,6 +135,7 @@ class Cluster:
     name: str
     created_at: float
     steps: tuple[Step, ...]
+    fleets: tuple[Fleet, ...] = ()
     keep_alive: bool = False
     termination_protected: bool = False
     state: ClusterState = ClusterState.STARTING

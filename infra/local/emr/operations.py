@@ -43,7 +43,11 @@ class AnswerLost(Exception):  # noqa: N818  # an order to the endpoint, not an e
 
 
 class CallerKilled(AnswerLost):
-    """The process at the other end is to be killed."""
+    """The process at the other end is to be killed, as ``fault`` says."""
+
+    def __init__(self, fault: LaunchFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
 class Operations:
@@ -55,11 +59,13 @@ class Operations:
         *,
         arn_prefix: str,
         next_launch_fault: Callable[[], LaunchFault | None],
+        befell: Callable[[LaunchFault], None],
     ) -> None:
-        """``arn_prefix`` is all of a cluster's ARN before its id."""
+        """``arn_prefix`` is all of a cluster's ARN before its id; ``befell`` is told of each fault."""
         self._new_runner = new_runner
         self._arn_prefix = arn_prefix
         self._next_launch_fault = next_launch_fault
+        self._befell = befell
         self._records: dict[str, ClusterRecord] = {}
         self._lock = threading.Lock()
         self._account = AccountSettings()
@@ -104,11 +110,8 @@ class Operations:
     def _run_job_flow(self, request: Mapping[str, Any]) -> Result:
         with self._lock:
             fault = self._next_launch_fault()
-        throttled = EmrError("ThrottlingException", "Rate exceeded")
-        if fault is LaunchFault.THROTTLED:
-            raise throttled
-        if fault is LaunchFault.CALLER_KILLED_BEFORE:
-            raise CallerKilled
+        if fault in (LaunchFault.THROTTLED, LaunchFault.CALLER_KILLED_BEFORE):
+            raise self._failed(fault)
         self._account.require_security_configuration(request.get("SecurityConfiguration"))
         launch = Launch.from_request(request, time.time())
         runner = self._new_runner(launch)
@@ -117,13 +120,17 @@ class Operations:
         with self._lock:
             self._records[cluster.id] = ClusterRecord(runner, request, tags)
         runner.start()
-        if fault is LaunchFault.THROTTLED_BUT_CREATED:
-            raise throttled
-        if fault is LaunchFault.CALLER_KILLED_AFTER:
-            raise CallerKilled
-        if fault is LaunchFault.ANSWER_LOST:
-            raise AnswerLost
+        if fault is not None:
+            raise self._failed(fault)
         return {"JobFlowId": cluster.id, "ClusterArn": f"{self._arn_prefix}{cluster.id}"}
+
+    def _failed(self, fault: LaunchFault) -> Exception:
+        """How the caller of RunJobFlow finds out. Whether it was killed is known to who kills it."""
+        if fault in (LaunchFault.CALLER_KILLED_BEFORE, LaunchFault.CALLER_KILLED_AFTER):
+            return CallerKilled(fault)
+        self._befell(fault)
+        lost = fault is LaunchFault.ANSWER_LOST
+        return AnswerLost() if lost else EmrError("ThrottlingException", "Rate exceeded")
 
     def _describe_cluster(self, request: Mapping[str, Any]) -> Result:
         record = self._record(request["ClusterId"])

@@ -11,14 +11,15 @@ _LOCAL_ADDRESS, _INODE = 1, 9
 """Columns of /proc/net/tcp. Source: proc_net_tcp in the Linux kernel's documentation."""
 
 
-def kill_peer(port: int) -> None:
-    """Kill the process of this user that holds the connection from local ``port``, if there is one.
+def kill_peer(port: int) -> bool:
+    """Kill the process of this user that holds the connection from local ``port``; whether there was one.
 
     On systems without /proc nothing is killed: the caller only loses its answer.
     """
-    for inode in _inodes(port):
-        for process in _holders(f"socket:[{inode}]"):
-            os.kill(process, signal.SIGKILL)
+    processes = [process for inode in _inodes(port) for process in _holders(f"socket:[{inode}]")]
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+    return bool(processes)
 
 
 def _inodes(port: int) -> list[str]:

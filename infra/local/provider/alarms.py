@@ -1,4 +1,4 @@
-"""SQS and CloudWatch alarms."""
+"""SQS, CloudWatch alarms and dashboards."""
 
 from __future__ import annotations
 
@@ -38,18 +38,27 @@ def _metric_alarm(aws: Aws, name: str, inputs: Inputs) -> Created:
         Statistic=inputs["statistic"],
         Period=int(inputs["period"]),
         EvaluationPeriods=int(inputs["evaluationPeriods"]),
+        DatapointsToAlarm=int(inputs["datapointsToAlarm"]),
         ComparisonOperator=inputs["comparisonOperator"],
         Threshold=inputs["threshold"],
         TreatMissingData=inputs["treatMissingData"],
         AlarmActions=inputs["alarmActions"],
+        OKActions=inputs["okActions"],
         Tags=aws.tag_list,
     )
     arn = f"arn:aws:cloudwatch:{aws.region}:{aws.account_id}:alarm:{alarm}"
     return Created(alarm, {"name": alarm, "arn": arn})
 
 
+def _dashboard(aws: Aws, name: str, inputs: Inputs) -> Created:
+    dashboard = physical_name(name, inputs, "dashboardName")
+    aws.client("cloudwatch").put_dashboard(DashboardName=dashboard, DashboardBody=inputs["dashboardBody"])
+    return Created(dashboard)
+
+
 CREATORS: dict[str, Creator] = {
     "aws:sqs/queue:Queue": _queue,
     "aws:sqs/queuePolicy:QueuePolicy": _queue_policy,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _metric_alarm,
+    "aws:cloudwatch/dashboard:Dashboard": _dashboard,
 }

@@ -19,7 +19,12 @@ def _rule(aws: Aws, name: str, inputs: Inputs) -> Created:
 
 
 def _target(aws: Aws, name: str, inputs: Inputs) -> Created:
-    aws.client("events").put_targets(Rule=inputs["rule"], Targets=[{"Id": name, "Arn": inputs["arn"]}])
+    target = {
+        "Id": name,
+        "Arn": inputs["arn"],
+        "DeadLetterConfig": {"Arn": inputs["deadLetterConfig"]["arn"]},
+    }
+    aws.client("events").put_targets(Rule=inputs["rule"], Targets=[target])
     return Created(f"{inputs['rule']}-{name}", {"targetId": name})
 
 

@@ -32,6 +32,7 @@ def _function(aws: Aws, name: str, inputs: Inputs) -> Created:
             "LogFormat": inputs["loggingConfig"]["logFormat"],
             "LogGroup": inputs["loggingConfig"]["logGroup"],
         },
+        TracingConfig={"Mode": inputs["tracingConfig"]["mode"]},
         Tags=dict(aws.tags),
     )
     return Created(function, {"name": function, "arn": made["FunctionArn"]})

@@ -1,18 +1,12 @@
-"""How long it takes from an upload to an accepted RunJobFlow: the real event, the real Lambda, real policies.
-
-`python -m infra.local.bench_control` measures it in a local cloud of its own and prints one JSON object.
-"""
+"""Seconds from an upload to an accepted RunJobFlow: the real event, the real Lambda, real policies."""
 
 from __future__ import annotations
 
-import json
 import math
-import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from infra.local.cloud import LocalCloud
 from infra.local.emr.faults import Faults
@@ -30,8 +24,14 @@ INSTANT = Faults(instant_steps=True, starting_seconds=0.0, bootstrapping_seconds
 """Clusters that end as soon as they are there: what comes after the launch is not the subject."""
 
 
-def measure(cloud: LocalCloud, uploads: int = UPLOADS) -> dict[str, float]:
-    """Upload manifests one after the other, and summarise the seconds until EMR accepted each cluster.
+def upload_to_launch() -> list[float]:
+    """Of ``UPLOADS`` uploads, one after the other, to a local cloud of its own."""
+    with TemporaryDirectory() as folder, LocalCloud(Path(folder), faults=INSTANT) as cloud:
+        return measure(cloud)
+
+
+def measure(cloud: LocalCloud, uploads: int = UPLOADS) -> list[float]:
+    """Seconds from each upload until EMR accepted its cluster; a few uploads to warm up go before.
 
     Raises:
         RuntimeError: an upload led to no cluster.
@@ -40,13 +40,7 @@ def measure(cloud: LocalCloud, uploads: int = UPLOADS) -> dict[str, float]:
     s3 = cloud.client("s3")
     for number in range(IMAGES_COUNTED):
         s3.put_object(Bucket=cloud.bucket, Key=f"{IMAGES}{DATASET}/apple/{number}.jpg", Body=b"")
-    seconds = list(_latencies(cloud, WARM_UP + uploads))[WARM_UP:]
-    return {
-        "control.upload_to_launch_p50_seconds": round(statistics.median(seconds), 3),
-        "control.upload_to_launch_p95_seconds": round(percentile(seconds, 95), 3),
-        "control.upload_to_launch_max_seconds": round(max(seconds), 3),
-        "control.upload_to_launch_uploads": len(seconds),
-    }
+    return list(_latencies(cloud, WARM_UP + uploads))[WARM_UP:]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -68,14 +62,3 @@ def _latencies(cloud: LocalCloud, uploads: int) -> Iterator[float]:
         described = emr.describe_cluster(ClusterId=last.status["cluster_id"])
         # By EMR's own clock, which is this machine's: how often we look does not count.
         yield described["Cluster"]["Status"]["Timeline"]["CreationDateTime"].timestamp() - began
-
-
-def main() -> int:
-    """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder, LocalCloud(Path(folder), faults=INSTANT) as cloud:
-        sys.stdout.write(json.dumps(measure(cloud), indent=2) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,79 @@
+"""What a storm left behind, as EMR, the ledger and the bucket have it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from infra.local.chaos.verdict import Cluster, Run
+from infra.local.cloud import LocalCloud
+from infra.local.emr.faults import ClusterFault, EventFault, Fault, LaunchFault
+from lambdas.contract.layout import REJECTIONS
+from lambdas.contract.run import RUN_TAG, RunState
+
+_ADMISSIONS = "#admissions"
+"""The ledger's item that says who holds a slot."""
+_FAULTS: dict[Fault, str] = {
+    LaunchFault.THROTTLED: "launch throttled",
+    LaunchFault.THROTTLED_BUT_CREATED: "launch throttled, cluster made all the same",
+    LaunchFault.ANSWER_LOST: "cluster made, answer lost",
+    LaunchFault.CALLER_KILLED_BEFORE: "Lambda killed between claim and launch",
+    LaunchFault.CALLER_KILLED_AFTER: "Lambda killed between launch and record",
+    ClusterFault.SLOW_START: "slow start of a cluster",
+    ClusterFault.SPOT_TIMEOUT: "Spot time-out",
+    ClusterFault.BOOTSTRAP_FAILURE: "bootstrap failure",
+    ClusterFault.STEP_FAILURE: "step failure",
+    ClusterFault.HUNG_STEP: "step hung beyond max_runtime_minutes",
+    EventFault.LOST: "state event lost",
+    EventFault.DUPLICATED: "state event duplicated",
+}
+
+
+def runs(cloud: LocalCloud) -> Iterator[Run]:
+    """Every run in the ledger."""
+    for values in _items(cloud):
+        if "history" in values:
+            states = tuple(RunState(change["state"]) for change in values["history"])
+            yield Run(values["run_id"], states, int(values["attempt"]), values["closed"])
+
+
+def slots(cloud: LocalCloud) -> tuple[str, ...]:
+    """The runs that hold a place among the clusters."""
+    return tuple(
+        run_id for values in _items(cloud) if values["run_id"] == _ADMISSIONS for run_id in values["slots"]
+    )
+
+
+def clusters(cloud: LocalCloud) -> Iterator[Cluster]:
+    """Every cluster that EMR had, as it was and not as our ledger has it."""
+    emr = cloud.client("emr")
+    for lifetime in cloud.witness.lifetimes:
+        cluster = lifetime.cluster
+        tags = emr.describe_cluster(ClusterId=cluster.id)["Cluster"]["Tags"]
+        identity = next((tag["Value"] for tag in tags if tag["Key"] == RUN_TAG), "")
+        billed_seconds = (cluster.ended_at or time.time()) - cluster.created_at
+        yield Cluster(cluster.name, identity, lifetime.began_at, lifetime.ended_at, billed_seconds)
+
+
+def rejections(cloud: LocalCloud) -> set[str]:
+    """The keys of the rejection files."""
+    listed = cloud.client("s3").get_paginator("list_objects_v2")
+    pages = listed.paginate(Bucket=cloud.bucket, Prefix=REJECTIONS)
+    return {entry["Key"] for page in pages for entry in page.get("Contents", ())}
+
+
+def faults(cloud: LocalCloud) -> dict[str, int]:
+    """How often each fault on EMR's side took effect."""
+    befell = cloud.witness.faults
+    return {text: befell[fault] for fault, text in _FAULTS.items()}
+
+
+def _items(cloud: LocalCloud) -> Iterator[dict[str, Any]]:
+    read = TypeDeserializer().deserialize
+    scan = cloud.client("dynamodb").get_paginator("scan")
+    for page in scan.paginate(TableName=cloud.outputs["ledger_table"]):
+        for item in page["Items"]:
+            yield {name: read(value) for name, value in item.items()}

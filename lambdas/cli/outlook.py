@@ -1,0 +1,30 @@
+"""How long a run will still take and what it has cost so far, as far as that can be told. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from lambdas.contract.report import Progress
+from lambdas.contract.run import ON_CLUSTER, RunState
+
+SECONDS_A_MINUTE = 60
+
+
+def remaining_seconds(progress: Progress) -> float | None:
+    """Until the running step has its last image, if it goes on at its rate; None while that is not known."""
+    if not progress.images_total or progress.images_per_second <= 0:
+        return None
+    return round((progress.images_total - progress.images_done) / progress.images_per_second, 1)
+
+
+def eur_so_far(status: Mapping[str, Any], now: float) -> float | None:
+    """What a run on its cluster has used up to ``now`` (Unix seconds), at the pace at which its estimate
+    expects euros; earlier attempts as they were measured. None for other runs, and without an estimate."""
+    if RunState(status["state"]) not in ON_CLUSTER or not status["estimated_minutes"]:
+        return None
+    launched = [entered["at"] for entered in status["history"] if entered["state"] == RunState.LAUNCHED]
+    minutes = (now - datetime.fromisoformat(launched[-1]).timestamp()) / SECONDS_A_MINUTE
+    eur_per_minute: float = status["estimated_eur"] / status["estimated_minutes"]
+    return (status["actual_eur"] or 0.0) + eur_per_minute * minutes

@@ -1,0 +1,116 @@
+"""The stack's own metrics: what the Lambdas emit, and what dashboard and alarms are made of.
+
+Dimensions are few and their values repeat. Ids are never among them: each would be a metric of its own, paid
+for by itself and found by nobody. Ids belong in logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+NAMESPACE = "Fruits"
+
+
+class Unit(StrEnum):
+    """CloudWatch's units. Source: API reference of ``MetricDatum``."""
+
+    COUNT = "Count"
+    SECONDS = "Seconds"
+    PER_SECOND = "Count/Second"
+    NONE = "None"
+    """Also for euros: CloudWatch has no unit for money."""
+
+
+class Service(StrEnum):
+    """The value of the dimension ``service``, for what is measured of the stack and not of a run."""
+
+    LAUNCHER = "launcher"
+    TRACKER = "tracker"
+    RECONCILER = "reconciler"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric and the names of all its dimensions."""
+
+    name: str
+    unit: Unit
+    dimensions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value of a metric, with a text for each of its dimensions.
+
+    Raises:
+        ValueError: the dimensions are not those of the metric.
+    """
+
+    metric: Metric
+    value: float
+    dimensions: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if set(self.dimensions) != set(self.metric.dimensions):
+            raise ValueError(
+                f"{self.metric.name} has the dimensions {', '.join(self.metric.dimensions)}, "
+                f"not {', '.join(self.dimensions)}"
+            )
+
+
+_RUN = ("dataset", "engine")
+_STACK = ("service",)
+
+UPLOADS = Metric("Uploads", Unit.COUNT, (*_RUN, "outcome"))
+"""Manifests that were uploaded or deleted, by what became of them."""
+
+RUNS = Metric("Runs", Unit.COUNT, (*_RUN, "state"))
+"""Runs that ended, by their last state."""
+FAILURES = Metric("Failures", Unit.COUNT, (*_RUN, "kind"))
+"""Runs that failed, by :class:`~lambdas.contract.run.FailureKind`."""
+TIME_TO_CLUSTER = Metric("TimeToClusterSeconds", Unit.SECONDS, _RUN)
+"""From the run's acceptance to the first step that its cluster began."""
+ESTIMATED_EUR = Metric("EstimatedEur", Unit.NONE, _RUN)
+ACTUAL_EUR = Metric("ActualEur", Unit.NONE, _RUN)
+IMAGES_FEATURIZED = Metric("ImagesFeaturized", Unit.COUNT, _RUN)
+IMAGES_QUARANTINED = Metric("ImagesQuarantined", Unit.COUNT, (*_RUN, "reason"))
+IMAGES_PER_SECOND = Metric("ImagesPerSecond", Unit.PER_SECOND, _RUN)
+"""Images computed over the wall time of computing them; runs that computed none have no such value."""
+PHASE_SECONDS = Metric("PhaseSeconds", Unit.SECONDS, (*_RUN, "phase"))
+"""``list``: wall time. ``fetch``, ``decode``, ``infer``, ``write``: busy time, summed over all threads."""
+STORE_RETRIES = Metric("StoreRetries", Unit.COUNT, _RUN)
+"""Reads of images that were tried again after a transient error."""
+
+HEARTBEAT = Metric("ReconcilerHeartbeat", Unit.NONE, _STACK)
+QUEUED_RUNS = Metric("QueuedRuns", Unit.NONE, _STACK)
+RUNNING_RUNS = Metric("RunningRuns", Unit.NONE, _STACK)
+OLDEST_RUN_SECONDS = Metric("OldestRunSeconds", Unit.NONE, _STACK)
+ORPHAN_CLUSTERS = Metric("OrphanClusters", Unit.NONE, _STACK)
+"""Clusters of this stack without a run, that were found and stopped."""
+OVERDUE_CLUSTERS = Metric("OverdueClusters", Unit.NONE, _STACK)
+"""Clusters that were found older than their run allows, and stopped."""
+LAUNCHES_IN_DOUBT = Metric("LaunchesInDoubt", Unit.NONE, _STACK)
+"""Launches that EMR throttled or gave no clear answer to, in one pass of the reconciler."""
+
+METRICS: tuple[Metric, ...] = (
+    UPLOADS,
+    RUNS,
+    FAILURES,
+    TIME_TO_CLUSTER,
+    ESTIMATED_EUR,
+    ACTUAL_EUR,
+    IMAGES_FEATURIZED,
+    IMAGES_QUARANTINED,
+    IMAGES_PER_SECOND,
+    PHASE_SECONDS,
+    STORE_RETRIES,
+    HEARTBEAT,
+    QUEUED_RUNS,
+    RUNNING_RUNS,
+    OLDEST_RUN_SECONDS,
+    ORPHAN_CLUSTERS,
+    OVERDUE_CLUSTERS,
+    LAUNCHES_IN_DOUBT,
+)

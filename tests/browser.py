@@ -1,0 +1,43 @@
+"""The Chromium with which tests look at pages. `python -m tests.browser` sees to it that there is one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+NAMES = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")
+"""Debian's. Without any font, a page would be drawn in empty boxes."""
+ADVICE = (
+    "The test of the dashboard needs a Chromium, and none was found. Install Chromium or Google Chrome "
+    f"(Debian, Ubuntu: apt install {' '.join(PACKAGES)}), or name one: make test CHROMIUM=/path/to/chromium"
+)
+
+
+def find_chromium() -> str | None:
+    """Its path: the one in the variable CHROMIUM, or the first of the usual names."""
+    named = os.environ.get("CHROMIUM")
+    return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def main() -> int:
+    """Install it where that is possible without asking anybody, and say what to do where it is not."""
+    if find_chromium() is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], check=False)
+    if find_chromium() is None:
+        sys.stderr.write(f"{ADVICE}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""`make dashboard`, and what a person then sees of it in a browser."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, sync_playwright
+
+from infra.local.dashboard import __main__ as command
+from infra.program import BUILD
+from tests.browser import ADVICE, find_chromium
+
+SCHEMES = ("light", "dark")
+WIDTHS_PIXELS = (390, 800, 1360)
+MIN_CONTRAST = 4.5
+"""Of text. Source: Web Content Accessibility Guidelines 2.2, criterion 1.4.3."""
+
+
+@pytest.fixture(scope="module")
+def page_file(packaged: None) -> Path:
+    assert command.main() == 0
+    return BUILD / "dashboard.html"
+
+
+@pytest.fixture(params=SCHEMES)
+def page(request: pytest.FixtureRequest, page_file: Path) -> Iterator[Page]:
+    """The page in a browser that is offline; whatever it asks for or complains of fails the test."""
+    chromium = find_chromium()
+    assert chromium, ADVICE
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        opened = browser.new_page(
+            viewport={"width": WIDTHS_PIXELS[-1], "height": 900}, color_scheme=request.param
+        )
+        asked: list[str] = []
+        said: list[str] = []
+        opened.on("request", lambda wanted: asked.append(wanted.url))
+        opened.on("console", lambda message: said.append(message.text))
+        opened.on("pageerror", lambda error: said.append(str(error)))
+        opened.goto(page_file.resolve().as_uri())
+        yield opened
+        opened.screenshot(path=BUILD / f"dashboard-{request.param}.png", full_page=True)
+        browser.close()
+        assert asked == [page_file.resolve().as_uri()]
+        assert said == []
+
+
+def panel(page: Page, title: str) -> Locator:
+    return page.locator("section").filter(has=page.get_by_role("heading", name=title, exact=True))
+
+
+def legend(page: Page, title: str) -> dict[str, str]:
+    """The value beside each label."""
+    entries = panel(page, title).locator("li").all_inner_texts()
+    return dict(re.split(r"\s+(?=\S+$)", entry.strip()) for entry in entries)
+
+
+def test_the_page_shows_what_happened_and_is_fit_to_be_looked_at(page: Page) -> None:
+    assert page.title() == "fruits-local"
+    shows_the_runs(page)
+    draws_them_to_scale(page)
+    says_what_there_is_not(page)
+    is_readable(page)
+    for width in WIDTHS_PIXELS:
+        page.set_viewport_size({"width": width, "height": 900})
+        fits(page)
+
+
+def shows_the_runs(page: Page) -> None:
+    assert legend(page, "Runs that ended, by state") == {"COMPLETED": "2", "FAILED": "1"}
+    assert legend(page, "Failures, by whose move it is") == {"data": "1"}
+    uploads = legend(page, "Uploaded manifests, by outcome")
+    assert uploads["rejected"] == "1"
+    assert sum(int(count) for count in uploads.values()) == 4
+    assert legend(page, "Images featurized") == {"fruits fast": "120", "flawed fast": "120"}
+    assert legend(page, "Images in quarantine, by reason") == {"unreadable_format": "1", "corrupt": "1"}
+    assert set(legend(page, "Speed of featurizing")) == {"fruits fast", "flawed fast"}
+    phases = legend(page, "Where the time goes (busy time of all threads)")
+    assert set(phases) == {"list", "fetch", "decode", "infer", "write"}
+    assert all(float(seconds) > 0 for seconds in phases.values())
+    assert len(legend(page, "Time to cluster")) == 3
+    assert len(legend(page, "Cost of ended runs: estimate and actual")) == 2
+    assert set(legend(page, "Lambda: duration")) == {"launcher", "tracker", "reconciler"}
+    assert "OK" in panel(page, "Alarms").get_by_text("fruits-local-missing-heartbeat").inner_text()
+    assert panel(page, "Now").locator("dd").first.inner_text() == "0"
+
+
+def draws_them_to_scale(page: Page) -> None:
+    runs = panel(page, "Runs that ended, by state").locator("svg")
+    picture = runs.bounding_box()
+    assert picture
+    bars = [box for bar in runs.locator("rect").all() if (box := bar.bounding_box())]
+    assert bars
+    for box in bars:
+        assert box["width"] >= 2
+        assert box["height"] >= 10
+        assert picture["y"] <= box["y"]
+        assert box["y"] + box["height"] <= picture["y"] + picture["height"]
+    queue = panel(page, "Queue")
+    assert queue.locator("polyline").count() >= 3
+    assert queue.locator("svg text", has_text="seconds").is_visible()
+
+
+def says_what_there_is_not(page: Page) -> None:
+    assert panel(page, "EMR: nodes at work").locator("svg text").text_content() == "no data in this time"
+
+
+def is_readable(page: Page) -> None:
+    """Titles, labels and axes stand out from what is behind them."""
+    behind = luminance(page.locator("section").first.evaluate("e => getComputedStyle(e).backgroundColor"))
+    styles = {"h2": "color", "li": "color", "li b": "color", "dt": "color", "svg text": "fill"}
+    for selector, style in styles.items():
+        colors = page.locator(selector).evaluate_all(f"all => all.map(e => getComputedStyle(e).{style})")
+        assert colors
+        for shown in map(luminance, set(colors)):
+            lighter, darker = max(shown, behind), min(shown, behind)
+            assert (lighter + 0.05) / (darker + 0.05) >= MIN_CONTRAST, selector
+
+
+def luminance(color: str) -> float:
+    """Of ``rgb(r, g, b)``. Source: as of the contrast, "relative luminance"."""
+    channels = [int(value) / 255 for value in re.findall(r"\d+", color)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def fits(page: Page) -> None:
+    """Nothing is wider than the screen, and no text of an axis lies on another."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for picture in page.locator("svg").all():
+        texts = picture.locator("text").evaluate_all(
+            "all => all.map(e => [e.textContent, e.getBoundingClientRect().toJSON()])"
+        )
+        for (text, one), (another, other) in itertools.combinations(texts, 2):
+            beside = one["right"] <= other["left"] or other["right"] <= one["left"]
+            above = one["bottom"] <= other["top"] or other["bottom"] <= one["top"]
+            assert beside or above, f"{text!r} and {another!r} lie upon each other"
