@@ -24,9 +24,11 @@ from spark.reuse import find_earlier_run, open_earlier_run
 from spark.shards import ShardWork, finished_shard, write_shard
 from spark.storage import open_store
 
-MOMENT_GROUPS = 64
-"""Tasks of the PCA fit at most. Fixed, so that the sums are formed in the same order on any cluster and a
-re-run gives the same bytes."""
+MOMENT_GROUPS = (8, 64)
+"""Tasks of the PCA fit, at least and at most: fewer send fewer matrices, more work side by side. They depend
+on the data alone, so that sums are formed in the same order on any cluster and a re-run gives the same
+bytes."""
+PARTS_A_GROUP = 32
 MERGED_AT_ONCE = 8
 """Moments that one task merges; each is 13 MB (1280 x 1280 doubles). The driver receives one."""
 
@@ -94,8 +96,10 @@ def fit_pca(spark: SparkSession, plan: Plan, features: DatasetManifest) -> PcaMo
         store = open_store(plan.root)
         yield reduce(Moments.merge, (Moments.of(feature_matrix(read_part(store, prefix, p))) for p in parts))
 
-    groups = min(MOMENT_GROUPS, len(features.parts))
-    of_groups = spark.sparkContext.parallelize(features.parts, groups).mapPartitions(moments)
+    fewest, most = MOMENT_GROUPS
+    groups = max(fewest, min(most, len(features.parts) // PARTS_A_GROUP))
+    tasks = min(groups, len(features.parts))
+    of_groups = spark.sparkContext.parallelize(features.parts, tasks).mapPartitions(moments)
     return fit(merge_in_order(of_groups), plan.pca)
 
 

@@ -12,7 +12,7 @@ from types import ModuleType
 from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import FEATURE_DIM, Plan
-from lambdas.contract.report import FeaturizeMetrics, StepReport
+from lambdas.contract.report import FeaturizeMetrics, StepError, StepReport
 from spark import fast
 from spark.dataset import Provenance, publish
 from spark.errors import StepFailedError
@@ -33,8 +33,10 @@ def featurize(
 ) -> StepReport:
     """Run the step and complete its report.
 
+    The report of a run that has too many bad images says so in its error, and still counts them.
+
     Raises:
-        StepFailedError: there is no image, or too few can be featurized; or storage, model or limits fail.
+        StepFailedError: there is no image; or storage, model or limits fail.
     """
     with monitor.phase("list"):
         index = ensure_index(store, plan)
@@ -53,8 +55,10 @@ def featurize(
         layout = plan.layout
         quarantine_parts = [result.quarantine for result in results]
         publish(store, layout.quarantine, QUARANTINE_SCHEMA, quarantine_parts, provenance, reasons)
-        require_few_quarantined(plan, index.images, reasons)
-        publish(store, layout.features, FEATURES_SCHEMA, [r.features for r in results], provenance, reasons)
+        failure = too_many_quarantined(plan, index.images, reasons)
+        if failure is None:
+            features = [result.features for result in results]
+            publish(store, layout.features, FEATURES_SCHEMA, features, provenance, reasons)
     log.info(
         "featurize: %d of %d images featurized, %d quarantined %s",
         featurized, index.images, sum(reasons.values()), reasons or "",
@@ -63,7 +67,9 @@ def featurize(
     metrics = sum(map(Tally.of, works), Tally()).metrics(monitor.seconds["featurize"])
     return dataclasses.replace(
         report,
-        outputs=(layout.features, layout.quarantine),
+        succeeded=failure is None,
+        error=failure,
+        outputs=(layout.quarantine,) if failure else (layout.features, layout.quarantine),
         images_in=index.images,
         images_featurized=featurized,
         images_quarantined=sum(reasons.values()),
@@ -108,18 +114,19 @@ def reconcile(results: Sequence[ShardResult], images: int) -> tuple[int, dict[st
     return images - reasons.total(), dict(sorted(reasons.items()))
 
 
-def require_few_quarantined(plan: Plan, images: int, reasons: dict[str, int]) -> None:
-    """Raise StepFailedError when none of the ``images`` was featurized, or too many were quarantined."""
+def too_many_quarantined(plan: Plan, images: int, reasons: dict[str, int]) -> StepError | None:
+    """Why the step fails when none of the ``images`` was featurized, or too many were quarantined."""
     quarantined = sum(reasons.values())
     worst = ", ".join(f"{reason} {count}" for reason, count in Counter(reasons).most_common(WORST_REASONS))
     see = f"see {plan.root}/{plan.layout.quarantine} for each image's reason"
     if quarantined == images:
-        raise StepFailedError("data", f"none of the images could be featurized ({worst})", see)
+        return StepError("data", f"none of the images could be featurized ({worst})", see)
     limit = plan.max_quarantined_fraction
-    if quarantined > limit * images:
-        raise StepFailedError(
-            "data",
-            f"{quarantined} of {images} images ({quarantined / images:.1%}) could not be featurized, more "
-            f"than limits.max_quarantined_fraction = {limit:g} allows; the worst reasons: {worst}",
-            f"{see}; correct or remove those images, or raise the limit",
-        )
+    if quarantined <= limit * images:
+        return None
+    return StepError(
+        "data",
+        f"{quarantined} of {images} images ({quarantined / images:.1%}) could not be featurized, more "
+        f"than limits.max_quarantined_fraction = {limit:g} allows; the worst reasons: {worst}",
+        f"{see}; correct or remove those images, or raise the limit",
+    )

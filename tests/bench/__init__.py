@@ -6,6 +6,7 @@
     pictures.py    the JPEGs
     steps.py       a step as its own process, watched
     bucket.py      a read-only S3 endpoint with a delay
+    memory.py      what a process needed at most
     raw.py         bare LiteRT processes: the ceiling
     pca.py         our PCA and MLlib's on one session
     index.py       driver memory while an index is streamed

