@@ -71,9 +71,11 @@ model: $(READY)
 # pip takes a list of platforms literally, without the older ones that each implies.
 build/node-requirements.txt: requirements.lock pyproject.toml | $(UV)
 	@mkdir -p build
-	@$(UV) pip compile --quiet --group pyproject.toml:node --constraint requirements.lock --generate-hashes \
+	@$(UV) pip compile --quiet --group pyproject.toml:node --constraint requirements.lock \
 	    --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
-	    --python-platform x86_64-manylinux_2_28 --output-file $@
+	    --python-platform x86_64-manylinux_2_28 --output-file build/node-packages.txt
+	@awk 'NR == FNR {on_nodes[$$1]; next} /^[a-z0-9]/ {wanted = $$1 in on_nodes} wanted' \
+	    build/node-packages.txt requirements.lock > $@
 
 build/wheelhouse/requirements.txt: build/node-requirements.txt
 	@echo "Downloading the wheels of the cluster nodes into build/wheelhouse (once, 0.7 GB)..."

@@ -34,7 +34,7 @@ class NodePackages(StrEnum):
     WHEELHOUSE = "wheelhouse"
     """A bootstrap action installs hash-locked wheels from the data bucket; no internet needed."""
     PREINSTALLED = "preinstalled"
-    """The nodes have them already: a custom AMI, or the local cloud."""
+    """The nodes have them already, as those of the local cloud, which are this machine."""
 
 
 class ConfigInvalid(pulumi.RunError):

@@ -17,7 +17,7 @@ import pulumi_aws as aws
 from infra.place import Place
 from lambdas.contract import metrics
 from lambdas.contract.metrics import NAMESPACE, Metric, Service
-from lambdas.contract.report import QuarantineReason
+from lambdas.contract.report import PHASES, QuarantineReason
 from lambdas.contract.run import FailureKind
 
 COLUMNS = 24
@@ -150,8 +150,7 @@ def _images() -> list[Widget]:
 
 
 def _work() -> list[Widget]:
-    phases = ("list", "fetch", "decode", "infer", "write")
-    times = [_total(metrics.PHASE_SECONDS, phase, phase=phase) for phase in phases]
+    times = [_total(metrics.PHASE_SECONDS, phase, phase=phase) for phase in PHASES]
     costs = [
         _total(metrics.ESTIMATED_EUR, "estimated before the launch", color=GREY),
         _total(metrics.ACTUAL_EUR, "used, by list prices", color=BLUE),

@@ -14,7 +14,7 @@ from infra.place import Place
 from lambdas.contract.layout import ARTIFACTS, CERTIFICATES, IMAGES, LOGS, RUNS, STEP_OUTPUTS
 
 NODE_PYTHON = "/opt/fruits/venv/bin/python"
-"""The interpreter on the nodes, made by ``bootstrap.sh`` or baked into a custom AMI."""
+"""The interpreter on the nodes, in the virtual environment that ``bootstrap.sh`` makes."""
 
 READ = (IMAGES, ARTIFACTS, CERTIFICATES, RUNS)
 

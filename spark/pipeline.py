@@ -2,7 +2,7 @@
 
 Objects are fetched ahead by threads, so that the store's latency disappears behind the computing. The
 task's own thread decodes a batch, then infers it: the task slots keep every core busy, so that decoding in
-threads of its own gains nothing, and taking turns image by image costs both their caches (decision 11).
+threads of its own gains nothing, and taking turns image by image costs both their caches (decision 12).
 What is held in between is bounded in images and in bytes.
 """
 

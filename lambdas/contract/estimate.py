@@ -13,15 +13,15 @@ from dataclasses import dataclass
 
 from lambdas.contract import prices
 
-IMAGES_PER_SECOND_PER_VCPU: dict[str, float] = {"fast": 30.0, "reference": 6.5}
+IMAGES_PER_SECOND_PER_VCPU: dict[str, float] = {"fast": 40.0, "reference": 6.5}
 """Images of 224x224 that one virtual CPU finishes in a second, by engine. Assumptions, from two measurements.
 
 reference: 67,692 images in 21.5 minutes on the 8 vCPUs of two m5.xlarge workers, 6.6 a vCPU.
-fast: 129.6 images/s where the reference recipe did 27.7 (5,000 images on the same two cores).
+fast: more than six times that on the same machine, see ``make bench`` (not measured on EMR).
 """
-INFERENCE_SHARE = 0.73
-"""Part of an image's time that the network takes at 224x224 (7.7 of 10.5 ms, fast engine). It shrinks with
-the pixels; fetching and decoding do not."""
+INFERENCE_SHARE = 0.88
+"""Part of an image's time that the network takes at 224x224 (fast engine, docs/performance.md). It shrinks
+with the pixels; fetching and decoding do not."""
 FULL_SIZE = 224
 SMALLER_SIZES = (192, 160, 128, 96)
 STARTUP_MINUTES = 8.0

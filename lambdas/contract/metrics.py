@@ -79,7 +79,7 @@ IMAGES_QUARANTINED = Metric("ImagesQuarantined", Unit.COUNT, (*_RUN, "reason"))
 IMAGES_PER_SECOND = Metric("ImagesPerSecond", Unit.PER_SECOND, _RUN)
 """Images computed over the wall time of computing them; runs that computed none have no such value."""
 PHASE_SECONDS = Metric("PhaseSeconds", Unit.SECONDS, (*_RUN, "phase"))
-"""``list``: wall time. ``fetch``, ``decode``, ``infer``, ``write``: busy time, summed over all threads."""
+"""By :data:`~lambdas.contract.report.PHASES`; busy time is summed over all threads of all tasks."""
 STORE_RETRIES = Metric("StoreRetries", Unit.COUNT, _RUN)
 """Reads of images that were tried again after a transient error."""
 

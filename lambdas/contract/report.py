@@ -17,6 +17,10 @@ STEPS: tuple[str, ...] = ("featurize", "pca")
 """The steps of a run, in order."""
 
 
+PHASES: tuple[str, ...] = ("list", "fetch", "decode", "infer", "write")
+"""What featurizing consists of. ``list`` is measured as wall time, the others as busy time of the tasks."""
+
+
 class QuarantineReason(StrEnum):
     """Why an image has no features. A closed vocabulary, so that it can be counted and alarmed on."""
 

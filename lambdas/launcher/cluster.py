@@ -24,7 +24,7 @@ IDLE_EXECUTOR_SECONDS = 300
 """Longer than the driver works alone between two stages: only workers with nothing left to do are given
 back, since another takes minutes to come. EMR itself turns dynamic allocation on."""
 DRIVER_MEMORY = "2g"
-"""The fit of a PCA brings eight matrices of 13 MB to the driver; the rest of the primary is Hadoop's."""
+"""The driver holds one shard of the index and one matrix of 13 MB; the rest of the primary is Hadoop's."""
 MAX_INSTANCE_TYPES = 5
 """As many as a manifest may name."""
 

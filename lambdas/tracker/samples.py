@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from lambdas.contract import metrics
 from lambdas.contract.metrics import Metric, Sample
-from lambdas.contract.report import StepReport
+from lambdas.contract.report import PHASES, StepReport
 from lambdas.contract.run import FailureKind, RunRecord, RunState
 from lambdas.contract.status import Status
 
@@ -43,9 +43,9 @@ def _samples(record: RunRecord, status: Status, reports: tuple[StepReport, ...])
         if measured.images_computed:
             yield sample(metrics.IMAGES_PER_SECOND, measured.images_per_second)
         yield sample(metrics.STORE_RETRIES, measured.store_retries)
-        listing = {"list": report.seconds["index"]} if "index" in report.seconds else {}
-        for phase, seconds in {**listing, **measured.task_seconds}.items():
-            yield sample(metrics.PHASE_SECONDS, seconds, phase=phase)
+        seconds = report.seconds | measured.task_seconds
+        for phase in (name for name in PHASES if name in seconds):
+            yield sample(metrics.PHASE_SECONDS, seconds[phase], phase=phase)
 
 
 def seconds_to_cluster(record: RunRecord) -> float | None:

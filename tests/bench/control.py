@@ -14,7 +14,9 @@ from infra.local.submit import manifest_for, upload_manifest
 from infra.local.watch import follow
 from lambdas.contract.layout import IMAGES
 
-UPLOADS = 40
+UPLOADS = 20
+SPACING_SECONDS = 2.0
+"""From one upload to the next: the launcher paces launches, which is not the subject."""
 WARM_UP = 3
 """The first uploads start Lambda's workers and are not counted."""
 DATASET = "bench"
@@ -62,3 +64,4 @@ def _latencies(cloud: LocalCloud, uploads: int) -> Iterator[float]:
         described = emr.describe_cluster(ClusterId=last.status["cluster_id"])
         # By EMR's own clock, which is this machine's: how often we look does not count.
         yield described["Cluster"]["Status"]["Timeline"]["CreationDateTime"].timestamp() - began
+        time.sleep(max(0.0, began + SPACING_SECONDS - time.time()))

@@ -60,7 +60,7 @@ def test_the_reference_project_is_estimated_as_it_was_measured() -> None:
 
 def test_an_estimate_says_minutes_euros_the_worst_case_and_the_date_of_its_prices() -> None:
     known = estimate(JOB, BUDGET)
-    assert known.minutes == pytest.approx(10 + 67_692 / (30 * 8) / 60, abs=0.1)
+    assert known.minutes == pytest.approx(10 + 67_692 / (40 * 8) / 60, abs=0.1)
     # Three m5.xlarge: 0.230 USD x 0.94 for EC2 and 0.048 for EMR, at 0.95 EUR a dollar.
     hourly = 3 * (0.230 * 0.94 + 0.048) * 0.95
     assert known.eur == pytest.approx(hourly * known.minutes / 60, abs=0.01)

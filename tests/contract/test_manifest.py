@@ -12,6 +12,7 @@ from lambdas.contract import manifest as manifest_module
 from lambdas.contract.faults import MAX_FAULTS, Fault, ManifestError
 from lambdas.contract.jsontext import MAX_BYTES
 from lambdas.contract.manifest import Manifest, RegexLabel, json_schema, parse_manifest
+from lambdas.contract.prices import INSTANCE_TYPES
 
 SMALLEST: dict[str, Any] = {
     "version": 1,
@@ -49,6 +50,11 @@ def faults_of(**changes: Any) -> tuple[Fault, ...]:
 def only_fault_of(**changes: Any) -> Fault:
     (fault,) = faults_of(**changes)
     return fault
+
+
+@pytest.mark.parametrize("name", INSTANCE_TYPES)
+def test_no_machine_has_a_price_that_the_wheels_do_not_fit(name: str) -> None:
+    assert parse(SMALLEST | {"cluster": {"instance_types": [name]}}).cluster.instance_types == (name,)
 
 
 def test_the_smallest_manifest_gets_the_documented_defaults() -> None:

@@ -73,6 +73,8 @@ NOT_EXERCISED: dict[str, str] = {
     "reconciler PassInstanceRole iam:PassRole": _PASS_ROLE,
     "reconciler WriteOwnLog logs:CreateLogStream": _LOGS,
     "reconciler WriteOwnLog logs:PutLogEvents": _LOGS,
+    "reconciler SendTraces xray:PutTelemetryRecords": _TRACES,
+    "reconciler SendTraces xray:PutTraceSegments": _TRACES,
     "emr-nodes UseDataKey kms:Decrypt": _KMS_BEHIND_SERVICES,
     "emr-nodes UseDataKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
     "emr-service PassInstanceRole iam:PassRole": _NO_MACHINES,

@@ -54,7 +54,7 @@ def completed(world: World) -> None:
     world.time += 60
     world.report(
         "featurize",
-        seconds={"index": 0.7, "featurize": 3.0, "total": 4.0},
+        seconds={"list": 0.7, "featurize": 3.0, "total": 4.0},
         images_in=4,
         images_featurized=3,
         images_quarantined=1,
