@@ -21,7 +21,7 @@ from lambdas.contract.status import QueuePlace, Status, compose_status, timestam
 from lambdas.ports import Ledger, Objects
 
 SECONDS_A_MINUTE = 60
-QUEUE_SHOWN = 50
+QUEUE_SHOWN = 20
 """So many queued runs are told their place; further behind it is not worth the requests."""
 CLOSING_SECONDS = 60
 """How long whoever ended a run may take to close it, before it is taken for dead (the tracker's time-out)."""

@@ -25,8 +25,8 @@ from lambdas.contract.layout import IMAGES
 
 MANIFESTS = 300
 DELIVERIES = 1500
-MAX_CLUSTERS = 8
-MAX_EUR_PER_DAY = 20.0
+MAX_CLUSTERS = 12
+MAX_EUR_PER_DAY = 24.0
 """Both caps bind: the storm could use more clusters, and these clusters commit sometimes more than this."""
 LAUNCHES_PER_SECOND = 20.0
 TIMEOUT_SECONDS = 540.0
