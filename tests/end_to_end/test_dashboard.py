@@ -76,9 +76,13 @@ def shows_the_runs(page: Page) -> None:
     uploads = legend(page, "Uploaded manifests, by outcome")
     assert uploads["rejected"] == "1"
     assert sum(int(count) for count in uploads.values()) == 4
-    assert legend(page, "Images featurized") == {"fruits fast": "120", "flawed fast": "120"}
-    assert legend(page, "Images in quarantine, by reason") == {"unreadable_format": "1", "corrupt": "1"}
-    assert set(legend(page, "Speed of featurizing")) == {"fruits fast", "flawed fast"}
+    assert legend(page, "Images featurized") == {
+        "fruits fast": "120",
+        "flawed fast": "120",
+        "broken fast": "0",
+    }
+    assert legend(page, "Images in quarantine, by reason") == {"unreadable_format": "2", "corrupt": "1"}
+    assert set(legend(page, "Speed of featurizing")) == {"fruits fast", "flawed fast", "broken fast"}
     phases = legend(page, "Where the time goes (busy time of all threads)")
     assert set(phases) == {"list", "fetch", "decode", "infer", "write"}
     assert all(float(seconds) > 0 for seconds in phases.values())

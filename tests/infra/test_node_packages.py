@@ -25,7 +25,6 @@ from infra.package import package
 from infra.program import BUILD, REPOSITORY
 from lambdas.contract.plan import Source
 from lambdas.contract.report import StepReport
-from spark.package_model import main as package_model
 from tests.bench.steps import make_plan, packaged_model
 
 pytestmark = pytest.mark.skipif(
@@ -104,7 +103,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
 
 def test_the_job_runs_on_what_was_installed_offline(node: Node, tmp_path: Path) -> None:
     package(REPOSITORY, BUILD)
-    assert package_model(["--out", str(BUILD / "model"), "--allow-untrained"]) == 0
+    package_model = ["-m", "spark.package_model", "--out", BUILD / "model", "--allow-untrained"]
+    subprocess.run([sys.executable, *package_model], cwd=REPOSITORY, check=True)
     write_sample_images(tmp_path / "images")
     root = tmp_path / "root"
     root.mkdir()
