@@ -33,8 +33,8 @@ AHEAD_IMAGES = 64
 """Images that are fetched before their turn: the next batch is there when one is done."""
 AHEAD_BYTES = 128 * 1024 * 1024
 """Encoded bytes fetched before their turn; two files of the largest size."""
-UNLISTED_BYTES = 4 * 1024 * 1024
-"""What an image of unknown size counts for: a large photo."""
+UNLISTED_BYTES = AHEAD_BYTES // AHEAD_IMAGES
+"""What an image of unknown size counts for, 2 MiB: as much as leaves the whole next batch in flight."""
 
 
 @dataclass(frozen=True)
