@@ -5,8 +5,8 @@ MobileNetV2 with broadcast weights, ``write.parquet``, then MLlib's StandardScal
 computes is published by the same code as the fast engine's, so that results are comparable byte for
 name. Departures from the recipe, none of which touches a figure:
 
-- A worker process builds the model once, not once a partition, and calls ``predict_on_batch``: repeated
-  ``predict`` calls trace the network again and again and leak.
+- ``predict_on_batch`` instead of ``predict``, which sets up an input pipeline at each call: 29 images/s
+  instead of 24 on two cores. As in the recipe, each partition builds the model anew.
 - MLlib's PCA does not subtract the mean when it transforms. The scaler therefore always centres (and
   divides by the standard deviation only when the plan says so), and scores are formed from its and the
   PCA's fitted vectors by :class:`spark.pca_model.PcaModel`, centred and with settled signs.
@@ -19,7 +19,6 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,8 +67,8 @@ def featurize_shards(
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", BATCH_IMAGES)
 
     def outcomes(contents: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+        network = _keras_model(shared.value, weights_name, plan.image_size)
         for content in contents:
-            network = _keras_model(shared.value, weights_name, plan.image_size)
             yield pd.DataFrame(_outcomes(network, content, plan.image_size))
 
     def publish(rows: pd.DataFrame) -> pd.DataFrame:
@@ -209,7 +208,6 @@ def _stage(spark: SparkSession, paths: list[str], folder: Path) -> list[tuple[st
         return list(pool.map(copy, enumerate(paths)))
 
 
-@lru_cache(maxsize=1)
 def _keras_model(weights: bytes, name: str, image_size: int) -> Any:
     """MobileNetV2 up to its global average pool, one thread; ``name`` tells Keras the file's format."""
     import tensorflow as tf  # seconds and 500 MB, needed by this engine's workers only
