@@ -78,7 +78,7 @@ build/node-requirements.txt: requirements.lock pyproject.toml | $(UV)
 	    build/node-packages.txt requirements.lock > $@
 
 build/wheelhouse/requirements.txt: build/node-requirements.txt
-	@echo "Downloading the wheels of the cluster nodes into build/wheelhouse (once, 0.7 GB)..."
+	@echo "Downloading the wheels of the cluster nodes into build/wheelhouse (once, 0.8 GB)..."
 	@rm -rf build/wheelhouse && mkdir -p build/wheelhouse
 	@.local/uv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    --only-binary :all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \

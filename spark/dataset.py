@@ -23,9 +23,11 @@ from spark.errors import StepFailedError
 from spark.storage import Store, exists, read, write
 
 _ENGINE_PACKAGES = {
-    "fast": ("ai-edge-litert", "numpy", "obstore", "pillow", "pyarrow"),
+    "fast": ("ai-edge-litert", "numba", "numpy", "obstore", "pillow", "pyarrow"),
     "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "tensorflow"),
 }
+_DECODING = ("images.py", "resize.py")
+"""The modules that make pixels of files."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ class Provenance:
             weights=plan.model.weights,
             weights_sha256=plan.model.weights_sha256,
             image_size=plan.image_size,
-            decoding_sha256=hashlib.sha256(pkgutil.get_data("spark", "images.py") or b"").hexdigest(),
+            decoding_sha256=hashlib.sha256(
+                b"".join(pkgutil.get_data("spark", name) or b"" for name in _DECODING)
+            ).hexdigest(),
             versions={
                 "pyspark": pyspark.__version__,  # on a cluster it comes with Spark, not as a distribution
                 **{package: metadata.version(package) for package in _ENGINE_PACKAGES[plan.engine]},

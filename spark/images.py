@@ -1,6 +1,6 @@
 """From the bytes of a picture to the input of the network, or the reason why there is none.
 
-The same function serves both engines, so that they see the same pixels.
+The same function serves both engines, so that they see the same pixels; each brings its way of resizing.
 
 - Formats: JPEG (and its MPO variant, whose first picture counts), PNG, WebP, BMP, TIFF, GIF, by content,
   whatever the name says.
@@ -21,6 +21,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from lambdas.contract.report import QuarantineReason
+from spark.resize import Resize
 
 MAX_PIXELS = 64_000_000
 """A decoded picture takes 3-4 bytes a pixel and is converted once more; the largest phone sensors use
@@ -49,12 +50,13 @@ class Rejected:
     detail: str
 
 
-def decode(data: bytes, image_size: int) -> np.ndarray | Rejected:
+def decode(data: bytes, image_size: int, resize: Resize) -> np.ndarray | Rejected:
     """Decode a picture.
 
     Args:
         data: an encoded picture, or anything else that was found under its name.
         image_size: side of the square, in pixels.
+        resize: one of the two of :mod:`spark.resize`.
 
     Returns:
         uint8 array [image_size, image_size, 3], RGB; or why there is none. Never raises for what is in
@@ -73,8 +75,7 @@ def decode(data: bytes, image_size: int) -> np.ndarray | Rejected:
             raise
         except Exception as error:  # Pillow's plugins do not agree on what a broken body raises
             return Rejected(QuarantineReason.CORRUPT, _text(error))
-        square = _rgb(upright).resize((image_size, image_size), Image.Resampling.BICUBIC)
-    return np.asarray(square)
+        return resize(_rgb(upright), image_size)
 
 
 def scale(pixels: np.ndarray, out: np.ndarray) -> None:

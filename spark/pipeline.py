@@ -23,6 +23,7 @@ import numpy as np
 from lambdas.contract.report import QuarantineReason
 from spark.images import MAX_BYTES, Rejected, decode, too_many_bytes
 from spark.index import ImageRef
+from spark.resize import Resize, compiled_bicubic
 from spark.storage import read_if_below
 
 FETCH_THREADS = 32
@@ -107,7 +108,7 @@ def featurize_images(
         ahead = _in_order_ahead(images, lambda image: fetchers.submit(fetched, image.path))
         while batch := list(islice(ahead, BATCH_IMAGES)):
             with meter.timed("decode"):
-                loaded = [decode_fetched(content, image_size) for content in batch]
+                loaded = [decode_fetched(content, image_size, compiled_bicubic) for content in batch]
             with meter.timed("infer"):
                 outcomes += [_inferred(image, extract) for image in loaded]
     return outcomes
@@ -126,11 +127,11 @@ def fetch(path: str, on_retry: Callable[[], None]) -> bytes | Refused:
     return Refused(too_many_bytes(answer), answer) if isinstance(answer, int) else answer
 
 
-def decode_fetched(fetched: bytes | Refused, image_size: int) -> Decoded | Refused:
+def decode_fetched(fetched: bytes | Refused, image_size: int, resize: Resize) -> Decoded | Refused:
     """Decode what :func:`fetch` returned."""
     if isinstance(fetched, Refused):
         return fetched
-    pixels = decode(fetched, image_size)
+    pixels = decode(fetched, image_size, resize)
     if isinstance(pixels, Rejected):
         return Refused(pixels, len(fetched))
     return Decoded(pixels, hashlib.sha256(fetched).hexdigest())

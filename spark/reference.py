@@ -42,6 +42,7 @@ from spark.index import ImageIndex
 from spark.model import fetch_verified
 from spark.pca_model import PcaModel, require_variance, truncated
 from spark.pipeline import Decoded, Featurized, Refused, decode_fetched
+from spark.resize import pillow_bicubic
 from spark.shards import ShardWork, write_shard
 from spark.storage import join_uri, open_store, read, read_uri
 
@@ -225,7 +226,9 @@ def _keras_model(weights: bytes, name: str, image_size: int) -> Any:
 def _outcomes(network: Any, contents: pd.Series, image_size: int) -> list[dict[str, Any]]:
     """One row of :data:`OUTCOME` an image."""
     missing = Refused(Rejected(QuarantineReason.MISSING, "no such object when it was fetched"), None)
-    loaded = [missing if data is None else decode_fetched(data, image_size) for data in contents]
+    loaded = [
+        missing if data is None else decode_fetched(data, image_size, pillow_bicubic) for data in contents
+    ]
     pixels = [image.pixels for image in loaded if isinstance(image, Decoded)]
     features = iter(network.predict_on_batch(_scaled(np.stack(pixels))) if pixels else ())
     return [_row(image, next(features) if isinstance(image, Decoded) else None) for image in loaded]

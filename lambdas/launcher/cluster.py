@@ -19,7 +19,7 @@ IDLE_TIMEOUT_SECONDS = 3600
 """Behind KeepJobFlowAliveWhenNoSteps=False, for a cluster that EMR somehow left without steps."""
 SPOT_TIMEOUT_MINUTES = 10
 ROOT_VOLUME_GIB = 30
-"""The operating system, the wheels (0.7 GB) and what they unpack to (2.2 GB). EMR allows 15 to 100."""
+"""The operating system, the wheels (0.8 GB) and what they unpack to (2.4 GB). EMR allows 15 to 100."""
 IDLE_EXECUTOR_SECONDS = 300
 """Longer than the driver works alone between two stages: only workers with nothing left to do are given
 back, since another takes minutes to come. EMR itself turns dynamic allocation on."""

@@ -10,18 +10,19 @@ from PIL import Image, ImageOps
 
 from lambdas.contract.report import QuarantineReason
 from spark.images import MAX_BYTES, Rejected, decode, scale
+from spark.resize import pillow_bicubic
 from tests.spark.pictures import encoded, hostile, jpeg, photo, unusual
 
 
 def pixels(data: bytes, size: int = 96) -> np.ndarray:
-    decoded = decode(data, size)
+    decoded = decode(data, size, pillow_bicubic)
     assert not isinstance(decoded, Rejected), decoded
     return decoded
 
 
 @pytest.mark.parametrize(("data", "reason"), hostile().values(), ids=hostile())
 def test_a_hostile_file_is_rejected_with_its_reason(data: bytes, reason: str) -> None:
-    rejected = decode(data, 96)
+    rejected = decode(data, 96, pillow_bicubic)
     assert isinstance(rejected, Rejected)
     assert rejected.reason == QuarantineReason(reason)
     assert rejected.detail
@@ -76,14 +77,14 @@ def test_the_first_picture_of_a_phones_multi_picture_file_counts() -> None:
 
 
 def test_a_file_over_the_byte_limit_is_rejected() -> None:
-    rejected = decode(b"\xff\xd8\xff" + bytes(MAX_BYTES), 96)
+    rejected = decode(b"\xff\xd8\xff" + bytes(MAX_BYTES), 96, pillow_bicubic)
     assert isinstance(rejected, Rejected)
     assert rejected.reason is QuarantineReason.TOO_LARGE
 
 
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_decoded_or_rejected(data: bytes) -> None:
-    assert isinstance(decode(data, 96), Rejected | np.ndarray)
+    assert isinstance(decode(data, 96, pillow_bicubic), Rejected | np.ndarray)
 
 
 @settings(max_examples=150)
@@ -92,4 +93,4 @@ def test_a_damaged_picture_is_decoded_or_rejected(data: st.DataObject, kind: str
     original = bytearray(encoded(photo(1, 12, 10), kind))
     at = data.draw(st.integers(0, len(original) - 1))
     original[at : at + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=20))
-    assert isinstance(decode(bytes(original), 96), Rejected | np.ndarray)
+    assert isinstance(decode(bytes(original), 96, pillow_bicubic), Rejected | np.ndarray)
