@@ -126,8 +126,9 @@ def slots(cluster: Cluster) -> int:
 
 
 def shard_images(images: int, slots: int) -> int:
-    """Images a shard: ``SHARDS_PER_SLOT`` shards for each slot, within the two limits."""
-    return max(MIN_SHARD_IMAGES, min(MAX_SHARD_IMAGES, ceil(images / (slots * SHARDS_PER_SLOT))))
+    """Images a shard, within the two limits: equally many for each slot, so that none waits for another."""
+    shards_per_slot = max(SHARDS_PER_SLOT, ceil(images / (slots * MAX_SHARD_IMAGES)))
+    return max(MIN_SHARD_IMAGES, ceil(images / (slots * shards_per_slot)))
 
 
 def _sources(images: Images) -> tuple[Source, ...]:

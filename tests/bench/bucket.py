@@ -39,7 +39,7 @@ async def serve(folder: Path, delay_ms: int) -> None:
     """Answer until standard input ends."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.add(writer)
+        connections[writer] = asyncio.current_task()
         while request := await reader.readline():
             while (await reader.readline()).strip():
                 pass
@@ -51,10 +51,10 @@ async def serve(folder: Path, delay_ms: int) -> None:
             head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{_HEADERS}\r\n"
             writer.write(head.encode() + body)
             await writer.drain()
-        connections.discard(writer)
+        del connections[writer]
         writer.close()
 
-    connections: set[asyncio.StreamWriter] = set()
+    connections: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
@@ -62,7 +62,7 @@ async def serve(folder: Path, delay_ms: int) -> None:
     server.close()
     for connection in connections:  # kept alive by clients that have ended
         connection.close()
-    await server.wait_closed()
+    await asyncio.gather(*filter(None, connections.values()), return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
+
+from tests.bench.steps import BenchError
 
 IMAGE_SIZE = 224
 _DIFFERENT_IMAGES = 64
@@ -18,10 +21,13 @@ _WARM_UP_IMAGES = 20
 
 
 def raw_images_per_second(model: Path, seconds: float, processes: int) -> float:
-    """What so many processes at once reach together."""
+    """What so many processes at once reach together; raises BenchError with what they say when they fail."""
     command = [sys.executable, "-m", "tests.bench.raw", str(model), str(seconds)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-    return sum(float(process.communicate()[0]) for process in running)
+    running = [subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True) for _ in range(processes)]
+    said = [process.communicate() for process in running]
+    if any(process.returncode for process in running):
+        raise BenchError("".join(errors for _, errors in said))
+    return sum(float(rate) for rate, _ in said)
 
 
 def measure(model: Path, seconds: float) -> float:

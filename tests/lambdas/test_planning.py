@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from math import ceil
 from typing import Any
 
 import pytest
@@ -83,9 +84,16 @@ def test_slots_are_counted_with_the_smallest_type_that_may_be_bought() -> None:
     assert slots(parsed(cluster={"workers": 3, "instance_types": ["m5.2xlarge", "m5.xlarge"]}).cluster) == 12
 
 
-@pytest.mark.parametrize(("images", "expected"), [(1, 16), (1000, 32), (10**6, 1024)])
+@pytest.mark.parametrize(("images", "expected"), [(1, 16), (1000, 32), (10**6, 1017)])
 def test_shards_are_neither_tiny_nor_huge(images: int, expected: int) -> None:
     assert shard_images(images, slots=8) == expected
+
+
+@given(st.integers(1, 10**6), st.integers(1, 16))
+def test_no_slot_waits_for_another_that_has_a_shard_more(images: int, slots: int) -> None:
+    size = shard_images(images, slots)
+    most_shards = ceil(ceil(images / size) / slots)
+    assert most_shards * size - images / slots <= max(most_shards, 2 * MIN_SHARD_IMAGES)
 
 
 @given(st.integers(0, 10**7), st.integers(1, 3200))
