@@ -8,9 +8,9 @@ from lambdas.contract.manifest import Cluster
 from lambdas.contract.prices import INSTANCE_TYPES, PRICES_AS_OF, eur_per_hour
 
 START_HOURS = 8 / 60
-VCPU_PER_CORE = 0.4
+VCPU_PER_CORE = 0.45
 """What a vCPU of an m5.xlarge is taken to be worth of a core here. The reference recipe did 6.6 images/s on
-the one (67,692 images in 21.5 minutes on eight of them) and 16.6 on the other."""
+the one (67,692 images in 21.5 minutes on eight of them) and 14.6 on the other."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,10 @@ class Measured:
     peak_worker_mb: float
 
     @property
+    def images(self) -> int:
+        return self.report.images_in or 0
+
+    @property
     def step_seconds(self) -> float:
         return self.report.seconds["total"]
 
