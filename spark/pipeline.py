@@ -93,7 +93,7 @@ def featurize_images(
     extract: Callable[[np.ndarray], np.ndarray],
     meter: Meter,
 ) -> list[Featurized | Refused]:
-    """Outcomes in the order of ``images``. ``extract`` runs on this thread while others fetch and decode.
+    """Outcomes in the order of ``images``. ``extract`` runs on this thread while others fetch.
 
     Raises:
         StepFailedError: the store refuses or does not answer. A bad image is Refused instead.

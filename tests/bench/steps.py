@@ -133,7 +133,7 @@ def shards_done(plan: Plan) -> int:
 
 
 def step_environment() -> dict[str, str]:
-    """The environment of a driver on this machine, with ``SLOTS`` task slots. Not that of a session here."""
+    """The environment of a driver on this machine, with ``SLOTS`` task slots; nothing of a session here."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_", "SPARK_"))}
     return {
         **inherited,

@@ -1,20 +1,40 @@
-"""An S3 endpoint of a test, served and named to every store that is opened meanwhile."""
+"""S3 endpoints of tests: what their answers have in common, and how stores find them."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from spark import storage
 
 
+class S3Answer(BaseHTTPRequestHandler):
+    """Answers each GET with what :meth:`found` says and the headers that S3 clients ask for."""
+
+    def found(self) -> tuple[bytes, int]:
+        """The body and the status."""
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        body, status = self.found()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+        self.send_header("ETag", '"1"')
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def serving(server: ThreadingHTTPServer) -> Iterator[None]:
-    """Answer from a thread until the context is left."""
+    """Answer from a thread, and name the server to every store that is opened, until the context is left."""
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     with pytest.MonkeyPatch.context() as environment:

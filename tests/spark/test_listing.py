@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spark import listing
-from tests.spark.s3_endpoint import serving
+from tests.spark.s3_endpoint import S3Answer, serving
 
 PAGE = 7
 """Keys an answer, so that small buckets have pages too."""
@@ -39,10 +39,10 @@ class ListingBucket(ThreadingHTTPServer):
         return keys, folders, len(names) > PAGE
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Answer(S3Answer):
     server: ListingBucket
 
-    def do_GET(self) -> None:
+    def found(self) -> tuple[bytes, int]:
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         self.server.prefixes.append(prefix)
@@ -59,13 +59,7 @@ class _Answer(BaseHTTPRequestHandler):
             contents += f"<NextContinuationToken>{escape(max(keys + folders))}</NextContinuationToken>"
         truncated = f"<IsTruncated>{str(more).lower()}</IsTruncated>"
         body = f"<ListBucketResult>{truncated}{contents}</ListBucketResult>"
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body.encode())))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        return body.encode(), 200
 
 
 @pytest.fixture(scope="module")

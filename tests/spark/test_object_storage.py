@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spark import storage
 from spark.errors import StepFailedError, raised_by_worker
-from tests.spark.s3_endpoint import serving
+from tests.spark.s3_endpoint import S3Answer, serving
 
 LINE = st.text(st.characters(categories=("L", "N", "P")), min_size=1)
 
@@ -24,22 +24,14 @@ class FlakyBucket(ThreadingHTTPServer):
         self.requests = 0
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Answer(S3Answer):
     server: FlakyBucket
 
-    def do_GET(self) -> None:
+    def found(self) -> tuple[bytes, int]:
         self.server.requests += 1
         status = self.server.statuses.pop(0) if self.server.statuses else 200
         body = b"content" if status == 200 else b"<Error><Code>Injected</Code></Error>"
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
-        self.send_header("ETag", '"1"')
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        return body, status
 
 
 @pytest.fixture

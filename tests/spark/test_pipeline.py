@@ -4,7 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from spark.images import MAX_BYTES
 from spark.index import ImageRef
 from spark.pipeline import AHEAD_BYTES, BATCH_IMAGES, Featurized, Meter, Refused, featurize_images
 from tests.spark.pictures import jpeg
-from tests.spark.s3_endpoint import serving
+from tests.spark.s3_endpoint import S3Answer, serving
 
 SIZE = 32
 SOON_SECONDS = 10.0
@@ -42,24 +42,15 @@ class PhotoBucket(ThreadingHTTPServer):
         return self.requests >= requests
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Answer(S3Answer):
     server: PhotoBucket
 
-    def do_GET(self) -> None:
+    def found(self) -> tuple[bytes, int]:
         number = int(self.path.rpartition("/")[2])
         self.server.count()
         if number == 0:
             time.sleep(0.2)
-        body = jpeg(number)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
-        self.send_header("ETag", '"1"')
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        return jpeg(number), 200
 
 
 @pytest.fixture
