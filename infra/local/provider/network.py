@@ -1,139 +1,286 @@
-"""EC2: the VPC, its subnets, routes, endpoints and security groups."""
+"""EC2: the VPC, its subnets, routes and endpoints."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from infra.local.provider.resource import Aws, Created, Creator, Inputs, physical_name
+from infra.local.provider.resource import (
+    Aws,
+    Created,
+    Found,
+    Inputs,
+    Kind,
+    in_order_of,
+    own_tags,
+    reported,
+    tags_of,
+)
 
 
-def _tags(aws: Aws, kind: str, inputs: Inputs) -> list[dict[str, Any]]:
-    tags = {**aws.tags, **inputs.get("tags", {})}
-    return [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}]
+def tag_specifications(aws: Aws, kind: str, inputs: Inputs) -> list[dict[str, Any]]:
+    """The tags of a new EC2 resource, as EC2 wants them."""
+    tags = [{"Key": key, "Value": value} for key, value in tags_of(inputs, aws).items()]
+    return [{"ResourceType": kind, "Tags": tags}]
 
 
-def _vpc(aws: Aws, _name: str, inputs: Inputs) -> Created:
+def update_tags(aws: Aws, resource: str, old: Inputs, new: Inputs) -> None:
+    """Make the tags of an EC2 resource those that ``new`` gives beside the provider's."""
+    before, after = tags_of(old, aws), tags_of(new, aws)
     ec2 = aws.client("ec2")
-    made = ec2.create_vpc(CidrBlock=inputs["cidrBlock"], TagSpecifications=_tags(aws, "vpc", inputs))
+    if gone := [{"Key": key} for key in sorted(before.keys() - after.keys())]:
+        ec2.delete_tags(Resources=[resource], Tags=gone)
+    if changed := [{"Key": key, "Value": value} for key, value in after.items() if before.get(key) != value]:
+        ec2.create_tags(Resources=[resource], Tags=changed)
+
+
+_DNS = {"enableDnsSupport": "EnableDnsSupport", "enableDnsHostnames": "EnableDnsHostnames"}
+_DNS_DEFAULTS = {"enableDnsSupport": True, "enableDnsHostnames": False}
+"""Source: API reference of ModifyVpcAttribute."""
+
+
+def _create_vpc(aws: Aws, _name: str, inputs: Inputs) -> Created:
+    made = aws.client("ec2").create_vpc(
+        CidrBlock=inputs["cidrBlock"], TagSpecifications=tag_specifications(aws, "vpc", inputs)
+    )
     vpc = made["Vpc"]["VpcId"]
-    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsSupport={"Value": inputs["enableDnsSupport"]})
-    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": inputs["enableDnsHostnames"]})
-    return Created(vpc)
+    _set_dns(aws, vpc, inputs)
+    return Created(vpc, {"arn": aws.arn("ec2", f"vpc/{vpc}")})
 
 
-def _subnet(aws: Aws, _name: str, inputs: Inputs) -> Created:
+def _set_dns(aws: Aws, vpc: str, inputs: Inputs) -> None:
+    for ours, theirs in _DNS.items():
+        value = {"Value": inputs.get(ours, _DNS_DEFAULTS[ours])}
+        # One attribute a request; EC2 refuses two.
+        aws.client("ec2").modify_vpc_attribute(VpcId=vpc, **{theirs: value})
+
+
+def _read_vpc(aws: Aws, vpc: str, known: Inputs) -> Found:
+    ec2 = aws.client("ec2")
+    (found,) = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]
+    dns = {
+        ours: ec2.describe_vpc_attribute(VpcId=vpc, Attribute=ours)[theirs]["Value"]
+        for ours, theirs in _DNS.items()
+    }
+    tags = own_tags(found.get("Tags", ()), aws)
+    inputs = {"cidrBlock": found["CidrBlock"], **reported(dns, known, _DNS_DEFAULTS), **tags}
+    return Found(inputs, {"arn": aws.arn("ec2", f"vpc/{vpc}")})
+
+
+def _update_vpc(aws: Aws, vpc: str, old: Inputs, new: Inputs) -> Mapping[str, Any]:
+    _set_dns(aws, vpc, new)
+    update_tags(aws, vpc, old, new)
+    return {}
+
+
+def _delete_vpc(aws: Aws, vpc: str, _known: Inputs) -> None:
+    aws.client("ec2").delete_vpc(VpcId=vpc)
+
+
+def _create_subnet(aws: Aws, _name: str, inputs: Inputs) -> Created:
     made = aws.client("ec2").create_subnet(
         VpcId=inputs["vpcId"],
         CidrBlock=inputs["cidrBlock"],
         AvailabilityZone=inputs["availabilityZone"],
-        TagSpecifications=_tags(aws, "subnet", inputs),
+        TagSpecifications=tag_specifications(aws, "subnet", inputs),
     )
     subnet = made["Subnet"]["SubnetId"]
-    aws.client("ec2").modify_subnet_attribute(
-        SubnetId=subnet, MapPublicIpOnLaunch={"Value": inputs["mapPublicIpOnLaunch"]}
-    )
-    return Created(subnet)
+    _set_public_addresses(aws, subnet, inputs)
+    return Created(subnet, {"arn": aws.arn("ec2", f"subnet/{subnet}")})
 
 
-def _route_table(aws: Aws, _name: str, inputs: Inputs) -> Created:
+def _set_public_addresses(aws: Aws, subnet: str, inputs: Inputs) -> None:
+    public = inputs.get("mapPublicIpOnLaunch", False)
+    aws.client("ec2").modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": public})
+
+
+def _read_subnet(aws: Aws, subnet: str, known: Inputs) -> Found:
+    (found,) = aws.client("ec2").describe_subnets(SubnetIds=[subnet])["Subnets"]
+    public = {"mapPublicIpOnLaunch": found["MapPublicIpOnLaunch"]}
+    inputs = {
+        "vpcId": found["VpcId"],
+        "cidrBlock": found["CidrBlock"],
+        "availabilityZone": found["AvailabilityZone"],
+        **reported(public, known, {"mapPublicIpOnLaunch": False}),
+        **own_tags(found.get("Tags", ()), aws),
+    }
+    return Found(inputs, {"arn": aws.arn("ec2", f"subnet/{subnet}")})
+
+
+def _update_subnet(aws: Aws, subnet: str, old: Inputs, new: Inputs) -> Mapping[str, Any]:
+    _set_public_addresses(aws, subnet, new)
+    update_tags(aws, subnet, old, new)
+    return {}
+
+
+def _delete_subnet(aws: Aws, subnet: str, _known: Inputs) -> None:
+    aws.client("ec2").delete_subnet(SubnetId=subnet)
+
+
+def _create_route_table(aws: Aws, _name: str, inputs: Inputs) -> Created:
     made = aws.client("ec2").create_route_table(
-        VpcId=inputs["vpcId"], TagSpecifications=_tags(aws, "route-table", inputs)
+        VpcId=inputs["vpcId"], TagSpecifications=tag_specifications(aws, "route-table", inputs)
     )
     return Created(made["RouteTable"]["RouteTableId"])
 
 
-def _route_table_association(aws: Aws, _name: str, inputs: Inputs) -> Created:
+def _read_route_table(aws: Aws, table: str, _known: Inputs) -> Found | None:
+    # MiniStack answers an unknown id with an empty list, where EC2 answers InvalidRouteTableID.NotFound.
+    for found in aws.client("ec2").describe_route_tables(RouteTableIds=[table])["RouteTables"]:
+        return Found({"vpcId": found["VpcId"], **own_tags(found.get("Tags", ()), aws)})
+    return None
+
+
+def _update_route_table(aws: Aws, table: str, old: Inputs, new: Inputs) -> Mapping[str, Any]:
+    update_tags(aws, table, old, new)
+    return {}
+
+
+def _delete_route_table(aws: Aws, table: str, _known: Inputs) -> None:
+    aws.client("ec2").delete_route_table(RouteTableId=table)
+
+
+def _create_association(aws: Aws, _name: str, inputs: Inputs) -> Created:
     made = aws.client("ec2").associate_route_table(
         SubnetId=inputs["subnetId"], RouteTableId=inputs["routeTableId"]
     )
     return Created(made["AssociationId"])
 
 
-def _endpoint(aws: Aws, _name: str, inputs: Inputs) -> Created:
-    ec2, service = aws.client("ec2"), inputs["serviceName"]
-    lists = {
-        "RouteTableIds": inputs.get("routeTableIds"),
-        "SubnetIds": inputs.get("subnetIds"),
-        "SecurityGroupIds": inputs.get("securityGroupIds"),
-    }
-    made = ec2.create_vpc_endpoint(
-        VpcId=inputs["vpcId"],
-        ServiceName=service,
-        VpcEndpointType=inputs["vpcEndpointType"],
-        PolicyDocument=inputs["policy"],
-        PrivateDnsEnabled=inputs.get("privateDnsEnabled", False),
-        TagSpecifications=_tags(aws, "vpc-endpoint", inputs),
-        **{key: value for key, value in lists.items() if value},
-    )
-    outputs: dict[str, Any] = {}
-    if inputs["vpcEndpointType"] == "Gateway":
-        known = ec2.describe_prefix_lists()["PrefixLists"]
-        outputs["prefixListId"] = next(
-            entry["PrefixListId"] for entry in known if entry["PrefixListName"] == service
+def _association(aws: Aws, first_id: str, known: Inputs) -> Mapping[str, Any] | None:
+    """The association of the known subnet, which has one at most and another id after each change."""
+    if "subnetId" in known:
+        key, name, value = "SubnetId", "association.subnet-id", known["subnetId"]
+    else:
+        key, name, value = "RouteTableAssociationId", "association.route-table-association-id", first_id
+    tables = aws.client("ec2").describe_route_tables(Filters=[{"Name": name, "Values": [value]}])
+    all_of_them = (entry for table in tables["RouteTables"] for entry in table["Associations"])
+    return next((entry for entry in all_of_them if entry.get(key) == value), None)
+
+
+def _read_association(aws: Aws, first_id: str, known: Inputs) -> Found | None:
+    if (found := _association(aws, first_id, known)) is None:
+        return None
+    return Found({"subnetId": found["SubnetId"], "routeTableId": found["RouteTableId"]})
+
+
+def _update_association(aws: Aws, first_id: str, old: Inputs, new: Inputs) -> Mapping[str, Any]:
+    if (found := _association(aws, first_id, old)) is not None:
+        aws.client("ec2").replace_route_table_association(
+            AssociationId=found["RouteTableAssociationId"], RouteTableId=new["routeTableId"]
         )
-    return Created(made["VpcEndpoint"]["VpcEndpointId"], outputs)
+    return {}
 
 
-def _default_security_group(aws: Aws, _name: str, inputs: Inputs) -> Created:
-    ec2 = aws.client("ec2")
-    filters = [{"Name": "vpc-id", "Values": [inputs["vpcId"]]}, {"Name": "group-name", "Values": ["default"]}]
-    (group,) = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
-    _empty(ec2, group)
-    return Created(group["GroupId"])
+def _delete_association(aws: Aws, first_id: str, known: Inputs) -> None:
+    if (found := _association(aws, first_id, known)) is not None:
+        aws.client("ec2").disassociate_route_table(AssociationId=found["RouteTableAssociationId"])
 
 
-def _security_group(aws: Aws, name: str, inputs: Inputs) -> Created:
-    ec2 = aws.client("ec2")
-    made = ec2.create_security_group(
-        GroupName=physical_name(name, inputs),
-        Description=inputs["description"],
+_MEMBERS = {"routeTableIds": "RouteTableId", "subnetIds": "SubnetId", "securityGroupIds": "SecurityGroupId"}
+"""Our names of an endpoint's lists, and EC2's name of one entry."""
+
+
+def _create_endpoint(aws: Aws, _name: str, inputs: Inputs) -> Created:
+    given: dict[str, Any] = {
+        f"{theirs}s": inputs[ours] for ours, theirs in _MEMBERS.items() if ours in inputs
+    }
+    if "policy" in inputs:
+        given["PolicyDocument"] = inputs["policy"]
+    if "privateDnsEnabled" in inputs:
+        given["PrivateDnsEnabled"] = inputs["privateDnsEnabled"]
+    made = aws.client("ec2").create_vpc_endpoint(
         VpcId=inputs["vpcId"],
-        TagSpecifications=_tags(aws, "security-group", inputs),
-    )
-    # As the real provider does: what may leave is said by rules of its own, and not by EC2's default.
-    _empty(ec2, ec2.describe_security_groups(GroupIds=[made["GroupId"]])["SecurityGroups"][0])
-    return Created(made["GroupId"])
+        ServiceName=inputs["serviceName"],
+        VpcEndpointType=inputs["vpcEndpointType"],
+        TagSpecifications=tag_specifications(aws, "vpc-endpoint", inputs),
+        **given,
+    )["VpcEndpoint"]
+    return Created(made["VpcEndpointId"], _endpoint_outputs(aws, made))
 
 
-def _empty(ec2: Any, group: Mapping[str, Any]) -> None:
-    if group["IpPermissions"]:
-        ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
-    if group["IpPermissionsEgress"]:
-        ec2.revoke_security_group_egress(GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"])
+def _endpoint_outputs(aws: Aws, endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    outputs = {"arn": aws.arn("ec2", f"vpc-endpoint/{endpoint['VpcEndpointId']}")}
+    if endpoint["VpcEndpointType"] == "Gateway":
+        filters = [{"Name": "prefix-list-name", "Values": [endpoint["ServiceName"]]}]
+        (entry,) = aws.client("ec2").describe_prefix_lists(Filters=filters)["PrefixLists"]
+        outputs["prefixListId"] = entry["PrefixListId"]
+    return outputs
 
 
-def _permission(inputs: Inputs) -> dict[str, Any]:
-    permission: dict[str, Any] = {"IpProtocol": inputs["ipProtocol"]}
-    if "fromPort" in inputs:
-        permission |= {"FromPort": int(inputs["fromPort"]), "ToPort": int(inputs["toPort"])}
-    if "prefixListId" in inputs:
-        return permission | {"PrefixListIds": [{"PrefixListId": inputs["prefixListId"]}]}
-    return permission | {"UserIdGroupPairs": [{"GroupId": inputs["referencedSecurityGroupId"]}]}
+def _read_endpoint(aws: Aws, endpoint: str, known: Inputs) -> Found | None:
+    # MiniStack answers an unknown id with an empty list, where EC2 answers InvalidVpcEndpointId.NotFound.
+    for found in aws.client("ec2").describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"]:
+        sets = {
+            "routeTableIds": found.get("RouteTableIds") or None,
+            "subnetIds": found.get("SubnetIds") or None,
+            # MiniStack keeps neither these nor whether there is private DNS, and tells no policy.
+            "securityGroupIds": [group["GroupId"] for group in found.get("Groups", ())] or None,
+        }
+        inputs = {
+            "vpcId": found["VpcId"],
+            "serviceName": found["ServiceName"],
+            "vpcEndpointType": found["VpcEndpointType"],
+            "policy": found.get("PolicyDocument"),
+            "privateDnsEnabled": found.get("PrivateDnsEnabled"),
+            **{key: in_order_of(known.get(key), ids) for key, ids in sets.items() if ids},
+        }
+        defaults = {"privateDnsEnabled": False}
+        inputs = {**reported(inputs, known, defaults), **own_tags(found.get("Tags", ()), aws)}
+        return Found(inputs, _endpoint_outputs(aws, found))
+    return None
 
 
-def _ingress(aws: Aws, name: str, inputs: Inputs) -> Created:
-    aws.client("ec2").authorize_security_group_ingress(
-        GroupId=inputs["securityGroupId"], IpPermissions=[_permission(inputs)]
-    )
-    return Created(name)
+def _update_endpoint(aws: Aws, endpoint: str, old: Inputs, new: Inputs) -> Mapping[str, Any]:
+    changes: dict[str, Any] = {}
+    for ours, theirs in _MEMBERS.items():
+        before, after = set(old.get(ours, ())), set(new.get(ours, ()))
+        if after - before:
+            changes[f"Add{theirs}s"] = sorted(after - before)
+        if before - after:
+            changes[f"Remove{theirs}s"] = sorted(before - after)
+    if old.get("policy") != new.get("policy"):
+        changes |= {"PolicyDocument": new["policy"]} if "policy" in new else {"ResetPolicy": True}
+    if old.get("privateDnsEnabled", False) != new.get("privateDnsEnabled", False):
+        changes["PrivateDnsEnabled"] = new.get("privateDnsEnabled", False)
+    if changes:
+        aws.client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint, **changes)
+    update_tags(aws, endpoint, old, new)
+    return {}
 
 
-def _egress(aws: Aws, name: str, inputs: Inputs) -> Created:
-    aws.client("ec2").authorize_security_group_egress(
-        GroupId=inputs["securityGroupId"], IpPermissions=[_permission(inputs)]
-    )
-    return Created(name)
+def _delete_endpoint(aws: Aws, endpoint: str, _known: Inputs) -> None:
+    aws.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[endpoint])
 
 
-CREATORS: dict[str, Creator] = {
-    "aws:ec2/vpc:Vpc": _vpc,
-    "aws:ec2/subnet:Subnet": _subnet,
-    "aws:ec2/routeTable:RouteTable": _route_table,
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": _route_table_association,
-    "aws:ec2/vpcEndpoint:VpcEndpoint": _endpoint,
-    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": _default_security_group,
-    "aws:ec2/securityGroup:SecurityGroup": _security_group,
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _ingress,
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _egress,
+KINDS: dict[str, Kind] = {
+    "aws:ec2/vpc:Vpc": Kind(_create_vpc, _read_vpc, _delete_vpc, _update_vpc, fixed=frozenset({"cidrBlock"})),
+    "aws:ec2/subnet:Subnet": Kind(
+        _create_subnet,
+        _read_subnet,
+        _delete_subnet,
+        _update_subnet,
+        fixed=frozenset({"vpcId", "cidrBlock", "availabilityZone"}),
+    ),
+    "aws:ec2/routeTable:RouteTable": Kind(
+        _create_route_table,
+        _read_route_table,
+        _delete_route_table,
+        _update_route_table,
+        fixed=frozenset({"vpcId"}),
+    ),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": Kind(
+        _create_association,
+        _read_association,
+        _delete_association,
+        _update_association,
+        fixed=frozenset({"subnetId"}),
+    ),
+    "aws:ec2/vpcEndpoint:VpcEndpoint": Kind(
+        _create_endpoint,
+        _read_endpoint,
+        _delete_endpoint,
+        _update_endpoint,
+        fixed=frozenset({"vpcId", "serviceName", "vpcEndpointType"}),
+    ),
 }

@@ -1,14 +1,22 @@
-"""What the creators of the single resource types share."""
+"""What the resource types of the local cloud share: the life of one kind, and the account it lives in."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping
+import json
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 Inputs = Mapping[str, Any]
 """A resource's properties in Pulumi's camelCase, without those that are not set."""
+DEFAULTS = "__defaults"
+"""The input that lists which others nobody gave, as the real AWS provider keeps it."""
+SUFFIX_LENGTH = 7
+_MISSING = re.compile(r"not.?found|no.?such|non.?existent|does.?not.?exist", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -16,6 +24,14 @@ class Created:
     """The physical id of a resource, and the outputs that it has beside its inputs."""
 
     id: str
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What AWS says of a resource that exists: inputs as they are now, and outputs beside them."""
+
+    inputs: dict[str, Any]
     outputs: dict[str, Any] = field(default_factory=dict)
 
 
@@ -34,10 +50,112 @@ class Aws:
         """The tags as most services want them."""
         return [{"Key": key, "Value": value} for key, value in self.tags.items()]
 
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of a regional resource in the local account, which is in AWS' usual partition."""
+        return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
 
-Creator = Callable[[Aws, str, Inputs], Created]
+
+@dataclass(frozen=True)
+class Kind:
+    """The life of one resource type.
+
+    ``create`` gets the logical name and checked inputs; ``read`` the physical id and every property known
+    so far (none, of a resource that is being imported), and answers None for what is gone; ``update`` the
+    id, the old and the new inputs, and answers the outputs that changed; ``delete`` the id and every
+    property known.
+    """
+
+    create: Callable[[Aws, str, Inputs], Created]
+    read: Callable[[Aws, str, Inputs], Found | None]
+    delete: Callable[[Aws, str, Inputs], None]
+    update: Callable[[Aws, str, Inputs, Inputs], Mapping[str, Any]] | None = None
+    fixed: frozenset[str] = frozenset()
+    """Inputs that AWS cannot change: another value is another resource. Without ``update``, all are."""
+    named: str | None = None
+    """The input that holds the physical name; one is made where the program gives none."""
+
+    def check(self, name: str, inputs: Inputs, old: Inputs, seed: bytes) -> dict[str, Any]:
+        """The inputs with a physical name: the given one, else the one it has (``old``), else a new one.
+
+        The name is made as Pulumi makes names: prefix or logical name, and seven hex digits from ``seed``.
+        """
+        checked = {key: value for key, value in inputs.items() if key != DEFAULTS}
+        if self.named is None or self.named in checked:
+            return checked
+        if self.named in old.get(DEFAULTS, ()):
+            made = old[self.named]
+        else:
+            digits = random.Random(seed).randbytes(4).hex()[:SUFFIX_LENGTH]  # noqa: S311  # names, no secrets
+            made = f"{inputs.get(f'{self.named}Prefix', f'{name}-')}{digits}"
+        return {**checked, self.named: made, DEFAULTS: [self.named]}
+
+    def changes(self, old: Inputs, new: Inputs) -> tuple[list[str], list[str]]:
+        """The inputs that differ, and those among them that make it another resource."""
+        keys = sorted((old.keys() | new.keys()) - {DEFAULTS})
+        changed = [key for key in keys if not same(old.get(key), new.get(key))]
+        return changed, [key for key in changed if self.update is None or key in self.fixed]
 
 
-def physical_name(logical_name: str, inputs: Inputs, key: str = "name") -> str:
-    """The explicit name, or one made as Pulumi makes them: the logical name and seven hex digits."""
-    return str(inputs.get(key) or f"{logical_name}-{secrets.token_hex(4)[:7]}")
+def same(one: Any, other: Any) -> bool:
+    """Whether two values mean the same: files by their hash, JSON texts by what they say."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        if "hash" in one and "hash" in other:
+            return bool(one["hash"] == other["hash"])
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, str) and isinstance(other, str) and one != other:
+        return _document(one) is not None and _document(one) == _document(other)
+    return bool(one == other)
+
+
+def _document(text: str) -> Any:
+    try:
+        return json.loads(text) if text.startswith(("{", "[")) else None
+    except ValueError:
+        return None
+
+
+def path_of(asset: Any) -> str:
+    """The file behind an asset or archive: an object of the SDK, or what the engine makes of it."""
+    return str(asset["path"] if isinstance(asset, Mapping) else asset.path)
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether AWS says that there is no such thing."""
+    return bool(_MISSING.search(error.response["Error"]["Code"]))
+
+
+def tags_of(inputs: Inputs, aws: Aws) -> dict[str, str]:
+    """The resource's own tags over the provider's."""
+    return {**aws.tags, **inputs.get("tags", {})}
+
+
+def own_tags(tags: Iterable[Mapping[str, str]], aws: Aws) -> dict[str, Any]:
+    """The input ``tags`` of a resource that has these: those beside the provider's. Empty without any."""
+    own = {tag["Key"]: tag["Value"] for tag in tags if aws.tags.get(tag["Key"]) != tag["Value"]}
+    return {"tags": own} if own else {}
+
+
+def reported(found: Mapping[str, Any], known: Inputs, defaults: Inputs | None = None) -> dict[str, Any]:
+    """What AWS reports, without what is not set and without defaults that nobody gave.
+
+    AWS answers a default where the program says nothing; as an input it would look like a change.
+    """
+    usual = defaults or {}
+    return {
+        key: value
+        for key, value in found.items()
+        if value is not None and (key in known or key not in usual or not same(value, usual[key]))
+    }
+
+
+def in_order_of(known: Iterable[str] | None, found: Iterable[str]) -> list[str]:
+    """A set that AWS answers in any order, in the order in which it is known; what is new comes last."""
+    places = {value: place for place, value in enumerate(known or ())}
+    return sorted(found, key=lambda value: (places.get(value, len(places)), value))
+
+
+def no_update(_aws: Aws, _id: str, _old: Inputs, _new: Inputs) -> Mapping[str, Any]:
+    """For inputs that only say how to treat the resource, such as ``forceDestroy``."""
+    return {}
