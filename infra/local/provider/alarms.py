@@ -1,64 +1,127 @@
-"""SQS, CloudWatch alarms and dashboards."""
+"""CloudWatch: alarms and dashboards."""
 
 from __future__ import annotations
 
-from infra.local.provider.resource import Aws, Created, Creator, Inputs, physical_name
+from collections.abc import Mapping
+from typing import Any
+
+from infra.local.provider.resource import Aws, Created, Found, Inputs, Kind, in_order_of, reported
+
+_TEXTS = {
+    "alarmDescription": "AlarmDescription",
+    "namespace": "Namespace",
+    "metricName": "MetricName",
+    "statistic": "Statistic",
+    "comparisonOperator": "ComparisonOperator",
+    "treatMissingData": "TreatMissingData",
+}
+_NUMBERS = {
+    "period": "Period",
+    "evaluationPeriods": "EvaluationPeriods",
+    "datapointsToAlarm": "DatapointsToAlarm",
+}
+_ACTIONS = {"alarmActions": "AlarmActions", "okActions": "OKActions"}
+_DEFAULTS = {"alarmDescription": "", "treatMissingData": "missing", "actionsEnabled": True}
+"""Source: API reference of PutMetricAlarm."""
 
 
-def _queue(aws: Aws, name: str, inputs: Inputs) -> Created:
-    sqs, queue = aws.client("sqs"), physical_name(name, inputs)
-    url = sqs.create_queue(
-        QueueName=queue,
-        Attributes={
-            "KmsMasterKeyId": inputs["kmsMasterKeyId"],
-            "MessageRetentionPeriod": str(int(inputs["messageRetentionSeconds"])),
-            "VisibilityTimeout": str(int(inputs["visibilityTimeoutSeconds"])),
-        },
-        tags=dict(aws.tags),
-    )["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    return Created(url, {"name": queue, "arn": arn, "url": url})
-
-
-def _queue_policy(aws: Aws, _name: str, inputs: Inputs) -> Created:
-    aws.client("sqs").set_queue_attributes(
-        QueueUrl=inputs["queueUrl"], Attributes={"Policy": inputs["policy"]}
-    )
-    return Created(inputs["queueUrl"])
-
-
-def _metric_alarm(aws: Aws, name: str, inputs: Inputs) -> Created:
-    alarm = physical_name(name, inputs)
+def _put_alarm(aws: Aws, inputs: Inputs, tags: dict[str, Any]) -> None:
+    # Put replaces all of it, so that what is not given any more is gone.
+    texts = {theirs: inputs[ours] for ours, theirs in _TEXTS.items() if ours in inputs}
+    numbers = {theirs: int(inputs[ours]) for ours, theirs in _NUMBERS.items() if ours in inputs}
+    actions = {theirs: list(inputs.get(ours, ())) for ours, theirs in _ACTIONS.items()}
     aws.client("cloudwatch").put_metric_alarm(
-        AlarmName=alarm,
-        AlarmDescription=inputs["alarmDescription"],
-        Namespace=inputs["namespace"],
-        MetricName=inputs["metricName"],
-        Dimensions=[{"Name": key, "Value": value} for key, value in inputs["dimensions"].items()],
-        Statistic=inputs["statistic"],
-        Period=int(inputs["period"]),
-        EvaluationPeriods=int(inputs["evaluationPeriods"]),
-        DatapointsToAlarm=int(inputs["datapointsToAlarm"]),
-        ComparisonOperator=inputs["comparisonOperator"],
+        AlarmName=inputs["name"],
+        Dimensions=[{"Name": key, "Value": value} for key, value in inputs.get("dimensions", {}).items()],
         Threshold=inputs["threshold"],
-        TreatMissingData=inputs["treatMissingData"],
-        AlarmActions=inputs["alarmActions"],
-        OKActions=inputs["okActions"],
-        Tags=aws.tag_list,
+        ActionsEnabled=inputs.get("actionsEnabled", True),
+        **texts,
+        **numbers,
+        **actions,
+        **tags,
     )
-    arn = f"arn:aws:cloudwatch:{aws.region}:{aws.account_id}:alarm:{alarm}"
-    return Created(alarm, {"name": alarm, "arn": arn})
 
 
-def _dashboard(aws: Aws, name: str, inputs: Inputs) -> Created:
-    dashboard = physical_name(name, inputs, "dashboardName")
-    aws.client("cloudwatch").put_dashboard(DashboardName=dashboard, DashboardBody=inputs["dashboardBody"])
-    return Created(dashboard)
+def _alarm_outputs(aws: Aws, alarm: str) -> dict[str, Any]:
+    return {"arn": aws.arn("cloudwatch", f"alarm:{alarm}")}
 
 
-CREATORS: dict[str, Creator] = {
-    "aws:sqs/queue:Queue": _queue,
-    "aws:sqs/queuePolicy:QueuePolicy": _queue_policy,
-    "aws:cloudwatch/metricAlarm:MetricAlarm": _metric_alarm,
-    "aws:cloudwatch/dashboard:Dashboard": _dashboard,
+def _create_alarm(aws: Aws, _name: str, inputs: Inputs) -> Created:
+    _put_alarm(aws, inputs, {"Tags": aws.tag_list})
+    return Created(inputs["name"], _alarm_outputs(aws, inputs["name"]))
+
+
+def _read_alarm(aws: Aws, alarm: str, known: Inputs) -> Found | None:
+    for found in aws.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]:
+        dimensions = {entry["Name"]: entry["Value"] for entry in found.get("Dimensions", ())}
+        actions = {
+            ours: in_order_of(known.get(ours), found[theirs])
+            for ours, theirs in _ACTIONS.items()
+            if found.get(theirs)
+        }
+        inputs = {
+            "name": alarm,
+            "dimensions": dimensions or None,
+            "threshold": found["Threshold"],
+            "actionsEnabled": found["ActionsEnabled"],
+            **{ours: found.get(theirs) for ours, theirs in {**_TEXTS, **_NUMBERS}.items()},
+            **actions,
+        }
+        return Found(reported(inputs, known, _DEFAULTS), _alarm_outputs(aws, alarm))
+    return None
+
+
+def _update_alarm(aws: Aws, _alarm: str, _old: Inputs, new: Inputs) -> Mapping[str, Any]:
+    # Tags are for new alarms only. Source: API reference of PutMetricAlarm.
+    _put_alarm(aws, new, {})
+    return {}
+
+
+def _delete_alarm(aws: Aws, alarm: str, _known: Inputs) -> None:
+    aws.client("cloudwatch").delete_alarms(AlarmNames=[alarm])
+
+
+def _create_dashboard(aws: Aws, _name: str, inputs: Inputs) -> Created:
+    dashboard = inputs["dashboardName"]
+    _put_dashboard(aws, dashboard, {}, inputs)
+    return Created(dashboard, _dashboard_outputs(aws, dashboard))
+
+
+def _dashboard_outputs(aws: Aws, dashboard: str) -> dict[str, Any]:
+    # Dashboards belong to no region.
+    return {"dashboardArn": f"arn:aws:cloudwatch::{aws.account_id}:dashboard/{dashboard}"}
+
+
+def _put_dashboard(aws: Aws, dashboard: str, _old: Inputs, new: Inputs) -> Mapping[str, Any]:
+    aws.client("cloudwatch").put_dashboard(DashboardName=dashboard, DashboardBody=new["dashboardBody"])
+    return {}
+
+
+def _read_dashboard(aws: Aws, dashboard: str, _known: Inputs) -> Found:
+    body = aws.client("cloudwatch").get_dashboard(DashboardName=dashboard)["DashboardBody"]
+    inputs = {"dashboardName": dashboard, "dashboardBody": body}
+    return Found(inputs, _dashboard_outputs(aws, dashboard))
+
+
+def _delete_dashboard(aws: Aws, dashboard: str, _known: Inputs) -> None:
+    aws.client("cloudwatch").delete_dashboards(DashboardNames=[dashboard])
+
+
+KINDS: dict[str, Kind] = {
+    "aws:cloudwatch/metricAlarm:MetricAlarm": Kind(
+        _create_alarm,
+        _read_alarm,
+        _delete_alarm,
+        _update_alarm,
+        fixed=frozenset({"name"}),
+        named="name",
+    ),
+    "aws:cloudwatch/dashboard:Dashboard": Kind(
+        _create_dashboard,
+        _read_dashboard,
+        _delete_dashboard,
+        _put_dashboard,
+        fixed=frozenset({"dashboardName"}),
+        named="dashboardName",
+    ),
 }

@@ -38,7 +38,7 @@ def _delete(aws: Aws, bucket: str, known: Inputs) -> None:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             versions = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
             for version in versions:
-                # Governance mode, as the real provider overrides it where a bucket is to go with all it holds.
+                # Governance mode; the real provider overrides it where a bucket goes with all it holds.
                 locked = {"BypassGovernanceRetention": True} if known.get("objectLockEnabled") else {}
                 s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"], **locked)
     s3.delete_bucket(Bucket=bucket)

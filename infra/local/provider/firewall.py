@@ -110,8 +110,8 @@ def _peer(aws: Aws, inputs: Inputs) -> dict[str, Any]:
         return {"UserIdGroupPairs": [{"GroupId": inputs["referencedSecurityGroupId"], **described}]}
     if "cidrIpv4" in inputs:
         return {"IpRanges": [{"CidrIp": inputs["cidrIpv4"], **described}]}
-    # MiniStack drops a prefix list from a new rule, which makes all such rules the same one; it keeps the list
-    # when the rule is modified. So the rule begins with the addresses that the list stands for.
+    # MiniStack drops a prefix list from a new rule, which makes all such rules the same one; it keeps the
+    # list of a rule that is modified. So the rule begins with the addresses that the list stands for.
     (known,) = aws.client("ec2").describe_prefix_lists(PrefixListIds=[inputs["prefixListId"]])["PrefixLists"]
     return {"IpRanges": [{"CidrIp": cidr, **described} for cidr in known["Cidrs"]]}
 

@@ -107,8 +107,8 @@ def _create_profile(aws: Aws, _name: str, inputs: Inputs) -> Created:
 
 def _read_profile(aws: Aws, profile: str, _known: Inputs) -> Found:
     found = aws.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
-    inputs = {"name": profile, **{"role": role["RoleName"] for role in found["Roles"]}}
-    return Found(inputs, {"name": profile, "arn": found["Arn"]})
+    role = {"role": found["Roles"][0]["RoleName"]} if found["Roles"] else {}
+    return Found({"name": profile, **role}, {"name": profile, "arn": found["Arn"]})
 
 
 def _update_profile(aws: Aws, profile: str, _old: Inputs, new: Inputs) -> Mapping[str, Any]:
