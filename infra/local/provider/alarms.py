@@ -21,7 +21,13 @@ _NUMBERS = {
     "datapointsToAlarm": "DatapointsToAlarm",
 }
 _ACTIONS = {"alarmActions": "AlarmActions", "okActions": "OKActions"}
-_DEFAULTS = {"alarmDescription": "", "treatMissingData": "missing", "actionsEnabled": True}
+_DEFAULTS = {
+    "alarmDescription": "",
+    "treatMissingData": "missing",
+    "actionsEnabled": True,
+    "alarmActions": [],
+    "okActions": [],
+}
 """Source: API reference of PutMetricAlarm."""
 
 
@@ -55,9 +61,7 @@ def _read_alarm(aws: Aws, alarm: str, known: Inputs) -> Found | None:
     for found in aws.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]:
         dimensions = {entry["Name"]: entry["Value"] for entry in found.get("Dimensions", ())}
         actions = {
-            ours: in_order_of(known.get(ours), found[theirs])
-            for ours, theirs in _ACTIONS.items()
-            if found.get(theirs)
+            ours: in_order_of(known.get(ours), found.get(theirs, ())) for ours, theirs in _ACTIONS.items()
         }
         inputs = {
             "name": alarm,

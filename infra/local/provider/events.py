@@ -62,14 +62,19 @@ def _put_target(aws: Aws, _id: str, _old: Inputs, new: Inputs) -> Mapping[str, A
     return {}
 
 
-def _read_target(aws: Aws, identifier: str, _known: Inputs) -> Found | None:
+def _read_target(aws: Aws, identifier: str, known: Inputs) -> Found | None:
     rule, _, target = identifier.partition("/")
     # One rule has five targets at most, which is less than a page.
     for found in aws.client("events").list_targets_by_rule(Rule=rule)["Targets"]:
         if found["Id"] == target:
             letters = found.get("DeadLetterConfig", {}).get("Arn")
-            inputs = {"rule": rule, "targetId": target, "arn": found["Arn"]}
-            return Found({**inputs, **({"deadLetterConfig": {"arn": letters}} if letters else {})})
+            inputs = {
+                "rule": rule,
+                "targetId": target,
+                "arn": found["Arn"],
+                "deadLetterConfig": {"arn": letters} if letters else None,
+            }
+            return Found(reported(inputs, known))
     return None
 
 

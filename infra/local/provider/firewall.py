@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.local.provider.network import tag_specifications, update_tags
-from infra.local.provider.resource import Aws, Created, Found, Inputs, Kind, own_tags
+from infra.local.provider.resource import Aws, Created, Found, Inputs, Kind, own_tags, reported
 
 EVERYTHING = "-1"
 """The protocol that stands for all, and has no ports."""
@@ -45,13 +45,15 @@ def _create_default(aws: Aws, _name: str, inputs: Inputs) -> Created:
     return Created(group["GroupId"], _outputs(aws, group["GroupId"]))
 
 
-def _read_default(aws: Aws, group: str, _known: Inputs) -> Found:
-    inputs: dict[str, Any] = {"vpcId": _group(aws, group)["VpcId"]}
-    for name, egress in (("ingress", False), ("egress", True)):
+def _read_default(aws: Aws, group: str, known: Inputs) -> Found:
+    rules = _rules_of(aws, group)
+    inputs = {
+        "vpcId": _group(aws, group)["VpcId"],
         # The program gives none, so whatever is here came by another hand.
-        if rules := [_found_rule(rule, {}) for rule in _rules_of(aws, group) if rule["IsEgress"] == egress]:
-            inputs[name] = rules
-    return Found(inputs, _outputs(aws, group))
+        "ingress": [_found_rule(rule, {}) for rule in rules if not rule["IsEgress"]],
+        "egress": [_found_rule(rule, {}) for rule in rules if rule["IsEgress"]],
+    }
+    return Found(reported(inputs, known, {"ingress": [], "egress": []}), _outputs(aws, group))
 
 
 def _update_default(aws: Aws, group: str, _old: Inputs, _new: Inputs) -> Mapping[str, Any]:
@@ -75,15 +77,15 @@ def _create_group(aws: Aws, _name: str, inputs: Inputs) -> Created:
     return Created(group, _outputs(aws, group))
 
 
-def _read_group(aws: Aws, group: str, _known: Inputs) -> Found:
+def _read_group(aws: Aws, group: str, known: Inputs) -> Found:
     found = _group(aws, group)
     inputs = {
         "name": found["GroupName"],
         "description": found["Description"],
         "vpcId": found["VpcId"],
-        **own_tags(found.get("Tags", ()), aws),
+        "tags": own_tags(found.get("Tags", ()), aws),
     }
-    return Found(inputs, _outputs(aws, group))
+    return Found(reported(inputs, known), _outputs(aws, group))
 
 
 def _update_group(aws: Aws, group: str, old: Inputs, new: Inputs) -> Mapping[str, Any]:
@@ -131,22 +133,25 @@ def _modify(aws: Aws, rule: str, inputs: Inputs) -> None:
 
 
 def _found_rule(rule: Mapping[str, Any], known: Inputs) -> dict[str, Any]:
-    found: dict[str, Any] = {"securityGroupId": rule["GroupId"], "ipProtocol": rule["IpProtocol"]}
-    # Without ports, EC2 answers -1 for them.
-    if rule["IpProtocol"] != EVERYTHING:
-        found |= {"fromPort": rule["FromPort"], "toPort": rule["ToPort"]}
-    if rule.get("Description"):
-        found["description"] = rule["Description"]
-    if "ReferencedGroupInfo" in rule:
-        found["referencedSecurityGroupId"] = rule["ReferencedGroupInfo"]["GroupId"]
-    elif "CidrIpv4" in rule:
-        found["cidrIpv4"] = rule["CidrIpv4"]
-    elif "PrefixListId" in rule:
-        found["prefixListId"] = rule["PrefixListId"]
-    elif "prefixListId" in known:
+    everything = rule["IpProtocol"] == EVERYTHING
+    peer = {
+        "referencedSecurityGroupId": rule.get("ReferencedGroupInfo", {}).get("GroupId"),
+        "cidrIpv4": rule.get("CidrIpv4"),
+        "prefixListId": rule.get("PrefixListId"),
+    }
+    if not any(peer.values()):
         # MiniStack describes a rule for a prefix list without the list.
-        found["prefixListId"] = known["prefixListId"]
-    return found
+        del peer["prefixListId"]
+    found = {
+        "securityGroupId": rule["GroupId"],
+        "ipProtocol": rule["IpProtocol"],
+        # Where there are no ports, EC2 answers -1.
+        "fromPort": None if everything else rule["FromPort"],
+        "toPort": None if everything else rule["ToPort"],
+        "description": rule.get("Description"),
+        **peer,
+    }
+    return reported(found, known)
 
 
 def _rule(*, egress: bool) -> Kind:
@@ -172,13 +177,11 @@ def _rule(*, egress: bool) -> Kind:
         # MiniStack answers an unknown id with an empty list, where EC2 answers
         # InvalidSecurityGroupRuleId.NotFound.
         for found in answer["SecurityGroupRules"]:
-            inputs = {**_found_rule(found, known), **own_tags(found.get("Tags", ()), aws)}
-            return Found(inputs, outputs(aws, rule))
+            return Found(_found_rule(found, known), outputs(aws, rule))
         return None
 
-    def update(aws: Aws, rule: str, old: Inputs, new: Inputs) -> Mapping[str, Any]:
+    def update(aws: Aws, rule: str, _old: Inputs, new: Inputs) -> Mapping[str, Any]:
         _modify(aws, rule, new)
-        update_tags(aws, rule, old, new)
         return {}
 
     def delete(aws: Aws, rule: str, known: Inputs) -> None:

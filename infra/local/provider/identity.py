@@ -105,10 +105,10 @@ def _create_profile(aws: Aws, _name: str, inputs: Inputs) -> Created:
     return Created(profile, {"name": profile, "arn": made["Arn"]})
 
 
-def _read_profile(aws: Aws, profile: str, _known: Inputs) -> Found:
+def _read_profile(aws: Aws, profile: str, known: Inputs) -> Found:
     found = aws.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
-    role = {"role": found["Roles"][0]["RoleName"]} if found["Roles"] else {}
-    return Found({"name": profile, **role}, {"name": profile, "arn": found["Arn"]})
+    role = found["Roles"][0]["RoleName"] if found["Roles"] else None
+    return Found(reported({"name": profile, "role": role}, known), {"name": profile, "arn": found["Arn"]})
 
 
 def _update_profile(aws: Aws, profile: str, _old: Inputs, new: Inputs) -> Mapping[str, Any]:

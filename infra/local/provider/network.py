@@ -62,9 +62,8 @@ def _read_vpc(aws: Aws, vpc: str, known: Inputs) -> Found:
         ours: ec2.describe_vpc_attribute(VpcId=vpc, Attribute=ours)[theirs]["Value"]
         for ours, theirs in _DNS.items()
     }
-    tags = own_tags(found.get("Tags", ()), aws)
-    inputs = {"cidrBlock": found["CidrBlock"], **reported(dns, known, _DNS_DEFAULTS), **tags}
-    return Found(inputs, {"arn": aws.arn("ec2", f"vpc/{vpc}")})
+    inputs = {"cidrBlock": found["CidrBlock"], **dns, "tags": own_tags(found.get("Tags", ()), aws)}
+    return Found(reported(inputs, known, _DNS_DEFAULTS), {"arn": aws.arn("ec2", f"vpc/{vpc}")})
 
 
 def _update_vpc(aws: Aws, vpc: str, old: Inputs, new: Inputs) -> Mapping[str, Any]:
@@ -96,15 +95,16 @@ def _set_public_addresses(aws: Aws, subnet: str, inputs: Inputs) -> None:
 
 def _read_subnet(aws: Aws, subnet: str, known: Inputs) -> Found:
     (found,) = aws.client("ec2").describe_subnets(SubnetIds=[subnet])["Subnets"]
-    public = {"mapPublicIpOnLaunch": found["MapPublicIpOnLaunch"]}
     inputs = {
         "vpcId": found["VpcId"],
         "cidrBlock": found["CidrBlock"],
         "availabilityZone": found["AvailabilityZone"],
-        **reported(public, known, {"mapPublicIpOnLaunch": False}),
-        **own_tags(found.get("Tags", ()), aws),
+        "mapPublicIpOnLaunch": found["MapPublicIpOnLaunch"],
+        "tags": own_tags(found.get("Tags", ()), aws),
     }
-    return Found(inputs, {"arn": aws.arn("ec2", f"subnet/{subnet}")})
+    return Found(
+        reported(inputs, known, {"mapPublicIpOnLaunch": False}), {"arn": aws.arn("ec2", f"subnet/{subnet}")}
+    )
 
 
 def _update_subnet(aws: Aws, subnet: str, old: Inputs, new: Inputs) -> Mapping[str, Any]:
@@ -124,10 +124,11 @@ def _create_route_table(aws: Aws, _name: str, inputs: Inputs) -> Created:
     return Created(made["RouteTable"]["RouteTableId"])
 
 
-def _read_route_table(aws: Aws, table: str, _known: Inputs) -> Found | None:
+def _read_route_table(aws: Aws, table: str, known: Inputs) -> Found | None:
     # MiniStack answers an unknown id with an empty list, where EC2 answers InvalidRouteTableID.NotFound.
     for found in aws.client("ec2").describe_route_tables(RouteTableIds=[table])["RouteTables"]:
-        return Found({"vpcId": found["VpcId"], **own_tags(found.get("Tags", ()), aws)})
+        inputs = {"vpcId": found["VpcId"], "tags": own_tags(found.get("Tags", ()), aws)}
+        return Found(reported(inputs, known))
     return None
 
 
@@ -211,23 +212,25 @@ def _endpoint_outputs(aws: Aws, endpoint: Mapping[str, Any]) -> dict[str, Any]:
 def _read_endpoint(aws: Aws, endpoint: str, known: Inputs) -> Found | None:
     # MiniStack answers an unknown id with an empty list, where EC2 answers InvalidVpcEndpointId.NotFound.
     for found in aws.client("ec2").describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"]:
-        sets = {
-            "routeTableIds": found.get("RouteTableIds") or None,
-            "subnetIds": found.get("SubnetIds") or None,
-            # MiniStack keeps neither these nor whether there is private DNS, and tells no policy.
-            "securityGroupIds": [group["GroupId"] for group in found.get("Groups", ())] or None,
-        }
+        sets = {"routeTableIds": found["RouteTableIds"], "subnetIds": found["SubnetIds"]}
+        told: dict[str, Any] = {}
+        # MiniStack tells neither of these three.
+        if "Groups" in found:
+            sets["securityGroupIds"] = [group["GroupId"] for group in found["Groups"]]
+        if "PolicyDocument" in found:
+            told["policy"] = found["PolicyDocument"]
+        if "PrivateDnsEnabled" in found:
+            told["privateDnsEnabled"] = found["PrivateDnsEnabled"]
         inputs = {
             "vpcId": found["VpcId"],
             "serviceName": found["ServiceName"],
             "vpcEndpointType": found["VpcEndpointType"],
-            "policy": found.get("PolicyDocument"),
-            "privateDnsEnabled": found.get("PrivateDnsEnabled"),
-            **{key: in_order_of(known.get(key), ids) for key, ids in sets.items() if ids},
+            "tags": own_tags(found.get("Tags", ()), aws),
+            **{key: in_order_of(known.get(key), ids) for key, ids in sets.items()},
+            **told,
         }
-        defaults = {"privateDnsEnabled": False}
-        inputs = {**reported(inputs, known, defaults), **own_tags(found.get("Tags", ()), aws)}
-        return Found(inputs, _endpoint_outputs(aws, found))
+        defaults = {**dict.fromkeys(sets, []), "privateDnsEnabled": False}
+        return Found(reported(inputs, known, defaults), _endpoint_outputs(aws, found))
     return None
 
 

@@ -131,14 +131,13 @@ def tags_of(inputs: Inputs, aws: Aws) -> dict[str, str]:
     return {**aws.tags, **inputs.get("tags", {})}
 
 
-def own_tags(tags: Iterable[Mapping[str, str]], aws: Aws) -> dict[str, Any]:
-    """The input ``tags`` of a resource that has these: those beside the provider's. Empty without any."""
-    own = {tag["Key"]: tag["Value"] for tag in tags if aws.tags.get(tag["Key"]) != tag["Value"]}
-    return {"tags": own} if own else {}
+def own_tags(tags: Iterable[Mapping[str, str]], aws: Aws) -> dict[str, str] | None:
+    """The input ``tags`` of a resource that has these: those beside the provider's, None without any."""
+    return {tag["Key"]: tag["Value"] for tag in tags if aws.tags.get(tag["Key"]) != tag["Value"]} or None
 
 
 def reported(found: Mapping[str, Any], known: Inputs, defaults: Inputs | None = None) -> dict[str, Any]:
-    """What AWS reports, without what is not set and without defaults that nobody gave.
+    """What AWS reports: all that is known already (None: not set any more), of the rest what says something.
 
     AWS answers a default where the program says nothing; as an input it would look like a change.
     """
@@ -146,7 +145,7 @@ def reported(found: Mapping[str, Any], known: Inputs, defaults: Inputs | None = 
     return {
         key: value
         for key, value in found.items()
-        if value is not None and (key in known or key not in usual or not same(value, usual[key]))
+        if key in known or not (value is None or (key in usual and same(value, usual[key])))
     }
 
 
