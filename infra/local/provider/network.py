@@ -229,7 +229,7 @@ def _read_endpoint(aws: Aws, endpoint: str, known: Inputs) -> Found | None:
             **{key: in_order_of(known.get(key), ids) for key, ids in sets.items()},
             **told,
         }
-        defaults = {**dict.fromkeys(sets, []), "privateDnsEnabled": False}
+        defaults = {**{key: [] for key in sets}, "privateDnsEnabled": False}
         return Found(reported(inputs, known, defaults), _endpoint_outputs(aws, found))
     return None
 
