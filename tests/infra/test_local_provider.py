@@ -27,10 +27,12 @@ EXTRAS = {"fruits:alarmEmails": json.dumps(["operator@example.org"])}
 
 NEVER_TOLD: dict[str, set[str]] = {
     "aws:ec2/securityGroup:SecurityGroup": {"revokeRulesOnDelete"},
+    "aws:emr/securityConfiguration:SecurityConfiguration": {"namePrefix"},
     "aws:kms/key:Key": {"deletionWindowInDays"},
     "aws:lambda/function:Function": {"code"},
     "aws:s3/bucketObjectv2:BucketObjectv2": {"source"},
     # These are told by AWS, but not by MiniStack.
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {"prefixListId"},
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"policy", "privateDnsEnabled", "securityGroupIds"},
 }
 """Inputs that are taken for unchanged, because nobody could say otherwise."""
@@ -150,6 +152,10 @@ def first_rule(inputs: Mapping[str, Any], **changes: Any) -> list[dict[str, Any]
     return [{**first, **changes}, *others]
 
 
+def encryption_by(key: str) -> dict[str, Any]:
+    return {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": key}}
+
+
 Change = Callable[[Stack, Mapping[str, Any]], dict[str, Any]]
 TAGGED = {"tags": {"owner": "a person"}}
 CHANGES: dict[str, Change] = {
@@ -181,7 +187,8 @@ CHANGES: dict[str, Change] = {
         "role": other_of(stack, "aws:iam/role:Role", given["role"]).id
     },
     "aws:iam/role:Role": lambda _, given: {
-        "description": None,
+        # MiniStack ignores empty values of forms, so that a description can be changed but not taken away.
+        "description": "Other",
         "maxSessionDuration": 7200,
         "assumeRolePolicy": other_document(given["assumeRolePolicy"]),
     },
@@ -201,12 +208,12 @@ CHANGES: dict[str, Change] = {
         "environment": {"variables": {**given["environment"]["variables"], "MORE": "1"}},
         "kmsKeyArn": stack.of("aws:kms/key:Key")[0].known["arn"],
         "tracingConfig": None,
-        "loggingConfig": None,
+        "loggingConfig": {"logFormat": "Text", "logGroup": "/other"},
         "reservedConcurrentExecutions": 2,
     },
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": lambda _, __: {
         "maximumRetryAttempts": 0,
-        "maximumEventAgeInSeconds": None,
+        "maximumEventAgeInSeconds": 60,
         "destinationConfig": None,
     },
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": lambda _, given: {
@@ -224,9 +231,9 @@ CHANGES: dict[str, Change] = {
     },
     "aws:s3/bucketPolicy:BucketPolicy": lambda _, given: {"policy": other_document(given["policy"])},
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": lambda _, __: {"blockPublicAcls": False},
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": lambda _, __: {
-        "rules": [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]
-    },
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
+        lambda stack, _: {"rules": [encryption_by(stack.of("aws:kms/key:Key")[0].known["arn"])]}
+    ),
     "aws:s3/bucketVersioning:BucketVersioning": lambda _, __: {
         "versioningConfiguration": {"status": "Suspended"}
     },
@@ -237,7 +244,11 @@ CHANGES: dict[str, Change] = {
         "kmsMasterKeyId": None,
     },
     "aws:sqs/queuePolicy:QueuePolicy": lambda _, given: {"policy": other_document(given["policy"])},
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": lambda _, __: {"description": "Other"},
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": lambda _, __: {
+        "ipProtocol": "udp",
+        "fromPort": 7,
+        "toPort": 8,
+    },
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": lambda _, __: {
         "ipProtocol": "udp",
         "fromPort": 7,
