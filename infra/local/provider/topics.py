@@ -47,8 +47,7 @@ def _subscribe(aws: Aws, _name: str, inputs: Inputs) -> Created:
 def _read_subscription(aws: Aws, subscription: str, _known: Inputs) -> Found:
     found = aws.client("sns").get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
     inputs = {"topic": found["TopicArn"], "protocol": found["Protocol"], "endpoint": found["Endpoint"]}
-    pending = found.get("PendingConfirmation") == "true"
-    return Found(inputs, {"arn": subscription, "pendingConfirmation": pending})
+    return Found(inputs, {"arn": subscription})
 
 
 def _unsubscribe(aws: Aws, subscription: str, _known: Inputs) -> None:
