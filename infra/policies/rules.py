@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,7 @@ def in_the_eu(resource: Resource) -> Iterator[str]:
     """The provider's region, the resource's own (which overrides it) and its zone are in the EU."""
     if not resource.type.startswith(("aws:", PROVIDER)):
         return
-    own = resource.properties.get("region")
+    own = None if resource.type == PROVIDER else resource.properties.get("region")
     if resource.region is None or UNKNOWN in (resource.region, own):
         yield f"the region is unknown; give it a provider with one of: {allowed_regions()}"
     for what, region in (("its provider's", resource.region), ("its own", own)):
@@ -162,7 +163,11 @@ def private(resource: Resource) -> Iterator[str]:
 def tagged(resource: Resource) -> Iterator[str]:
     """The provider tags everything, and what EMR's own role must touch says so."""
     if resource.type == PROVIDER:
-        yield from _untagged(resource.properties.get("defaultTags"))
+        given = resource.properties.get("defaultTags")
+        # Properties of providers cross the SDK's wire as JSON text.
+        tags = UNKNOWN if given is UNKNOWN else at(parse(given), "tags")
+        if tags is not UNKNOWN and (missing := sorted(REQUIRED_TAGS - (tags or {}).keys())):
+            yield f"does not tag resources with {', '.join(missing)}; add them to defaultTags"
     for_emr = at(resource.properties, "tags", EMR_TAG) in ("true", UNKNOWN)
     if resource.kind in {"Vpc", "Subnet", "SecurityGroup"} and not for_emr:
         yield f"EMR's service role cannot use it; tag it {EMR_TAG}=true"
@@ -177,17 +182,6 @@ def unguarded_buckets(resources: Sequence[Resource]) -> Iterator[Violation]:
             yield Violation("guarded-buckets", bucket, message)
 
 
-def _untagged(default_tags: Any) -> Iterator[str]:
-    try:
-        # Properties of providers cross the SDK's wire as JSON text.
-        tags = at(parse(default_tags), "tags")
-    except UnreadableError as problem:
-        yield f"defaultTags {problem}"
-        return
-    if tags is not UNKNOWN and (missing := sorted(REQUIRED_TAGS - (tags or {}).keys())):
-        yield f"does not tag resources with {', '.join(missing)}; add them to defaultTags"
-
-
 def _lacks(value: Any, *path: str) -> bool:
     """Whether what must be true is known not to be."""
     found = at(value, *path)
@@ -195,7 +189,7 @@ def _lacks(value: Any, *path: str) -> bool:
 
 
 RULES: tuple[Rule, ...] = tuple(
-    Rule(check.__name__.replace("_", "-"), (check.__doc__ or "").strip(), check)
+    Rule(check.__name__.replace("_", "-"), inspect.getdoc(check) or "", check)
     for check in (
         in_the_eu,
         in_one_partition,

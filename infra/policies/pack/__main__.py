@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ if __name__ == "__main__":
             *(resource_policy(rule) for rule in RULES),
             StackValidationPolicy(
                 name="guarded-buckets",
-                description=(unguarded_buckets.__doc__ or "").strip(),
+                description=inspect.getdoc(unguarded_buckets) or "",
                 validate=validate_buckets,
             ),
         ],
