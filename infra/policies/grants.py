@@ -79,7 +79,7 @@ def passes_roles_to_named_services(resource: Resource) -> Iterator[str]:
     """Whoever hands on a role hands it to one service, and says which role."""
     allowed, _ = _statements(resource)
     for sid, statement in allowed:
-        if "iam:PassRole" not in _texts(statement.get("Action")):
+        if "iam:passrole" not in [action.lower() for action in _texts(statement.get("Action"))]:
             continue
         if at(statement, "Condition", "StringEquals", "iam:PassedToService") is None:
             yield f"statement {sid} passes a role to any service; add iam:PassedToService"

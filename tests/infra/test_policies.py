@@ -144,6 +144,7 @@ def test_every_kind_that_a_rule_names_exists() -> None:
         ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::b", "NotPrincipal": "x"}, "all but a list"),
         ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::b", "Principal": {"AWS": "*"}}, "everybody"),
         ({"Action": "iam:PassRole", "Resource": "arn:aws:iam::1:role/x"}, "add iam:PassedToService"),
+        ({"Action": "IAM:passrole", "Resource": "arn:aws:iam::1:role/x"}, "add iam:PassedToService"),
         ({"Action": "iam:PassRole", "Resource": "arn:aws:iam::1:role/*"}, "passes any role"),
     ],
 )
