@@ -94,6 +94,7 @@ class Audit(pulumi.ComponentResource):
             place.prefix,
             s3_bucket_name=self.bucket.id,
             kms_key_id=args.key.arn,
+            enable_logging=True,
             enable_log_file_validation=True,
             # IAM's calls are recorded in its home region and copied here; nothing is copied elsewhere.
             is_multi_region_trail=True,

@@ -219,7 +219,7 @@ class Paths:
 
     def _key(self, purpose: str) -> str:
         aliases = self.cloud.client("kms").list_aliases()["Aliases"]
-        return next(str(a["TargetKeyId"]) for a in aliases if a["AliasName"].endswith(f"-{purpose}"))
+        return next(str(a["TargetKeyId"]) for a in aliases if f"-{purpose}-" in a["AliasName"])
 
     def _setting(self, name: str) -> str:
         launcher = self.cloud.outputs["launcher_function"]

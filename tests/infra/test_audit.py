@@ -40,8 +40,8 @@ def test_only_this_trail_writes_to_the_audit_bucket(declared: RecordingProvider)
     deliver = statements["DeliverTrail"]
     assert deliver["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
     assert deliver["Resource"] == [f"arn:test:s3/bucket:::fruits-eu-audit/AWSLogs/{ACCOUNT_ID}/*"]
-    trail = f"arn:aws:cloudtrail:eu-west-1:{ACCOUNT_ID}:trail/fruits-eu"
-    assert deliver["Condition"]["StringEquals"]["aws:SourceArn"] == trail
+    trail = f"arn:aws:cloudtrail:eu-west-1:{ACCOUNT_ID}:trail/fruits-eu-*"
+    assert deliver["Condition"]["ArnLike"]["aws:SourceArn"] == trail
     others = statements["NobodyElseWrites"]
     assert (others["Effect"], others["Principal"], others["Action"]) == ("Deny", "*", ["s3:PutObject"])
 

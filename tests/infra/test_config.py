@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from infra.config import ConfigInvalid, NodePackages, StackConfig, validate
 from infra.program import LOCK_FILE, REPOSITORY
 from infra.releases import locked_spark_version
+from infra.setting import DEFAULTS, SETTINGS, document, read_settings
 from lambdas.contract.regions import EU_REGIONS, NOT_EU_DESPITE_THE_NAME
 
 SPARK = "3.5.6"
@@ -81,8 +82,58 @@ def test_all_faults_are_told_at_once() -> None:
     assert "ok-bucket" not in text
 
 
-def test_a_text_where_a_list_belongs_says_how_to_set_a_list() -> None:
-    assert "pulumi config set --path 'imageBuckets[0]'" in faults_of(imageBuckets="photos")
+@pytest.mark.parametrize(
+    ("key", "text", "fault"),
+    [
+        (
+            "imageBuckets",
+            "photos",
+            "imageBuckets: 'photos' is not a list of texts; `pulumi config set --path",
+        ),
+        ("imageBuckets", "[1]", "imageBuckets: '[1]' is not a list of texts"),
+        ("alarmEmails", '{"a": "b"}', "`pulumi config set --path 'alarmEmails[0]' <value>` adds one"),
+        ("maxClusters", "2.5", "maxClusters: '2.5' is not a whole number"),
+        ("maxClusters", "many", "maxClusters: 'many' is not a whole number"),
+        ("maxEurPerDay", "nan", "maxEurPerDay: 'nan' is not a number"),
+        ("launchesPerSecond", "1,5", "launchesPerSecond: '1,5' is not a number; write it as 0.5 or 100"),
+        ("keepDataOnDestroy", "yes", "keepDataOnDestroy: 'yes' is neither true nor false"),
+        ("dataBucketName", "", "dataBucketName: '' is empty; give a value"),
+        (
+            "maxCluster",
+            "1",
+            "maxCluster: is no setting; did you mean maxClusters? `pulumi config rm maxCluster`",
+        ),
+        ("zzz", "1", "zzz: is no setting; `pulumi config rm zzz` removes it"),
+    ],
+)
+def test_a_text_that_is_no_setting_is_a_fault_with_its_remedy(key: str, text: str, fault: str) -> None:
+    values, faults = read_settings({key: text, "maxClusters" if key != "maxClusters" else "adopt": "3"})
+    assert key not in values
+    assert len(values) == 1
+    assert fault in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("maxEurPerDay", "0.5", 0.5),
+        ("maxEurPerDay", "100", 100.0),
+        ("launchesPerSecond", "2.25", 2.25),
+        ("maxClusters", "0", 0),
+        ("keepDataOnDestroy", "true", True),
+        ("imageBuckets", '["a-bucket", "b-bucket"]', ("a-bucket", "b-bucket")),
+        ("dataBucketName", "123", "123"),
+    ],
+)
+def test_a_setting_is_read_from_the_text_that_pulumi_holds(key: str, text: str, value: object) -> None:
+    assert read_settings({key: text}) == ({key: value}, [])
+
+
+def test_faults_of_reading_and_of_values_are_told_together() -> None:
+    values, faults = read_settings({"maxClusters": "many", "maxEurPerDay": "0"})
+    with pytest.raises(ConfigInvalid) as raised:
+        validate({"aws:region": "eu-west-1", **values}, stack="eu", locked_spark=SPARK, faults=faults)
+    assert [fault.split(":")[0] for fault in raised.value.faults] == ["maxClusters", "maxEurPerDay"]
 
 
 def test_a_release_with_another_spark_than_the_lock_file_is_refused() -> None:
@@ -111,7 +162,7 @@ def test_the_default_release_has_the_spark_of_the_lock_file() -> None:
     config = validate(
         {"aws:region": "eu-west-1"}, stack="eu", locked_spark=locked_spark_version(LOCK_FILE.read_text())
     )
-    assert config == StackConfig(region="eu-west-1")
+    assert config.release_label == DEFAULTS["releaseLabel"]
 
 
 def test_a_lock_file_without_pyspark_says_so() -> None:
@@ -123,23 +174,55 @@ def project() -> dict[str, Any]:
     return dict(yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text()))
 
 
-def test_pulumi_yaml_describes_every_key_with_the_default_of_the_code() -> None:
-    described = {key.removeprefix("fruits:"): value for key, value in project()["config"].items()}
-    assert all(value["description"] for value in described.values())
-    given_defaults = {key: value["default"] for key, value in described.items() if "default" in value}
-    assert check(**given_defaults) == check()
-    assert set(given_defaults) == {
-        "alarmEmails",
-        "imageBuckets",
-        "releaseLabel",
-        "nodePackages",
-        "logRetentionDays",
-        "auditRetentionDays",
-        "keepDataOnDestroy",
-        "maxClusters",
-        "maxEurPerDay",
-        "launchesPerSecond",
+def test_no_setting_is_required_and_the_default_region_is_in_the_project_file() -> None:
+    assert check() == validate(
+        {"aws:region": project()["config"]["aws:region"]["value"]}, stack="eu", locked_spark=SPARK
+    )
+
+
+def test_the_project_file_declares_no_setting_that_a_stack_would_have_to_give() -> None:
+    # Pulumi requires whatever is declared without a default, and knows no number with decimals.
+    assert set(project()["config"]) == {"aws:region"}
+
+
+def test_every_setting_is_described_where_a_person_looks() -> None:
+    told = (REPOSITORY / "docs" / "settings.md").read_text()
+    assert told == document(), "run: .venv/bin/python -m infra.setting > docs/settings.md"
+
+
+def test_every_setting_reaches_the_configuration() -> None:
+    given = {
+        "dataBucketName": "a-bucket",
+        "adopt": "a-bucket",
+        "imageBuckets": ("b-bucket",),
+        "nodePackages": "preinstalled",
+        "logRetentionDays": 7,
+        "auditRetentionDays": 8,
+        "dataRetentionDays": 9,
+        "notificationEmail": "a@example.org",
+        "alarmEmails": ("b@example.org",),
+        "keepDataOnDestroy": True,
+        "maxClusters": 3,
+        "maxEurPerDay": 0.5,
+        "launchesPerSecond": 0.25,
+        "emulatorEndpoint": "http://localhost:1",
+        "emulatorEmrEndpoint": "http://localhost:2",
     }
+    # Of releases, only the default fits the lock file.
+    assert {*given, "releaseLabel"} == {setting.key for setting in SETTINGS}
+    plain = validate({"aws:region": "eu-west-1"}, stack="local", locked_spark=SPARK)
+    for key, value in given.items():
+        beside = {"emulatorEndpoint": "http://localhost:1"} if key == "emulatorEmrEndpoint" else {}
+        values = {"aws:region": "eu-west-1", **beside}
+        without = validate(values, stack="local", locked_spark=SPARK) if beside else plain
+        assert validate({**values, key: value}, stack="local", locked_spark=SPARK) != without, key
+
+
+def test_two_names_for_one_bucket_are_refused() -> None:
+    assert (
+        "dataBucketName: 'a-bucket' is another bucket than 'b-bucket', which adopt takes over"
+        in faults_of(dataBucketName="a-bucket", adopt="b-bucket")
+    )
 
 
 def test_the_eu_stack_is_in_ireland_and_asks_to_keep_its_data() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from awscli.clidriver import create_clidriver
 
 from infra.program import REPOSITORY
+from infra.setting import SETTINGS
 from lambdas.cli.main import main
 
 DOCUMENTS = ("README.md", "docs/deploy.md", "docs/runbook.md", "docs/cost.md")
@@ -70,7 +70,7 @@ def test_make_targets_exist(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_settings_exist(document: str) -> None:
-    described = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text())["config"]
+    described = {f"fruits:{setting.key}" for setting in SETTINGS}
     assert {f"fruits:{name}" for name in re.findall(r"fruits:(\w+)", text_of(document))} <= set(described)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pulumi_aws
 import pytest
@@ -81,7 +80,7 @@ def test_without_the_key_the_provider_asks_aws(declared: RecordingProvider) -> N
     ],
 )
 def test_an_address_that_could_be_aws_or_anybodys_is_refused(url: str) -> None:
-    (fault,) = emulator_faults({"stack": "local", "emulatorEndpoint": url})
+    (fault,) = emulator_faults({"emulatorEndpoint": url}, "local")
     assert f"emulatorEndpoint: {url!r} is not a service on this machine" in fault
 
 
@@ -98,7 +97,7 @@ def test_an_address_that_could_be_aws_or_anybodys_is_refused(url: str) -> None:
     ],
 )
 def test_an_address_of_ones_own_is_accepted(url: str) -> None:
-    assert emulator_faults({"stack": "local", "emulatorEndpoint": url}) == []
+    assert emulator_faults({"emulatorEndpoint": url}, "local") == []
 
 
 def test_half_a_stack_on_aws_is_refused(build: Path) -> None:
@@ -112,5 +111,4 @@ def test_a_stack_that_may_be_on_aws_is_never_pointed_at_an_emulator(build: Path)
 
 
 def test_nothing_is_said_of_emulators_where_none_is_configured() -> None:
-    nothing: dict[str, Any] = {"stack": "eu"}
-    assert emulator_faults(nothing) == []
+    assert emulator_faults({}, "eu") == []

@@ -108,7 +108,7 @@ def test_there_is_one_key_a_purpose(declared: RecordingProvider) -> None:
 def test_the_trail_encrypts_with_its_key_for_itself_alone(declared: RecordingProvider) -> None:
     statement = statements_of(declared.one("Key", "-audit")["policy"])["EncryptTrail"]
     assert statement["Condition"] == {
-        "StringEquals": {"aws:SourceArn": f"arn:aws:cloudtrail:eu-west-1:{ACCOUNT_ID}:trail/fruits-eu"}
+        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudtrail:eu-west-1:{ACCOUNT_ID}:trail/fruits-eu-*"}
     }
 
 

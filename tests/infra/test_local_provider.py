@@ -30,7 +30,10 @@ NEVER_TOLD: dict[str, set[str]] = {
     "aws:emr/securityConfiguration:SecurityConfiguration": {"namePrefix"},
     "aws:kms/key:Key": {"deletionWindowInDays"},
     "aws:lambda/function:Function": {"code"},
-    "aws:s3/bucketObjectv2:BucketObjectv2": {"source"},
+    "aws:s3/bucket:Bucket": {"forceDestroy"},
+    "aws:s3/bucketObjectv2:BucketObjectv2": {"source", "content", "contentType"},
+    "aws:cloudwatch/logGroup:LogGroup": {"namePrefix"},
+    "aws:kms/alias:Alias": {"namePrefix"},
     # These are told by AWS, but not by MiniStack.
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {"prefixListId"},
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"policy", "privateDnsEnabled", "securityGroupIds"},

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config import ConfigInvalid
-from infra.local.provider.monitor import CREATORS
+from infra.local.provider.kinds import KINDS
 from infra.policies.resource import UNKNOWN, Resource
 from infra.policies.rules import BUCKET_GUARDS, ENCRYPTION_KEYS, LEADS_OUT, PROVIDER, violations
 from lambdas.contract.regions import EU_REGIONS, partition_of
@@ -55,12 +55,12 @@ def test_a_preview_outside_the_eu_declares_nothing(build: Path, region: str) -> 
 def test_the_local_cloud_creates_every_type_that_the_program_can_use(build: Path) -> None:
     declared = preview(build, **EVERYTHING_ON)
     used = {args.typ for args in declared.declared if args.custom and args.typ != PROVIDER}
-    assert used - CREATORS.keys() == set()
+    assert used - KINDS.keys() == set()
 
 
 def test_the_local_cloud_creates_no_type_that_the_program_does_not_use(build: Path) -> None:
     declared = preview(build, **EVERYTHING_ON)
-    assert CREATORS.keys() - {args.typ for args in declared.declared} == set()
+    assert KINDS.keys() - {args.typ for args in declared.declared} == set()
 
 
 def found(token: str, properties: dict[str, Any], region: str | None = "eu-west-1", name: str = "x") -> str:

@@ -16,7 +16,7 @@ Inputs = Mapping[str, Any]
 DEFAULTS = "__defaults"
 """The input that lists which others nobody gave, as the real AWS provider keeps it."""
 SUFFIX_LENGTH = 7
-_MISSING = re.compile(r"not.?found|no.?such|non.?existent|does.?not.?exist", re.IGNORECASE)
+_MISSING = re.compile(r"^404$|not.?found|no.?such|non.?existent|does.?not.?exist", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

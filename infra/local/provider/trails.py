@@ -22,7 +22,7 @@ def _create(aws: Aws, _name: str, inputs: Inputs) -> Created:
     cloudtrail, trail = aws.client("cloudtrail"), inputs["name"]
     made = cloudtrail.create_trail(Name=trail, **_wanted(inputs), TagsList=aws.tag_list)
     _select(cloudtrail, trail, inputs)
-    cloudtrail.start_logging(Name=trail)
+    _log(cloudtrail, trail, inputs)
     return Created(made["TrailARN"], {"arn": made["TrailARN"]})
 
 
@@ -75,8 +75,15 @@ def _update(aws: Aws, trail: str, _old: Inputs, new: Inputs) -> Mapping[str, Any
     cloudtrail = aws.client("cloudtrail")
     cloudtrail.update_trail(Name=trail, **_wanted(new))
     _select(cloudtrail, trail, new)
-    cloudtrail.start_logging(Name=trail)
+    _log(cloudtrail, trail, new)
     return {}
+
+
+def _log(cloudtrail: Any, trail: str, inputs: Inputs) -> None:
+    if inputs["enableLogging"]:
+        cloudtrail.start_logging(Name=trail)
+    else:
+        cloudtrail.stop_logging(Name=trail)
 
 
 def _delete(aws: Aws, trail: str, _known: Inputs) -> None:
