@@ -26,7 +26,7 @@ def _create(aws: Aws, _name: str, inputs: Inputs) -> Created:
 def _read(aws: Aws, bucket: str, _known: Inputs) -> Found:
     s3 = aws.client("s3")
     s3.head_bucket(Bucket=bucket)
-    found: dict[str, Any] = {"bucket": bucket, "forceDestroy": False}
+    found: dict[str, Any] = {"bucket": bucket}
     if _sub_resource(lambda: s3.get_object_lock_configuration(Bucket=bucket)):
         found["objectLockEnabled"] = True
     return Found(found, _outputs(aws, bucket))
