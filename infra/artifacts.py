@@ -7,7 +7,7 @@ a cluster that is already running.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +21,16 @@ from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
 CERTIFICATES_FILE = "node-certificates.zip"
+FUNCTIONS = ("launcher", "tracker", "reconciler")
 HASH_LENGTH = 12
 
 
 class ArtifactMissing(pulumi.RunError):
-    """A file that the stack uploads was not built."""
+    """Files that the stack uploads were not built."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is missing; run `make package` first")
+    def __init__(self, paths: Sequence[Path]) -> None:
+        missing = ", ".join(str(path) for path in paths)
+        super().__init__(f"missing: {missing}; run `make package` first")
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,6 @@ class Artifacts(pulumi.ComponentResource):
     """The job's code, its model and, where nodes need them, their Python packages.
 
     Keys are relative to the data bucket. Superseded objects stay: a run in flight may still need them.
-
-    Raises:
-        ArtifactMissing: something was not built.
     """
 
     def __init__(self, place: Place, args: ArtifactsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -68,8 +67,6 @@ class Artifacts(pulumi.ComponentResource):
         self.register_outputs({"job_key": self.job_key, "model_key": self.model_key})
 
     def _upload(self, path: Path, key_of: Callable[[Path], str]) -> str:
-        if not path.is_file():
-            raise ArtifactMissing(path)
         key = key_of(path)
         aws.s3.BucketObjectv2(
             f"{self._prefix}-{key}",
@@ -83,27 +80,35 @@ class Artifacts(pulumi.ComponentResource):
         return key
 
     def _upload_folder(self, folder: Path) -> str:
-        files = sorted(folder.glob("*")) if folder.is_dir() else []
-        if folder / "requirements.txt" not in files:
-            raise ArtifactMissing(folder / "requirements.txt")
         # requirements.txt holds the hash of every wheel, so its own hash stands for the folder's content.
         digest = sha256(folder / "requirements.txt")[:HASH_LENGTH]
         prefix = f"{ARTIFACTS}{folder.name}-{digest}/"
-        for path in files:
+        for path in sorted(folder.glob("*")):
             self._upload(path, lambda file: f"{prefix}{file.name}")
         return prefix
 
 
-def read_model(folder: Path) -> ModelPackage:
-    """What the packaged model is.
+def check_artifacts(build: Path, *, wheelhouse: bool) -> None:
+    """Return if everything is there that the stack uploads, with the nodes' wheels if they install those.
 
     Raises:
-        ArtifactMissing: it was not packaged.
+        ArtifactMissing: something was not built.
     """
-    description = folder / DESCRIPTION
-    if not description.is_file():
-        raise ArtifactMissing(description)
-    return ModelPackage.from_json(description.read_text())
+    model = build / "model" / DESCRIPTION
+    wanted = [build / f"{name}.zip" for name in (*FUNCTIONS, "job")]
+    wanted += [build / "step.py", build / CERTIFICATES_FILE, model]
+    if model.is_file():
+        made = read_model(model.parent)
+        wanted += [model.parent / made.file, model.parent / made.weights_file]
+    if wheelhouse:
+        wanted.append(build / "wheelhouse" / "requirements.txt")
+    if missing := [path for path in wanted if not path.is_file()]:
+        raise ArtifactMissing(missing)
+
+
+def read_model(folder: Path) -> ModelPackage:
+    """What the packaged model is."""
+    return ModelPackage.from_json((folder / DESCRIPTION).read_text())
 
 
 def content_key(path: Path) -> str:

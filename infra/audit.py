@@ -22,6 +22,8 @@ class AccessLogs(pulumi.ComponentResource):
         *,
         keep: bool,
         retention_days: int,
+        bucket_name: str | None,
+        adopted: str | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fruits:infra:AccessLogs", f"{place.prefix}-access-logs", None, opts)
@@ -29,7 +31,8 @@ class AccessLogs(pulumi.ComponentResource):
             place,
             PrivateBucketArgs(
                 name="access-logs",
-                bucket_name=None,
+                bucket_name=bucket_name,
+                adopted=adopted,
                 keep=keep,
                 # S3 delivers access logs only to buckets with its own key, and without a lock.
                 key_arn=None,
@@ -62,6 +65,8 @@ class AuditArgs:
     key: aws.kms.Key
     keep: bool
     retention_days: int
+    bucket_name: str | None
+    adopted: str | None
 
 
 class Audit(pulumi.ComponentResource):
@@ -73,7 +78,8 @@ class Audit(pulumi.ComponentResource):
             place,
             PrivateBucketArgs(
                 name="audit",
-                bucket_name=None,
+                bucket_name=args.bucket_name,
+                adopted=args.adopted,
                 keep=args.keep,
                 key_arn=args.key.arn,
                 access_logs=args.access_logs.id,
@@ -86,7 +92,6 @@ class Audit(pulumi.ComponentResource):
         written = made.protect(_delivery(place, self.bucket.arn))
         self.trail = aws.cloudtrail.Trail(
             place.prefix,
-            name=place.prefix,
             s3_bucket_name=self.bucket.id,
             kms_key_id=args.key.arn,
             enable_log_file_validation=True,
@@ -106,21 +111,22 @@ def _delivery(place: Place, bucket_arn: pulumi.Output[str]) -> list[iam.Statemen
     How it encrypts is left to CloudTrail: digests of log files come with S3's own key, by its design.
     """
     cloudtrail = {"Service": "cloudtrail.amazonaws.com"}
-    own_trail = {"aws:SourceArn": place.arn("cloudtrail", f"trail/{place.prefix}")}
+    # By its beginning: the bucket's policy comes before the trail, whose name Pulumi ends.
+    own_trail = {"aws:SourceArn": place.arn("cloudtrail", f"trail/{place.prefix}-*")}
     logs = [pulumi.Output.concat(bucket_arn, "/AWSLogs/", place.account_id, "/*")]
     return [
         iam.Statement(
             "CheckBucket",
             ["s3:GetBucketAcl"],
             [bucket_arn],
-            {"StringEquals": own_trail},
+            {"ArnLike": own_trail},
             principal=cloudtrail,
         ),
         iam.Statement(
             "DeliverTrail",
             ["s3:PutObject"],
             logs,
-            {"StringEquals": {**own_trail, "s3:x-amz-acl": "bucket-owner-full-control"}},
+            {"ArnLike": own_trail, "StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}},
             principal=cloudtrail,
         ),
         iam.Statement(

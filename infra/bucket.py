@@ -24,7 +24,8 @@ _CUSTOMER_KEY = f"{_ENCRYPTION}-customer-algorithm"
 class PrivateBucketArgs:
     """What sets one bucket apart.
 
-    ``bucket_name`` None lets Pulumi choose. ``keep`` makes it survive `pulumi destroy`. ``key_arn`` None
+    ``bucket_name`` None lets Pulumi choose. ``adopted`` is the name of an existing bucket that is taken
+    over. ``keep`` makes it survive `pulumi destroy`. ``key_arn`` None
     means S3's own key, for the one kind of bucket that takes no other. ``access_logs`` is the bucket that
     every request is noted in. ``expiry_days`` maps prefixes (empty: everything) to an age in days.
     ``locked_days`` is how long nobody can delete a version.
@@ -37,6 +38,7 @@ class PrivateBucketArgs:
     access_logs: pulumi.Input[str] | None
     expiry_days: dict[str, int]
     locked_days: int | None = None
+    adopted: str | None = None
 
 
 class PrivateBucket(pulumi.ComponentResource):
@@ -55,7 +57,7 @@ class PrivateBucket(pulumi.ComponentResource):
             bucket=args.bucket_name,
             force_destroy=not args.keep,
             object_lock_enabled=True if args.locked_days else None,
-            opts=self._kept,
+            opts=pulumi.ResourceOptions.merge(self._kept, pulumi.ResourceOptions(import_=args.adopted)),
         )
         bucket = self.bucket.id
         self._public_access = aws.s3.BucketPublicAccessBlock(

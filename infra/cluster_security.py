@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.documents import document
 from infra.place import Place
 
 IMDS_HOP_LIMIT = 1
@@ -47,7 +48,7 @@ class ClusterSecurity(pulumi.ComponentResource):
 
 def _document(args: ClusterSecurityArgs) -> pulumi.Output[str]:
     """Source: EMR Management Guide, "Create a security configuration"."""
-    return pulumi.Output.json_dumps(
+    return document(
         {
             "EncryptionConfiguration": {
                 "EnableAtRestEncryption": True,

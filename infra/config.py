@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+from pulumi.runtime import config as runtime
 
 from infra.emulator import Emulator, emulator_faults, emulator_of
 from infra.releases import locked_spark_version, release_faults
+from infra.setting import DEFAULTS, read_settings
 from lambdas.contract.admission import Limits
 from lambdas.contract.regions import allowed_regions, region_problem
 
@@ -20,9 +22,6 @@ LOG_RETENTION_DAYS: frozenset[int] = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
 """What CloudWatch Logs accepts. Source: API reference of PutRetentionPolicy."""
-
-DEFAULT_LIMITS = Limits(max_clusters=10, max_eur_per_day=100.0, launches_per_second=0.5)
-"""The pace is what EMR lets an account ask for lastingly (RunJobFlow's token bucket)."""
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -47,84 +46,75 @@ class ConfigInvalid(pulumi.RunError):
 
 @dataclass(frozen=True)
 class StackConfig:
-    """See ``Pulumi.yaml``, which describes each key and repeats the defaults for people."""
+    """Valid configuration; :data:`infra.setting.SETTINGS` describes each part and has the defaults.
+
+    ``adopt`` is the name of a data bucket that an earlier stack kept.
+    """
 
     region: str
-    data_bucket_name: str | None = None
-    image_buckets: tuple[str, ...] = ()
-    release_label: str = "emr-7.12.0"
-    node_packages: NodePackages = NodePackages.WHEELHOUSE
-    log_retention_days: int = 30
-    audit_retention_days: int = 365
-    data_retention_days: int | None = None
-    notification_email: str | None = None
-    alarm_emails: tuple[str, ...] = ()
-    keep_data_on_destroy: bool = False
-    limits: Limits = DEFAULT_LIMITS
-    emulator: Emulator | None = None
+    data_bucket_name: str | None
+    adopt: str | None
+    image_buckets: tuple[str, ...]
+    release_label: str
+    node_packages: NodePackages
+    log_retention_days: int
+    audit_retention_days: int
+    data_retention_days: int | None
+    notification_email: str | None
+    alarm_emails: tuple[str, ...]
+    keep_data_on_destroy: bool
+    limits: Limits
+    emulator: Emulator | None
 
 
 def load(lock_file: Path) -> StackConfig:
     """The configuration of the running Pulumi program.
 
     Raises:
-        ConfigInvalid: see :func:`validate`.
+        ConfigInvalid: with every fault at once.
     """
-    project = pulumi.Config()
-    values = {
-        "aws:region": pulumi.Config("aws").get("region"),
-        "dataBucketName": project.get("dataBucketName"),
-        "imageBuckets": project.get_object("imageBuckets"),
-        "releaseLabel": project.get("releaseLabel"),
-        "nodePackages": project.get("nodePackages"),
-        "logRetentionDays": project.get_int("logRetentionDays"),
-        "auditRetentionDays": project.get_int("auditRetentionDays"),
-        "dataRetentionDays": project.get_int("dataRetentionDays"),
-        "notificationEmail": project.get("notificationEmail"),
-        "alarmEmails": project.get_object("alarmEmails"),
-        "keepDataOnDestroy": project.get_bool("keepDataOnDestroy"),
-        "maxClusters": project.get_int("maxClusters"),
-        "maxEurPerDay": project.get_float("maxEurPerDay"),
-        "launchesPerSecond": project.get_float("launchesPerSecond"),
-        "emulatorEndpoint": project.get("emulatorEndpoint"),
-        "emulatorEmrEndpoint": project.get("emulatorEmrEndpoint"),
-    }
-    return validate(
-        values, stack=pulumi.get_stack(), locked_spark=locked_spark_version(lock_file.read_text())
+    given = {**runtime.get_config_env(), **runtime.CONFIG.get()}
+    project = f"{pulumi.get_project()}:"
+    values, faults = read_settings(
+        {key.removeprefix(project): text for key, text in given.items() if key.startswith(project)}
     )
+    if region := given.get("aws:region"):
+        values["aws:region"] = region
+    locked = locked_spark_version(lock_file.read_text())
+    return validate(values, stack=pulumi.get_stack(), locked_spark=locked, faults=faults)
 
 
-def validate(values: Mapping[str, Any], *, stack: str, locked_spark: str) -> StackConfig:
-    """Check configuration values, by their Pulumi keys; absent or None means the default.
+def validate(
+    values: Mapping[str, Any], *, stack: str, locked_spark: str, faults: Sequence[str] = ()
+) -> StackConfig:
+    """Check configuration values, by their keys; what is absent has its default.
+
+    ``faults`` are those that were found before.
 
     Raises:
         ConfigInvalid: with every fault at once.
     """
-    given = {key: value for key, value in values.items() if value is not None}
-    faults = [fault for check in _CHECKS for fault in check(given)]
-    release = given.get("releaseLabel", StackConfig.release_label)
-    faults += release_faults(release, locked_spark)
-    faults += emulator_faults(given | {"stack": stack})
-    if faults:
-        raise ConfigInvalid(faults)
+    given = {**DEFAULTS, **values}
+    found = [*faults, *(fault for check in _CHECKS for fault in check(given))]
+    found += release_faults(given["releaseLabel"], locked_spark)
+    found += emulator_faults(values, stack)
+    if found:
+        raise ConfigInvalid(found)
     return StackConfig(
         region=given["aws:region"],
-        data_bucket_name=given.get("dataBucketName"),
-        image_buckets=tuple(given.get("imageBuckets", ())),
-        release_label=release,
-        node_packages=NodePackages(given.get("nodePackages", StackConfig.node_packages)),
-        log_retention_days=given.get("logRetentionDays", StackConfig.log_retention_days),
-        audit_retention_days=given.get("auditRetentionDays", StackConfig.audit_retention_days),
-        data_retention_days=given.get("dataRetentionDays"),
-        notification_email=given.get("notificationEmail"),
-        alarm_emails=tuple(given.get("alarmEmails", ())),
-        keep_data_on_destroy=given.get("keepDataOnDestroy", StackConfig.keep_data_on_destroy),
-        limits=Limits(
-            max_clusters=given.get("maxClusters", DEFAULT_LIMITS.max_clusters),
-            max_eur_per_day=given.get("maxEurPerDay", DEFAULT_LIMITS.max_eur_per_day),
-            launches_per_second=given.get("launchesPerSecond", DEFAULT_LIMITS.launches_per_second),
-        ),
-        emulator=emulator_of(given),
+        data_bucket_name=given["dataBucketName"],
+        adopt=given["adopt"],
+        image_buckets=tuple(given["imageBuckets"]),
+        release_label=given["releaseLabel"],
+        node_packages=NodePackages(given["nodePackages"]),
+        log_retention_days=given["logRetentionDays"],
+        audit_retention_days=given["auditRetentionDays"],
+        data_retention_days=given["dataRetentionDays"],
+        notification_email=given["notificationEmail"],
+        alarm_emails=tuple(given["alarmEmails"]),
+        keep_data_on_destroy=given["keepDataOnDestroy"],
+        limits=Limits(given["maxClusters"], given["maxEurPerDay"], given["launchesPerSecond"]),
+        emulator=emulator_of(values),
     )
 
 
@@ -140,32 +130,37 @@ def _region_faults(given: Mapping[str, Any]) -> list[str]:
 
 
 def _bucket_faults(given: Mapping[str, Any]) -> list[str]:
-    names = [("dataBucketName", given["dataBucketName"])] if "dataBucketName" in given else []
-    names += [("imageBuckets", name) for name in _texts(given, "imageBuckets")]
-    return [
+    names = [(key, given[key]) for key in ("dataBucketName", "adopt") if given[key] is not None]
+    names += [("imageBuckets", name) for name in given["imageBuckets"]]
+    faults = [
         f"{key}: {name!r} is not a bucket name; 3-63 lower-case letters, digits, dots and hyphens, "
         "without s3:// and without a path"
         for key, name in names
         if not _BUCKET_NAME.fullmatch(name)
-    ] + _list_faults(given, "imageBuckets", "my-photos")
+    ]
+    if None not in (given["dataBucketName"], given["adopt"]) and given["dataBucketName"] != given["adopt"]:
+        faults.append(
+            f"dataBucketName: {given['dataBucketName']!r} is another bucket than {given['adopt']!r}, which "
+            "adopt takes over; remove one of them"
+        )
+    return faults
 
 
 def _retention_faults(given: Mapping[str, Any]) -> list[str]:
     return [
         f"{key}: {given[key]} days cannot be kept; give 1 or more, or remove the key"
         for key in ("auditRetentionDays", "dataRetentionDays")
-        if key in given and given[key] < 1
+        if given[key] is not None and given[key] < 1
     ]
 
 
 def _choice_faults(given: Mapping[str, Any]) -> list[str]:
     faults = []
-    packages = given.get("nodePackages", StackConfig.node_packages)
+    packages, days = given["nodePackages"], given["logRetentionDays"]
     if packages not in list(NodePackages):
         faults.append(
             f"nodePackages: {packages!r} is neither {' nor '.join(map(repr, map(str, NodePackages)))}"
         )
-    days = given.get("logRetentionDays", StackConfig.log_retention_days)
     if days not in LOG_RETENTION_DAYS:
         nearest = min(LOG_RETENTION_DAYS, key=lambda allowed: abs(allowed - days))
         faults.append(
@@ -175,38 +170,26 @@ def _choice_faults(given: Mapping[str, Any]) -> list[str]:
 
 
 def _email_faults(given: Mapping[str, Any]) -> list[str]:
-    emails = [("notificationEmail", given["notificationEmail"])] if "notificationEmail" in given else []
-    emails += [("alarmEmails", email) for email in _texts(given, "alarmEmails")]
+    emails = [("alarmEmails", email) for email in given["alarmEmails"]]
+    if given["notificationEmail"] is not None:
+        emails.append(("notificationEmail", given["notificationEmail"]))
     return [
         f"{key}: {email!r} is not an e-mail address; correct it or remove the key"
         for key, email in emails
         if not _EMAIL.fullmatch(email)
-    ] + _list_faults(given, "alarmEmails", "me@example.org")
+    ]
 
 
 def _limit_faults(given: Mapping[str, Any]) -> list[str]:
     faults = []
-    if (clusters := given.get("maxClusters", DEFAULT_LIMITS.max_clusters)) < 0:
+    if (clusters := given["maxClusters"]) < 0:
         faults.append(f"maxClusters: {clusters} is negative; 0 lets every run wait")
-    for key, default in (
-        ("maxEurPerDay", DEFAULT_LIMITS.max_eur_per_day),
-        ("launchesPerSecond", DEFAULT_LIMITS.launches_per_second),
-    ):
-        if (value := given.get(key, default)) <= 0:
-            faults.append(f"{key}: {value} is not above 0; the default is {default}")
+    faults += [
+        f"{key}: {given[key]} is not above 0; the default is {DEFAULTS[key]}"
+        for key in ("maxEurPerDay", "launchesPerSecond")
+        if given[key] <= 0
+    ]
     return faults
-
-
-def _texts(given: Mapping[str, Any], key: str) -> list[str]:
-    value = given.get(key, [])
-    return [str(item) for item in value] if isinstance(value, list | tuple) else []
-
-
-def _list_faults(given: Mapping[str, Any], key: str, example: str) -> list[str]:
-    value = given.get(key, [])
-    if isinstance(value, list | tuple):
-        return []
-    return [f"{key}: {value!r} is not a list; `pulumi config set --path '{key}[0]' {example}` adds one"]
 
 
 _CHECKS = (_region_faults, _bucket_faults, _retention_faults, _choice_faults, _email_faults, _limit_faults)

@@ -55,8 +55,8 @@ def emulator_of(given: Mapping[str, Any]) -> Emulator | None:
     return Emulator(endpoint, given.get("emulatorEmrEndpoint", endpoint))
 
 
-def emulator_faults(given: Mapping[str, Any]) -> list[str]:
-    """What speaks against configuration values (and ``stack``, the stack's name) that name an emulator."""
+def emulator_faults(given: Mapping[str, Any], stack: str) -> list[str]:
+    """What speaks against configuration values that name an emulator, for a stack of this name."""
     keys = [key for key in ("emulatorEndpoint", "emulatorEmrEndpoint") if key in given]
     faults = [
         f"{key}: {given[key]!r} is not a service on this machine or in a private network; give a URL such as "
@@ -68,9 +68,9 @@ def emulator_faults(given: Mapping[str, Any]) -> list[str]:
         faults.append(
             "emulatorEmrEndpoint: is set without emulatorEndpoint, so all but EMR would be on AWS; set both"
         )
-    if keys and not given["stack"].startswith(STACKS):
+    if keys and not stack.startswith(STACKS):
         faults.append(
-            f"{keys[0]}: stack {given['stack']!r} may have resources on AWS, which Pulumi would replace; use "
+            f"{keys[0]}: stack {stack!r} may have resources on AWS, which Pulumi would replace; use "
             f"a stack whose name begins with {STACKS!r}: `pulumi stack init {STACKS}`"
         )
     return faults

@@ -10,7 +10,6 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import iam
-from infra.artifacts import ArtifactMissing
 from infra.failures import FailureQueue
 from infra.place import Place
 from infra.target import ARCHITECTURE, PYTHON_VERSION
@@ -38,22 +37,16 @@ class FunctionArgs:
 
 
 class Function(pulumi.ComponentResource):
-    """An asynchronously invoked function.
-
-    Raises:
-        ArtifactMissing: its archive was not built.
-    """
+    """An asynchronously invoked function."""
 
     def __init__(self, place: Place, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         name = f"{place.prefix}-{args.name}"
         super().__init__("fruits:infra:Function", name, None, opts)
-        if not args.archive.is_file():
-            raise ArtifactMissing(args.archive)
         child = pulumi.ResourceOptions(parent=self)
 
         log_group = aws.cloudwatch.LogGroup(
             name,
-            name=f"/aws/lambda/{name}",
+            name_prefix=f"/aws/lambda/{name}-",
             retention_in_days=args.log_retention_days,
             kms_key_id=args.log_key_arn,
             opts=child,
@@ -79,7 +72,6 @@ class Function(pulumi.ComponentResource):
         )
         self.function = aws.lambda_.Function(
             name,
-            name=name,
             description=args.description,
             runtime=f"python{PYTHON_VERSION}",
             architectures=[ARCHITECTURE],

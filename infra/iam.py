@@ -9,6 +9,7 @@ from typing import Any
 
 import pulumi
 
+from infra.documents import document
 from infra.place import Place
 from lambdas.contract.layout import RUNS
 
@@ -54,14 +55,12 @@ class Statement:
 
 def policy(statements: Iterable[Statement]) -> pulumi.Output[str]:
     """The JSON of a policy that consists of the statements."""
-    return pulumi.Output.json_dumps(
-        {"Version": _VERSION, "Statement": [statement.to_document() for statement in statements]}
-    )
+    return document({"Version": _VERSION, "Statement": [statement.to_document() for statement in statements]})
 
 
 def trust(service: str, condition: Condition | None = None) -> pulumi.Output[str]:
     """The JSON of a trust policy by which an AWS service may take the role."""
-    return pulumi.Output.json_dumps(
+    return document(
         {
             "Version": _VERSION,
             "Statement": [

@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import iam
+from infra.kept import Kept
 from infra.place import Place
 
 READ = ("kms:Decrypt",)
@@ -63,15 +64,27 @@ class Keys(pulumi.ComponentResource):
     """``data``: bucket objects. ``nodes``: disks. ``control``: ledger, messages, logs. ``audit``: the trail.
 
     Rotated by AWS every year. They outlive a `pulumi destroy` by the deletion window, or for ever where
-    data is kept: a bucket whose key is gone is lost.
+    what they encrypt is kept: a bucket or ledger whose key is gone is lost.
     """
 
-    def __init__(self, place: Place, *, keep_data: bool, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        *,
+        keep_data: bool,
+        adopted: Kept,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("fruits:infra:Keys", f"{place.prefix}-keys", None, opts)
         self._place = place
-        self._keep_data = keep_data
         through_s3 = self._through("s3", READ_AND_WRITE)
-        self.data = self._key("data", "Images, artifacts, plans and results in the data bucket", [through_s3])
+        self.data = self._key(
+            "data",
+            "Images, artifacts, plans and results in the data bucket",
+            [through_s3],
+            keep=keep_data,
+            adopted=adopted.data_key,
+        )
         self.nodes = self._key(
             "nodes",
             "Disks of the cluster nodes",
@@ -92,22 +105,43 @@ class Keys(pulumi.ComponentResource):
                 self._allow_service("AlarmsToTopic", "cloudwatch.amazonaws.com", READ_AND_WRITE),
                 self._allow_service("RulesToQueue", "events.amazonaws.com", READ_AND_WRITE),
             ],
+            keep=keep_data,
+            adopted=adopted.control_key,
         )
-        self.audit = self._key("audit", "Audit trail", [self._through("s3", READ), self._trail()])
+        self.audit = self._key(
+            "audit",
+            "Audit trail",
+            [self._through("s3", READ), self._trail()],
+            keep=keep_data,
+            adopted=adopted.audit_key,
+        )
         self.register_outputs({"data": self.data.arn})
 
-    def _key(self, purpose: str, description: str, uses: Sequence[iam.Statement]) -> aws.kms.Key:
+    def _key(
+        self,
+        purpose: str,
+        description: str,
+        uses: Sequence[iam.Statement],
+        *,
+        keep: bool = False,
+        adopted: str | None = None,
+    ) -> aws.kms.Key:
         name = f"{self._place.prefix}-{purpose}"
-        kept = pulumi.ResourceOptions(parent=self, retain_on_delete=self._keep_data)
         key = aws.kms.Key(
             name,
             description=description,
             enable_key_rotation=True,
             deletion_window_in_days=DELETION_WINDOW_DAYS,
             policy=iam.policy([self._allow("Administer", ADMINISTRATION), *uses]),
-            opts=kept,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep, import_=adopted),
         )
-        aws.kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, opts=kept)
+        # For people, and never kept: a key that outlives the stack gets another one from the next.
+        aws.kms.Alias(
+            name,
+            name_prefix=f"alias/{name}-",
+            target_key_id=key.key_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         return key
 
     def _allow(
@@ -134,11 +168,11 @@ class Keys(pulumi.ComponentResource):
         )
 
     def _trail(self) -> iam.Statement:
-        trail = self._place.arn("cloudtrail", f"trail/{self._place.prefix}")
+        trail = self._place.arn("cloudtrail", f"trail/{self._place.prefix}-*")
         return iam.Statement(
             "EncryptTrail",
             ("kms:DescribeKey", "kms:GenerateDataKey"),
             _THIS_KEY,
-            {"StringEquals": {"aws:SourceArn": trail}},
+            {"ArnLike": {"aws:SourceArn": trail}},
             principal={"Service": "cloudtrail.amazonaws.com"},
         )

@@ -16,10 +16,21 @@ RECENT_INDEX = "recent"
 class Ledger(pulumi.ComponentResource):
     """An on-demand DynamoDB table that can be restored to any second of the last 35 days."""
 
-    def __init__(self, place: Place, key: aws.kms.Key, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        key: aws.kms.Key,
+        *,
+        keep: bool,
+        table_name: str | None,
+        adopted: str | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """``keep`` makes it survive `pulumi destroy`, and anybody's attempt to delete it before."""
         super().__init__("fruits:infra:Ledger", f"{place.prefix}-ledger", None, opts)
         self.table = aws.dynamodb.Table(
             f"{place.prefix}-runs",
+            name=table_name,
             billing_mode="PAY_PER_REQUEST",
             hash_key="run_id",
             attributes=[
@@ -36,7 +47,8 @@ class Ledger(pulumi.ComponentResource):
             ],
             point_in_time_recovery={"enabled": True},
             server_side_encryption={"enabled": True, "kms_key_arn": key.arn},
-            opts=pulumi.ResourceOptions(parent=self),
+            deletion_protection_enabled=keep,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep, import_=adopted),
         )
         self.key = key
         self.register_outputs({"table": self.table.name})

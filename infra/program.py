@@ -9,13 +9,15 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.alarms import Alarms, AlarmsArgs
-from infra.artifacts import Artifacts, ArtifactsArgs
+from infra.artifacts import Artifacts, ArtifactsArgs, check_artifacts
 from infra.audit import AccessLogs, Audit, AuditArgs
 from infra.cluster_security import ClusterSecurity, ClusterSecurityArgs
 from infra.config import NodePackages, StackConfig
 from infra.dashboard import Dashboard, DashboardArgs
+from infra.deployed import read_deployed
 from infra.emr import ClusterRoles, ClusterRolesArgs
 from infra.failures import FailureQueue
+from infra.kept import Kept, read_kept, write_kept
 from infra.keys import Keys
 from infra.launcher import Launcher, LauncherArgs
 from infra.ledger import Ledger
@@ -30,6 +32,8 @@ from lambdas.contract.settings import CommandSettings
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = REPOSITORY / "build"
 LOCK_FILE = REPOSITORY / "requirements.lock"
+BUCKET = "aws:s3/bucket:Bucket"
+TABLE = "aws:dynamodb/table:Table"
 
 
 def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
@@ -41,8 +45,14 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
 
     Raises:
         ArtifactMissing: something was not built.
+        CannotMove: this stack has data under another name, or in another region.
+        CannotAdopt: there is no kept data where the configuration says so.
     """
+    wheelhouse = config.node_packages is NodePackages.WHEELHOUSE
+    check_artifacts(build, wheelhouse=wheelhouse)
     prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+    deployed = read_deployed()
+    deployed.check_region(prefix, config.region)
     provider = aws.Provider(
         prefix,
         region=config.region,
@@ -56,16 +66,31 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         **(config.emulator.provider_arguments() if config.emulator else {}),
     )
     opts = pulumi.ResourceOptions(providers=[provider])
+    bucket_name = deployed.name_of(
+        BUCKET, f"{prefix}-data", config.adopt or config.data_bucket_name, key="bucket"
+    )
+    is_first = deployed.output(BUCKET, f"{prefix}-data", "bucket") is None
+    adopted = read_kept(config.adopt, provider) if config.adopt and is_first else Kept()
     caller = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(provider=provider))
     place = Place(prefix, config.region, caller.account_id)
 
     keep = config.keep_data_on_destroy
-    keys = Keys(place, keep_data=keep, opts=opts)
-    access_logs = AccessLogs(place, keep=keep, retention_days=config.audit_retention_days, opts=opts)
+    keys = Keys(place, keep_data=keep, adopted=adopted, opts=opts)
+    access_logs = AccessLogs(
+        place,
+        keep=keep,
+        retention_days=config.audit_retention_days,
+        bucket_name=deployed.name_of(
+            BUCKET, f"{prefix}-access-logs", adopted.access_logs_bucket, key="bucket"
+        ),
+        adopted=adopted.access_logs_bucket,
+        opts=opts,
+    )
     storage = Storage(
         place,
         StorageArgs(
-            bucket_name=config.data_bucket_name,
+            bucket_name=bucket_name,
+            adopted=adopted.data_bucket,
             keep_data=keep,
             key=keys.data,
             access_logs=access_logs.bucket,
@@ -74,7 +99,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         ),
         opts,
     )
-    Audit(
+    audit = Audit(
         place,
         AuditArgs(
             watched=storage.bucket,
@@ -82,10 +107,34 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             key=keys.audit,
             keep=keep,
             retention_days=config.audit_retention_days,
+            bucket_name=deployed.name_of(BUCKET, f"{prefix}-audit", adopted.audit_bucket, key="bucket"),
+            adopted=adopted.audit_bucket,
         ),
         opts,
     )
-    ledger = Ledger(place, keys.control, opts)
+    ledger = Ledger(
+        place,
+        keys.control,
+        keep=keep,
+        table_name=deployed.name_of(TABLE, f"{prefix}-runs", adopted.ledger_table, key="name"),
+        adopted=adopted.ledger_table,
+        opts=opts,
+    )
+    if keep:
+        write_kept(
+            f"{prefix}-kept",
+            storage.bucket.id,
+            {
+                "data_bucket": storage.bucket.id,
+                "access_logs_bucket": access_logs.bucket.id,
+                "audit_bucket": audit.bucket.id,
+                "ledger_table": ledger.table.name,
+                "data_key": keys.data.key_id,
+                "control_key": keys.control.key_id,
+                "audit_key": keys.audit.key_id,
+            },
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[storage.encrypted])),
+        )
     failures = FailureQueue(place, keys.control, opts)
     network = Network(
         place,
@@ -99,7 +148,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
     )
     artifacts = Artifacts(
         place,
-        ArtifactsArgs(storage, build, config.node_packages is NodePackages.WHEELHOUSE),
+        ArtifactsArgs(storage, build, wheelhouse),
         opts,
     )
     security = ClusterSecurity(

@@ -14,12 +14,15 @@ from lambdas.contract.layout import IMAGES, LOGS, STEP_OUTPUTS
 
 @dataclass(frozen=True)
 class StorageArgs:
-    """``bucket_name`` None lets Pulumi choose; ``keep_data`` makes the bucket survive `pulumi destroy`.
+    """``bucket_name`` None lets Pulumi choose; ``adopted`` is the name of a kept bucket to take over.
+
+    ``keep_data`` makes the bucket survive `pulumi destroy`.
 
     ``data_retention_days`` is when images and results are deleted; None keeps them.
     """
 
     bucket_name: str | None
+    adopted: str | None
     keep_data: bool
     key: aws.kms.Key
     access_logs: aws.s3.Bucket
@@ -40,6 +43,7 @@ class Storage(pulumi.ComponentResource):
             PrivateBucketArgs(
                 name="data",
                 bucket_name=args.bucket_name,
+                adopted=args.adopted,
                 keep=args.keep_data,
                 key_arn=args.key.arn,
                 access_logs=args.access_logs.id,

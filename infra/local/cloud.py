@@ -21,7 +21,7 @@ from pulumi import RunError
 from infra.local import tls
 from infra.local.deploy import deploy
 from infra.local.emr import EmrEndpoint, Faults, Witness
-from infra.local.ministack import ACCOUNT_ID, MiniStack, MiniStackError, client
+from infra.local.ministack import MiniStack, MiniStackError, client
 from infra.local.provider import LocalProvider
 from infra.local.submit import manifest_for
 from infra.program import BUILD, REPOSITORY
@@ -104,7 +104,7 @@ class LocalCloud:
         try:
             self._ministack.start(lambda_environment=self._emr_endpoint)
             self._emr.start()
-            provider = LocalProvider(self.client, ACCOUNT_ID)
+            provider = LocalProvider(self.client)
             self.outputs = deploy(provider, stack=STACK, config=self._config, build=self._build)
             self.resources = tuple(provider.resources)
         except BaseException:

@@ -1,23 +1,41 @@
-"""What a rule looks at: one declared resource."""
+"""What a rule looks at: one declared resource, of which a preview may not know everything yet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, Final
+
+
+class Unknown(Enum):
+    """The type of ``UNKNOWN``."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+"""A value that exists only once something else was created, as the ARN of a key does.
+
+It is given, so a rule that wants a value to be there is content; what it says, nobody can judge yet. The
+rules judge everything around it, and the value itself at `pulumi up`, before the resource is created.
+"""
+KNOWN_LATER: Final = "(known after it is created)"
+"""What stands for such a value inside a JSON document, whose other parts are known."""
 
 
 @dataclass(frozen=True)
 class Resource:
     """``type`` is Pulumi's token, ``properties`` are in its camelCase, ``region`` is the provider's.
 
-    ``region`` is None where no provider with a region is known, which is a violation in itself.
+    ``region`` is None where no provider with a region is known, which is a violation in itself. Any value in
+    ``properties``, at any depth, may be ``UNKNOWN``.
     """
 
     type: str
     name: str
     properties: Mapping[str, Any]
-    region: str | None
+    region: str | Unknown | None
 
     @property
     def kind(self) -> str:
@@ -26,8 +44,25 @@ class Resource:
 
     @property
     def texts(self) -> Iterator[str]:
-        """Every text anywhere in the properties."""
+        """Every known text anywhere in the properties."""
         return _texts(self.properties)
+
+
+def at(value: Any, *path: str) -> Any:
+    """What lies at a path of keys; None where something on the way is absent, ``UNKNOWN`` where unknown."""
+    for key in path:
+        if value is UNKNOWN:
+            return UNKNOWN
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def items(value: Any) -> list[Any]:
+    """The known items of what may be a list, a single value, absent or unknown."""
+    if value is None or value is UNKNOWN:
+        return []
+    listed = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    return [item for item in listed if item is not UNKNOWN]
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.policies.documents import no_wildcards, passes_roles_to_named_services
-from infra.policies.resource import Resource
+from infra.policies.documents import UnreadableError, parse
+from infra.policies.grants import no_wildcards, passes_roles_to_named_services, readable_policies
+from infra.policies.resource import UNKNOWN, Resource, at, items
 from lambdas.contract.regions import allowed_regions, partition_of, region_problem
 from lambdas.contract.run import EMR_TAG
 
@@ -17,7 +18,7 @@ REQUIRED_TAGS = frozenset({"project", "stack", "managed-by"})
 EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 LEADS_OUT = frozenset(
     {
-        "BucketAclV2",
+        "BucketAcl",
         "EgressOnlyInternetGateway",
         "Eip",
         "FunctionUrl",
@@ -87,20 +88,20 @@ def in_the_eu(resource: Resource) -> Iterator[str]:
     """The provider's region, the resource's own (which overrides it) and its zone are in the EU."""
     if not resource.type.startswith(("aws:", PROVIDER)):
         return
-    own = resource.properties.get("region")
+    own = None if resource.type == PROVIDER else resource.properties.get("region")
+    if resource.region is None or UNKNOWN in (resource.region, own):
+        yield f"the region is unknown; give it a provider with one of: {allowed_regions()}"
     for what, region in (("its provider's", resource.region), ("its own", own)):
-        if region is None and what == "its provider's":
-            yield f"the region is unknown; give it a provider with one of: {allowed_regions()}"
-        elif region is not None and (problem := region_problem(region)):
+        if isinstance(region, str) and (problem := region_problem(region)):
             yield f"{what} {problem}; use one of: {allowed_regions()}"
     zone = resource.properties.get("availabilityZone")
-    if zone is not None and region_problem(zone[:-1]):
+    if isinstance(zone, str) and region_problem(zone[:-1]):
         yield f"zone {zone!r} is outside the EU; use a zone of one of: {allowed_regions()}"
 
 
 def in_one_partition(resource: Resource) -> Iterator[str]:
     """No ARN of another partition than the region's: ``arn:aws:`` does not exist in ``aws-eusc``."""
-    if resource.region is None:
+    if resource.region is None or resource.region is UNKNOWN:
         return
     partition = partition_of(resource.region)
     for other in {"aws", "aws-eusc"} - {partition}:
@@ -111,24 +112,31 @@ def in_one_partition(resource: Resource) -> Iterator[str]:
 def encrypted(resource: Resource) -> Iterator[str]:
     """Whatever stores something does so with a key of ours, and keys rotate."""
     path = ENCRYPTION_KEYS.get(resource.kind)
-    if path and not _at(resource.properties, path):
+    if path and not at(resource.properties, *path):
         yield f"is not encrypted with a key of the stack; set {'.'.join(path)}"
-    if resource.kind == "Key" and resource.properties.get("enableKeyRotation") is not True:
+    if resource.kind == "Key" and _lacks(resource.properties, "enableKeyRotation"):
         yield "is never rotated; set enableKeyRotation"
     if resource.kind == "BucketServerSideEncryptionConfiguration" and not resource.name.endswith(ACCESS_LOGS):
-        for rule in resource.properties["rules"]:
-            if not _at(rule, ("applyServerSideEncryptionByDefault", "kmsMasterKeyId")):
+        for rule in items(resource.properties.get("rules") or [{}]):
+            if not at(rule, "applyServerSideEncryptionByDefault", "kmsMasterKeyId"):
                 yield "is not encrypted with a key of the stack; set kmsMasterKeyId"
-    if resource.kind == "SecurityConfiguration":
-        document = json.loads(resource.properties["configuration"])
-        for name in ("EnableAtRestEncryption", "EnableInTransitEncryption"):
-            if _at(document, ("EncryptionConfiguration", name)) is not True:
-                yield f"leaves clusters unencrypted; set {name}"
-        if (
-            _at(document, ("InstanceMetadataServiceConfiguration", "MinimumInstanceMetadataServiceVersion"))
-            != 2
-        ):
-            yield "lets nodes use IMDSv1; set MinimumInstanceMetadataServiceVersion to 2"
+
+
+def hardened_clusters(resource: Resource) -> Iterator[str]:
+    """Clusters encrypt at rest and in transit, and their nodes answer IMDSv2 only."""
+    if resource.kind != "SecurityConfiguration":
+        return
+    try:
+        document = parse(resource.properties.get("configuration"))
+    except UnreadableError as problem:
+        yield f"configuration {problem}"
+        return
+    for name in ("EnableAtRestEncryption", "EnableInTransitEncryption"):
+        if _lacks(document, "EncryptionConfiguration", name):
+            yield f"leaves clusters unencrypted; set {name}"
+    minimum = at(document, "InstanceMetadataServiceConfiguration", "MinimumInstanceMetadataServiceVersion")
+    if minimum not in (2, UNKNOWN):
+        yield "lets nodes use IMDSv1; set MinimumInstanceMetadataServiceVersion to 2"
 
 
 def private(resource: Resource) -> Iterator[str]:
@@ -137,26 +145,30 @@ def private(resource: Resource) -> Iterator[str]:
         yield f"{resource.kind} opens a way out of or into the stack; remove it"
     if EVERYWHERE & set(resource.texts):
         yield "names the whole internet (0.0.0.0/0 or ::/0); name a group or a prefix list"
-    if resource.kind == "Subnet" and resource.properties.get("mapPublicIpOnLaunch"):
+    addresses = resource.properties.get("mapPublicIpOnLaunch")
+    if resource.kind == "Subnet" and addresses and addresses is not UNKNOWN:
         yield "gives machines public addresses; unset mapPublicIpOnLaunch"
     if resource.kind == "BucketPublicAccessBlock":
         rules = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-        if lax := [rule for rule in rules if resource.properties.get(rule) is not True]:
+        if lax := [rule for rule in rules if _lacks(resource.properties, rule)]:
             yield f"lets a bucket become public; set {', '.join(lax)}"
-    blocks = resource.properties.get("blockPublicSecurityGroupRules") is True
-    if resource.kind == "BlockPublicAccessConfiguration" and not blocks:
+    if str(resource.properties.get("acl")).startswith("public"):
+        yield "opens what it holds to everybody; remove acl"
+    if resource.kind == "BlockPublicAccessConfiguration" and _lacks(
+        resource.properties, "blockPublicSecurityGroupRules"
+    ):
         yield "lets clusters have public ports; set blockPublicSecurityGroupRules"
 
 
 def tagged(resource: Resource) -> Iterator[str]:
     """The provider tags everything, and what EMR's own role must touch says so."""
     if resource.type == PROVIDER:
-        given = resource.properties.get("defaultTags", {})
+        given = resource.properties.get("defaultTags")
         # Properties of providers cross the SDK's wire as JSON text.
-        tags = (json.loads(given) if isinstance(given, str) else given).get("tags", {})
-        if missing := sorted(REQUIRED_TAGS - tags.keys()):
+        tags = UNKNOWN if given is UNKNOWN else at(parse(given), "tags")
+        if tags is not UNKNOWN and (missing := sorted(REQUIRED_TAGS - (tags or {}).keys())):
             yield f"does not tag resources with {', '.join(missing)}; add them to defaultTags"
-    for_emr = resource.properties.get("tags", {}).get(EMR_TAG) == "true"
+    for_emr = at(resource.properties, "tags", EMR_TAG) in ("true", UNKNOWN)
     if resource.kind in {"Vpc", "Subnet", "SecurityGroup"} and not for_emr:
         yield f"EMR's service role cannot use it; tag it {EMR_TAG}=true"
 
@@ -170,20 +182,22 @@ def unguarded_buckets(resources: Sequence[Resource]) -> Iterator[Violation]:
             yield Violation("guarded-buckets", bucket, message)
 
 
-def _at(value: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        value = (value or {}).get(key)
-    return value
+def _lacks(value: Any, *path: str) -> bool:
+    """Whether what must be true is known not to be."""
+    found = at(value, *path)
+    return found is not True and found is not UNKNOWN
 
 
 RULES: tuple[Rule, ...] = tuple(
-    Rule(check.__name__.replace("_", "-"), (check.__doc__ or "").strip(), check)
+    Rule(check.__name__.replace("_", "-"), inspect.getdoc(check) or "", check)
     for check in (
         in_the_eu,
         in_one_partition,
         encrypted,
+        hardened_clusters,
         private,
         tagged,
+        readable_policies,
         no_wildcards,
         passes_roles_to_named_services,
     )

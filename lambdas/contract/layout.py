@@ -15,6 +15,7 @@
     quarantine/<dataset>/<run_id>/part-*.parquet
     models/pca/<dataset>/<run_id>/model.npz model.json mllib/
     logs/<cluster_id>/...                    written by EMR
+    stack/kept.json                          what belongs to the bucket where it outlives its stack
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ CSV = "Results_CSV/"
 QUARANTINE = "quarantine/"
 PCA_MODELS = "models/pca/"
 LOGS = "logs/"
+KEPT = "stack/kept.json"
 
 STEP_OUTPUTS: tuple[str, ...] = (RUNS, FEATURES, PCA, CSV, QUARANTINE, PCA_MODELS)
 """Every prefix a Spark step writes below."""

@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from infra.deployed import DEPLOYED_RESOURCES
 from infra.local.deploy import deploy
 
 ACCOUNT_ID = "123456789012"
@@ -53,6 +54,7 @@ class RecordingProvider(pulumi.runtime.Mocks):
     """Notes what the program declares; ids and ARNs are made of the logical names."""
 
     declared: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
+    deployed: dict[str, Any] = field(default_factory=dict)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.declared.append(args)
@@ -64,6 +66,8 @@ class RecordingProvider(pulumi.runtime.Mocks):
         return args.name, {**known, **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        if args.token == DEPLOYED_RESOURCES:
+            return {"outputs": self.deployed}, []
         return {"accountId": ACCOUNT_ID, "arn": "", "userId": "", "id": ACCOUNT_ID}, []
 
     def all_of(self, token_end: str, name_end: str = "") -> list[dict[str, Any]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pulumi_aws
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config import ConfigInvalid
 from infra.local.provider.monitor import CREATORS
-from infra.policies.resource import Resource
-from infra.policies.rules import PROVIDER, violations
+from infra.policies.resource import UNKNOWN, Resource
+from infra.policies.rules import BUCKET_GUARDS, ENCRYPTION_KEYS, LEADS_OUT, PROVIDER, violations
 from lambdas.contract.regions import EU_REGIONS, partition_of
 from tests.infra.conftest import RecordingProvider, preview
 
@@ -94,6 +96,19 @@ def found(token: str, properties: dict[str, Any], region: str | None = "eu-west-
             "become public",
         ),
         ("aws:s3/bucket:Bucket", {}, "lacks BucketLifecycleConfiguration"),
+        ("aws:s3/bucketAcl:BucketAcl", {"acl": "private"}, "opens a way out"),
+        ("aws:s3/bucketObject:BucketObject", {"acl": "public-read"}, "opens what it holds to everybody"),
+        (
+            "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+            {},
+            "set kmsMasterKeyId",
+        ),
+        ("aws:lambda/permission:Permission", {"principal": "*"}, "allows everybody"),
+        (
+            "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+            {"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+            "attaches AdministratorAccess",
+        ),
         (PROVIDER, {"region": "eu-west-1", "defaultTags": '{"tags": {"stack": "x"}}'}, "managed-by, project"),
         (
             "aws:emr/securityConfiguration:SecurityConfiguration",
@@ -106,6 +121,15 @@ def test_what_breaks_a_rule_is_told_with_its_remedy(
     token: str, properties: dict[str, Any], message: str
 ) -> None:
     assert message in found(token, properties)
+    # A first preview knows few of a resource's properties; that hides nothing.
+    beside_unknowns = {"name": UNKNOWN, "first": [UNKNOWN], "nested": {"arn": UNKNOWN}, **properties}
+    assert message in found(token, beside_unknowns)
+
+
+def test_every_kind_that_a_rule_names_exists() -> None:
+    # The SDK holds its types as JSON text; importing all its modules would take minutes.
+    tokens = re.findall(r'"aws:\w+/\w+:(\w+)"', Path(pulumi_aws.__file__).read_text())
+    assert {*LEADS_OUT, *ENCRYPTION_KEYS, *BUCKET_GUARDS} - set(tokens) == set()
 
 
 @pytest.mark.parametrize(
@@ -113,11 +137,14 @@ def test_what_breaks_a_rule_is_told_with_its_remedy(
     [
         ({"Action": "s3:*", "Resource": "arn:aws:s3:::b"}, "list the exact actions"),
         ({"Action": ["s3:Get*"], "Resource": ["arn:aws:s3:::b"]}, "list the exact actions"),
+        ({"Action": "s3:GetObjec?", "Resource": "arn:aws:s3:::b"}, "list the exact actions"),
         ({"Action": "s3:GetObject", "Resource": "*"}, "name the ARNs"),
         ({"NotAction": "s3:GetObject", "Resource": "arn:aws:s3:::b"}, "all but a list"),
         ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::b", "Principal": "*"}, "allows everybody"),
+        ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::b", "NotPrincipal": "x"}, "all but a list"),
         ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::b", "Principal": {"AWS": "*"}}, "everybody"),
         ({"Action": "iam:PassRole", "Resource": "arn:aws:iam::1:role/x"}, "add iam:PassedToService"),
+        ({"Action": "IAM:passrole", "Resource": "arn:aws:iam::1:role/x"}, "add iam:PassedToService"),
         ({"Action": "iam:PassRole", "Resource": "arn:aws:iam::1:role/*"}, "passes any role"),
     ],
 )
@@ -128,6 +155,13 @@ def test_a_policy_that_allows_too_much_is_told_which_statement(
     told = found("aws:iam/rolePolicy:RolePolicy", {"policy": document})
     assert "statement Lax" in told
     assert message in told
+
+
+def test_a_policy_is_found_wherever_it_lies_and_however_it_is_written() -> None:
+    lax = json.dumps({"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b"}})
+    assert "statement number 0 allows s3:*" in found("aws:iam/rolePolicy:RolePolicy", {"policy": lax})
+    inline = {"inlinePolicies": [{"name": "fine", "policy": None}, {"name": "lax", "policy": lax}]}
+    assert "statement number 0 allows s3:*" in found("aws:iam/role:Role", inline)
 
 
 def test_a_denial_may_be_as_wide_as_it_likes() -> None:

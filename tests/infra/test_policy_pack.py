@@ -21,6 +21,9 @@ from tests.infra.conftest import RecordingProvider
 
 PACK = REPOSITORY / "infra" / "policies" / "pack"
 ANSWER_SECONDS = 20.0
+UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+UNKNOWN_BOOLEAN = "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7"
+"""How the engine says that a preview does not know a value. Source: pulumi/sdk, ``plugin/rpc.go``."""
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +90,41 @@ def test_a_resource_that_leaves_the_region_of_its_provider_is_stopped(
     assert "London" in said.message
 
 
+def test_what_a_preview_does_not_know_is_neither_a_violation_nor_an_advisory(
+    pack: analyzer_pb2_grpc.AnalyzerStub,
+) -> None:
+    assert asked(pack, "aws:sns/topic:Topic", {"kmsMasterKeyId": UNKNOWN_TEXT}) == []
+    assert asked(pack, "aws:kms/key:Key", {"enableKeyRotation": UNKNOWN_BOOLEAN}) == []
+    assert asked(pack, "aws:sqs/queue:Queue", {"kmsMasterKeyId": "k", "tags": {"of": [UNKNOWN_TEXT]}}) == []
+
+
+def test_an_unknown_value_switches_no_rule_off_for_the_known_ones(
+    pack: analyzer_pb2_grpc.AnalyzerStub,
+) -> None:
+    block = {"bucket": UNKNOWN_TEXT, "blockPublicAcls": False, "blockPublicPolicy": UNKNOWN_BOOLEAN}
+    (said,) = asked(pack, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", block)
+    assert said.enforcementLevel == analyzer_pb2.MANDATORY
+    assert said.message.endswith("set blockPublicAcls, ignorePublicAcls, restrictPublicBuckets")
+
+
+def test_a_policy_of_which_nothing_is_known_stops_the_deployment(
+    pack: analyzer_pb2_grpc.AnalyzerStub,
+) -> None:
+    (said,) = asked(pack, "aws:iam/rolePolicy:RolePolicy", {"policy": UNKNOWN_TEXT})
+    assert said.enforcementLevel == analyzer_pb2.MANDATORY
+    assert "policy is unknown as a whole" in said.message
+
+
+def test_a_provider_whose_region_is_unknown_stops_the_deployment(
+    pack: analyzer_pb2_grpc.AnalyzerStub,
+) -> None:
+    (said,) = asked(pack, "aws:iam/role:Role", {}, region=UNKNOWN_TEXT)
+    assert "the region is unknown" in said.message
+
+
 def test_an_unguarded_bucket_stops_the_stack(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
-    bucket = analyzer_pb2.AnalyzerResource(type="aws:s3/bucket:Bucket", name="bare", properties=struct({}))
+    properties = struct({"arn": UNKNOWN_TEXT})
+    bucket = analyzer_pb2.AnalyzerResource(type="aws:s3/bucket:Bucket", name="bare", properties=properties)
     answer = pack.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=[bucket]), timeout=ANSWER_SECONDS)
     (said,) = answer.diagnostics
     assert "bare lacks BucketLifecycleConfiguration" in said.message

@@ -51,6 +51,13 @@ class AccountSettings:
         """Raises EmrError when there is none of that name."""
         return self._named(request["Name"])
 
+    def delete_security_configuration(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Running clusters keep what they were launched with. Raises EmrError when there is none."""
+        self._named(request["Name"])
+        with self._lock:
+            self._security.pop(request["Name"], None)
+        return {}
+
     def get_block_public_access(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
         """What was put last; where nothing was, an account of long ago: open."""
         metadata = {"CreationDateTime": views.moment(time.time()), "CreatedByArn": ""}

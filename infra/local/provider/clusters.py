@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
-import secrets
+from collections.abc import Mapping
+from typing import Any
 
-from infra.local.provider.resource import Aws, Created, Creator, Inputs
-
-
-def _security_configuration(aws: Aws, _name: str, inputs: Inputs) -> Created:
-    name = f"{inputs['namePrefix']}{secrets.token_hex(4)[:7]}"
-    aws.client("emr").create_security_configuration(Name=name, SecurityConfiguration=inputs["configuration"])
-    return Created(name, {"name": name})
+from infra.local.provider.resource import Aws, Created, Found, Inputs, Kind
 
 
-def _block_public_access(aws: Aws, name: str, inputs: Inputs) -> Created:
-    aws.client("emr").put_block_public_access_configuration(
-        BlockPublicAccessConfiguration={
-            "BlockPublicSecurityGroupRules": inputs["blockPublicSecurityGroupRules"]
-        }
+def _create_configuration(aws: Aws, _name: str, inputs: Inputs) -> Created:
+    aws.client("emr").create_security_configuration(
+        Name=inputs["name"], SecurityConfiguration=inputs["configuration"]
     )
+    return Created(inputs["name"])
+
+
+def _read_configuration(aws: Aws, name: str, _known: Inputs) -> Found:
+    found = aws.client("emr").describe_security_configuration(Name=name)
+    return Found({"name": name, "configuration": found["SecurityConfiguration"]})
+
+
+def _delete_configuration(aws: Aws, name: str, _known: Inputs) -> None:
+    aws.client("emr").delete_security_configuration(Name=name)
+
+
+def _create_block(aws: Aws, name: str, inputs: Inputs) -> Created:
+    _put_block(aws, blocked=inputs["blockPublicSecurityGroupRules"])
     return Created(name)
 
 
-CREATORS: dict[str, Creator] = {
-    "aws:emr/securityConfiguration:SecurityConfiguration": _security_configuration,
-    "aws:emr/blockPublicAccessConfiguration:BlockPublicAccessConfiguration": _block_public_access,
+def _read_block(aws: Aws, _id: str, _known: Inputs) -> Found:
+    found = aws.client("emr").get_block_public_access_configuration()["BlockPublicAccessConfiguration"]
+    return Found({"blockPublicSecurityGroupRules": found["BlockPublicSecurityGroupRules"]})
+
+
+def _update_block(aws: Aws, _id: str, _old: Inputs, new: Inputs) -> Mapping[str, Any]:
+    _put_block(aws, blocked=new["blockPublicSecurityGroupRules"])
+    return {}
+
+
+def _delete_block(aws: Aws, _id: str, _known: Inputs) -> None:
+    # It cannot be deleted; what the real provider restores is AWS' default.
+    _put_block(aws, blocked=True)
+
+
+def _put_block(aws: Aws, *, blocked: bool) -> None:
+    aws.client("emr").put_block_public_access_configuration(
+        BlockPublicAccessConfiguration={"BlockPublicSecurityGroupRules": blocked}
+    )
+
+
+KINDS: dict[str, Kind] = {
+    "aws:emr/securityConfiguration:SecurityConfiguration": Kind(
+        _create_configuration, _read_configuration, _delete_configuration, named="name"
+    ),
+    "aws:emr/blockPublicAccessConfiguration:BlockPublicAccessConfiguration": Kind(
+        _create_block, _read_block, _delete_block, _update_block
+    ),
 }

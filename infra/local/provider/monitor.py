@@ -1,61 +1,29 @@
-"""The provider itself: which resource type is created by what, and the answers to invokes."""
+"""The provider without an engine: what the program declares is created at once, in dependency order.
+
+Plugged in through the SDK's documented mocks interface, so that `make demo` needs no Pulumi CLI.
+"""
 
 from __future__ import annotations
 
-import json
-import threading
+import secrets
 from collections.abc import Callable
 from typing import Any
 
 import pulumi
 
-from infra.local.provider import (
-    alarms,
-    clusters,
-    events,
-    functions,
-    identity,
-    keys,
-    network,
-    objects,
-    tables,
-    trails,
-)
-from infra.local.provider.resource import Aws, Creator
+from infra.deployed import DEPLOYED_RESOURCES
+from infra.local.provider.account import Account
+from infra.local.provider.kinds import kind_of
+from infra.local.provider.resource import Aws
 
-CREATORS: dict[str, Creator] = {
-    **objects.CREATORS,
-    **identity.CREATORS,
-    **functions.CREATORS,
-    **events.CREATORS,
-    **tables.CREATORS,
-    **keys.CREATORS,
-    **network.CREATORS,
-    **trails.CREATORS,
-    **clusters.CREATORS,
-    **alarms.CREATORS,
-}
-
-
-class UnknownResourceTypeError(NotImplementedError):
-    """The stack uses a resource type that the local cloud cannot create yet."""
-
-    def __init__(self, token: str, name: str) -> None:
-        super().__init__(
-            f"the local cloud cannot create {token} (resource {name!r}); "
-            "add a creator for it in infra/local/provider/"
-        )
+_SEED_BYTES = 16
 
 
 class LocalProvider(pulumi.runtime.Mocks):
     """Creates what the program declares. ``client`` gives an administrator's boto3 client by service name."""
 
-    def __init__(self, client: Callable[[str], Any], account_id: str) -> None:
-        # boto3 clients may be shared between the SDK's threads, but not made by several at once.
-        self._make_client = client
-        self._clients: dict[str, Any] = {}
-        self._lock = threading.Lock()
-        self._account_id = account_id
+    def __init__(self, client: Callable[[str], Any]) -> None:
+        self._account = Account(client)
         self._aws: Aws | None = None
         self.resources: list[str] = []
         """``<type token> <logical name>`` of everything created so far."""
@@ -66,17 +34,17 @@ class LocalProvider(pulumi.runtime.Mocks):
         Raises:
             UnknownResourceTypeError: nothing here knows how.
         """
-        inputs = {key: value for key, value in args.inputs.items() if value is not None}
+        given = {key: value for key, value in args.inputs.items() if value is not None}
         if args.typ == "pulumi:providers:aws":
-            self._aws = self._configure(inputs)
-            return args.name, inputs
+            self._aws = self._account.configured(given)
+            return args.name, given
         if not args.custom:
-            return None, inputs
-        if (create := CREATORS.get(args.typ)) is None:
-            raise UnknownResourceTypeError(args.typ, args.name)
+            return None, given
+        kind = kind_of(args.typ, args.name)
         if self._aws is None:
             raise RuntimeError(f"{args.name!r} has no explicit AWS provider; pass one in its options")
-        created = create(self._aws, args.name, inputs)
+        inputs = kind.check(args.name, given, {}, secrets.token_bytes(_SEED_BYTES))
+        created = kind.create(self._aws, args.name, inputs)
         self.resources.append(f"{args.typ} {args.name}")
         return created.id, {**inputs, **created.outputs}
 
@@ -86,24 +54,7 @@ class LocalProvider(pulumi.runtime.Mocks):
         Raises:
             UnknownResourceTypeError: nothing here knows the function.
         """
-        if args.token == "aws:index/getCallerIdentity:getCallerIdentity":  # noqa: S105  # a Pulumi token
-            caller = self._client("sts").get_caller_identity()
-            answer = {
-                "accountId": caller["Account"],
-                "arn": caller["Arn"],
-                "userId": caller["UserId"],
-                "id": caller["Account"],
-            }
-            return answer, []
-        raise UnknownResourceTypeError(args.token, "invoke")
-
-    def _configure(self, inputs: dict[str, Any]) -> Aws:
-        # Provider properties cross the SDK's wire as JSON text.
-        tags = json.loads(inputs["defaultTags"])["tags"]
-        return Aws(self._client, self._account_id, inputs["region"], tags)
-
-    def _client(self, service: str) -> Any:
-        with self._lock:
-            if service not in self._clients:
-                self._clients[service] = self._make_client(service)
-            return self._clients[service]
+        if args.token == DEPLOYED_RESOURCES:
+            # Nothing is remembered here: every deployment is a first one.
+            return {"outputs": {}}, []
+        return dict(self._account.call(args.token, args.args)), []

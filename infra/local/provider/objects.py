@@ -10,7 +10,8 @@ from infra.local.provider.resource import Aws, Created, Found, Inputs, Kind, pat
 
 
 def _put(aws: Aws, inputs: Inputs) -> dict[str, Any]:
-    body = Path(path_of(inputs["source"])).read_bytes()
+    content = inputs.get("content")
+    body = Path(path_of(inputs["source"])).read_bytes() if content is None else content.encode()
     stored = aws.client("s3").put_object(Bucket=inputs["bucket"], Key=inputs["key"], Body=body)
     return {"versionId": stored.get("VersionId", ""), "etag": stored["ETag"].strip('"')}
 

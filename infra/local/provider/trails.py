@@ -2,42 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from infra.local.provider.resource import Aws, Created, Creator, Inputs, physical_name
+from infra.local.provider.resource import Aws, Created, Found, Inputs, Kind
+
+_PLAIN = {
+    "s3BucketName": "S3BucketName",
+    "kmsKeyId": "KmsKeyId",
+    "enableLogFileValidation": "EnableLogFileValidation",
+    "isMultiRegionTrail": "IsMultiRegionTrail",
+    "includeGlobalServiceEvents": "IncludeGlobalServiceEvents",
+}
+"""Our names of what a trail is asked for, and AWS'."""
+_CONDITIONS = {"equals": "Equals", "notEquals": "NotEquals", "startsWiths": "StartsWith"}
 
 
-def _trail(aws: Aws, name: str, inputs: Inputs) -> Created:
-    cloudtrail, trail = aws.client("cloudtrail"), physical_name(name, inputs)
-    made = cloudtrail.create_trail(
-        Name=trail,
-        S3BucketName=inputs["s3BucketName"],
-        KmsKeyId=inputs["kmsKeyId"],
-        EnableLogFileValidation=inputs["enableLogFileValidation"],
-        IsMultiRegionTrail=inputs["isMultiRegionTrail"],
-        IncludeGlobalServiceEvents=inputs["includeGlobalServiceEvents"],
-        TagsList=aws.tag_list,
-    )
-    cloudtrail.put_event_selectors(
-        TrailName=trail,
-        AdvancedEventSelectors=[
-            {
-                "Name": selector["name"],
-                "FieldSelectors": [_field(field) for field in selector["fieldSelectors"]],
-            }
-            for selector in inputs["advancedEventSelectors"]
-        ],
-    )
+def _create(aws: Aws, _name: str, inputs: Inputs) -> Created:
+    cloudtrail, trail = aws.client("cloudtrail"), inputs["name"]
+    made = cloudtrail.create_trail(Name=trail, **_wanted(inputs), TagsList=aws.tag_list)
+    _select(cloudtrail, trail, inputs)
     cloudtrail.start_logging(Name=trail)
-    return Created(trail, {"name": trail, "arn": made["TrailARN"]})
+    return Created(made["TrailARN"], {"arn": made["TrailARN"]})
 
 
-def _field(inputs: Inputs) -> dict[str, Any]:
-    conditions = {"equals": "Equals", "notEquals": "NotEquals", "startsWiths": "StartsWith"}
-    return {
-        "Field": inputs["field"],
-        **{conditions[key]: value for key, value in inputs.items() if key in conditions},
+def _wanted(inputs: Inputs) -> dict[str, Any]:
+    return {aws: inputs[ours] for ours, aws in _PLAIN.items()}
+
+
+def _select(cloudtrail: Any, trail: str, inputs: Inputs) -> None:
+    selectors = [
+        {
+            "Name": selector["name"],
+            "FieldSelectors": [
+                {"Field": field["field"], **_renamed(field, _CONDITIONS)}
+                for field in selector["fieldSelectors"]
+            ],
+        }
+        for selector in inputs["advancedEventSelectors"]
+    ]
+    cloudtrail.put_event_selectors(TrailName=trail, AdvancedEventSelectors=selectors)
+
+
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names[key]: value for key, value in values.items() if key in names}
+
+
+def _read(aws: Aws, trail: str, _known: Inputs) -> Found:
+    cloudtrail = aws.client("cloudtrail")
+    about = cloudtrail.get_trail(Name=trail)["Trail"]
+    # AWS tells whether files are validated under another name than it is asked for.
+    told = {**about, "EnableLogFileValidation": about["LogFileValidationEnabled"]}
+    selectors = cloudtrail.get_event_selectors(TrailName=trail)["AdvancedEventSelectors"]
+    ours = {aws: name for name, aws in _CONDITIONS.items()}
+    inputs = {name: told.get(key) for name, key in _PLAIN.items()} | {
+        "name": about["Name"],
+        "enableLogging": cloudtrail.get_trail_status(Name=trail)["IsLogging"],
+        "advancedEventSelectors": [
+            {
+                "name": selector["Name"],
+                "fieldSelectors": [
+                    {"field": field["Field"], **_renamed(field, ours)} for field in selector["FieldSelectors"]
+                ],
+            }
+            for selector in selectors
+        ],
     }
+    return Found(inputs, {"arn": about["TrailARN"]})
 
 
-CREATORS: dict[str, Creator] = {"aws:cloudtrail/trail:Trail": _trail}
+def _update(aws: Aws, trail: str, _old: Inputs, new: Inputs) -> Mapping[str, Any]:
+    cloudtrail = aws.client("cloudtrail")
+    cloudtrail.update_trail(Name=trail, **_wanted(new))
+    _select(cloudtrail, trail, new)
+    cloudtrail.start_logging(Name=trail)
+    return {}
+
+
+def _delete(aws: Aws, trail: str, _known: Inputs) -> None:
+    aws.client("cloudtrail").delete_trail(Name=trail)
+
+
+KINDS: dict[str, Kind] = {
+    "aws:cloudtrail/trail:Trail": Kind(
+        _create, _read, _delete, _update, fixed=frozenset({"name"}), named="name"
+    ),
+}

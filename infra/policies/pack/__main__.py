@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
+from pulumi_policy.proxy import UnknownValueError
 
 # Pulumi starts this folder as a program of its own; the rules lie in the repository above it.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from infra.policies.resource import Resource  # found by the line above
+from infra.policies.resource import UNKNOWN, Resource  # found by the line above
 from infra.policies.rules import PROVIDER, RULES, Rule, unguarded_buckets
 
 
@@ -35,9 +38,29 @@ def resource_policy(rule: Rule) -> ResourceValidationPolicy:
 
 def to_resource(args: Any) -> Resource:
     """A resource as the rules know it. A provider is its own."""
-    provider = args.props if args.resource_type == PROVIDER else args.provider and args.provider.props
+    properties = known(args.props)
+    provider = properties if args.resource_type == PROVIDER else args.provider and known(args.provider.props)
     region = provider.get("region") if provider else None
-    return Resource(args.resource_type, args.name, args.props, region)
+    return Resource(args.resource_type, args.name, properties, region)
+
+
+def known(value: Any) -> Any:
+    """The same value as plain data, with ``UNKNOWN`` for what a preview does not know.
+
+    Pulumi hands over properties that raise when an unknown one is touched, which would end a whole rule.
+    """
+    if isinstance(value, Mapping):
+        return {key: _item(value, key) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_item(value, number) for number in range(len(value))]
+    return value
+
+
+def _item(container: Any, key: Any) -> Any:
+    try:
+        return known(container[key])
+    except UnknownValueError:
+        return UNKNOWN
 
 
 def validate_buckets(args: StackValidationArgs, report_violation: ReportViolation) -> None:
@@ -54,7 +77,7 @@ if __name__ == "__main__":
             *(resource_policy(rule) for rule in RULES),
             StackValidationPolicy(
                 name="guarded-buckets",
-                description=(unguarded_buckets.__doc__ or "").strip(),
+                description=inspect.getdoc(unguarded_buckets) or "",
                 validate=validate_buckets,
             ),
         ],

