@@ -17,6 +17,7 @@ DEFAULTS = "__defaults"
 """The input that lists which others nobody gave, as the real AWS provider keeps it."""
 SUFFIX_LENGTH = 7
 _MISSING = re.compile(r"^404$|not.?found|no.?such|non.?existent|does.?not.?exist", re.IGNORECASE)
+"""Answers without a body, as to HEAD requests, have the status as their code."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,10 @@ def path_of(asset: Any) -> str:
 
 def is_missing(error: ClientError) -> bool:
     """Whether AWS says that there is no such thing."""
-    return bool(_MISSING.search(error.response["Error"]["Code"]))
+    answer = error.response["Error"]
+    # EMR has one code for all that is wrong with a request, and says the rest in words.
+    words = answer["Message"] if answer["Code"] == "InvalidRequestException" else answer["Code"]
+    return bool(_MISSING.search(words))
 
 
 def tags_of(inputs: Inputs, aws: Aws) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from infra.local.provider.resource import Aws, Created, Found, Inputs, Kind
+from infra.local.provider.resource import Aws, Created, Found, Inputs, Kind, reported
 
 _PLAIN = {
     "s3BucketName": "S3BucketName",
@@ -48,7 +48,7 @@ def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
     return {names[key]: value for key, value in values.items() if key in names}
 
 
-def _read(aws: Aws, trail: str, _known: Inputs) -> Found:
+def _read(aws: Aws, trail: str, known: Inputs) -> Found:
     cloudtrail = aws.client("cloudtrail")
     about = cloudtrail.get_trail(Name=trail)["Trail"]
     # AWS tells whether files are validated under another name than it is asked for.
@@ -68,7 +68,7 @@ def _read(aws: Aws, trail: str, _known: Inputs) -> Found:
             for selector in selectors
         ],
     }
-    return Found(inputs, {"arn": about["TrailARN"]})
+    return Found(reported(inputs, known, {"enableLogging": True}), {"arn": about["TrailARN"]})
 
 
 def _update(aws: Aws, trail: str, _old: Inputs, new: Inputs) -> Mapping[str, Any]:
