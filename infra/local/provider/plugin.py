@@ -93,11 +93,9 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         found = _done(context, lambda aws: _found(kind, aws, request.id, known), self._aws)
         if found is None:
             return provider_pb2.ReadResponse()
-        now = _refreshed(inputs, found.inputs) if inputs else found.inputs
-        properties = {**known, **now, **found.outputs}
-        return provider_pb2.ReadResponse(
-            id=request.id, inputs=_struct(now), properties=_struct(_refreshed(properties, found.inputs))
-        )
+        now = _refreshed(inputs, found.inputs)
+        properties = _struct({**known, **now, **found.outputs})
+        return provider_pb2.ReadResponse(id=request.id, inputs=_struct(now), properties=properties)
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
         kind = self._kind(*_urn(request.urn), context)
@@ -154,11 +152,9 @@ def _found(kind: Kind, aws: Aws, id_: str, known: Inputs) -> Found | None:
 
 
 def _refreshed(known: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known, with the values that AWS has now: in AWS' words only where they mean something else."""
-    return {
-        key: found[key] if key in found and not same(value, found[key]) else value
-        for key, value in known.items()
-    }
+    """What is known, with what AWS has now: in AWS' words only where they mean something else."""
+    changed = {key: value for key, value in found.items() if not same(known.get(key), value)}
+    return {key: value for key, value in {**known, **changed}.items() if value is not None}
 
 
 def _difference(changed: list[str], replacing: list[str], *, delete_first: bool = False) -> Any:

@@ -1,0 +1,180 @@
+"""Pulumi's own engine over a local AWS: what it does to stacks, as its events tell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi import automation
+from pulumi.automation import ConfigValue, EngineEvent, OpType
+
+from infra.local import tls
+from infra.local.cloud import REGION
+from infra.local.emr import EmrEndpoint
+from infra.local.engine.home import make_home
+from infra.local.engine.stack import program, select_stack
+from infra.local.ministack import MiniStack, client
+from tests.infra.conftest import build
+
+__all__ = ["build"]
+
+PREINSTALLED = {"aws:region": REGION, "fruits:nodePackages": "preinstalled"}
+_UNCHANGED = frozenset({OpType.SAME, OpType.READ, OpType.REFRESH})
+
+
+@dataclass
+class Told:
+    """What one operation of the engine did."""
+
+    text: str = ""
+    steps: list[tuple[str, str, str]] = field(default_factory=list)
+    """Operation, kind and logical name of every resource that changes: ``("update", "LogGroup", "fruits-eu")``."""
+    warnings: list[str] = field(default_factory=list)
+
+    def note(self, event: EngineEvent) -> None:
+        if event.resource_pre_event is not None:
+            step = event.resource_pre_event.metadata
+            if step.op not in _UNCHANGED:
+                kind = step.urn.split("::")[2].rsplit(":", 1)[-1]
+                self.steps.append((step.op.value, kind, step.urn.rsplit("::", 1)[-1]))
+        if event.diagnostic_event is not None and event.diagnostic_event.severity == "warning":
+            self.warnings.append(event.diagnostic_event.message)
+
+    @property
+    def operations(self) -> set[str]:
+        return {operation for operation, _, _ in self.steps}
+
+    @property
+    def counts(self) -> Counter[tuple[str, str]]:
+        """How many resources of a kind see an operation."""
+        return Counter((operation, kind) for operation, kind, _ in self.steps)
+
+
+@dataclass
+class Deployment:
+    """One stack, and what the engine is asked to do with it."""
+
+    stack: automation.Stack
+    aws: LocalAws
+
+    def configure(self, **values: str | None) -> None:
+        """Set settings of the project by name; None removes one."""
+        for key, value in values.items():
+            if value is None:
+                self.stack.remove_config(f"fruits:{key}")
+            else:
+                self.stack.set_config(f"fruits:{key}", ConfigValue(value))
+
+    def preview(self, **options: Any) -> Told:
+        return self._do(self.stack.preview, options)
+
+    def up(self, **options: Any) -> Told:
+        return self._do(self.stack.up, options)
+
+    def refresh(self, **options: Any) -> Told:
+        return self._do(self.stack.refresh, options)
+
+    def destroy(self, **options: Any) -> Told:
+        return self._do(self.stack.destroy, options)
+
+    def output(self, name: str) -> str:
+        return str(self.stack.outputs()[name].value)
+
+    def client(self, service: str) -> Any:
+        return self.aws.client(service)
+
+    def _do(self, operation: Callable[..., Any], options: Mapping[str, Any]) -> Told:
+        told = Told()
+        lines: list[str] = []
+        watching = options.get("on_output", lambda _line: None)
+
+        def heard(line: str) -> None:
+            lines.append(line)
+            watching(line)
+
+        given = {key: value for key, value in options.items() if key != "on_output"}
+        operation(on_event=told.note, on_output=heard, color="never", **given)
+        told.text = "\n".join(lines)
+        return told
+
+
+class LocalAws:
+    """MiniStack and the EMR endpoint without any stack, and a Pulumi home that is theirs alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = tls.issue(folder / "tls")
+        self._ministack = MiniStack(tls=self._files, folder=folder, region=REGION)
+        self._emr = EmrEndpoint(
+            tls=self._files, environment=self._ministack.environment, folder=folder / "emr"
+        )
+        self._lambda_environment = {"AWS_ENDPOINT_URL_EMR": self._emr.url}
+        self.environment = {
+            **self._ministack.environment,
+            **self._lambda_environment,
+            **make_home(folder / "pulumi"),
+        }
+
+    def start(self) -> None:
+        self._ministack.start(lambda_environment=self._lambda_environment)
+        self._emr.start()
+
+    def stop(self) -> None:
+        self._emr.stop()
+        self._ministack.stop()
+
+    def client(self, service: str) -> Any:
+        return client(service, self.environment)
+
+    def deployment(
+        self, name: str, run: Callable[[], None], config: Mapping[str, str] = PREINSTALLED
+    ) -> Deployment:
+        """A stack with this program, and this configuration if it is new."""
+        stack = select_stack(name, self._folder / "stacks" / name, self.environment, run)
+        stack.set_all_config({key: ConfigValue(value) for key, value in config.items()})
+        return Deployment(stack, self)
+
+
+@pytest.fixture(scope="session")
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    aws = LocalAws(tmp_path_factory.mktemp("aws"))
+    try:
+        aws.start()
+        yield aws
+    finally:
+        aws.stop()
+
+
+@dataclass
+class Engine:
+    """Previews of programs on new, empty stacks."""
+
+    aws: LocalAws
+    made: int = 0
+
+    def preview(self, run: Callable[[], None], *, policy_packs: Sequence[Path]) -> str:
+        """What the CLI printed; raises pulumi.automation.CommandError where the preview fails."""
+        self.made += 1
+        folder = self.aws._folder / "previews" / str(self.made)
+        stack = select_stack("eu", folder, {**self.aws.environment, **make_home(folder / "pulumi")}, run)
+        stack.set_all_config({key: ConfigValue(value) for key, value in PREINSTALLED.items()})
+        return stack.preview(policy_packs=[str(pack) for pack in policy_packs], color="never").stdout
+
+
+@pytest.fixture(scope="session")
+def engine(local_aws: LocalAws) -> Engine:
+    return Engine(local_aws)
+
+
+@pytest.fixture(scope="module")
+def live(local_aws: LocalAws, build: Path) -> Iterator[Deployment]:
+    """A stack that is up, over stub artifacts; gone with the module."""
+    deployment = local_aws.deployment("live", program(build))
+    deployment.up()
+    yield deployment
+    deployment.destroy()
+    deployment.stack.workspace.remove_stack("live")
