@@ -121,8 +121,8 @@ def cost_fault(manifest: Manifest, images: int, region: str) -> Fault | None:
 
 
 def offer_fault(cluster: Cluster, offered: frozenset[str] | None, settings: LauncherSettings) -> Fault | None:
-    """Why EMR has no machine for the run; None when it has, or (``offered`` is None) that is not known."""
-    if offered is None or not offered.isdisjoint(cluster.instance_types):
+    """Why EMR has no machine for the run; None when it has, or its offer is not known (None or empty)."""
+    if not offered or not offered.isdisjoint(cluster.instance_types):
         return None
     where = f"EMR offers in {settings.region} with {settings.release_label}"
     choices = ", ".join(name for name in INSTANCE_TYPES if name in offered)

@@ -64,8 +64,11 @@ def test_of_the_types_of_a_manifest_those_that_are_offered_are_asked_for(world: 
     assert types_of(request) == [["m5.xlarge"]] * 3
 
 
-def test_a_launch_does_not_fail_because_emr_does_not_tell_what_it_offers(world: World) -> None:
-    world.clusters.offered = None
+@pytest.mark.parametrize("unknown", [None, frozenset()])
+def test_a_launch_does_not_fail_because_emr_does_not_tell_what_it_offers(
+    world: World, unknown: frozenset[str] | None
+) -> None:
+    world.clusters.offered = unknown
     assert world.launched(cluster={"market": "spot"}).outcome is Outcome.LAUNCHED
     (request,) = world.clusters.requests
     assert types_of(request) == [["m5.xlarge"]] * 3
@@ -112,8 +115,8 @@ def test_emr_is_asked_once_a_release(ministack: MiniStack, emr: EmrEndpoint) -> 
     assert len(asked) == 4
 
 
-def test_who_may_not_ask_knows_nothing_and_asks_again_next_time(
-    ministack: MiniStack, emr: EmrEndpoint
+def test_who_may_not_ask_says_so_and_asks_again_next_time(
+    ministack: MiniStack, emr: EmrEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     iam, name = ministack.client("iam"), f"launcher-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
@@ -125,6 +128,7 @@ def test_who_may_not_ask_knows_nothing_and_asks_again_next_time(
     api = emr_api(ministack, emr, **credentials)
     clusters = EmrClusters(launching=api, reading=api)
     assert clusters.instance_types(RELEASE) is None
+    assert "EMR does not tell its instance types; those of the manifest are used: An error" in caplog.text
     iam.put_user_policy(
         UserName=name,
         PolicyName="ask",
