@@ -1,25 +1,42 @@
 #!/bin/bash
 # EMR bootstrap action: installs the job's locked Python packages on a node, without internet.
 #
-#   bootstrap.sh s3://<bucket>/artifacts/wheelhouse-<hash>/ <folder of the virtual environment>
+#   bootstrap.sh s3://<bucket>/artifacts/wheelhouse-<hash>/ <folder of the virtual environment> <region>
 #
 # The first folder holds wheels and a requirements.txt with a hash for each of them. pip refuses what is
 # missing, altered or not pinned; any failure ends the bootstrap, and EMR ends the cluster with
 # BOOTSTRAP_FAILURE and keeps this output in its log.
 set -euo pipefail
 
-readonly wheelhouse=${1:?usage: bootstrap.sh s3://<bucket>/<prefix of the wheelhouse>/ <folder>}
-readonly venv=${2:?usage: bootstrap.sh s3://<bucket>/<prefix of the wheelhouse>/ <folder>}
-
-if ! command -v python3.11 >/dev/null; then
-    echo "bootstrap: this node has no python3.11; use an EMR release that has it (7.x)" >&2
+fail() {
+    echo "bootstrap: $*" >&2
     exit 1
+}
+
+(($# == 3)) || fail "takes an s3:// folder, a local folder and a region, but was given $# arguments"
+readonly wheelhouse=$1 venv=$2 region=$3
+[[ $wheelhouse == s3://?*/?*/ ]] ||
+    fail "the first argument is the wheelhouse, s3://<bucket>/<folder>/, but was '$wheelhouse'"
+[[ $venv == /?* ]] ||
+    fail "the second argument is the absolute folder of the virtual environment, but was '$venv'"
+[[ $region =~ ^[a-z]+(-[a-z]+)+-[0-9]+$ ]] ||
+    fail "the third argument is the bucket's region, such as eu-west-1, but was '$region'"
+
+# Bootstrap actions come before EMR's applications, which may be what brings the interpreter.
+if ! command -v python3.11 >/dev/null; then
+    echo "bootstrap: this node has no python3.11; installing it from the repository of Amazon Linux"
+    # In S3, to which the network has a way: al2023-repos-<region>-de612dc2.
+    sudo dnf install --assumeyes --quiet python3.11 || true
+    command -v python3.11 >/dev/null || fail "this node has no python3.11, and dnf (see above) could not" \
+        "install it from the repository of Amazon Linux. Let the network's S3 endpoint read the bucket" \
+        "al2023-repos-$region-de612dc2, or choose an EMR release whose nodes have Python 3.11 (7.x)"
 fi
 
 download=$(mktemp -d)
 trap 'rm -rf "$download"' EXIT
 
-aws s3 cp --recursive --only-show-errors "$wheelhouse" "$download"
+# Without its region, the command may begin at the S3 of another one, to which the network has no way.
+aws s3 cp --region "$region" --recursive --only-show-errors "$wheelhouse" "$download"
 sudo python3.11 -m venv "$venv"
 sudo "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     --no-index --find-links "$download" --require-hashes --requirement "$download/requirements.txt"

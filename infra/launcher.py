@@ -169,7 +169,7 @@ def launch_access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
         *iam.run_objects(bucket_arn),
         args.ledger.access(),
         args.ledger.listing(),
-        # AWS offers no resource for these two: a cluster has no ARN before it exists.
+        # AWS offers no resource for these three: a cluster has no ARN before it exists.
         iam.Statement(
             "LaunchClusters",
             ["elasticmapreduce:RunJobFlow"],
@@ -187,15 +187,15 @@ def launch_access(place: Place, args: LauncherArgs) -> list[iam.Statement]:
             {"StringEquals": {"aws:RequestedRegion": place.region}},
         ),
         iam.Statement(
+            "ChooseMachines",
+            ["elasticmapreduce:ListSupportedInstanceTypes"],
+            ["*"],
+            {"StringEquals": {"aws:RequestedRegion": place.region}},
+        ),
+        iam.Statement(
             # Without it, a RunJobFlow that carries tags is refused.
             "TagClusters",
             ["elasticmapreduce:AddTags"],
-            [place.arn("elasticmapreduce", "cluster/*")],
-        ),
-        iam.Statement(
-            # A launch sets both. Source: EMR Management Guide, "Using an auto-termination policy".
-            "LimitClusters",
-            ["elasticmapreduce:PutAutoTerminationPolicy", "elasticmapreduce:PutManagedScalingPolicy"],
             [place.arn("elasticmapreduce", "cluster/*")],
         ),
         iam.Statement("UseDataKey", READ_AND_WRITE, [args.storage.key.arn], iam.through(place, "s3")),

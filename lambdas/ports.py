@@ -230,6 +230,10 @@ class Clusters(Protocol):
         """Begin to end the cluster, protected or not; nothing happens if it has ended."""
         ...
 
+    def instance_types(self, release_label: str) -> frozenset[str] | None:
+        """The types that EMR offers here with that release; None where it does not tell (now)."""
+        ...
+
     def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
         """Every machine that the cluster had, for as long as it ran (until ``now``, Unix seconds)."""
         ...

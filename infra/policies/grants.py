@@ -16,6 +16,7 @@ WITHOUT_RESOURCE = frozenset(
     {
         "cloudwatch:PutMetricData",
         "elasticmapreduce:ListClusters",
+        "elasticmapreduce:ListSupportedInstanceTypes",
         "elasticmapreduce:RunJobFlow",
         "xray:PutTelemetryRecords",
         "xray:PutTraceSegments",

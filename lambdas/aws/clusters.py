@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     )
 
 
+logger = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 5
 
 
@@ -59,6 +62,7 @@ class EmrClusters:
     def __init__(self, *, launching: EMRClient, reading: EMRClient) -> None:
         self._launching = launching
         self._reading = reading
+        self._offers: dict[str, frozenset[str]] = {}
 
     def launch(self, request: Mapping[str, Any]) -> str:
         try:
@@ -86,6 +90,28 @@ class EmrClusters:
             tags={tag["Key"]: tag["Value"] for tag in cluster.get("Tags", ())},
             steps=tuple(_step(step) for page in pages for step in page["Steps"]),
         )
+
+    def instance_types(self, release_label: str) -> frozenset[str] | None:
+        """Asked once a release and process, and remembered: the offer changes by the month, if at all."""
+        if release_label not in self._offers:
+            try:
+                offered = frozenset(self._offered(release_label))
+            except (ClientError, exceptions.BotoCoreError) as error:
+                logger.warning(
+                    "EMR does not tell its instance types; those of the manifest are used: %s", error
+                )
+                return None
+            self._offers[release_label] = offered
+        return self._offers[release_label]
+
+    def _offered(self, release_label: str) -> Iterator[str]:
+        request: dict[str, str] = {"ReleaseLabel": release_label}
+        while True:  # botocore has no paginator for it
+            page = self._reading.list_supported_instance_types(**request)
+            yield from (kind["Type"] for kind in page["SupportedInstanceTypes"])
+            if not (marker := page.get("Marker")):
+                return
+            request["Marker"] = marker
 
     def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
         pages = self._reading.get_paginator("list_instances").paginate(ClusterId=cluster_id)

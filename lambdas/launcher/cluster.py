@@ -15,14 +15,9 @@ from lambdas.contract.run import EMR_TAG, LEDGER_TAG, RUN_TAG, cluster_name
 from lambdas.contract.settings import LauncherSettings
 from lambdas.launcher.sizing import Executor, executor_for, usable_mb
 
-IDLE_TIMEOUT_SECONDS = 3600
-"""Behind KeepJobFlowAliveWhenNoSteps=False, for a cluster that EMR somehow left without steps."""
 SPOT_TIMEOUT_MINUTES = 10
 ROOT_VOLUME_GIB = 30
 """The operating system, the wheels (0.8 GB) and what they unpack to (2.4 GB). EMR allows 15 to 100."""
-IDLE_EXECUTOR_SECONDS = 300
-"""Longer than the driver works alone between two stages: only workers with nothing left to do are given
-back, since another takes minutes to come. EMR itself turns dynamic allocation on."""
 DRIVER_MEMORY = "2g"
 """The driver holds one shard of the index and one matrix of 13 MB; the rest of the primary is Hadoop's."""
 MAX_INSTANCE_TYPES = 5
@@ -32,7 +27,12 @@ MAX_INSTANCE_TYPES = 5
 def run_job_flow(
     plan: Plan, cluster: Cluster, settings: LauncherSettings, attempt: int = 1
 ) -> dict[str, Any]:
-    """Parameters of EMR's RunJobFlow for this attempt at the run."""
+    """Parameters of EMR's RunJobFlow for this attempt at the run.
+
+    Without a managed scaling or an auto-termination policy: both live on metrics that the nodes send to a
+    public endpoint, to which the private subnets have no way. A cluster ends with its last step; one that
+    does not is stopped by the reconciler.
+    """
     return {
         "Name": cluster_name(plan.run_id, attempt),
         "ReleaseLabel": settings.release_label,
@@ -44,8 +44,6 @@ def run_job_flow(
         "JobFlowRole": settings.instance_profile_arn,
         "Instances": _instances(cluster, settings),
         "EbsRootVolumeSize": ROOT_VOLUME_GIB,
-        "ManagedScalingPolicy": {"ComputeLimits": _compute_limits(cluster)},
-        "AutoTerminationPolicy": {"IdleTimeout": IDLE_TIMEOUT_SECONDS},
         "BootstrapActions": _bootstrap_actions(plan.root, settings),
         "Configurations": _configurations(cluster, settings),
         "Steps": [_step(name, plan, settings) for name in STEPS],
@@ -61,28 +59,41 @@ def run_job_flow(
     }
 
 
-def cluster_for(cluster: Cluster, attempt: int, region: str) -> Cluster:
+def cluster_for(cluster: Cluster, attempt: int, region: str, offered: frozenset[str] | None) -> Cluster:
     """The cluster of an attempt: the first as the manifest says, later ones on demand.
 
     Spot and later attempts go where capacity is, so they may also use other types that have as many virtual
     CPUs and as much memory and cost no more: the worst case, and the size of executors, stay what they were.
+
+    ``offered``: the types that EMR has in this region, to which the choice is limited, since a single other
+    one makes EMR refuse the whole request. None, where that is not known, and where none is offered: the
+    manifest's own types, and EMR may judge.
     """
-    if attempt == 1 and cluster.market == "on_demand":
-        return cluster
-    given = [INSTANCE_TYPES[name] for name in cluster.instance_types]
+    own = cluster.instance_types
+    goes_further = attempt > 1 or cluster.market == "spot"
+    sought = (*own, *_alternatives(own, region)) if goes_further else own
+    had = [name for name in sought if name in offered] if offered else []
+    return cluster.model_copy(
+        update={
+            "instance_types": tuple(had[:MAX_INSTANCE_TYPES]) or own,
+            "market": cluster.market if attempt == 1 else "on_demand",
+        }
+    )
+
+
+def _alternatives(instance_types: Sequence[str], region: str) -> list[str]:
+    """Types on which the same executors run, for no more money."""
+    given = [INSTANCE_TYPES[name] for name in instance_types]
     dearest, vcpus = max(kind.eur_per_hour(region) for kind in given), min(kind.vcpus for kind in given)
-    memory = min(usable_mb(name) for name in cluster.instance_types)
-    others = sorted(
+    memory = min(usable_mb(name) for name in instance_types)
+    return sorted(
         name
         for name, kind in INSTANCE_TYPES.items()
         if kind.vcpus == vcpus
         and usable_mb(name) >= memory
         and kind.eur_per_hour(region) <= dearest
-        and name not in cluster.instance_types
+        and name not in instance_types
     )
-    types = (*cluster.instance_types, *others)[:MAX_INSTANCE_TYPES]
-    market = cluster.market if attempt == 1 else "on_demand"
-    return cluster.model_copy(update={"instance_types": types, "market": market})
 
 
 def _instances(cluster: Cluster, settings: LauncherSettings) -> dict[str, Any]:
@@ -162,23 +173,13 @@ def _worker_types(instance_types: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _compute_limits(cluster: Cluster) -> dict[str, Any]:
-    """Workers that ran out of shards are given back; never more are bought than the manifest pays for.
-
-    The on-demand part has no limit of its own: workers that fell back from spot must be allowed to stay.
-    """
-    return {
-        "UnitType": "InstanceFleetUnits",
-        "MinimumCapacityUnits": CORE_NODES,
-        "MaximumCapacityUnits": cluster.workers,
-        "MaximumCoreCapacityUnits": CORE_NODES,
-    }
-
-
 def _configurations(cluster: Cluster, settings: LauncherSettings) -> list[dict[str, Any]]:
     executor = executor_for(cluster.instance_types)
     return [
         _classified("spark-defaults", _spark_defaults(cluster, executor, settings)),
+        # s3:// is S3A from EMR 7.10 on. Without a region it asks us-east-2 where a bucket is (HADOOP-18908),
+        # which the network's S3 endpoint never answers.
+        _classified("core-site", {"fs.s3a.endpoint.region": settings.region}),
         # The steps' own object-store client takes its region from the environment.
         {
             **_classified("spark-env", {}),
@@ -188,8 +189,8 @@ def _configurations(cluster: Cluster, settings: LauncherSettings) -> list[dict[s
     ]
 
 
-# Without the label, the application master may be put on any node. Not where the core is all there is: there
-# managed scaling would find no place for the executors.
+# Without the label, the application master may be put on any node, so also on one that Spot takes away.
+# Source: EMR Management Guide, "Understand node types"; since 6.x the labels are off by default.
 _MASTER_ON_CORE = {
     "Classification": "yarn-site",
     "Properties": {
@@ -208,9 +209,9 @@ def _spark_defaults(cluster: Cluster, executor: Executor, settings: LauncherSett
         "spark.executor.cores": str(executor.cores),
         "spark.executor.memory": f"{executor.heap_mb}m",
         "spark.executor.memoryOverhead": f"{executor.overhead_mb}m",
-        "spark.dynamicAllocation.initialExecutors": str(executors),
-        "spark.dynamicAllocation.maxExecutors": str(executors),
-        "spark.dynamicAllocation.executorIdleTimeout": f"{IDLE_EXECUTOR_SECONDS}s",
+        # EMR turns dynamic allocation on. The machines are paid for to the end, so executors stay as long.
+        "spark.dynamicAllocation.enabled": "false",
+        "spark.executor.instances": str(executors),
     }
 
 
@@ -227,7 +228,11 @@ def _bootstrap_actions(root: str, settings: LauncherSettings) -> list[dict[str, 
         return []
     script = {
         "Path": f"{root}/{settings.bootstrap_key}",
-        "Args": [f"{root}/{settings.wheelhouse_prefix}", str(PurePosixPath(settings.node_python).parents[1])],
+        "Args": [
+            f"{root}/{settings.wheelhouse_prefix}",
+            str(PurePosixPath(settings.node_python).parents[1]),
+            settings.region,
+        ],
     }
     return [{"Name": "install wheels", "ScriptBootstrapAction": script}]
 

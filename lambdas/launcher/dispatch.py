@@ -95,6 +95,8 @@ class Dispatcher:
 
     def _start(self, record: RunRecord) -> Dispatched:
         ledger, now = self.books.ledger, self.books.now
+        # Before the claim, whose lease it must not use up.
+        offered = self.clusters.instance_types(self.settings.release_label)
         claimed = ledger.swap(
             record, moved(record, RunState.CLAIMED, now(), lease_until=now() + LEASE_SECONDS)
         )
@@ -103,14 +105,15 @@ class Dispatcher:
         # Claimed before: that launch may have made a cluster that was not to be seen yet.
         if was_claimed_before(record) and (found := self._find(claimed)):
             return self._launched(claimed, found.cluster_id, Dispatched.ADOPTED)
-        return self._launch(claimed)
+        return self._launch(claimed, offered)
 
-    def _launch(self, claimed: RunRecord) -> Dispatched:
+    def _launch(self, claimed: RunRecord, offered: frozenset[str] | None) -> Dispatched:
         body = self.books.objects.read(claimed.manifest_key, claimed.manifest_version_id)
         plan = self.books.plan(claimed)
         if body is None or plan is None:
             return self._end(claimed, RunState.CANCELLED, MANIFEST_ERASED, Dispatched.OBSOLETE)
-        cluster = cluster_for(parse_manifest(body).cluster, claimed.attempt, self.settings.region)
+        wanted = parse_manifest(body).cluster
+        cluster = cluster_for(wanted, claimed.attempt, self.settings.region, offered)
         request = run_job_flow(plan, cluster, self.settings, claimed.attempt)
         if claimed.lease_until is None or self.books.now() > claimed.lease_until - LAUNCH_CALL_SECONDS:
             return Dispatched.IN_DOUBT

@@ -37,7 +37,7 @@ from lambdas.contract.run import (
 from lambdas.contract.settings import LauncherSettings
 from lambdas.contract.status import QueuePlace, timestamp
 from lambdas.launcher.dispatch import MANIFEST_DELETED, SUPERSEDED, Dispatched, Dispatcher
-from lambdas.launcher.planning import cost_fault, estimate_of, make_plan
+from lambdas.launcher.planning import cost_fault, estimate_of, make_plan, offer_fault
 from lambdas.launcher.survey import survey
 from lambdas.ports import Buckets, Newest
 
@@ -229,7 +229,9 @@ class Launcher:
 
         counted = survey(manifest.images, self.settings.data_bucket, self.buckets, out_of_time)
         images, region = counted.images_listed, self.settings.region
-        faults = counted.faults
+        offered = self.dispatcher.clusters.instance_types(self.settings.release_label)
+        not_offered = offer_fault(manifest.cluster, offered, self.settings)
+        faults = (*counted.faults, not_offered) if not_offered else counted.faults
         if not faults and (too_dear := cost_fault(manifest, images, region)):
             faults = (too_dear,)
         worst_case_eur = estimate_of(manifest, images, region).worst_case_eur

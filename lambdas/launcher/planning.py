@@ -120,6 +120,18 @@ def cost_fault(manifest: Manifest, images: int, region: str) -> Fault | None:
     return Fault("$.limits.max_cost_eur", problem, remedy)
 
 
+def offer_fault(cluster: Cluster, offered: frozenset[str] | None, settings: LauncherSettings) -> Fault | None:
+    """Why EMR has no machine for the run; None when it has, or its offer is not known (None or empty)."""
+    if not offered or not offered.isdisjoint(cluster.instance_types):
+        return None
+    where = f"EMR offers in {settings.region} with {settings.release_label}"
+    choices = ", ".join(name for name in INSTANCE_TYPES if name in offered)
+    remedy = (
+        f"Name some of those: {choices}." if choices else "Deploy the stack with another release or region."
+    )
+    return Fault("$.cluster.instance_types", f"names none of the types that {where}", remedy)
+
+
 def slots(cluster: Cluster) -> int:
     """Tasks that run at once: the workers' virtual CPUs, of the smallest type that may be bought."""
     return cluster.workers * min(INSTANCE_TYPES[name].vcpus for name in cluster.instance_types)

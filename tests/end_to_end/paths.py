@@ -18,10 +18,13 @@ from .test_a_run import s3_event
 
 WAIT_SECONDS = 20.0
 
+NOT_OFFERED = "m5a.xlarge"
+SOME_NOT_OFFERED = {"instance_types": [NOT_OFFERED, "m5.xlarge"]}
+
 ON_A_NODE = """
 set -e
 # As the bootstrap action fetches the wheels.
-aws s3 cp --recursive --only-show-errors "$1/artifacts/grants/" fetched
+aws s3 cp --region "$AWS_REGION" --recursive --only-show-errors "$1/artifacts/grants/" fetched
 test -f fetched/wheel
 python - "$1" "$2" <<'PROGRAM'
 import sys
@@ -95,6 +98,20 @@ class Paths:
         run = self._upload(self._name())
         self._cluster_of(run)
         return self._reconciled() and self._state(run) == RunState.FAILED and self._has_status(run)
+
+    def choose_machines(self) -> bool:
+        """Of the types that a manifest names, those that EMR offers are asked for."""
+        self._forget("launcher_function")
+        return self._launched(self._upload(self._name(), cluster=SOME_NOT_OFFERED)) == "launched"
+
+    def choose_machines_later(self) -> bool:
+        """The same for a run that had to wait."""
+        run = self._upload(self._name(), cluster=SOME_NOT_OFFERED)
+        self._pause(paused=True)
+        waits = self._launched(run) == "queued"
+        self._pause(paused=False)
+        self._forget("reconciler_function")
+        return waits and self._reconciled() and self._state(run) == RunState.LAUNCHED
 
     def stop_a_stranger(self) -> bool:
         """A cluster of this stack that computes no run is stopped, protected or not."""
@@ -180,6 +197,12 @@ class Paths:
             FunctionName=self.cloud.outputs[function], Payload=json.dumps(event).encode()
         )
         return None if "FunctionError" in answer else json.load(answer["Payload"])
+
+    def _forget(self, function: str) -> None:
+        """The function's processes end, with all that they remember."""
+        api, name = self.cloud.client("lambda"), self.cloud.outputs[function]
+        size = api.get_function_configuration(FunctionName=name)["MemorySize"]
+        api.update_function_configuration(FunctionName=name, MemorySize=size)
 
     def _state(self, run: Submitted) -> str:
         item = self.cloud.client("dynamodb").get_item(

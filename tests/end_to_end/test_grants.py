@@ -15,9 +15,14 @@ from infra.local.emr import Faults
 from infra.program import BUILD
 
 from .grants import Grant, Grants
-from .paths import Paths
+from .paths import NOT_OFFERED, Paths
 
-INSTANT = Faults(instant_steps=True, starting_seconds=0, bootstrapping_seconds=0)
+INSTANT = Faults(
+    instant_steps=True,
+    starting_seconds=0,
+    bootstrapping_seconds=0,
+    types_not_offered=frozenset({NOT_OFFERED}),
+)
 
 _KMS_BEHIND_SERVICES = "the local S3, DynamoDB and SNS keep the key's name and never call KMS for a caller"
 _FAILURES = "the local Lambda sends failed events itself, not as the function's role"
@@ -32,8 +37,6 @@ NOT_EXERCISED: dict[str, str] = {
     "launcher UseDataKey kms:GenerateDataKey": _KMS_BEHIND_SERVICES,
     "launcher UseLedgerKey kms:Decrypt": _KMS_BEHIND_SERVICES,
     "launcher TagClusters elasticmapreduce:AddTags": _WITH_THE_LAUNCH,
-    "launcher LimitClusters elasticmapreduce:PutAutoTerminationPolicy": _WITH_THE_LAUNCH,
-    "launcher LimitClusters elasticmapreduce:PutManagedScalingPolicy": _WITH_THE_LAUNCH,
     "launcher PassServiceRole iam:PassRole": _PASS_ROLE,
     "launcher PassInstanceRole iam:PassRole": _PASS_ROLE,
     "launcher WriteOwnLog logs:CreateLogStream": _LOGS,
@@ -67,8 +70,6 @@ NOT_EXERCISED: dict[str, str] = {
     "reconciler KeepFailures sqs:SendMessage": _FAILURES,
     "reconciler MissReports s3:ListBucket": _MISSING,
     "reconciler TagClusters elasticmapreduce:AddTags": _WITH_THE_LAUNCH,
-    "reconciler LimitClusters elasticmapreduce:PutAutoTerminationPolicy": _WITH_THE_LAUNCH,
-    "reconciler LimitClusters elasticmapreduce:PutManagedScalingPolicy": _WITH_THE_LAUNCH,
     "reconciler PassServiceRole iam:PassRole": _PASS_ROLE,
     "reconciler PassInstanceRole iam:PassRole": _PASS_ROLE,
     "reconciler WriteOwnLog logs:CreateLogStream": _LOGS,
@@ -105,6 +106,7 @@ NEEDED_BY: dict[str, Path] = {
     "launcher KeepLedger dynamodb:UpdateItem": Paths.launch,
     "launcher LaunchClusters elasticmapreduce:RunJobFlow": Paths.launch,
     "launcher FindClusters elasticmapreduce:ListClusters": Paths.adopt,
+    "launcher ChooseMachines elasticmapreduce:ListSupportedInstanceTypes": Paths.choose_machines,
     "tracker KeepRuns s3:GetObject": Paths.track,
     "tracker KeepRuns s3:PutObject": Paths.track,
     "tracker KeepLedger dynamodb:GetItem": Paths.track,
@@ -123,6 +125,7 @@ NEEDED_BY: dict[str, Path] = {
     "reconciler KeepLedger dynamodb:UpdateItem": Paths.dispatch,
     "reconciler LaunchClusters elasticmapreduce:RunJobFlow": Paths.dispatch,
     "reconciler FindClusters elasticmapreduce:ListClusters": Paths.catch_up,
+    "reconciler ChooseMachines elasticmapreduce:ListSupportedInstanceTypes": Paths.choose_machines_later,
     "reconciler InspectClusters elasticmapreduce:DescribeCluster": Paths.catch_up,
     "reconciler InspectClusters elasticmapreduce:ListInstances": Paths.catch_up,
     "reconciler InspectClusters elasticmapreduce:ListSteps": Paths.catch_up,
@@ -145,6 +148,8 @@ PATHS = (
     Paths.track,
     Paths.dispatch,
     Paths.catch_up,
+    Paths.choose_machines,
+    Paths.choose_machines_later,
     Paths.stop_a_stranger,
     Paths.run_on_a_node,
 )

@@ -1,7 +1,7 @@
 """What a node does before its first step: the real bootstrap action, offline, where nothing is installed.
 
-A node differs from this machine in three programs, which stand first in its path here: `aws` copies a folder,
-`sudo` does as it is told, and `python3.11` is the bare interpreter.
+A node differs from this machine in four programs, which stand first in its path here: `aws` copies a
+folder, `sudo` does as it is told, `python3.11` is the bare interpreter, and `dnf` brings it if need be.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ WHEELHOUSE = BUILD / "wheelhouse"
 PIN = re.compile(
     r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ;[^\\\n]*)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)", re.M
 )
+BUCKET = "s3://wheels"
 PROGRAMS = {
-    "aws": '[ "$1 $2 $3 $4" = "s3 cp --recursive --only-show-errors" ] && cp -r "$5/." "$6"',
+    "aws": '[ "$1 $2 $3 $4 $5 $6" = "s3 cp --region eu-west-1 --recursive --only-show-errors" ] '
+    f'&& cp -r "${{7#{BUCKET}}}." "$8"',
     "sudo": 'exec "$@"',
 }
+INTERPRETER = Path(sys.base_prefix) / "bin" / "python3.11"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Node:
     """A machine with the operating system's programs, and no way to the internet."""
 
     folder: Path
+    system_path: str = ":/usr/bin:/bin"
 
     @property
     def python(self) -> Path:
@@ -54,7 +58,7 @@ class Node:
     def environment(self) -> dict[str, str]:
         nowhere = "http://127.0.0.1:9"
         return {
-            "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+            "PATH": f"{self.folder / 'bin'}{self.system_path}",
             "HOME": str(self.folder),
             "TMPDIR": str(self.folder),
             "LANG": "C.UTF-8",
@@ -63,23 +67,39 @@ class Node:
         }
 
     def bootstrap(self, wheelhouse: Path) -> subprocess.CompletedProcess[str]:
-        command = [
-            "bash",
-            str(REPOSITORY / "infra" / "bootstrap.sh"),
-            str(wheelhouse),
-            str(self.folder / "venv"),
-        ]
+        """The bootstrap action, with the arguments that a launch gives it."""
+        return self.run(f"{BUCKET}{wheelhouse}/", str(self.folder / "venv"), "eu-west-1")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = ["/bin/bash", str(REPOSITORY / "infra" / "bootstrap.sh"), *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+
+    def has(self, name: str, script: str) -> None:
+        """The machine has a program of that name."""
+        program = self.folder / "bin" / name
+        program.write_text(f"#!/bin/bash\n{script}\n")
+        program.chmod(0o755)
 
 
 def node_in(folder: Path) -> Node:
-    programs = folder / "bin"
-    programs.mkdir(parents=True)
+    (folder / "bin").mkdir(parents=True)
+    node = Node(folder)
     for name, script in PROGRAMS.items():
-        (programs / name).write_text(f"#!/bin/bash\n{script}\n")
-        (programs / name).chmod(0o755)
-    (programs / "python3.11").symlink_to(Path(sys.base_prefix) / "bin" / "python3.11")
-    return Node(folder)
+        node.has(name, script)
+    (folder / "bin" / "python3.11").symlink_to(INTERPRETER)
+    return node
+
+
+def bare_node_in(folder: Path, dnf: str) -> Node:
+    """A node without the interpreter, on which ``dnf`` does this. Nothing of this machine's is to be found
+    but what the script runs."""
+    (folder / "bin").mkdir(parents=True)
+    node = Node(folder, system_path="")
+    for name, script in {**PROGRAMS, "dnf": dnf}.items():
+        node.has(name, script)
+    for name in ("cp", "ln", "mktemp", "rm", "wc"):
+        (folder / "bin" / name).symlink_to(shutil.which(name) or f"no {name} here")
+    return node
 
 
 def pins(requirements: str) -> dict[tuple[str, str], frozenset[str]]:
@@ -207,18 +227,49 @@ def test_a_requirement_without_a_hash_ends_the_bootstrap(small_wheelhouse: Path,
     assert "--require-hashes" in finished.stderr
 
 
-def test_a_node_without_the_interpreter_says_which_release_has_it(
+def test_a_node_without_the_interpreter_gets_it_from_amazon_linux(
     small_wheelhouse: Path, tmp_path: Path
 ) -> None:
-    node = node_in(tmp_path / "node")
-    (node.folder / "bin" / "python3.11").unlink()
-    alone = {**node.environment, "PATH": str(node.folder / "bin")}
-    finished = subprocess.run(
-        ["/bin/bash", REPOSITORY / "infra" / "bootstrap.sh", small_wheelhouse, tmp_path / "venv"],
-        env=alone,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = tmp_path / "asked"
+    dnf = f'echo "$*" >{asked}; ln -s {INTERPRETER} "$HOME/bin/python3.11"'
+    node = bare_node_in(tmp_path / "node", dnf)
+    finished = node.bootstrap(small_wheelhouse)
+    assert finished.returncode == 0, finished.stderr
+    assert asked.read_text() == "install --assumeyes --quiet python3.11\n"
+    assert (tmp_path / "node" / "venv" / "lib" / "python3.11" / "site-packages" / "six.py").exists()
+
+
+@pytest.mark.parametrize("dnf", ["echo 'Error: no route' >&2; exit 1", "exit 0"])
+def test_a_node_that_cannot_get_the_interpreter_says_what_to_open_or_choose(
+    small_wheelhouse: Path, tmp_path: Path, dnf: str
+) -> None:
+    finished = bare_node_in(tmp_path / "node", dnf).bootstrap(small_wheelhouse)
     assert finished.returncode == 1
-    assert "this node has no python3.11; use an EMR release that has it (7.x)" in finished.stderr
+    assert finished.stderr.splitlines()[-1] == (
+        "bootstrap: this node has no python3.11, and dnf (see above) could not install it from the "
+        "repository of Amazon Linux. Let the network's S3 endpoint read the bucket "
+        "al2023-repos-eu-west-1-de612dc2, or choose an EMR release whose nodes have Python 3.11 (7.x)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "takes an s3:// folder, a local folder and a region, but was given 0 arguments"),
+        (
+            ("s3://b/w/", "/v"),
+            "takes an s3:// folder, a local folder and a region, but was given 2 arguments",
+        ),
+        (("s3://b", "/v", "eu-west-1"), "the wheelhouse, s3://<bucket>/<folder>/, but was 's3://b'"),
+        (("s3://b/w/", "v", "eu-west-1"), "the absolute folder of the virtual environment, but was 'v'"),
+        (("s3://b/w/", "/v", "Ireland"), "the bucket's region, such as eu-west-1, but was 'Ireland'"),
+    ],
+)
+def test_wrong_arguments_end_the_bootstrap_with_a_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], problem: str
+) -> None:
+    finished = node_in(tmp_path / "node").run(*arguments)
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("bootstrap: ")
+    assert line.endswith(problem)

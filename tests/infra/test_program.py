@@ -22,6 +22,7 @@ from tests.infra.conftest import ACCOUNT_ID, PREINSTALLED, RecordingProvider, as
 WITHOUT_RESOURCE_IN_AWS = {
     "elasticmapreduce:RunJobFlow",
     "elasticmapreduce:ListClusters",
+    "elasticmapreduce:ListSupportedInstanceTypes",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 }

@@ -17,6 +17,8 @@ from lambdas.contract.settings import CommandSettings
 from .deployed import Deployed
 from .world import LEDGER_INDEX, World
 
+NOT_OFFERED = frozenset({"r5.2xlarge"})
+
 
 @pytest.fixture
 def world() -> World:
@@ -39,8 +41,9 @@ def emr(
     tls: TlsFiles, ministack: MiniStack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EmrEndpoint]:
     """Clusters that start for ever. (MiniStack's own EMR does not know which machines a cluster had.)"""
-    folder, slow = tmp_path_factory.mktemp("emr"), Faults(starting_seconds=3600)
-    with EmrEndpoint(tls=tls, environment=ministack.environment, folder=folder, faults=slow) as running:
+    folder = tmp_path_factory.mktemp("emr")
+    faults = Faults(starting_seconds=3600, types_not_offered=NOT_OFFERED)
+    with EmrEndpoint(tls=tls, environment=ministack.environment, folder=folder, faults=faults) as running:
         yield running
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from lambdas.contract.admission import Admissions
 from lambdas.contract.estimate import InstanceUse
 from lambdas.contract.metrics import Sample
+from lambdas.contract.prices import INSTANCE_TYPES
 from lambdas.contract.run import RunRecord, RunState
 from lambdas.ports import (
     BucketDenied,
@@ -155,6 +156,8 @@ class FakeClusters:
         """What EMR adds to a reason's code."""
         self._now = now
         self.used: tuple[InstanceUse, ...] = ()
+        self.offered: frozenset[str] | None = frozenset(INSTANCE_TYPES)
+        """None: EMR does not tell."""
         self._lock = threading.Lock()
 
     def create_unseen(self) -> str:
@@ -191,6 +194,9 @@ class FakeClusters:
         self.terminated.append(cluster_id)
         if self.clusters[cluster_id].lives:
             self.change(cluster_id, ClusterState.TERMINATED, "USER_REQUEST")
+
+    def instance_types(self, release_label: str) -> frozenset[str] | None:  # all alike
+        return self.offered
 
     def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
         return self.used

@@ -23,6 +23,7 @@ from .world import SETTINGS
 WHEELHOUSE = dataclasses.replace(
     SETTINGS, bootstrap_key="artifacts/bootstrap-1.sh", wheelhouse_prefix="artifacts/wheelhouse-1/"
 )
+EVERY_TYPE = frozenset(INSTANCE_TYPES)
 MEASURED_WORKER_MB = 512
 """Peak resident memory of a Python worker on ordinary photos, see docs/performance.md."""
 
@@ -53,13 +54,14 @@ def properties(request: dict[str, Any], classification: str) -> dict[str, str]:
 def test_whatever_cluster_is_asked_for_the_request_fits_the_service_model(
     cluster: Cluster, attempt: int, settings: Any
 ) -> None:
-    request = run_job_flow(planned(), cluster_for(cluster, attempt, settings.region), settings, attempt)
+    sought = cluster_for(cluster, attempt, settings.region, EVERY_TYPE)
+    request = run_job_flow(planned(), sought, settings, attempt)
     model = botocore.session.get_session().get_service_model("emr").operation_model("RunJobFlow")
     assert ParamValidator().validate(request, model.input_shape).generate_report() == ""
 
 
 @given(clusters)
-def test_as_many_workers_are_bought_as_the_manifest_says_and_scaling_buys_no_more(cluster: Cluster) -> None:
+def test_as_many_workers_are_bought_as_the_manifest_says(cluster: Cluster) -> None:
     request = run_job_flow(planned(), cluster, SETTINGS)
     capacity = [
         fleet.get("TargetOnDemandCapacity", 0) + fleet.get("TargetSpotCapacity", 0)
@@ -68,9 +70,10 @@ def test_as_many_workers_are_bought_as_the_manifest_says_and_scaling_buys_no_mor
     ]
     assert sum(capacity) == cluster.workers
     assert all(capacity)
-    limits = request["ManagedScalingPolicy"]["ComputeLimits"]
-    assert limits["MaximumCapacityUnits"] == cluster.workers
-    assert limits["MinimumCapacityUnits"] == limits["MaximumCoreCapacityUnits"] == 1
+
+
+def test_nothing_is_asked_for_that_works_by_metrics_sent_to_a_public_endpoint() -> None:
+    assert not requested().keys() & {"ManagedScalingPolicy", "AutoTerminationPolicy", "AutoScalingRole"}
 
 
 @given(clusters)
@@ -107,7 +110,7 @@ def test_every_fleet_may_choose_among_the_types_of_the_manifest() -> None:
 def test_where_capacity_is_sought_further_no_machine_is_smaller_or_dearer(
     cluster: Cluster, attempt: int, region: str
 ) -> None:
-    sought = cluster_for(cluster, attempt, region)
+    sought = cluster_for(cluster, attempt, region, EVERY_TYPE)
     assert set(cluster.instance_types) <= set(sought.instance_types)
     assert executor_for(sought.instance_types) == executor_for(cluster.instance_types)
     hourly = [eur_per_hour(c.instance_types, c.workers, region) for c in (sought, cluster)]
@@ -117,10 +120,34 @@ def test_where_capacity_is_sought_further_no_machine_is_smaller_or_dearer(
 
 def test_a_first_attempt_on_demand_uses_the_types_of_the_manifest_and_spot_looks_further() -> None:
     on_demand, spot = (Cluster(market=market) for market in ("on_demand", "spot"))
-    assert cluster_for(on_demand, 1, "eu-west-1") == on_demand
-    sought = cluster_for(spot, 1, "eu-west-1")
+    assert cluster_for(on_demand, 1, "eu-west-1", EVERY_TYPE) == on_demand
+    sought = cluster_for(spot, 1, "eu-west-1", EVERY_TYPE)
     assert sought.instance_types == ("m5.xlarge", "m5a.xlarge", "m6a.xlarge", "m6i.xlarge")
     assert sought.market == "spot"
+
+
+@given(clusters, st.integers(1, 3), st.sets(st.sampled_from(sorted(INSTANCE_TYPES))).map(frozenset))
+def test_no_type_is_asked_for_that_emr_does_not_offer_while_it_offers_one_that_would_do(
+    cluster: Cluster, attempt: int, offered: frozenset[str]
+) -> None:
+    had = set(cluster_for(cluster, attempt, "eu-west-1", EVERY_TYPE).instance_types) & offered
+    sought = cluster_for(cluster, attempt, "eu-west-1", offered)
+    if had:
+        assert had <= set(sought.instance_types) <= offered
+    assert sought.workers == cluster.workers
+
+
+def test_another_type_takes_the_place_of_one_that_is_not_offered() -> None:
+    offered = EVERY_TYPE - {"m5.xlarge", "m5a.xlarge"}
+    sought = cluster_for(Cluster(market="spot"), 1, "eu-west-1", offered)
+    assert sought.instance_types == ("m6a.xlarge", "m6i.xlarge")
+
+
+@given(clusters, st.integers(1, 3))
+def test_where_the_offer_is_not_known_the_types_of_the_manifest_are_asked_for_and_no_others(
+    cluster: Cluster, attempt: int
+) -> None:
+    assert cluster_for(cluster, attempt, "eu-west-1", None).instance_types == cluster.instance_types
 
 
 def test_the_application_master_stays_off_spot() -> None:
@@ -176,7 +203,8 @@ def test_spark_gets_the_size_of_the_executors_and_as_many_as_the_machines_hold()
     assert spark["spark.executor.cores"] == "4"
     assert spark["spark.executor.memory"] == "5248m"
     assert spark["spark.executor.memoryOverhead"] == "6144m"
-    assert spark["spark.dynamicAllocation.maxExecutors"] == "6"
+    assert spark["spark.executor.instances"] == "6"
+    assert spark["spark.dynamicAllocation.enabled"] == "false"
     memory = {
         kind["InstanceType"]: kind["Configurations"][0]["Properties"]["yarn.nodemanager.resource.memory-mb"]
         for kind in fleets(request)["TASK"]["InstanceTypeConfigs"]
@@ -194,3 +222,7 @@ def test_the_steps_are_told_their_region_which_emr_does_not_do() -> None:
     (environment,) = (c for c in requested()["Configurations"] if c["Classification"] == "spark-env")
     (export,) = environment["Configurations"]
     assert export == {"Classification": "export", "Properties": {"AWS_REGION": SETTINGS.region}}
+
+
+def test_s3a_asks_the_region_of_the_stack_and_no_other() -> None:
+    assert properties(requested(), "core-site") == {"fs.s3a.endpoint.region": SETTINGS.region}

@@ -112,11 +112,10 @@ def test_the_cluster_is_private_and_locked_as_the_stack_says() -> None:
     assert request["LogEncryptionKmsKeyId"] == SETTINGS.data_key_arn
 
 
-def test_the_cluster_ends_with_its_last_step_and_has_an_idle_limit_behind_that() -> None:
+def test_the_cluster_ends_with_its_last_step() -> None:
     request = requested()
     assert request["Instances"]["KeepJobFlowAliveWhenNoSteps"] is False
     assert request["Instances"]["TerminationProtected"] is False
-    assert request["AutoTerminationPolicy"] == {"IdleTimeout": 3600}
 
 
 def test_steps_are_the_agreed_spark_submit_commands() -> None:
@@ -147,7 +146,7 @@ def test_nodes_bootstrap_only_where_there_is_something_to_install() -> None:
     (action,) = requested(settings)["BootstrapActions"]
     assert action["ScriptBootstrapAction"] == {
         "Path": f"s3://{BUCKET}/artifacts/bootstrap-1.sh",
-        "Args": [f"s3://{BUCKET}/artifacts/wheelhouse-1/", "/opt/fruits/venv"],
+        "Args": [f"s3://{BUCKET}/artifacts/wheelhouse-1/", "/opt/fruits/venv", SETTINGS.region],
     }
 
 

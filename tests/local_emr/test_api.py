@@ -18,6 +18,7 @@ from infra.local.emr import Faults
 from infra.local.emr.faults import LaunchFault
 from infra.local.ministack import client
 from lambdas.aws.clusters import EmrClusters
+from lambdas.contract.prices import INSTANCE_TYPES
 
 ALLOW_LAUNCH = {"Effect": "Allow", "Action": "elasticmapreduce:RunJobFlow", "Resource": "*"}
 
@@ -65,6 +66,27 @@ def test_the_machines_of_a_cluster_are_those_of_its_fleets_for_as_long_as_it_liv
     timeline = instant_emr.cluster(cluster_id)["Status"]["Timeline"]
     lived = (timeline["EndDateTime"] - timeline["CreationDateTime"]).total_seconds() / 3600
     assert [machine.hours for machine in used] == pytest.approx([lived] * 3, abs=1e-6)
+
+
+def test_the_types_on_offer_are_listed_page_by_page(instant_emr: Emr) -> None:
+    first = instant_emr.api.list_supported_instance_types(ReleaseLabel="emr-7.12.0")
+    rest = instant_emr.api.list_supported_instance_types(ReleaseLabel="emr-7.12.0", Marker=first["Marker"])
+    listed = [kind["Type"] for page in (first, rest) for kind in page["SupportedInstanceTypes"]]
+    assert listed == sorted(INSTANCE_TYPES)
+    assert "Marker" not in rest
+    with pytest.raises(ClientError) as refused:
+        instant_emr.api.list_supported_instance_types(ReleaseLabel="emr-7.12.0", Marker="x")
+    assert error_of(refused) == ("InvalidRequestException", "Marker 'x' is not valid.")
+
+
+def test_one_type_that_is_not_offered_refuses_the_whole_request(connect: Callable[[Faults], Emr]) -> None:
+    emr = connect(Faults(types_not_offered=frozenset({"m6i.xlarge"})))
+    types = [{"InstanceType": "m5.xlarge"}, {"InstanceType": "m6i.xlarge"}]
+    fleet = {"InstanceFleetType": "MASTER", "TargetOnDemandCapacity": 1, "InstanceTypeConfigs": types}
+    with pytest.raises(ClientError) as refused:
+        emr.launch(Instances={"InstanceFleets": [fleet]})
+    assert error_of(refused) == ("ValidationException", "Instance type 'm6i.xlarge' is not supported.")
+    assert emr.api.list_clusters()["Clusters"] == []
 
 
 def test_tags_can_be_added_and_removed(instant_emr: Emr) -> None:

@@ -14,11 +14,7 @@ from botocore.exceptions import EndpointConnectionError
 from conftest import BUCKET, Cloud, Emr, command_step, serve_emr, shell_step, wait_until
 
 from infra.local.emr import Faults
-from infra.local.emr.cluster import ClusterRunner
 from infra.local.emr.faults import ClusterFault
-from infra.local.emr.launch import Launch
-from infra.local.emr.lifecycle import Cluster
-from infra.local.emr.node import Node
 
 SPARK_JOB = b"""
 import sys
@@ -225,36 +221,6 @@ def test_a_slow_start_can_be_watched_and_cut_short(connect: Callable[..., Emr]) 
 
     assert emr.wait_until_ended(cluster_id, seconds=5) == "TERMINATED"
     assert emr.step_states(cluster_id) == ["CANCELLED"]
-
-
-def test_an_idle_cluster_ends_by_its_auto_termination_policy(cloud: Cloud, tmp_path: Path) -> None:
-    cluster = Cluster("j-IDLE", "idle", created_at=0, steps=(), keep_alive=True)
-    node = Node(
-        cloud=cloud.environment,
-        iam=cloud.client("iam"),
-        sts=cloud.client("sts"),
-        instance_profile="node",
-        spark_defaults={},
-        slots=1,
-    )
-    # The API allows no less than a minute, which is too long for a test.
-    launch = Launch(cluster, "node", (), (), {}, idle_seconds=0.1)
-    states: list[str] = []
-    runner = ClusterRunner(
-        launch,
-        node=node,
-        folder=tmp_path,
-        announce=lambda _before, after, _now: states.append(after.state),
-        faults=Faults(starting_seconds=0, bootstrapping_seconds=0),
-        befell=lambda fault: None,
-    )
-
-    runner.start()
-    runner.join()
-
-    assert states == ["STARTING", "BOOTSTRAPPING", "WAITING", "TERMINATING", "TERMINATED"]
-    assert runner.cluster.reason is not None
-    assert "after 0.1 s idle" in runner.cluster.reason.message
 
 
 def test_clusters_run_side_by_side(emr: Emr) -> None:

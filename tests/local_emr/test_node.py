@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from infra.local.emr import process
-from infra.local.emr.launch import Launch
 from infra.local.emr.logs import ProgramLogs, S3Uri
 from infra.local.emr.node import NodeError, SparkSubmit, spark_defaults
 from infra.local.emr.protocol import EmrError, answer, parse_request
@@ -50,13 +49,6 @@ def test_a_failure_is_explained_by_the_last_exception_of_stderr(tmp_path: Path) 
     logs.stderr.write_text("INFO start\nTraceback (most recent call last):\n  File x\nValueError: no\nbye\n")
 
     assert logs.last_error() == "ValueError: no"
-
-
-def test_an_idle_timeout_under_a_minute_is_refused() -> None:
-    request = {"Name": "x", "Instances": {}, "AutoTerminationPolicy": {"IdleTimeout": 59}}
-
-    with pytest.raises(EmrError, match="60 to 604800 seconds; it was 59"):
-        Launch.from_request(request, now=0)
 
 
 def test_a_request_that_does_not_fit_its_model_is_refused_by_name() -> None:

@@ -175,9 +175,7 @@ class ClusterRunner:
         return dataclasses.replace(cluster, created_at=cluster.created_at - self._faults.hung_seconds)
 
     def _wait(self) -> None:
-        if not self._stop.wait(self._launch.idle_seconds):
-            message = f"Terminated by the auto-termination policy after {self._launch.idle_seconds} s idle"
-            self.terminate(Reason(ReasonCode.ALL_STEPS_COMPLETED, message))
+        self._stop.wait()
 
     def _release(self) -> None:
         with self._lock:

@@ -24,6 +24,7 @@ from infra.local.emr.faults import Faults
 from infra.local.emr.launch import Launch
 from infra.local.emr.lifecycle import Cluster
 from infra.local.emr.node import Node
+from infra.local.emr.offer import Offer
 from infra.local.emr.operations import AnswerLost, CallerKilled, Operations
 from infra.local.emr.peer import kill_peer
 from infra.local.emr.protocol import EmrError, validation_error
@@ -89,6 +90,7 @@ class EmrEndpoint:
         self._operations = Operations(
             self._new_runner,
             arn_prefix=f"arn:{partition_of(region)}:elasticmapreduce:{region}:{account}:cluster/",
+            offer=Offer(self._faults.types_not_offered),
             next_launch_fault=lambda: next(launch_faults),
             befell=self.witness.befell,
         )

@@ -59,6 +59,8 @@ class Faults:
     launches: tuple[LaunchFault | None, ...] = ()
     clusters: tuple[ClusterFault | None, ...] = ()
     events: tuple[EventFault | None, ...] = ()
+    types_not_offered: frozenset[str] = frozenset()
+    """Instance types that EMR does not have here."""
     instant_steps: bool = False
     on_instant_step: Callable[[Sequence[str]], None] | None = None
     """What an instant step does instead of running: given the arguments of its program. None: nothing."""

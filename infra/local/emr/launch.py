@@ -13,8 +13,6 @@ from infra.local.emr.logs import S3Uri
 from infra.local.emr.node import spark_defaults
 from infra.local.emr.protocol import validation_error
 
-IDLE_SECONDS = range(60, 604_801)
-"""What ``AutoTerminationPolicy.IdleTimeout`` may be."""
 MAX_STEPS = 256
 DEFAULT_INSTANCE_PROFILE = "EMR_EC2_DefaultRole"
 _ID_CHARACTERS = string.ascii_uppercase + string.digits
@@ -36,7 +34,7 @@ class Program:
 class Launch:
     """A cluster as it was asked for. ``steps`` is in the order of the cluster's steps.
 
-    ``idle_seconds`` is None where the cluster may wait for ever; ``log_uri`` where it keeps no logs.
+    ``log_uri`` is None where it keeps no logs.
     """
 
     cluster: Cluster
@@ -45,7 +43,6 @@ class Launch:
     steps: tuple[Program, ...]
     spark_defaults: Mapping[str, str]
     log_uri: S3Uri | None = None
-    idle_seconds: float | None = None
 
     @classmethod
     def from_request(cls, request: Mapping[str, Any], now: float) -> Launch:
@@ -80,7 +77,6 @@ class Launch:
             ),
             spark_defaults=spark_defaults(request.get("Configurations", [])),
             log_uri=_log_uri(request.get("LogUri")),
-            idle_seconds=_idle_seconds(request.get("AutoTerminationPolicy", {}).get("IdleTimeout")),
         )
 
 
@@ -103,12 +99,3 @@ def _log_uri(uri: str | None) -> S3Uri | None:
         return None if uri is None else S3Uri.parse(uri)
     except ValueError as error:
         raise validation_error(f"Invalid log URI: {error}") from error
-
-
-def _idle_seconds(seconds: int | None) -> int | None:
-    if seconds is not None and seconds not in IDLE_SECONDS:
-        raise validation_error(
-            f"The idle timeout of an auto-termination policy is {IDLE_SECONDS[0]} to {IDLE_SECONDS[-1]} "
-            f"seconds; it was {seconds}"
-        )
-    return seconds

@@ -17,6 +17,7 @@ from infra.local.emr.cluster import ClusterRunner
 from infra.local.emr.faults import LaunchFault
 from infra.local.emr.launch import Launch
 from infra.local.emr.lifecycle import Cluster, Reason, ReasonCode, Step
+from infra.local.emr.offer import Offer
 from infra.local.emr.protocol import EmrError, Request, invalid_request, validation_error
 
 PAGE_SIZE = 50
@@ -58,12 +59,14 @@ class Operations:
         new_runner: NewRunner,
         *,
         arn_prefix: str,
+        offer: Offer,
         next_launch_fault: Callable[[], LaunchFault | None],
         befell: Callable[[LaunchFault], None],
     ) -> None:
         """``arn_prefix`` is all of a cluster's ARN before its id; ``befell`` is told of each fault."""
         self._new_runner = new_runner
         self._arn_prefix = arn_prefix
+        self._offer = offer
         self._next_launch_fault = next_launch_fault
         self._befell = befell
         self._records: dict[str, ClusterRecord] = {}
@@ -77,6 +80,7 @@ class Operations:
             "ListSteps": self._list_steps,
             "DescribeStep": self._describe_step,
             "ListBootstrapActions": self._list_bootstrap_actions,
+            "ListSupportedInstanceTypes": offer.list_supported_instance_types,
             "TerminateJobFlows": self._terminate_job_flows,
             "SetTerminationProtection": self._set_termination_protection,
             "AddTags": self._add_tags,
@@ -113,6 +117,7 @@ class Operations:
             fault = self._next_launch_fault()
         if fault in (LaunchFault.THROTTLED, LaunchFault.CALLER_KILLED_BEFORE):
             raise self._failed(fault)
+        self._offer.require(request)
         self._account.require_security_configuration(request.get("SecurityConfiguration"))
         launch = Launch.from_request(request, time.time())
         runner = self._new_runner(launch)
