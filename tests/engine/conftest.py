@@ -32,7 +32,7 @@ class Told:
 
     text: str = ""
     steps: list[tuple[str, str, str]] = field(default_factory=list)
-    """Operation, kind and logical name of every resource that changes: ``("update", "LogGroup", "fruits-eu")``."""
+    """Operation, kind and logical name of all that changes: ``("update", "LogGroup", "fruits-eu-x")``."""
     warnings: list[str] = field(default_factory=list)
 
     def note(self, event: EngineEvent) -> None:

@@ -41,8 +41,8 @@ def select_stack(
     """
     # The engine looks for the folder of the program, though this process has it.
     (folder / Path(__file__).parents[2].name).mkdir(parents=True, exist_ok=True)
-    for file in REPOSITORY.glob("Pulumi*.yaml"):
-        if not (folder / file.name).exists():
+    for file in (REPOSITORY / "Pulumi.yaml", REPOSITORY / f"Pulumi.{name}.yaml"):
+        if file.exists() and not (folder / file.name).exists():
             shutil.copy(file, folder)
     cli = find_cli()
     command = automation.PulumiCommand(root=str(BUILT.parent.parent) if cli == BUILT else None)
