@@ -135,7 +135,7 @@ def _region_faults(given: Mapping[str, Any]) -> list[str]:
             f"aws:region is not set; `pulumi config set aws:region <region>` with one of: {allowed_regions()}"
         ]
     if problem := region_problem(region):
-        return [f"aws:region: {problem}; photos must stay in the EU. Choose one of: {allowed_regions()}"]
+        return [f"aws:region: {problem}. Photos must stay in the EU; choose one of: {allowed_regions()}"]
     return []
 
 

@@ -86,9 +86,3 @@ def test_further_image_buckets_are_reachable_read_only(build: Path) -> None:
 
 def test_emr_refuses_public_groups_in_the_whole_account(declared: RecordingProvider) -> None:
     assert declared.one("BlockPublicAccessConfiguration")["blockPublicSecurityGroupRules"] is True
-
-
-def test_endpoints_have_the_names_of_the_sovereign_cloud_there(build: Path) -> None:
-    declared = preview(build, **{"aws:region": "eusc-de-east-1"})
-    names = {inputs["serviceName"] for inputs in declared.all_of("VpcEndpoint")}
-    assert "eu.amazonaws.eusc-de-east-1.s3" in names

@@ -140,14 +140,6 @@ def test_further_image_buckets_are_read_only_and_by_name(build: Path) -> None:
         assert "s3:ListBucket" in allowed
 
 
-def test_the_partition_of_the_sovereign_cloud_is_used_throughout(build: Path) -> None:
-    declared = preview(build, **{"aws:region": "eusc-de-east-1"})
-    texts = json.dumps([declared.statements(role) for role in ("launcher", "tracker", "emr-nodes")])
-    assert "arn:aws-eusc:elasticmapreduce:eusc-de-east-1:" in texts
-    assert "arn:aws:" not in texts
-    assert declared.one("RolePolicyAttachment")["policyArn"].startswith("arn:aws-eusc:iam::aws:policy/")
-
-
 def test_functions_get_the_settings_that_their_handlers_read(declared: RecordingProvider) -> None:
     environments = {
         function["handler"]: function["environment"]["variables"] for function in declared.all_of("Function")
