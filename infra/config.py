@@ -24,6 +24,10 @@ LOG_RETENTION_DAYS: frozenset[int] = frozenset(
 DEFAULT_LIMITS = Limits(max_clusters=10, max_eur_per_day=100.0, launches_per_second=0.5)
 """The pace is what EMR lets an account ask for lastingly (RunJobFlow's token bucket)."""
 
+LONGEST_STACK_NAME = 36
+"""With it, the name of the access logs' bucket has the 63 characters that S3 allows, with Pulumi's suffix;
+every other name has room left."""
+_STACK_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -101,7 +105,7 @@ def validate(values: Mapping[str, Any], *, stack: str, locked_spark: str) -> Sta
         ConfigInvalid: with every fault at once.
     """
     given = {key: value for key, value in values.items() if value is not None}
-    faults = [fault for check in _CHECKS for fault in check(given)]
+    faults = [*_stack_faults(stack), *(fault for check in _CHECKS for fault in check(given))]
     release = given.get("releaseLabel", StackConfig.release_label)
     faults += release_faults(release, locked_spark)
     faults += emulator_faults(given | {"stack": stack})
@@ -126,6 +130,15 @@ def validate(values: Mapping[str, Any], *, stack: str, locked_spark: str) -> Sta
         ),
         emulator=emulator_of(given),
     )
+
+
+def _stack_faults(stack: str) -> list[str]:
+    if _STACK_NAME.fullmatch(stack) and len(stack) <= LONGEST_STACK_NAME:
+        return []
+    return [
+        f"stack: {stack!r} becomes part of names that AWS would refuse; use at most {LONGEST_STACK_NAME} "
+        "lower-case letters, digits and single hyphens between them: `pulumi stack init <name>`"
+    ]
 
 
 def _region_faults(given: Mapping[str, Any]) -> list[str]:

@@ -61,7 +61,7 @@ class Function(pulumi.ComponentResource):
         role = aws.iam.Role(
             name,
             description=args.description,
-            assume_role_policy=iam.trust("lambda.amazonaws.com"),
+            assume_role_policy=iam.trust("lambda.amazonaws.com", iam.for_no_other_account(place)),
             opts=child,
         )
         # Traces are of no resource that IAM could name.

@@ -120,7 +120,7 @@ class Keys(pulumi.ComponentResource):
         return self._allow(f"UseThrough{service.capitalize()}", actions, iam.through(self._place, service))
 
     def _allow_service(self, sid: str, service: str, actions: Sequence[str]) -> iam.Statement:
-        ours = {"StringEquals": {"aws:SourceAccount": self._place.account_id}}
+        ours = iam.for_this_account(self._place)
         return iam.Statement(sid, actions, _THIS_KEY, ours, principal={"Service": service})
 
     def _logs(self) -> iam.Statement:

@@ -68,7 +68,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             bucket_name=config.data_bucket_name,
             keep_data=keep,
             key=keys.data,
-            access_logs=access_logs.bucket,
+            access_logs=access_logs,
             log_retention_days=config.log_retention_days,
             data_retention_days=config.data_retention_days,
         ),
@@ -78,7 +78,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         place,
         AuditArgs(
             watched=storage.bucket,
-            access_logs=access_logs.bucket,
+            access_logs=access_logs,
             key=keys.audit,
             keep=keep,
             retention_days=config.audit_retention_days,
@@ -92,7 +92,6 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         NetworkArgs(
             bucket_arn=storage.bucket.arn,
             image_buckets=config.image_buckets,
-            ledger_arn=ledger.table.arn,
             key_arns=[keys.data.arn, keys.nodes.arn],
         ),
         opts,

@@ -166,21 +166,6 @@ def test_every_function_is_traced_and_may_send_its_traces(declared: RecordingPro
         assert traces["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 
 
-def test_the_tracker_hears_of_clusters_steps_and_fleets(declared: RecordingProvider) -> None:
-    patterns = [rule["eventPattern"] for rule in declared.all_of("EventRule") if "eventPattern" in rule]
-    assert [json.loads(pattern) for pattern in patterns] == [
-        {
-            "source": ["aws.emr"],
-            "detail-type": [
-                "EMR Cluster State Change",
-                "EMR Step Status Change",
-                "EMR Instance Fleet State Change",
-                "EMR Instance Fleet Provisioning",
-            ],
-        }
-    ]
-
-
 def test_an_email_address_is_subscribed_only_when_given(build: Path, declared: RecordingProvider) -> None:
     assert declared.all_of("TopicSubscription") == []
     subscribed = preview(build, **{"fruits:notificationEmail": "me@example.org"})
