@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
 
+from infra import certificates
 from infra.place import Place
 from infra.storage import Storage
 from lambdas.contract.layout import ARTIFACTS, CERTIFICATES
 from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
-CERTIFICATES_FILE = "node-certificates.zip"
 HASH_LENGTH = 12
 
 
@@ -29,6 +30,13 @@ class ArtifactMissing(pulumi.RunError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is missing; run `make package` first")
+
+
+class ArtifactUnusable(pulumi.RunError):
+    """A file that the stack uploads was built, and is no good (any more)."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} {why}; delete it and run `make package`")
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Artifacts(pulumi.ComponentResource):
 
     Raises:
         ArtifactMissing: something was not built.
+        ArtifactUnusable: the nodes' certificate has ended, or is none.
     """
 
     def __init__(self, place: Place, args: ArtifactsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -59,7 +68,9 @@ class Artifacts(pulumi.ComponentResource):
         # The packager already put the hash into the model's file names.
         self.model_key = self._upload(args.build / "model" / self.model.file, _model_key)
         self.weights_key = self._upload(args.build / "model" / self.model.weights_file, _model_key)
-        self.certificates_key = self._upload(args.build / CERTIFICATES_FILE, _certificates_key)
+        certificate = args.build / certificates.file_of(place.region)
+        self.certificates_key = self._upload(certificate, _certificates_key)
+        self.certificate_expiry = read_expiry(certificate, place.region)
         self.bootstrap_key = ""
         self.wheelhouse_prefix = ""
         if args.wheelhouse:
@@ -104,6 +115,21 @@ def read_model(folder: Path) -> ModelPackage:
     if not description.is_file():
         raise ArtifactMissing(description)
     return ModelPackage.from_json(description.read_text())
+
+
+def read_expiry(certificate: Path, region: str) -> datetime:
+    """When the certificate of the region's nodes ends.
+
+    Raises:
+        ArtifactUnusable: it has ended, or the file holds none.
+    """
+    try:
+        expiry = certificates.expiry(certificate, region)
+    except certificates.CertificateInvalidError as error:
+        raise ArtifactUnusable(certificate, f"holds no certificate for nodes in {region}") from error
+    if expiry <= certificates.today():
+        raise ArtifactUnusable(certificate, f"holds a certificate that ended on {expiry:%Y-%m-%d}")
+    return expiry
 
 
 def content_key(path: Path) -> str:

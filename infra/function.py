@@ -32,7 +32,8 @@ class FunctionArgs:
     timeout_seconds: int
     memory_mb: int
     log_retention_days: int
-    log_key_arn: pulumi.Input[str]
+    key_arn: pulumi.Input[str]
+    """Encrypts its log and its environment."""
     failures: FailureQueue
     """Gets what failed after all retries."""
 
@@ -55,7 +56,7 @@ class Function(pulumi.ComponentResource):
             name,
             name=f"/aws/lambda/{name}",
             retention_in_days=args.log_retention_days,
-            kms_key_id=args.log_key_arn,
+            kms_key_id=args.key_arn,
             opts=child,
         )
         role = aws.iam.Role(
@@ -87,6 +88,7 @@ class Function(pulumi.ComponentResource):
             code=pulumi.FileArchive(str(args.archive)),
             role=role.arn,
             environment={"variables": args.environment},
+            kms_key_arn=args.key_arn,
             timeout=args.timeout_seconds,
             memory_size=args.memory_mb,
             tracing_config={"mode": "Active"},

@@ -52,6 +52,9 @@ BY_SERVICES = (
 """What EBS, DynamoDB and CloudWatch Logs ask for. Sources: EMR Management Guide, "Creating keys and
 certificates"; DynamoDB Developer Guide, "Encryption at rest: How it works"; CloudWatch Logs User Guide,
 "Encrypt log data"."""
+FOR_ENVIRONMENTS = ("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt")
+"""What Lambda asks for in the name of whoever deploys a function or looks at it; the function itself uses the
+grant that is made then. Source: Lambda Developer Guide, "Securing environment variables"."""
 BY_GRANTS = ("kms:CreateGrant", *BY_SERVICES)
 """The same for EBS and DynamoDB, which go on using a key when nobody asks."""
 DELETION_WINDOW_DAYS = 30
@@ -60,7 +63,8 @@ _THIS_KEY = ["*"]
 
 
 class Keys(pulumi.ComponentResource):
-    """``data``: bucket objects. ``nodes``: disks. ``control``: ledger, messages, logs. ``audit``: the trail.
+    """``data``: bucket objects. ``nodes``: disks. ``control``: ledger, messages, logs, settings of functions.
+    ``audit``: the trail.
 
     Rotated by AWS every year. They outlive a `pulumi destroy` by the deletion window, or for ever where
     data is kept: a bucket whose key is gone is lost.
@@ -83,9 +87,10 @@ class Keys(pulumi.ComponentResource):
         )
         self.control = self._key(
             "control",
-            "Ledger, notifications, queues and logs",
+            "Ledger, notifications, queues, logs and settings of the functions",
             [
                 self._through("dynamodb", BY_GRANTS),
+                self._through("lambda", FOR_ENVIRONMENTS),
                 self._through("sns", READ_AND_WRITE),
                 self._through("sqs", READ_AND_WRITE),
                 self._logs(),

@@ -40,7 +40,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         build: the folder that `make package` fills.
 
     Raises:
-        ArtifactMissing: something was not built.
+        ArtifactMissing, ArtifactUnusable: something was not built, or is no good any more.
     """
     prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     provider = aws.Provider(
@@ -170,6 +170,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "alarm_topic": alarms.topic.arn,
         "dashboard": dashboard.dashboard.dashboard_name,
         "failure_queue": failures.queue.url,
+        "node_certificate_expiry": pulumi.Output.from_input(artifacts.certificate_expiry.isoformat()),
         "shell": _shell(place, bucket, ledger.table.name, failures.queue.url),
     }
 

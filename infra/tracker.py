@@ -43,8 +43,8 @@ EVENT_PATTERN = {
 
 In the events of a step ``name`` is the step's, and the cluster's stands in the message alone:
 ``... in Amazon EMR cluster j-123 (fruits-...) started running ...``. How a step ends is asked when its
-cluster does; events of instance fleets change no run. EMR names no stack in its events: those of another stack
-of this project in the account arrive here too, and are ignored when the tracker finds no run of the cluster.
+cluster does; events of instance fleets change no run. EMR names no stack in its events: those of another
+stack of this project in the account arrive here too, and are ignored when no run has the cluster.
 Sources: EMR Management Guide, "Monitoring Amazon EMR events with CloudWatch"; EventBridge User Guide,
 "Comparison operators for use in event patterns".
 """
@@ -96,7 +96,7 @@ class Tracker(pulumi.ComponentResource):
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
-                log_key_arn=args.control_key.arn,
+                key_arn=args.control_key.arn,
                 failures=args.failures,
             ),
             opts=child,

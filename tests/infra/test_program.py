@@ -176,7 +176,9 @@ def test_artifacts_are_named_by_their_content(build: Path) -> None:
     keys = {inputs["key"] for inputs in preview(build).all_of("BucketObjectv2")}
     assert len(keys) == 5
     assert {key.split("/")[0] for key in keys} == {"artifacts", "certificates"}
-    assert any(re.fullmatch(r"certificates/node-certificates-[0-9a-f]{12}\.zip", key) for key in keys)
+    assert any(
+        re.fullmatch(r"certificates/node-certificates-eu-west-1-[0-9a-f]{12}\.zip", key) for key in keys
+    )
     assert any(re.fullmatch(r"artifacts/job-[0-9a-f]{12}\.zip", key) for key in keys)
 
 

@@ -32,6 +32,7 @@ def _function(aws: Aws, name: str, inputs: Inputs) -> Created:
             "LogFormat": inputs["loggingConfig"]["logFormat"],
             "LogGroup": inputs["loggingConfig"]["logGroup"],
         },
+        KMSKeyArn=inputs["kmsKeyArn"],
         TracingConfig={"Mode": inputs["tracingConfig"]["mode"]},
         Tags=dict(aws.tags),
     )
