@@ -85,7 +85,7 @@ class ClusterRoles(pulumi.ComponentResource):
                     iam.Statement("EncryptDisks", BY_GRANTS, [args.disk_key_arn]),
                     # A launch names the key of the cluster's logs, and EMR looks at it before it goes on; in
                     # its own name, so not through S3. The logs themselves are written through S3. Source: EMR
-                    # Management Guide, "Encrypt log files stored in Amazon S3 with a customer managed key".
+                    # Management Guide, "Configure cluster logging and debugging", on customer managed keys.
                     iam.Statement("SeeLogKey", ["kms:DescribeKey"], [args.data_key_arn]),
                     iam.Statement(
                         "EncryptLogs", ["kms:GenerateDataKey"], [args.data_key_arn], iam.through(place, "s3")

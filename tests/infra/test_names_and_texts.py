@@ -207,6 +207,13 @@ def test_every_policy_is_short_enough(everything: RecordingProvider, kind: str, 
     assert max(sizes) < SIZES[kind, property_]
 
 
+def test_the_settings_of_every_function_fit_into_its_environment(everything: RecordingProvider) -> None:
+    # Lambda takes 4 KB. Source: Lambda Developer Guide, "Quotas". Real ARNs are longer than those here.
+    for function in everything.all_of("Function"):
+        variables = function["environment"]["variables"]
+        assert sum(len(name) + len(value) for name, value in variables.items()) < 4096 / 2
+
+
 def test_a_stack_name_may_be_as_long_as_the_shortest_limit_allows(everything: RecordingProvider) -> None:
     assert min(limit.longest - len(text) for _, text, limit in limited_texts(everything)) == 0
 
