@@ -53,6 +53,9 @@ BY_SERVICES = (
 """What EBS, DynamoDB and CloudWatch Logs ask for. Sources: EMR Management Guide, "Creating keys and
 certificates"; DynamoDB Developer Guide, "Encryption at rest: How it works"; CloudWatch Logs User Guide,
 "Encrypt log data"."""
+FOR_ENVIRONMENTS = ("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt")
+"""What Lambda asks for in the name of whoever deploys a function or looks at it; the function itself uses the
+grant that is made then. Source: Lambda Developer Guide, "Securing environment variables"."""
 BY_GRANTS = ("kms:CreateGrant", *BY_SERVICES)
 """The same for EBS and DynamoDB, which go on using a key when nobody asks."""
 DELETION_WINDOW_DAYS = 30
@@ -61,7 +64,8 @@ _THIS_KEY = ["*"]
 
 
 class Keys(pulumi.ComponentResource):
-    """``data``: bucket objects. ``nodes``: disks. ``control``: ledger, messages, logs. ``audit``: the trail.
+    """``data``: bucket objects. ``nodes``: disks. ``control``: ledger, messages, logs, settings of functions.
+    ``audit``: the trail.
 
     Rotated by AWS every year. They outlive a `pulumi destroy` by the deletion window, or for ever where
     what they encrypt is kept: a bucket or ledger whose key is gone is lost.
@@ -96,9 +100,10 @@ class Keys(pulumi.ComponentResource):
         )
         self.control = self._key(
             "control",
-            "Ledger, notifications, queues and logs",
+            "Ledger, notifications, queues, logs and settings of the functions",
             [
                 self._through("dynamodb", BY_GRANTS),
+                self._through("lambda", FOR_ENVIRONMENTS),
                 self._through("sns", READ_AND_WRITE),
                 self._through("sqs", READ_AND_WRITE),
                 self._logs(),
@@ -154,7 +159,7 @@ class Keys(pulumi.ComponentResource):
         return self._allow(f"UseThrough{service.capitalize()}", actions, iam.through(self._place, service))
 
     def _allow_service(self, sid: str, service: str, actions: Sequence[str]) -> iam.Statement:
-        ours = {"StringEquals": {"aws:SourceAccount": self._place.account_id}}
+        ours = iam.for_this_account(self._place)
         return iam.Statement(sid, actions, _THIS_KEY, ours, principal={"Service": service})
 
     def _logs(self) -> iam.Statement:

@@ -5,7 +5,7 @@
     build/{launcher,tracker,reconciler}.zip  Lambda code with its locked dependencies
     build/job.zip                            spark-submit --py-files: spark/ and the contract
     build/step.py                            what spark-submit runs
-    build/node-certificates.zip              made once: a private key is never the same twice
+    build/node-certificates-<region>.zip     kept until near its end: a private key is never the same twice
 
 Nothing is done when nothing changed. boto3 is left to the Lambda runtime, which ships it compiled;
 in the zip it would be five times the size of everything else and slow every cold start.
@@ -27,6 +27,7 @@ from pathlib import Path
 
 from infra import certificates
 from infra.target import ARCHITECTURE, PYTHON_VERSION
+from lambdas.contract.regions import EU_REGIONS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PLATFORM = f"{ARCHITECTURE}-manylinux2014"
@@ -86,11 +87,7 @@ def package(repository: Path, build: Path) -> list[Built]:
             *(function(name) for name in LAMBDAS),
             _once(build / "job.zip", job.values(), lambda target: write_zip(target, job)),
             _once(build / "step.py", [step], lambda target: shutil.copyfile(step, target)),
-            _once(
-                build / "node-certificates.zip",
-                [Path(certificates.__file__)],
-                certificates.write_node_certificates,
-            ),
+            *(node_certificate(build, region) for region in EU_REGIONS),
         ]
 
 
@@ -113,12 +110,25 @@ def _once(target: Path, inputs: Iterable[Path], make: Callable[[Path], object]) 
     record = target.with_name(f"{target.name}.inputs")
     if target.exists() and record.exists() and record.read_text() == digest.hexdigest():
         return Built(target, changed=False)
+    _make(target, make)
+    record.write_text(digest.hexdigest())
+    return Built(target, changed=True)
+
+
+def node_certificate(build: Path, region: str) -> Built:
+    """Unlike the others not remade when its code changes: only when there is none, or its end is near."""
+    target, now = build / certificates.file_of(region), certificates.today()
+    if certificates.is_to_be_kept(target, region, now):
+        return Built(target, changed=False)
+    _make(target, lambda partial: certificates.write_node_certificate(partial, region, now))
+    return Built(target, changed=True)
+
+
+def _make(target: Path, make: Callable[[Path], object]) -> None:
     # Made aside and renamed, so that an interrupted build leaves no half an artifact.
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     make(partial)
     partial.replace(target)
-    record.write_text(digest.hexdigest())
-    return Built(target, changed=True)
 
 
 def _sources(repository: Path, *patterns: str) -> dict[str, Path]:
