@@ -27,7 +27,6 @@ ADMINISTRATION = (
     "kms:EnableKeyRotation",
     "kms:GetKeyPolicy",
     "kms:GetKeyRotationStatus",
-    "kms:ListAliases",
     "kms:ListGrants",
     "kms:ListKeyPolicies",
     "kms:ListResourceTags",
@@ -40,20 +39,19 @@ ADMINISTRATION = (
     "kms:UpdateKeyDescription",
 )
 """What keeps a key in hand without using it."""
-BY_SERVICES = (
+CRYPTOGRAPHY = (
     "kms:Decrypt",
-    "kms:DescribeKey",
     "kms:Encrypt",
     "kms:GenerateDataKey",
     "kms:GenerateDataKeyWithoutPlaintext",
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
-"""What EBS, DynamoDB and CloudWatch Logs ask for. Sources: EMR Management Guide, "Creating keys and
-certificates"; DynamoDB Developer Guide, "Encryption at rest: How it works"; CloudWatch Logs User Guide,
-"Encrypt log data"."""
-BY_GRANTS = ("kms:CreateGrant", *BY_SERVICES)
-"""The same for EBS and DynamoDB, which go on using a key when nobody asks."""
+"""All that has an encryption context, and so what CloudWatch Logs can be allowed by one. Source: CloudWatch
+Logs User Guide, "Encrypt log data"; its `kms:Describe*` never meets the condition that stands beside it."""
+BY_GRANTS = ("kms:CreateGrant", "kms:DescribeKey", *CRYPTOGRAPHY)
+"""What EBS and DynamoDB ask for, which go on using a key when nobody asks. Sources: EMR Management Guide,
+"Creating keys and certificates"; DynamoDB Developer Guide, "Encryption at rest: How it works"."""
 DELETION_WINDOW_DAYS = 30
 _THIS_KEY = ["*"]
 """In a key's own policy: the key."""
@@ -127,7 +125,7 @@ class Keys(pulumi.ComponentResource):
         log_groups = self._place.arn("logs", "log-group:*")
         return iam.Statement(
             "EncryptLogs",
-            BY_SERVICES,
+            CRYPTOGRAPHY,
             _THIS_KEY,
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
             principal={"Service": self._place.service_host("logs")},

@@ -11,9 +11,7 @@ import regex
 
 _CLASSES = {"w": "a-zA-Z0-9_", "d": "0-9", "s": r" \t\n\x0b\f\r"}
 """Java means ASCII by these, Python every alphabet."""
-_POSIX = frozenset(
-    {"Alpha", "Digit", "Alnum", "Upper", "Lower", "Graph", "Print", "Blank", "Cntrl", "XDigit"}
-)
+_POSIX = ("Alpha", "Digit", "Alnum", "Upper", "Lower", "Graph", "Print", "Blank", "Cntrl", "XDigit")
 """The same names mean ASCII only in Java, everything in ``regex``."""
 _PROPERTIES = {
     **{name: rf"[\p{{ASCII}}&&\p{{{name}}}]" for name in _POSIX},

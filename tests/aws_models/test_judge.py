@@ -15,7 +15,7 @@ from tests.aws_models.judge import Violation, violations
 from tests.aws_models.patterns import compiled
 
 UNREADABLE = [r"^arn:\S+:rbin:[a-z\-0-9]{0,63}:[0-9]{12}:rule/[0-9a-zA-Z]{11}{0,1011}$"]
-"""Of all services' patterns; the Recycle Bin is none of ours, and a request to it would fail as unreadable."""
+"""Of all services' patterns. The Recycle Bin is none of ours, and a request to it fails as unreadable."""
 XML_STRING = r"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*"
 
 
@@ -34,15 +34,10 @@ def judged(service: str, operation: str, parameters: dict[str, Any]) -> list[Vio
             Violation("RoleSessionName", "'a b'", r"matches [\w+=,.@-]*"),
         ),
         (
-            "sqs",
-            "ReceiveMessage",
-            {"QueueUrl": "q", "MessageSystemAttributeNames": ["SenderId", "Sender"]},
-            Violation(
-                "MessageSystemAttributeNames[1]",
-                "'Sender'",
-                "one of All, SenderId, SentTimestamp, ApproximateReceiveCount, ApproximateFirstReceiveTimestamp, "
-                "SequenceNumber, MessageDeduplicationId, MessageGroupId, AWSTraceHeader, DeadLetterQueueSourceArn",
-            ),
+            "s3",
+            "PutBucketVersioning",
+            {"VersioningConfiguration": {"Status": "On"}},
+            Violation("VersioningConfiguration.Status", "'On'", "one of Enabled, Suspended"),
         ),
         (
             "iam",

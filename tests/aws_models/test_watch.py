@@ -69,21 +69,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
     (folder / "test_bad.py").write_text(BAD_REQUESTS)
     (folder / "pytest.ini").write_text("[pytest]\n")
     plugins = ("-p", "tests.aws_models.plugin", "-p", "tests.local_emr.conftest")
+    # These tests are watched themselves, which would find the faults first.
+    unwatched = ("env", "-u", "PYTHONPATH", sys.executable)
     done = subprocess.run(
-        # These tests are watched themselves, which would find the faults first.
-        [
-            "env",
-            "-u",
-            "PYTHONPATH",
-            sys.executable,
-            "-m",
-            "pytest",
-            *plugins,
-            "-c",
-            folder / "pytest.ini",
-            folder,
-            "-rA",
-        ],
+        [*unwatched, "-m", "pytest", *plugins, "-c", folder / "pytest.ini", folder],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -62,7 +62,7 @@ class Watch:
 
 
 def watch_this_process(folder: str) -> None:
-    """Judge what this process sends, and what its children do, even those with an environment of their own."""
+    """Judge what this process sends, and its children, even those with an environment of their own."""
     _judge_before_sending(Path(folder) / "violations.jsonl")
     _hand_on(str(Path(folder) / "at_start"))
 
@@ -119,10 +119,10 @@ def _hand_on(at_start: str) -> None:
     start = subprocess.Popen.__init__
 
     @functools.wraps(start)
-    def start_watched(
-        self: Any, *arguments: Any, env: Mapping[str, str] | None = None, **options: Any
-    ) -> None:
-        start(self, *arguments, env=None if env is None else _with_path(env, at_start), **options)
+    def start_watched(process: Any, *arguments: Any, **options: Any) -> None:
+        if options.get("env") is not None:
+            options["env"] = _with_path(options["env"], at_start)
+        start(process, *arguments, **options)
 
     subprocess.Popen.__init__ = start_watched  # type: ignore[method-assign]
 
@@ -134,6 +134,5 @@ def _with_path(environment: Mapping[str, str], folder: str) -> dict[str, str]:
 
 
 def _sentence(call: Mapping[str, str]) -> str:
-    return (
-        f"{call['service']} {call['operation']}: {call['path']} is {call['value']}; AWS asks: {call['rule']}"
-    )
+    place = f"{call['service']} {call['operation']}: {call['path']}"
+    return f"{place} is {call['value']}; AWS asks: {call['rule']}"
