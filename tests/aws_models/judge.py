@@ -30,7 +30,7 @@ def violations(shape: Shape | None, value: object, path: str = "") -> Iterator[V
     """
     if shape is None:
         return
-    yield from (Violation(path, _shown(value), rule) for rule in _broken(shape, value))
+    yield from (Violation(path, _cut(repr(value)), rule) for rule in _broken(shape, value))
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         for name, member in value.items():
             if name in shape.members:
@@ -56,7 +56,7 @@ def _broken(shape: Shape, value: Any) -> Iterator[str]:
     if isinstance(value, str):
         enum = shape.metadata.get("enum")
         if enum and value not in enum:
-            yield f"one of {', '.join(enum)}"
+            yield _cut(f"one of {', '.join(enum)}")
         if "pattern" in shape.metadata:
             yield from _mismatch(shape.metadata["pattern"], value)
 
@@ -80,6 +80,5 @@ def _mismatch(pattern: str, value: str) -> Iterator[str]:
         yield f"matches {pattern} (which nobody here can read: {error})"
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

@@ -1,7 +1,8 @@
 """parliament, the linter of IAM policies, over every policy document that a program declares.
 
-Its knowledge is AWS' Service Authorization Reference: which actions there are, on which kinds of resources
-they work, and which condition keys AWS knows for them.
+Its knowledge is AWS' Service Authorization Reference of April 2025: which actions there are, on which kinds of
+resources they work, and which condition keys AWS knows for them. No other linter brings as much along: cfn-lint
+and cloudsplaining don't judge condition keys, the rest asks AWS.
 """
 
 from __future__ import annotations
