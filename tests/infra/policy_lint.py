@@ -1,8 +1,8 @@
 """parliament, the linter of IAM policies, over every policy document that a program declares.
 
-Its knowledge is AWS' Service Authorization Reference of April 2025: which actions there are, on which kinds of
-resources they work, and which condition keys AWS knows for them. No other linter brings as much along: cfn-lint
-and cloudsplaining don't judge condition keys, the rest asks AWS.
+It brings its knowledge along, AWS' Service Authorization Reference as it was in April 2025, and asks neither
+the network nor an account: which actions there are, on which kinds of resources they work, and under which
+condition keys.
 """
 
 from __future__ import annotations
