@@ -28,7 +28,6 @@ ADMINISTRATION = (
     "kms:EnableKeyRotation",
     "kms:GetKeyPolicy",
     "kms:GetKeyRotationStatus",
-    "kms:ListAliases",
     "kms:ListGrants",
     "kms:ListKeyPolicies",
     "kms:ListResourceTags",
@@ -41,23 +40,22 @@ ADMINISTRATION = (
     "kms:UpdateKeyDescription",
 )
 """What keeps a key in hand without using it."""
-BY_SERVICES = (
+CRYPTOGRAPHY = (
     "kms:Decrypt",
-    "kms:DescribeKey",
     "kms:Encrypt",
     "kms:GenerateDataKey",
     "kms:GenerateDataKeyWithoutPlaintext",
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
-"""What EBS, DynamoDB and CloudWatch Logs ask for. Sources: EMR Management Guide, "Creating keys and
-certificates"; DynamoDB Developer Guide, "Encryption at rest: How it works"; CloudWatch Logs User Guide,
-"Encrypt log data"."""
+"""All that has an encryption context, and so what CloudWatch Logs can be allowed by one. Source: CloudWatch
+Logs User Guide, "Encrypt log data"; its `kms:Describe*` never meets the condition that stands beside it."""
 FOR_ENVIRONMENTS = ("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt")
 """What Lambda asks for in the name of whoever deploys a function or looks at it; the function itself uses the
 grant that is made then. Source: Lambda Developer Guide, "Securing environment variables"."""
-BY_GRANTS = ("kms:CreateGrant", *BY_SERVICES)
-"""The same for EBS and DynamoDB, which go on using a key when nobody asks."""
+BY_GRANTS = ("kms:CreateGrant", "kms:DescribeKey", *CRYPTOGRAPHY)
+"""What EBS and DynamoDB ask for, which go on using a key when nobody asks. Sources: EMR Management Guide,
+"Creating keys and certificates"; DynamoDB Developer Guide, "Encryption at rest: How it works"."""
 DELETION_WINDOW_DAYS = 30
 _THIS_KEY = ["*"]
 """In a key's own policy: the key."""
@@ -166,7 +164,7 @@ class Keys(pulumi.ComponentResource):
         log_groups = self._place.arn("logs", "log-group:*")
         return iam.Statement(
             "EncryptLogs",
-            BY_SERVICES,
+            CRYPTOGRAPHY,
             _THIS_KEY,
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
             principal={"Service": self._place.service_host("logs")},

@@ -92,8 +92,8 @@ def test_a_service_that_encrypts_by_itself_may_do_all_that_its_guide_asks_for(
     declared: RecordingProvider, purpose: str, sid: str, grants: bool
 ) -> None:
     statement = statements_of(declared.one("Key", f"-{purpose}")["policy"])[sid]
-    asked = "Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom"
-    actions = [*asked.split(), "ReEncryptTo", *(["CreateGrant"] if grants else [])]
+    asked = "Decrypt Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo"
+    actions = [*asked.split(), *(["CreateGrant", "DescribeKey"] if grants else [])]
     assert set(statement["Action"]) == {f"kms:{action}" for action in actions}
 
 
