@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from pulumi.automation import CommandError
 
 from infra.local.engine.stack import program
 from tests.engine.conftest import Deployment, LocalAws
+from tests.engine.killed_up import up_until
 from tests.engine.left_behind import resources_of
-from tests.engine.processes import kill_engine
 
-KEPT_OPEN = 20
+SOME_OF_ALL = 60
 """Resources that exist when the engine is killed: some of everything, and not yet all."""
 
 
@@ -113,33 +112,16 @@ def test_a_creation_that_fails_says_why_and_the_next_up_goes_on(deployment: Depl
 
 
 @pytest.mark.parametrize("stack_name", ["killed"], indirect=True)
-def test_an_engine_that_was_killed_is_made_up_for_by_the_next_up(deployment: Deployment) -> None:
-    created: list[str] = []
-    enough = threading.Event()
-
-    def watch(line: str) -> None:
-        if " created" in line:
-            created.append(line)
-        if len(created) >= KEPT_OPEN:
-            enough.set()
-
-    def kill_when_enough() -> None:
-        enough.wait(timeout=120)
-        kill_engine(deployment.aws.environment["PULUMI_HOME"])
-
-    killer = threading.Thread(target=kill_when_enough)
-    killer.start()
-    with pytest.raises(CommandError):
-        deployment.up(on_output=watch)
-    killer.join()
-    assert len(created) >= KEPT_OPEN
+def test_an_engine_that_was_killed_is_made_up_for_by_the_next_up(deployment: Deployment, build: Path) -> None:
+    name, folder = deployment.stack.name, Path(deployment.stack.workspace.work_dir)
+    created = up_until(SOME_OF_ALL, name, folder, build, deployment.aws.environment)
+    assert len(created) == SOME_OF_ALL
 
     # What a person has to do after it, by docs/deploy.md: the dead engine still holds the lock.
     deployment.stack.cancel()
     deployment.up()
     assert deployment.up(expect_no_changes=True).steps == []
-    outputs = {name: output.value for name, output in deployment.stack.outputs().items()}
-    assert outputs["launcher_function"] in of_kind(deployment, "function")
+    assert deployment.output("launcher_function") in of_kind(deployment, "function")
 
 
 @pytest.mark.parametrize("stack_name", ["drift"], indirect=True)
