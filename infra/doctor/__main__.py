@@ -27,6 +27,10 @@ from lambdas.contract.settings import CommandSettings, SettingsError
 
 INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
+UNKNOWN_STACK = """\
+the stack was not looked at: this shell does not know it; {missing} missing.
+On AWS:  eval "$(pulumi stack output shell)"
+In the local cloud (make local):  source .local/cloud/env.sh"""
 PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 
 
@@ -41,11 +45,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     try:
         settings = CommandSettings.from_env(environ)
     except SettingsError as error:
-        unknown_stack = (
-            f"the stack was not looked at: this shell does not know it ({', '.join(error.missing)} missing).\n"
-            'On AWS:  eval "$(pulumi stack output shell)"\n'
-            "In the local cloud (make local):  source .local/cloud/env.sh"
-        )
+        unknown_stack = UNKNOWN_STACK.format(missing=", ".join(error.missing))
     if unknown_stack and options.run:
         sys.stderr.write(f"fruits: {unknown_stack}\n")
         return ExitCode.USAGE

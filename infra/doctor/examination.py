@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -102,8 +103,8 @@ def there(what: str, read: Callable[[], Any], codes: Iterable[str]) -> Any:
 
 
 def _not_asked(check: Check, why: Finding) -> Line:
-    make = refused if why.status is Status.REFUSED else unknown
-    return Line(check, make(f"not asked: {why.text}", why.remedy or ""))
+    status = Status.REFUSED if why.status is Status.REFUSED else Status.UNKNOWN
+    return Line(check, dataclasses.replace(why, status=status, text=f"not asked: {why.text}"))
 
 
 def _findings(check: Check) -> list[Finding]:
