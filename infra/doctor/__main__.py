@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError
 from infra.doctor import checks, show
 from infra.doctor.account import ALWAYS_ON
 from infra.doctor.checks import Checkout
-from infra.doctor.examination import Check, Client, Line, examine, examine_behind
+from infra.doctor.examination import Check, Client, Gate, Line, examine, examine_behind
 from infra.doctor.finding import ExitCode, exit_code
 from infra.doctor.stack import StackReader
 from infra.doctor.workplace import Pulumi, read_pulumi
@@ -67,14 +67,14 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 def _report(
     machine: Sequence[Check],
-    gates: Sequence[Check],
+    gates: Sequence[Gate],
     others: Sequence[Check],
     unknown_stack: str | None,
     *,
     as_json: bool,
 ) -> ExitCode:
     """Carry the checks out and print each line as it comes, or all as one document."""
-    width = max(len(check.name) for check in (*machine, *gates, *others))
+    width = max(len(check.name) for check in (*machine, *(gate.check for gate in gates), *others))
     lines: Iterable[Line] = itertools.chain(
         itertools.chain.from_iterable(map(examine, machine)), examine_behind(gates, others)
     )

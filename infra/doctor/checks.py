@@ -10,8 +10,8 @@ from pathlib import Path
 
 from infra.config import NodePackages, StackConfig
 from infra.doctor import account, deployed, guards, health, packages, trial, workplace
-from infra.doctor.examination import Check, Client
-from infra.doctor.finding import Finding
+from infra.doctor.examination import Check, Client, Gate
+from infra.doctor.finding import Finding, Status
 from infra.doctor.stack import FUNCTIONS, RULES, StackReader
 from infra.doctor.workplace import Pulumi
 from infra.releases import locked_spark_version
@@ -62,14 +62,14 @@ def of_machine(checkout: Checkout) -> list[Check]:
     return [Check(MACHINE, name, look) for name, look in looks.items()]
 
 
-def gates(region: tuple[str | None, str], always_on: Client) -> list[Check]:
+def gates(region: tuple[str | None, str], always_on: Client) -> list[Gate]:
     """Who asks, and where: without both, nothing else can be asked. ``region``: its name, and what sets it;
     ``always_on`` makes clients for a region that every account has."""
     name, source = region
-    return [
-        Check(ACCOUNT, "identity", lambda: account.identity(always_on)),
-        Check(ACCOUNT, "region", lambda: account.region(account.read_region(name, source, always_on))),
-    ]
+    who = Check(ACCOUNT, "identity", lambda: account.identity(always_on))
+    where = Check(ACCOUNT, "region", lambda: account.region(account.read_region(name, source, always_on)))
+    # Who may not ask about regions may be allowed much else.
+    return [Gate(who, Status.REFUSED), Gate(where, Status.FAULT)]
 
 
 def of_account(checkout: Checkout, region: str, client: Client, *, is_deployed: bool) -> list[Check]:

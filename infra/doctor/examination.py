@@ -60,6 +60,14 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A check without which others make no sense, if its finding is ``closed_by``."""
+
+    check: Check
+    closed_by: Status
+
+
+@dataclass(frozen=True)
 class Line:
     """One finding of one check."""
 
@@ -72,17 +80,16 @@ def examine(check: Check) -> list[Line]:
     return [Line(check, finding) for finding in _findings(check)]
 
 
-def examine_behind(gates: Iterable[Check], checks: Iterable[Check]) -> Iterator[Line]:
+def examine_behind(gates: Iterable[Gate], checks: Iterable[Check]) -> Iterator[Line]:
     """Carry out the gates, one after the other, and then the checks.
 
-    As soon as a gate is closed (AWS refused, or there is a fault), each that follows says that nothing was
-    asked, and why.
+    As soon as a gate is closed, each that follows says that nothing was asked, and why.
     """
     obstacle: Finding | None = None
     for gate in gates:
-        for line in [_not_asked(gate, obstacle)] if obstacle else examine(gate):
+        for line in [_not_asked(gate.check, obstacle)] if obstacle else examine(gate.check):
             yield line
-            if obstacle is None and line.finding.status in (Status.REFUSED, Status.FAULT):
+            if obstacle is None and line.finding.status is gate.closed_by:
                 obstacle = line.finding
     for check in checks:
         yield from [_not_asked(check, obstacle)] if obstacle else examine(check)

@@ -70,10 +70,17 @@ def read_subscriptions(reader: StackReader) -> Subscriptions:
         confirmed[purpose], pending[purpose] = [], []
         for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn):
             for entry in page["Subscriptions"]:
-                # SNS writes this word where a confirmed subscription has its ARN.
-                waits = entry["SubscriptionArn"] == "PendingConfirmation"
+                waits = _is_pending(reader, entry["SubscriptionArn"])
                 (pending if waits else confirmed)[purpose].append(entry["Endpoint"])
     return Subscriptions(confirmed, pending)
+
+
+def _is_pending(reader: StackReader, subscription: str) -> bool:
+    # What SNS writes where a confirmed subscription has its ARN. The local one gives an ARN to both.
+    if subscription == "PendingConfirmation":
+        return True
+    answer = reader.client("sns").get_subscription_attributes(SubscriptionArn=subscription)
+    return bool(answer["Attributes"].get("PendingConfirmation") == "true")
 
 
 def subscriptions(found: Subscriptions) -> list[Finding]:

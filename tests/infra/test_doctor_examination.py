@@ -11,7 +11,7 @@ from botocore.parsers import ResponseParserError
 
 from infra.doctor import __main__ as doctor
 from infra.doctor import show
-from infra.doctor.examination import Check, Line, NotThere, examine, examine_behind, there
+from infra.doctor.examination import Check, Gate, Line, NotThere, examine, examine_behind, there
 from infra.doctor.finding import ExitCode, Finding, Status, exit_code, fault, ok, refused, unknown, warning
 from lambdas.cli.main import main as fruits
 from lambdas.contract.settings import SettingsError
@@ -125,25 +125,29 @@ def test_what_is_missing_is_told_from_what_is_refused() -> None:
 @pytest.mark.parametrize(
     ("gate", "status"),
     [
-        (refused("no one is logged in", "log in"), Status.REFUSED),
+        (refused("nobody is logged in", "log in"), Status.REFUSED),
         (fault("no region", "set it"), Status.UNKNOWN),
     ],
 )
 def test_behind_a_closed_gate_each_check_says_once_why_it_was_not_asked(
     gate: Finding, status: Status
 ) -> None:
-    closed = Check("the account", "gate", lambda: [gate])
-    others = [
-        Check("the account", name, raising(AssertionError("asked"))) for name in ("second gate", "thing")
-    ]
-    first, *rest = examine_behind([closed, others[0]], [others[1]])
+    closed = Gate(Check("the account", "gate", lambda: [gate]), gate.status)
+    second, other = (Check("the account", name, raising(AssertionError())) for name in ("second", "other"))
+    first, *rest = examine_behind([closed, Gate(second, Status.FAULT)], [other])
     assert first.finding == gate
-    assert [line.check.name for line in rest] == ["second gate", "thing"]
+    assert [line.check.name for line in rest] == ["second", "other"]
     assert {line.finding for line in rest} == {Finding(status, f"not asked: {gate.text}", gate.remedy)}
 
 
+def test_a_gate_that_is_not_closed_lets_the_others_be_asked() -> None:
+    denied = Gate(Check("the account", "region", lambda: [refused("denied", "ask")]), Status.FAULT)
+    other = Check("the account", "other", lambda: [ok("asked")])
+    assert [line.finding.text for line in examine_behind([denied], [other])] == ["denied", "asked"]
+
+
 def test_a_fault_of_one_check_keeps_no_other_from_being_asked() -> None:
-    gate = Check("the account", "identity", lambda: [ok("somebody")])
+    gate = Gate(Check("the account", "identity", lambda: [ok("somebody")]), Status.REFUSED)
     bad, good = (
         Check("the stack", name, lambda f=f: [f]) for name, f in (("a", fault("x", "y")), ("b", ok("z")))
     )
