@@ -70,17 +70,21 @@ def read_subscriptions(reader: StackReader) -> Subscriptions:
         confirmed[purpose], pending[purpose] = [], []
         for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn):
             for entry in page["Subscriptions"]:
-                waits = _is_pending(reader, entry["SubscriptionArn"])
-                (pending if waits else confirmed)[purpose].append(entry["Endpoint"])
+                if (waits := is_pending(sns, entry["SubscriptionArn"])) is not None:
+                    (pending if waits else confirmed)[purpose].append(entry["Endpoint"])
     return Subscriptions(confirmed, pending)
 
 
-def _is_pending(reader: StackReader, subscription: str) -> bool:
-    # What SNS writes where a confirmed subscription has its ARN. The local one gives an ARN to both.
-    if subscription == "PendingConfirmation":
-        return True
-    answer = reader.client("sns").get_subscription_attributes(SubscriptionArn=subscription)
-    return bool(answer["Attributes"].get("PendingConfirmation") == "true")
+def is_pending(sns: Any, subscription: str) -> bool | None:
+    """Whether SNS still waits for a confirmation; None for one that is gone.
+
+    Where a list would have its ARN, SNS writes a word (``PendingConfirmation``, ``Deleted``) for one that is
+    not yet, or not any more. The local SNS gives every one an ARN.
+    """
+    if not subscription.startswith("arn:"):
+        return True if subscription == "PendingConfirmation" else None
+    attributes = sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
+    return bool(attributes.get("PendingConfirmation") == "true")
 
 
 def subscriptions(found: Subscriptions) -> list[Finding]:

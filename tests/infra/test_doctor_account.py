@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from botocore.exceptions import ClientError
 
@@ -12,33 +10,8 @@ from infra.doctor.account import ENDPOINT_SERVICES, Region
 from infra.doctor.finding import Finding, Status
 from lambdas.contract.prices import INSTANCE_TYPES
 from lambdas.contract.regions import allowed_regions
+from tests.infra.answers import Answers, aws_error
 from tests.infra.conftest import RecordingProvider
-
-
-class Answers:
-    """Every client at once: answers each operation with what it was given, page after page, or raises it."""
-
-    def __init__(self, **answers: Any) -> None:
-        self._answers = answers
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-
-    def __call__(self, service: str) -> Answers:
-        return self
-
-    def __getattr__(self, operation: str) -> Any:
-        def answer(**request: Any) -> Any:
-            self.asked.append((operation, request))
-            known = self._answers[operation]
-            known = known.pop(0) if isinstance(known, list) else known
-            if isinstance(known, Exception):
-                raise known
-            return known
-
-        return answer
-
-
-def aws_error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": ""}}, "Operation")
 
 
 def said(findings: list[Finding]) -> tuple[Status, str, str | None]:

@@ -100,6 +100,29 @@ def test_whoever_has_not_confirmed_is_named() -> None:
     )
 
 
+class Sns:
+    """Knows one subscription, which waits or not."""
+
+    def __init__(self, waits: str) -> None:
+        self._waits = waits
+
+    def get_subscription_attributes(self, **_: str) -> dict[str, dict[str, str]]:
+        return {"Attributes": {"PendingConfirmation": self._waits}}
+
+
+@pytest.mark.parametrize(
+    ("arn", "waits", "expected"),
+    [
+        ("PendingConfirmation", "", True),
+        ("Deleted", "", None),
+        ("arn:aws:sns:eu-west-1:1:topic:1", "true", True),
+        ("arn:aws:sns:eu-west-1:1:topic:1", "false", False),
+    ],
+)
+def test_sns_has_two_ways_to_say_that_it_waits(arn: str, waits: str, expected: bool | None) -> None:
+    assert health.is_pending(Sns(waits), arn) is expected
+
+
 def test_alarms_that_nobody_hears_of_are_a_warning() -> None:
     nobody: Mapping[str, list[str]] = {"alarms": [], "runs": []}
     assert said(health.subscriptions(Subscriptions({**nobody, "runs": ["ada@example.org"]}, nobody))) == (
