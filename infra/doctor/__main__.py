@@ -63,6 +63,10 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return _report(machine, gates, others, unknown_stack, as_json=options.json)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as `head` has. Python would complain once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.NO
 
 
 def _report(

@@ -19,14 +19,18 @@ from infra.target import PYTHON_VERSION
 
 PULUMI_SECONDS = 60
 """Its state may lie far away."""
+WHY_SHOWN = 300
+"""Characters of what the CLI says of a project or state that it cannot read: it lists every fault."""
 INSTALL = "https://www.pulumi.com/docs/install/"
+NO_STACK = "no stack selected"
+"""How the CLI says so."""
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.")
 
 
 @dataclass(frozen=True)
 class Pulumi:
     """What the CLI says. ``version`` None: there is none. ``settings``: of the selected stack, by full key
-    and with the project's defaults; None: there is no stack, and ``why_no_stack`` says so."""
+    and with the project's defaults; None: they are not known, and ``why_no_stack`` is what the CLI says."""
 
     version: str | None
     settings: Mapping[str, str] | None = None
@@ -84,8 +88,8 @@ def read_pulumi(project: Path, environ: Mapping[str, str]) -> Pulumi:
     except (OSError, subprocess.TimeoutExpired) as error:
         return Pulumi("", None, f"{program} does not answer ({error})")
     if asked.returncode:
-        said = [line for line in asked.stderr.splitlines() if line.strip()]
-        return Pulumi(version, None, said[0].removeprefix("error: ") if said else "it said nothing")
+        said = " ".join(asked.stderr.split()).removeprefix("error: ")
+        return Pulumi(version, None, said[:WHY_SHOWN] or "it said nothing")
     values = json.loads(asked.stdout)
     return Pulumi(version, {key: entry.get("value", "") for key, entry in values.items()})
 
@@ -109,9 +113,12 @@ def stack_settings(cli: Pulumi) -> list[Finding]:
     """Whether a stack is selected, whose settings the other checks go by."""
     if cli.settings is not None:
         return [ok(f"the selected stack has {len(cli.settings)} settings")]
+    if cli.version is not None and NO_STACK not in cli.why_no_stack:
+        text = f"Pulumi cannot tell the settings of a stack: {cli.why_no_stack}"
+        return [fault(text, "`pulumi config` says it in full; if it asks for a login, `pulumi login`")]
     return [
         warning(
-            f"no settings of a stack, so the defaults are assumed: {cli.why_no_stack or 'there is no CLI'}",
+            "no stack is selected, so the default settings are assumed",
             "`pulumi login`, then `pulumi stack init eu` or `pulumi stack select eu`",
         )
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -258,3 +260,13 @@ def test_fruits_doctor_is_the_same_program_with_the_same_arguments(
     assert capfd.readouterr().err.startswith("fruits: the stack was not looked at: ")
     assert fruits(["doctor", "--json"], nobody) == ExitCode.UNAVAILABLE
     assert json.loads(capfd.readouterr().out)["exit_code"] == ExitCode.UNAVAILABLE
+
+
+def test_a_reader_who_has_seen_enough_gets_no_trace(nobody: dict[str, str]) -> None:
+    program = [sys.executable, "-m", "infra.doctor"]
+    with subprocess.Popen(program, env=nobody, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == ExitCode.NO

@@ -104,22 +104,34 @@ def test_the_settings_are_those_of_the_selected_stack(tmp_path: Path) -> None:
     assert said(workplace.stack_settings(found))[:2] == (Status.OK, "the selected stack has 2 settings")
 
 
+SELECT = "`pulumi login`, then `pulumi stack init eu` or `pulumi stack select eu`"
+
+
+def test_without_a_stack_the_defaults_are_assumed_and_that_is_said(tmp_path: Path) -> None:
+    script = "echo v3.274.1; [ $1 = version ] || { echo 'error: no stack selected; please' >&2; exit 1; }"
+    found = workplace.read_pulumi(tmp_path, cli_that(tmp_path, script))
+    assert (found.version, found.settings) == ("v3.274.1", None)
+    assumed = (Status.WARNING, "no stack is selected, so the default settings are assumed", SELECT)
+    assert said(workplace.stack_settings(found)) == assumed
+    assert said(workplace.stack_settings(workplace.read_pulumi(tmp_path, {"PATH": "/none"}))) == assumed
+
+
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        ("echo v3.274.1; echo 'error: no stack selected' >&2; exit 1", "no stack selected"),
-        ("echo v3.274.1; exit 1", "it said nothing"),
+        (
+            "echo 'error: could not validate Pulumi.yaml:\n  * bad' >&2",
+            "could not validate Pulumi.yaml: * bad",
+        ),
+        ("true", "it said nothing"),
     ],
 )
-def test_without_a_stack_the_defaults_are_assumed_and_that_is_said(
-    tmp_path: Path, script: str, why: str
-) -> None:
-    found = workplace.read_pulumi(tmp_path, cli_that(tmp_path, script))
-    assert found.version == "v3.274.1"
-    assert said(workplace.stack_settings(found)) == (
-        Status.WARNING,
-        f"no settings of a stack, so the defaults are assumed: {why}",
-        "`pulumi login`, then `pulumi stack init eu` or `pulumi stack select eu`",
+def test_a_project_that_pulumi_cannot_read_is_a_fault(tmp_path: Path, script: str, why: str) -> None:
+    script = f"[ $1 = version ] && echo v3.274.1 || {{ {script}; exit 1; }}"
+    assert said(workplace.stack_settings(workplace.read_pulumi(tmp_path, cli_that(tmp_path, script)))) == (
+        Status.FAULT,
+        f"Pulumi cannot tell the settings of a stack: {why}",
+        "`pulumi config` says it in full; if it asks for a login, `pulumi login`",
     )
 
 
@@ -128,13 +140,7 @@ def test_a_cli_that_cannot_be_started_is_said(tmp_path: Path) -> None:
     (tmp_path / "pulumi").write_text("#!/no/such/shell\n")
     found = workplace.read_pulumi(tmp_path, environ)
     assert found.version == ""
-    assert "does not answer" in said(workplace.stack_settings(found))[1]
-
-
-def test_without_a_cli_that_is_the_reason() -> None:
-    assert said(workplace.stack_settings(workplace.read_pulumi(REPOSITORY, {"PATH": "/nonexistent"})))[1] == (
-        "no settings of a stack, so the defaults are assumed: there is no CLI"
-    )
+    assert f"{tmp_path}/pulumi does not answer" in said(workplace.stack_settings(found))[1]
 
 
 def test_artifacts_that_are_missing_or_of_other_sources_are_told_apart() -> None:
