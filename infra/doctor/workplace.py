@@ -90,7 +90,10 @@ def read_pulumi(project: Path, environ: Mapping[str, str]) -> Pulumi:
     if asked.returncode:
         said = " ".join(asked.stderr.split()).removeprefix("error: ")
         return Pulumi(version, None, said[:WHY_SHOWN] or "it said nothing")
-    values = json.loads(asked.stdout)
+    try:
+        values = json.loads(asked.stdout)
+    except ValueError:
+        return Pulumi(version, None, "what it says is no JSON")
     return Pulumi(version, {key: entry.get("value", "") for key, entry in values.items()})
 
 

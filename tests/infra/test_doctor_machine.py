@@ -135,6 +135,13 @@ def test_a_project_that_pulumi_cannot_read_is_a_fault(tmp_path: Path, script: st
     )
 
 
+def test_a_cli_that_speaks_otherwise_is_said(tmp_path: Path) -> None:
+    found = workplace.read_pulumi(tmp_path, cli_that(tmp_path, "echo v3.274.1"))
+    assert said(workplace.stack_settings(found))[1] == (
+        "Pulumi cannot tell the settings of a stack: what it says is no JSON"
+    )
+
+
 def test_a_cli_that_cannot_be_started_is_said(tmp_path: Path) -> None:
     environ = cli_that(tmp_path, "")
     (tmp_path / "pulumi").write_text("#!/no/such/shell\n")
