@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.config import NodePackages, StackConfig
+from infra.config import NodePackages, validate
 from infra.doctor import account, deployed, guards, health, packages, trial, workplace
 from infra.doctor.examination import Check, Client, Gate
 from infra.doctor.finding import Finding, Status
@@ -37,8 +37,11 @@ class Checkout:
 
     @property
     def release(self) -> str:
-        """The EMR release that would be deployed."""
-        return self.settings.get("fruits:releaseLabel", StackConfig.release_label)
+        """The EMR release that would be deployed. Raises ConfigInvalid if the default does not fit the lock."""
+        if chosen := self.settings.get("fruits:releaseLabel"):
+            return chosen
+        spark = locked_spark_version(self.lock)
+        return validate({"aws:region": account.ALWAYS_ON}, stack="eu", locked_spark=spark).release_label
 
 
 def of_machine(checkout: Checkout) -> list[Check]:
@@ -74,13 +77,14 @@ def gates(region: tuple[str | None, str], always_on: Client) -> list[Gate]:
 
 def of_account(checkout: Checkout, region: str, client: Client, *, is_deployed: bool) -> list[Check]:
     """What a deployment and its runs count on in the account and the region."""
-    release = checkout.release
     looks = {
         "service-linked roles": lambda: account.service_linked(account.read_service_linked(client)),
         "vCPU quota": lambda: account.quota(account.read_vcpus(client), account.default_cluster_vcpus()),
-        "EMR release": lambda: account.emr_release(client, release, locked_spark_version(checkout.lock)),
+        "EMR release": lambda: account.emr_release(
+            client, checkout.release, locked_spark_version(checkout.lock)
+        ),
         "instance types": lambda: account.instance_types(
-            account.read_instance_types(client, release), account.DEFAULT_CLUSTER.instance_types
+            account.read_instance_types(client, checkout.release), account.DEFAULT_CLUSTER.instance_types
         ),
         "endpoint services": lambda: account.endpoint_services(
             account.read_endpoint_services(client, region)

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 
+from infra.config import ConfigInvalid
 from infra.doctor.finding import Finding, Status, fault, refused, unknown
 from lambdas.aws.errors import error_code
 from lambdas.contract.settings import SettingsError
@@ -119,6 +120,8 @@ def _findings(check: Check) -> list[Finding]:
         return list(check.look())
     except NotThere as missing:
         return [fault(f"{missing} is not there", f"{RESTORE}; a stack that was destroyed needs `pulumi up`")]
+    except ConfigInvalid as error:
+        return [fault(_sentence(error), "mend it before `pulumi preview`, which says the same")]
     except SettingsError as error:
         text = f"what is deployed is of another version than this checkout ({error})"
         return [fault(text, "check out what was deployed, or `make package` and `pulumi up`")]

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 
+from infra.config import ConfigInvalid
 from infra.doctor import __main__ as doctor
 from infra.doctor import show
 from infra.doctor.examination import Check, Gate, Line, NotThere, examine, examine_behind, there
@@ -44,6 +45,12 @@ def only(check: Check) -> Finding:
             "table fruits-eu-runs is not there",
             "`pulumi up --refresh` restores what the program says; a stack that was destroyed needs "
             "`pulumi up`",
+        ),
+        (
+            ConfigInvalid(["releaseLabel: 'emr-1' has no Spark; choose another"]),
+            Status.FAULT,
+            "the stack's configuration has faults: - releaseLabel: 'emr-1' has no Spark; choose another",
+            "mend it before `pulumi preview`, which says the same",
         ),
         (
             SettingsError(["FRUITS_X"]),

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from infra.doctor import packages, workplace
+from infra.doctor.checks import Checkout
 from infra.doctor.finding import Finding, Status
 from infra.doctor.lock import pins, versions
 from infra.doctor.packages import PACKAGE, Artifacts, Model, Wheels
 from infra.doctor.workplace import Pulumi
 from infra.program import LOCK_FILE, REPOSITORY
+from infra.releases import RELEASES
 
 H1, H2 = "1" * 64, "2" * 64
 LOCK = f"""
@@ -262,3 +264,10 @@ def test_the_wheels_that_are_asked_for_are_those_of_the_project(tmp_path: Path) 
     assert (
         {"numpy", "pandas", "backports-strenum", "tensorflow"} <= asked <= pins(LOCK_FILE.read_text()).keys()
     )
+
+
+def test_the_release_is_that_of_the_stack_or_else_the_default_one() -> None:
+    none = Checkout(REPOSITORY, REPOSITORY / "build", Pulumi(None))
+    assert none.release in RELEASES
+    chosen = replace(none, pulumi=Pulumi("v4.0.0", {"fruits:releaseLabel": "emr-7.10.0"}))
+    assert chosen.release == "emr-7.10.0"
