@@ -37,7 +37,7 @@ class Checkout:
 
     @property
     def release(self) -> str:
-        """The EMR release that would be deployed. Raises ConfigInvalid if the default does not fit the lock."""
+        """The EMR release that would be deployed. Raises ConfigInvalid if the default does not fit."""
         if chosen := self.settings.get("fruits:releaseLabel"):
             return chosen
         spark = locked_spark_version(self.lock)
