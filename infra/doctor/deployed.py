@@ -12,7 +12,7 @@ from infra.artifacts import content_key, sha256
 from infra.doctor.account import ENDPOINT_SERVICES
 from infra.doctor.examination import RESTORE, NotThere, there
 from infra.doctor.finding import Finding, fault, ok, warning
-from infra.doctor.stack import FUNCTIONS, Function, Rule, StackReader, Uploads
+from infra.doctor.stack import FUNCTIONS, Function, Rule, StackReader, Uploads, is_called
 from lambdas.aws.errors import error_code
 from lambdas.contract.layout import MANIFESTS
 
@@ -41,7 +41,7 @@ def _function(function: Function, queue_arn: str) -> Iterator[Finding]:
 
 def uploads(found: Uploads, launcher: str) -> list[Finding]:
     """Whether an uploaded manifest reaches the launcher."""
-    if not any(arn.endswith(f":{launcher}") and prefix == MANIFESTS for arn, prefix in found.calls):
+    if not any(_is_of(arn, launcher) and prefix == MANIFESTS for arn, prefix in found.calls):
         text = f"the data bucket does not tell {launcher} of uploads below {MANIFESTS}"
         return [fault(text, f"{RESTORE}; then upload again what was uploaded meanwhile")]
     if not found.allowed:
@@ -53,9 +53,13 @@ def rule(found: Rule, function: str) -> list[Finding]:
     """Whether a rule of EventBridge is on, and calls its function."""
     if not found.enabled:
         return [fault(f"rule {found.name} is disabled", f"`aws events enable-rule --name {found.name}`")]
-    if not any(arn.endswith(f":{function}") for arn in found.targets):
+    if not any(_is_of(arn, function) for arn in found.targets):
         return [fault(f"rule {found.name} does not call {function}", RESTORE)]
     return [ok(f"{found.name} calls {function}")]
+
+
+def _is_of(arn: str, function: str) -> bool:
+    return is_called(arn.rpartition(":")[2], function)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from infra import alarms as declared
 from infra.doctor.examination import RESTORE
 from infra.doctor.finding import Finding, fault, ok, warning
-from infra.doctor.stack import FUNCTIONS, StackReader
+from infra.doctor.stack import FUNCTIONS, StackReader, is_called
 from lambdas.aws.clusters import EmrClusters
 from lambdas.contract.admission import Admissions, Limits
 from lambdas.contract.prices import PRICES_AS_OF
@@ -25,18 +25,22 @@ NEARLY = 0.9
 
 def alarms(found: Iterable[Mapping[str, Any]], prefix: str) -> list[Finding]:
     """All there, switched on, and silent. ``found``: CloudWatch's descriptions."""
-    by_name = {alarm["AlarmName"]: alarm for alarm in found}
-    wanted = {f"{prefix}-{alarm.name}": alarm for alarm in declared.alarms("", dict.fromkeys(FUNCTIONS, ""))}
-    findings = [fault(f"alarm {name} is not there", RESTORE) for name in wanted if name not in by_name]
-    for name, alarm in wanted.items():
-        known = by_name.get(name, {})
-        if known.get("StateValue") == "ALARM":
+    known, findings = list(found), []
+    wanted = declared.alarms("", dict.fromkeys(FUNCTIONS, ""))
+    for alarm in wanted:
+        name = f"{prefix}-{alarm.name}"
+        seen = next((one for one in known if is_called(one["AlarmName"], name)), None)
+        if seen is None:
+            findings.append(fault(f"alarm {name} is not there", RESTORE))
+            continue
+        if seen["StateValue"] == "ALARM":
             findings.append(
                 fault(f"{name} rings: {alarm.happened}", f"docs/runbook.md#{alarm.section} says what to do")
             )
-        if known and not (known.get("ActionsEnabled", True) and known.get("AlarmActions")):
+        if not (seen.get("ActionsEnabled", True) and seen.get("AlarmActions")):
             text = f"{name} tells nobody: its actions are switched off"
-            findings.append(warning(text, f"`aws cloudwatch enable-alarm-actions --alarm-names {name}`"))
+            remedy = f"`aws cloudwatch enable-alarm-actions --alarm-names {seen['AlarmName']}`"
+            findings.append(warning(text, remedy))
     return findings or [ok(f"{len(wanted)} alarms, none rings")]
 
 

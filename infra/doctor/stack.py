@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -53,6 +54,18 @@ class Uploads:
     allowed: bool
 
 
+def is_called(name: str, called: str) -> bool:
+    """Whether a resource has the program's name, after which Pulumi may put seven digits of its own."""
+    return re.fullmatch(rf"{re.escape(called)}(-[0-9a-f]{{7}})?", name) is not None
+
+
+def _the_one(names: Iterable[str], called: str, kind: str) -> str:
+    found = next((name for name in names if is_called(name, called)), None)
+    if found is None:
+        raise NotThere(f"{kind} {called}")
+    return found
+
+
 class StackReader:
     """Reads a stack by ``client``. Nothing is asked twice, and nothing before it is needed.
 
@@ -78,8 +91,14 @@ class StackReader:
             self._functions[short_name] = self._read_function(f"{self.prefix}-{short_name}")
         return self._functions[short_name]
 
-    def _read_function(self, name: str) -> Function:
+    @cached_property
+    def _function_names(self) -> tuple[str, ...]:
+        pages = self.client("lambda").get_paginator("list_functions").paginate()
+        return tuple(function["FunctionName"] for page in pages for function in page["Functions"])
+
+    def _read_function(self, called: str) -> Function:
         lambdas, missing = self.client("lambda"), ["ResourceNotFoundException"]
+        name = _the_one(self._function_names, called, "function")
         known = there(
             f"function {name}", lambda: lambdas.get_function_configuration(FunctionName=name), missing
         )
@@ -113,22 +132,14 @@ class StackReader:
 
     def rule(self, part: str) -> Rule:
         """The rule whose name goes on so, see :data:`RULES`."""
-        events, begins = self.client("events"), f"{self.prefix}-{part}-"
-        # After a name of the program's, Pulumi puts seven digits of its own.
-        named = [
-            rule
-            for rule in events.list_rules(NamePrefix=begins)["Rules"]
-            if "-" not in rule["Name"].removeprefix(begins)
-        ]
-        if not named:
-            raise NotThere(f"rule {begins}...")
-        targets = events.list_targets_by_rule(Rule=named[0]["Name"])["Targets"]
-        return Rule(
-            named[0]["Name"], named[0]["State"] == "ENABLED", tuple(target["Arn"] for target in targets)
-        )
+        events, called = self.client("events"), f"{self.prefix}-{part}"
+        states = {rule["Name"]: rule["State"] for rule in events.list_rules(NamePrefix=called)["Rules"]}
+        name = _the_one(states, called, "rule")
+        targets = events.list_targets_by_rule(Rule=name)["Targets"]
+        return Rule(name, states[name] == "ENABLED", tuple(target["Arn"] for target in targets))
 
     def uploads(self) -> Uploads:
-        bucket, function = self.settings.data_bucket, f"{self.prefix}-launcher"
+        bucket, function = self.settings.data_bucket, self.function("launcher").name
         found = there(
             f"bucket {bucket}",
             lambda: self.client("s3").get_bucket_notification_configuration(Bucket=bucket),
@@ -173,11 +184,11 @@ class StackReader:
     @cached_property
     def trail(self) -> dict[str, Any]:
         """CloudTrail's description of the trail, and its status."""
-        cloudtrail, name = self.client("cloudtrail"), self.prefix
-        found = cloudtrail.describe_trails(trailNameList=[name], includeShadowTrails=False)["trailList"]
-        if not found:
-            raise NotThere(f"trail {name}")
-        return {**found[0], **cloudtrail.get_trail_status(Name=name)}
+        cloudtrail = self.client("cloudtrail")
+        trails = cloudtrail.describe_trails(includeShadowTrails=False)["trailList"]
+        known = {trail["Name"]: trail for trail in trails}
+        name = _the_one(known, self.prefix, "trail")
+        return {**known[name], **cloudtrail.get_trail_status(Name=name)}
 
     @cached_property
     def security(self) -> dict[str, Any]:

@@ -130,14 +130,19 @@ def damaged(patient: Patient, healthy: Answer) -> Answer:
     (schedule,) = events.list_rules(NamePrefix="fruits-local-reconcile-")["Rules"]
     events.disable_rule(Name=schedule["Name"])
     cloud.client("sqs").send_message(QueueUrl=outputs["failure_queue"], MessageBody="{}")
-    cloud.client("cloudwatch").set_alarm_state(
-        AlarmName="fruits-local-missing-heartbeat", StateValue="ALARM", StateReason="a test"
+    cloudwatch = cloud.client("cloudwatch")
+    alarms = {alarm["AlarmName"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]}
+    cloudwatch.set_alarm_state(
+        AlarmName=next(name for name in alarms if "missing-heartbeat" in name),
+        StateValue="ALARM",
+        StateReason="a test",
     )
-    cloud.client("cloudwatch").delete_alarms(AlarmNames=["fruits-local-overdue-clusters"])
+    cloudwatch.delete_alarms(AlarmNames=[name for name in alarms if "overdue-clusters" in name])
     launcher = cloud.client("lambda").get_function_configuration(FunctionName=outputs["launcher_function"])
     settings = launcher["Environment"]["Variables"]
     kms.schedule_key_deletion(KeyId=settings[env_name("data_key_arn")], PendingWindowInDays=30)
-    cloud.client("cloudtrail").stop_logging(Name="fruits-local")
+    (trail,) = cloud.client("cloudtrail").describe_trails()["trailList"]
+    cloud.client("cloudtrail").stop_logging(Name=trail["Name"])
     cloud.client("sns").subscribe(TopicArn=outputs["alarm_topic"], Protocol="https", Endpoint=OPERATOR)
     cloud.client("lambda").put_function_concurrency(
         FunctionName=outputs["launcher_function"], ReservedConcurrentExecutions=0
@@ -177,7 +182,7 @@ def damaged(patient: Patient, healthy: Answer) -> Answer:
         ("alarms", "fault", "fruits-local-missing-heartbeat rings: The reconciler has not completed"),
         ("alarms", "fault", "alarm fruits-local-overdue-clusters is not there"),
         ("keys", "fault", "the data key will be deleted"),
-        ("audit trail", "fault", "trail fruits-local does not record"),
+        ("audit trail", "fault", "does not record: nobody will know"),
         ("functions", "fault", "function fruits-local-tracker is not there"),
         ("artifacts", "fault", "clusters are told to fetch what is not in the bucket: artifacts/job-"),
         ("ledger", "fault", "its point-in-time recovery is off"),
@@ -195,7 +200,8 @@ def test_a_stopped_launcher_and_an_unconfirmed_address_are_seen_when_the_tracker
 ) -> None:
     """Both are found beside the tracker, which was gone: functions together, the runs' topic by it."""
     lambdas = patient.cloud.client("lambda")
-    launcher = lambdas.get_function_configuration(FunctionName="fruits-local-launcher")
+    name = patient.cloud.outputs["launcher_function"]
+    launcher = lambdas.get_function_configuration(FunctionName=name)
     tracking = {
         env_name(name): value
         for name, value in {
@@ -215,9 +221,7 @@ def test_a_stopped_launcher_and_an_unconfirmed_address_are_seen_when_the_tracker
     lambdas.put_function_event_invoke_config(FunctionName="fruits-local-tracker", MaximumRetryAttempts=2)
     answer = patient.examined()
     functions = [text for _, text in answer.of("functions")]
-    assert any(
-        "fruits-local-launcher may not run: its reserved concurrency is 0" in text for text in functions
-    )
+    assert any(text.startswith(f"{name} may not run: its reserved concurrency is 0") for text in functions)
     assert "failed events of fruits-local-tracker do not go to the failure queue" in functions
     assert ("warning", f"{OPERATOR} has not confirmed yet, and hears nothing of alarms") in answer.of(
         "subscriptions"

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from infra.doctor import deployed, guards
 from infra.doctor.examination import Check, NotThere, examine
-from infra.doctor.stack import StackReader
+from infra.doctor.stack import StackReader, is_called
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
 from tests.infra.answers import Answers, aws_error
 
@@ -26,6 +26,9 @@ FUNCTION = {
 AT_REST = {"LocalDiskEncryptionConfiguration": {"AwsKmsKey": "arn:nodes"}}
 SECURITY = {"EncryptionConfiguration": {"AtRestEncryptionConfiguration": AT_REST}}
 WHOLE: dict[str, Any] = {
+    "list_functions": {
+        "Functions": [{"FunctionName": f"fruits-eu-{name}"} for name in ("launcher", "tracker-0123456")]
+    },
     "get_function_configuration": FUNCTION,
     "get_function_event_invoke_config": {},
     "get_function_concurrency": {},
@@ -43,7 +46,9 @@ WHOLE: dict[str, Any] = {
     "describe_table": {"Table": {}},
     "describe_continuous_backups": {"ContinuousBackupsDescription": {}},
     "get_queue_attributes": {"Attributes": {"KmsMasterKeyId": "arn:control"}},
-    "describe_trails": {"trailList": [{"S3BucketName": "audit", "KmsKeyId": "arn:audit"}]},
+    "describe_trails": {
+        "trailList": [{"Name": "fruits-eu", "S3BucketName": "audit", "KmsKeyId": "arn:audit"}]
+    },
     "get_trail_status": {"IsLogging": True},
     "describe_security_configuration": {"SecurityConfiguration": json.dumps(SECURITY)},
     "describe_alarms": {"MetricAlarms": [{"AlarmActions": ["arn:alarms"]}]},
@@ -78,7 +83,7 @@ NOTHING_THERE: list[tuple[str, str, Callable[[StackReader], Any], str]] = [
         "get_function_event_invoke_config",
         "ResourceNotFoundException",
         lambda stack: stack.function("tracker"),
-        "what function fruits-eu-tracker does with failed events",
+        "what function fruits-eu-tracker-0123456 does with failed events",
     ),
     (
         "get_bucket_notification_configuration",
@@ -137,12 +142,13 @@ def test_what_may_not_be_read_is_not_taken_for_missing(
 @pytest.mark.parametrize(
     ("answer", "read", "what"),
     [
-        ({"list_rules": {"Rules": []}}, lambda stack: stack.rule("emr"), "rule fruits-eu-emr-..."),
+        ({"list_functions": {"Functions": []}}, lambda stack: stack.launching, "function fruits-eu-launcher"),
+        ({"list_rules": {"Rules": []}}, lambda stack: stack.rule("emr"), "rule fruits-eu-emr"),
         # Another stack, whose name begins as this one's rule does.
         (
-            {"list_rules": {"Rules": [{"Name": "fruits-eu-emr-reconcile-0123456"}]}},
+            {"list_rules": {"Rules": [{"Name": "fruits-eu-emr-reconcile-0123456", "State": "ENABLED"}]}},
             lambda stack: stack.rule("emr"),
-            "rule fruits-eu-emr-...",
+            "rule fruits-eu-emr",
         ),
         ({"describe_trails": {"trailList": []}}, lambda stack: stack.trail, "trail fruits-eu"),
         ({"get_bucket_logging": {}}, lambda stack: stack.buckets(), "access logging of bucket bucket"),
@@ -167,6 +173,14 @@ def test_each_part_is_found_by_those_that_use_it() -> None:
     }
     assert stack.buckets() == {"data": "bucket", "audit": "audit", "access logs": "access-logs"}
     assert stack.topics() == {"alarms": "arn:alarms", "runs": "arn:runs"}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_it"),
+    [("fruits-eu", True), ("fruits-eu-0a1b2c3", True), ("fruits-eu-two", False), ("my-fruits-eu", False)],
+)
+def test_a_resource_is_known_with_and_without_the_digits_that_pulumi_adds(name: str, is_it: bool) -> None:
+    assert is_called(name, "fruits-eu") is is_it
 
 
 def test_nothing_is_asked_twice() -> None:
