@@ -234,6 +234,8 @@ def _shell(
     return pulumi.Output.all(data_bucket=bucket, ledger_table=table, failure_queue_url=queue).apply(
         lambda known: "\n".join(
             f"export {name}={shlex.quote(value)}"
-            for name, value in CommandSettings(region=place.region, **known).to_env().items()
+            for name, value in CommandSettings(region=place.region, prefix=place.prefix, **known)
+            .to_env()
+            .items()
         )
     )

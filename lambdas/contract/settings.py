@@ -137,6 +137,8 @@ class CommandSettings:
     ledger_table: str
     region: str
     failure_queue_url: str
+    prefix: str
+    """``<project>-<stack>``: how the names of the stack's resources begin."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> CommandSettings:
