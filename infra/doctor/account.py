@@ -27,7 +27,7 @@ SERVICE_LINKED: dict[str, str] = {
 }
 """The services with whose own roles clusters are launched, and why. Sources: EMR Management Guide, "Using
 service-linked roles for cleanup"; EC2 User Guide, "Service-linked role for Spot Instance requests"."""
-ENDPOINT_SERVICES = ("dynamodb", "kms", "s3")
+ENDPOINT_SERVICES = ("kms", "s3")
 """As infra/network.py asks for them."""
 
 
