@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from infra.local.engine.stack import program
 from infra.local.submit import Submitted
 from infra.program import BUILD
 from lambdas.contract.layout import FEATURES, KEPT
+from lambdas.contract.report import StepReport
 from lambdas.contract.run import RunState
 from tests.end_to_end.conftest import User, packaged, sample
 from tests.engine.conftest import Deployment, LocalAws, Told
@@ -78,6 +78,12 @@ def etags(deployment: Deployment, prefix: str) -> dict[str, str]:
     return {item["Key"]: item["ETag"] for item in listed["Contents"]}
 
 
+def featurize_report(deployment: Deployment, run_id: str) -> StepReport:
+    key = f"runs/{run_id}/steps/featurize.json"
+    body = deployment.client("s3").get_object(Bucket=deployment.bucket, Key=key)["Body"]
+    return StepReport.from_json(body.read())
+
+
 def test_only_buckets_ledger_and_the_keys_of_their_content_outlive_the_stack(story: Story) -> None:
     assert {kind: len(names) for kind, names in story.left.items()} == {"bucket": 3, "table": 1, "key": 3}
     assert story.bucket in story.left["bucket"]
@@ -123,10 +129,9 @@ def test_a_new_run_completes_and_reuses_what_an_earlier_stack_computed(story: St
     user = User(story.deployment)
     submitted = user.uploads_manifest(DATASET)
     assert completed(user, submitted)
-    metrics = story.deployment.client("s3").get_object(
-        Bucket=story.bucket, Key=f"runs/{submitted.run_id}/metrics.json"
-    )
-    assert "reused" in json.dumps(json.load(metrics["Body"]))
+    earlier, later = (featurize_report(story.deployment, run) for run in (story.first_run, submitted.run_id))
+    assert later.featurize is not None
+    assert later.featurize.images_reused == earlier.images_featurized
 
 
 def test_the_setting_may_go_once_the_data_is_taken_over(story: Story) -> None:
