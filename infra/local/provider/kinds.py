@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infra.local.provider import (
     alarms,
+    bucket_guards,
     buckets,
     clusters,
     events,
@@ -23,6 +24,7 @@ from infra.local.provider.resource import Kind
 
 KINDS: dict[str, Kind] = {
     **buckets.KINDS,
+    **bucket_guards.KINDS,
     **objects.KINDS,
     **identity.KINDS,
     **functions.KINDS,
