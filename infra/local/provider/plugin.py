@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Struct
@@ -31,6 +32,10 @@ from infra.local.provider.resource import DEFAULTS, Aws, Found, Inputs, Kind, is
 
 WORKERS = 16
 PARENT_CHECK_SECONDS = 1.0
+NO_LOCAL_CLOUD = (
+    "this is the local cloud's AWS provider, and AWS_ENDPOINT_URL names no local cloud: run `make local`, "
+    "then `source .local/cloud/env.sh` in this shell"
+)
 _LOCAL = frozenset({"localhost", "127.0.0.1"})
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
@@ -38,22 +43,29 @@ _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_l
 class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     """One configured provider. Methods are named as gRPC calls them."""
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._endpoint = environment.get("AWS_ENDPOINT_URL", "")
+        self._account = Account(lambda service: client(service, environment))
         self._aws: Aws | None = None
 
     def GetPluginInfo(self, _request: Empty, _context: Any) -> Any:  # noqa: N802
         return plugin_pb2.PluginInfo(version=version("pulumi-aws"))
 
     def CheckConfig(self, request: Any, _context: Any) -> Any:  # noqa: N802
+        if urlsplit(self._endpoint).hostname not in _LOCAL:
+            return provider_pb2.CheckResponse(failures=[provider_pb2.CheckFailure(reason=NO_LOCAL_CLOUD)])
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: Any, _context: Any) -> Any:  # noqa: N802
         old, new = _values(request.olds), _values(request.news)
         return _difference(sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)), [])
 
-    def Configure(self, request: Any, _context: Any) -> Any:  # noqa: N802
-        self._aws = self._account.configured(_values(request.args))
+    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
+        try:
+            self._aws = self._account.configured(_values(request.args))
+        except (NoConnectionError, HTTPClientError) as error:
+            gone = f"{self._endpoint} does not answer ({error}); is `make local` still running?"
+            context.abort(grpc.StatusCode.UNAVAILABLE, gone)
         return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -183,20 +195,9 @@ def _struct(values: Mapping[str, Any]) -> Struct:
 
 
 def serve(environment: Mapping[str, str]) -> None:
-    """Serve until the engine that started this process is gone.
-
-    Raises:
-        SystemExit: the environment does not name a local cloud.
-    """
-    endpoint = environment.get("AWS_ENDPOINT_URL", "")
-    if urlsplit(endpoint).hostname not in _LOCAL:
-        sys.exit(
-            "This is the local cloud's AWS provider, and AWS_ENDPOINT_URL names no local cloud: "
-            "run `make local`, then `source .local/cloud/env.sh` in this shell"
-        )
+    """Serve until the engine that started this process is gone."""
     server = grpc.server(ThreadPoolExecutor(WORKERS), options=_UNLIMITED)
-    plugin = Plugin(Account(lambda service: client(service, environment)))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(plugin, server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Plugin(environment), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     sys.stdout.write(f"{port}\n")
