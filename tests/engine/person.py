@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 900.0
 _NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", ".local", "build", "tests", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info"
 )
-_NOT_INHERITED = ("AWS_", "PULUMI_", "FRUITS_", "MAKE", "WEIGHTS", "UV", "CHROMIUM", "SSL_CERT_FILE")
+_NOT_INHERITED = ("AWS_", "PULUMI_", "FRUITS_", "MAKE")
 _DONE = "--- typed ---"
 
 
@@ -49,6 +49,7 @@ class Person:
         if shutil.which("pulumi-language-python", path=search) is None:
             self.has("pulumi", [sys.executable, str(Path(without_host.__file__)), str(cli)])
         inherited = {name: os.environ[name] for name in os.environ if not name.startswith(_NOT_INHERITED)}
+        # Meant for steps on nodes; `make package` could not tell package registries from anybody.
         given = {name: value for name, value in environment.items() if name != "SSL_CERT_FILE"}
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],

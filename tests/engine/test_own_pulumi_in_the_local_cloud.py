@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from infra.local.cloud import OWN_STACK, LocalCloud, instructions
+from infra.program import REPOSITORY
 from tests.engine.person import Person
 
 
@@ -24,6 +25,8 @@ def test_what_it_prints_makes_a_second_stack_beside_its_own_and_takes_it_away_ag
                 ["pulumi", "config"],
                 ["pulumi", "up"],
             ]
+            readme = (REPOSITORY / "README.md").read_text()
+            assert all(f"\n{line}" in readme for line in typed[1:])
             before = names(cloud)
             made = person.types("\n".join(typed))
             assert " created\n" in made
@@ -36,7 +39,7 @@ def test_what_it_prints_makes_a_second_stack_beside_its_own_and_takes_it_away_ag
             person.types("pulumi refresh")
             person.types("pulumi destroy")
             assert names(cloud) == before
-            # What is said of the state holds for that of an earlier cloud, too.
+            # The file of an earlier stack of this name is no obstacle.
             person.types(f"pulumi stack rm --preserve-config {OWN_STACK} && {typed[1]}")
         assert not (folder / "pulumi").exists()
     finally:

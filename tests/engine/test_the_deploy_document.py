@@ -95,6 +95,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    assert INIT in DOCUMENT
     package(os.environ.get("WEIGHTS"))
     aws = LocalAws(tmp_path_factory.mktemp("aws"))
     person = Person(tmp_path_factory.mktemp("person"), aws.environment)
@@ -116,6 +117,7 @@ def test_the_first_deployment(story: Story) -> None:
     story.bucket = story.person.types("echo $FRUITS_DATA_BUCKET").strip()
     assert story.bucket in story.buckets()
     assert len(story.tables()) == 1
+    assert all(story.passing().values())
 
 
 def test_an_interrupted_up_is_taken_up_again(story: Story) -> None:
