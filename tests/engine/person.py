@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -67,6 +69,7 @@ class Person:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def has(self, program: str, command: list[str]) -> None:
@@ -82,7 +85,7 @@ class Person:
         stdin, stdout = self._shell.stdin, self._shell.stdout
         assert stdin is not None
         assert stdout is not None
-        impatience = threading.Timer(PATIENCE_SECONDS, self._shell.kill)
+        impatience = threading.Timer(PATIENCE_SECONDS, self._end)
         impatience.start()
         try:
             stdin.write(f"source {shlex.quote(str(typed))} < /dev/null; echo '{_DONE}'\n")
@@ -98,5 +101,10 @@ class Person:
 
     def leaves(self) -> None:
         """Close the shell."""
-        self._shell.kill()
+        self._end()
         self._shell.communicate()
+
+    def _end(self) -> None:
+        """End the shell with what runs in it, which would otherwise keep its output open."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGKILL)
