@@ -41,7 +41,7 @@ dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of
 	@$(VENV)/python -m infra.local.dashboard
 
 test: lint browser engine build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, the fast ones first
-	@$(VENV)/python -m pytest tests/contract tests/lambdas tests/spark tests/infra tests/local_emr tests/end_to_end
+	@$(VENV)/python -m pytest tests/contract tests/lambdas tests/aws_models tests/spark tests/infra tests/local_emr tests/engine tests/end_to_end
 
 test-fast: $(READY) ## Only the tests of the contract and the Lambdas: seconds
 	@$(VENV)/python -m pytest tests/contract tests/lambdas

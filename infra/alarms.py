@@ -13,6 +13,8 @@ from infra.place import Place
 from lambdas.contract import metrics
 from lambdas.contract.metrics import NAMESPACE, Metric, Service
 
+CERTIFICATE_DAYS = 60
+"""Left to package and deploy before nodes stop talking to each other."""
 PERIOD_SECONDS = 300
 """Also the reconciler's period: each pass is one data point."""
 
@@ -117,6 +119,16 @@ def alarms(queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]])
             # One refusal is tried again in the next pass, and is nobody's business.
             breaches=3,
             periods=4,
+        ),
+        Alarm(
+            "expiring-certificate",
+            f"The certificate of the clusters' nodes ends in less than {CERTIFICATE_DAYS} days.",
+            NAMESPACE,
+            metrics.NODE_CERTIFICATE_DAYS.name,
+            {"service": Service.RECONCILER.value},
+            "Minimum",
+            comparison=Comparison.BELOW,
+            threshold=CERTIFICATE_DAYS,
         ),
         Alarm(
             "missing-heartbeat",

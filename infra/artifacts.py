@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
 
+from infra import certificates
 from infra.place import Place
 from infra.storage import Storage
 from lambdas.contract.layout import ARTIFACTS, CERTIFICATES
 from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
-CERTIFICATES_FILE = "node-certificates.zip"
 FUNCTIONS = ("launcher", "tracker", "reconciler")
 HASH_LENGTH = 12
 
@@ -31,6 +32,13 @@ class ArtifactMissing(pulumi.RunError):
     def __init__(self, paths: Sequence[Path]) -> None:
         missing = ", ".join(str(path) for path in paths)
         super().__init__(f"missing: {missing}; run `make package` first")
+
+
+class ArtifactUnusable(pulumi.RunError):
+    """A file that the stack uploads was built, and is no good (any more)."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} {why}; delete it and run `make package`")
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,9 @@ class Artifacts(pulumi.ComponentResource):
         # The packager already put the hash into the model's file names.
         self.model_key = self._upload(args.build / "model" / self.model.file, _model_key)
         self.weights_key = self._upload(args.build / "model" / self.model.weights_file, _model_key)
-        self.certificates_key = self._upload(args.build / CERTIFICATES_FILE, _certificates_key)
+        certificate = args.build / certificates.file_of(place.region)
+        self.certificates_key = self._upload(certificate, _certificates_key)
+        self.certificate_expiry = read_expiry(certificate, place.region)
         self.bootstrap_key = ""
         self.wheelhouse_prefix = ""
         if args.wheelhouse:
@@ -88,15 +98,17 @@ class Artifacts(pulumi.ComponentResource):
         return prefix
 
 
-def check_artifacts(build: Path, *, wheelhouse: bool) -> None:
+def check_artifacts(build: Path, *, region: str, wheelhouse: bool) -> None:
     """Return if everything is there that the stack uploads, with the nodes' wheels if they install those.
 
     Raises:
         ArtifactMissing: something was not built.
+        ArtifactUnusable: the nodes' certificate has ended, or is none.
     """
+    certificate = build / certificates.file_of(region)
     model = build / "model" / DESCRIPTION
     wanted = [build / f"{name}.zip" for name in (*FUNCTIONS, "job")]
-    wanted += [build / "step.py", build / CERTIFICATES_FILE, model]
+    wanted += [build / "step.py", certificate, model]
     if model.is_file():
         made = read_model(model.parent)
         wanted += [model.parent / made.file, model.parent / made.weights_file]
@@ -104,11 +116,27 @@ def check_artifacts(build: Path, *, wheelhouse: bool) -> None:
         wanted.append(build / "wheelhouse" / "requirements.txt")
     if missing := [path for path in wanted if not path.is_file()]:
         raise ArtifactMissing(missing)
+    read_expiry(certificate, region)
 
 
 def read_model(folder: Path) -> ModelPackage:
     """What the packaged model is."""
     return ModelPackage.from_json((folder / DESCRIPTION).read_text())
+
+
+def read_expiry(certificate: Path, region: str) -> datetime:
+    """When the certificate of the region's nodes ends.
+
+    Raises:
+        ArtifactUnusable: it has ended, or the file holds none.
+    """
+    try:
+        expiry = certificates.expiry(certificate, region)
+    except certificates.CertificateInvalidError as error:
+        raise ArtifactUnusable(certificate, f"holds no certificate for nodes in {region}") from error
+    if expiry <= certificates.today():
+        raise ArtifactUnusable(certificate, f"holds a certificate that ended on {expiry:%Y-%m-%d}")
+    return expiry
 
 
 def content_key(path: Path) -> str:

@@ -41,19 +41,21 @@ class AccessLogs(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
-        self.bucket = made.bucket
-        made.protect(
+        delivery = made.protect(
             [
                 iam.Statement(
                     "DeliverAccessLogs",
                     ["s3:PutObject"],
-                    iam.objects(self.bucket.arn, [""]),
-                    {"StringEquals": {"aws:SourceAccount": place.account_id}},
+                    iam.objects(made.bucket.arn, [""]),
+                    iam.for_this_account(place),
                     principal={"Service": "logging.s3.amazonaws.com"},
                 )
             ]
         )
-        self.register_outputs({"bucket": self.bucket.id})
+        # The policy's word for its bucket: who names the bucket by it comes after the policy, without which
+        # S3 may refuse to log there, and is destroyed before it.
+        self.bucket_name = delivery.bucket
+        self.register_outputs({"bucket": self.bucket_name})
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class AuditArgs:
     """``watched`` is the bucket whose every object access is recorded, beside the audit bucket itself."""
 
     watched: aws.s3.Bucket
-    access_logs: aws.s3.Bucket
+    access_logs: AccessLogs
     key: aws.kms.Key
     keep: bool
     retention_days: int
@@ -82,7 +84,7 @@ class Audit(pulumi.ComponentResource):
                 adopted=args.adopted,
                 keep=args.keep,
                 key_arn=args.key.arn,
-                access_logs=args.access_logs.id,
+                access_logs=args.access_logs.bucket_name,
                 expiry_days={"": args.retention_days},
                 locked_days=args.retention_days,
             ),

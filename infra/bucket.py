@@ -25,9 +25,9 @@ class PrivateBucketArgs:
     """What sets one bucket apart.
 
     ``bucket_name`` None lets Pulumi choose. ``adopted`` is the name of an existing bucket that is taken
-    over. ``keep`` makes it survive `pulumi destroy`. ``key_arn`` None
-    means S3's own key, for the one kind of bucket that takes no other. ``access_logs`` is the bucket that
-    every request is noted in. ``expiry_days`` maps prefixes (empty: everything) to an age in days.
+    over. ``keep`` makes it survive `pulumi destroy`. ``key_arn`` None means S3's own key, for the one kind of
+    bucket that takes no other. ``access_logs`` names the bucket that every request is noted in.
+    ``expiry_days`` maps prefixes (empty: everything) to an age in days.
     ``locked_days`` is how long nobody can delete a version.
     """
 

@@ -23,6 +23,10 @@ LOG_RETENTION_DAYS: frozenset[int] = frozenset(
 )
 """What CloudWatch Logs accepts. Source: API reference of PutRetentionPolicy."""
 
+LONGEST_STACK_NAME = 36
+"""With it, the name of the access logs' bucket has the 63 characters that S3 allows, with Pulumi's suffix;
+every other name has room left."""
+_STACK_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -95,7 +99,7 @@ def validate(
         ConfigInvalid: with every fault at once.
     """
     given = {**DEFAULTS, **values}
-    found = [*faults, *(fault for check in _CHECKS for fault in check(given))]
+    found = [*_stack_faults(stack), *faults, *(fault for check in _CHECKS for fault in check(given))]
     found += release_faults(given["releaseLabel"], locked_spark)
     found += emulator_faults(values, stack)
     if found:
@@ -118,6 +122,15 @@ def validate(
     )
 
 
+def _stack_faults(stack: str) -> list[str]:
+    if _STACK_NAME.fullmatch(stack) and len(stack) <= LONGEST_STACK_NAME:
+        return []
+    return [
+        f"stack: {stack!r} becomes part of names that AWS would refuse; use at most {LONGEST_STACK_NAME} "
+        "lower-case letters, digits and single hyphens between them: `pulumi stack init <name>`"
+    ]
+
+
 def _region_faults(given: Mapping[str, Any]) -> list[str]:
     region = given.get("aws:region", "")
     if not region:
@@ -125,7 +138,7 @@ def _region_faults(given: Mapping[str, Any]) -> list[str]:
             f"aws:region is not set; `pulumi config set aws:region <region>` with one of: {allowed_regions()}"
         ]
     if problem := region_problem(region):
-        return [f"aws:region: {problem}; photos must stay in the EU. Choose one of: {allowed_regions()}"]
+        return [f"aws:region: {problem}. Photos must stay in the EU; choose one of: {allowed_regions()}"]
     return []
 
 

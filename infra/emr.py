@@ -42,7 +42,7 @@ class ClusterRoles(pulumi.ComponentResource):
         self.instance_role = aws.iam.Role(
             nodes,
             description="Nodes of the transient EMR clusters: the Spark steps run as this",
-            assume_role_policy=iam.trust("ec2.amazonaws.com"),
+            assume_role_policy=iam.trust("ec2.amazonaws.com", iam.for_no_other_account(place)),
             opts=child,
         )
         access = aws.iam.RolePolicy(
@@ -61,9 +61,9 @@ class ClusterRoles(pulumi.ComponentResource):
             description="EMR itself: starts and ends the machines of tagged clusters",
             assume_role_policy=iam.trust(
                 "elasticmapreduce.amazonaws.com",
-                # Only for clusters of this account: EMR serves every account (the confused deputy).
+                # Source: EMR Management Guide, "Service role for Amazon EMR".
                 {
-                    "StringEquals": {"aws:SourceAccount": place.account_id},
+                    **iam.for_this_account(place),
                     "ArnLike": {"aws:SourceArn": place.arn("elasticmapreduce", "*")},
                 },
             ),
@@ -83,6 +83,13 @@ class ClusterRoles(pulumi.ComponentResource):
                 [
                     pass_role("PassInstanceRole", self.instance_role.arn, "ec2.amazonaws.com"),
                     iam.Statement("EncryptDisks", BY_GRANTS, [args.disk_key_arn]),
+                    # A launch names the key of the cluster's logs, and EMR looks at it before it goes on; in
+                    # its own name, so not through S3. The logs themselves are written through S3. Source: EMR
+                    # Management Guide, "Configure cluster logging and debugging", on customer managed keys.
+                    iam.Statement("SeeLogKey", ["kms:DescribeKey"], [args.data_key_arn]),
+                    iam.Statement(
+                        "EncryptLogs", ["kms:GenerateDataKey"], [args.data_key_arn], iam.through(place, "s3")
+                    ),
                 ]
             ),
             opts=child,

@@ -31,7 +31,8 @@ class FunctionArgs:
     timeout_seconds: int
     memory_mb: int
     log_retention_days: int
-    log_key_arn: pulumi.Input[str]
+    key_arn: pulumi.Input[str]
+    """Encrypts its log and its environment."""
     failures: FailureQueue
     """Gets what failed after all retries."""
 
@@ -48,13 +49,13 @@ class Function(pulumi.ComponentResource):
             name,
             name_prefix=f"/aws/lambda/{name}-",
             retention_in_days=args.log_retention_days,
-            kms_key_id=args.log_key_arn,
+            kms_key_id=args.key_arn,
             opts=child,
         )
         role = aws.iam.Role(
             name,
             description=args.description,
-            assume_role_policy=iam.trust("lambda.amazonaws.com"),
+            assume_role_policy=iam.trust("lambda.amazonaws.com", iam.for_no_other_account(place)),
             opts=child,
         )
         # Traces are of no resource that IAM could name.
@@ -79,6 +80,7 @@ class Function(pulumi.ComponentResource):
             code=pulumi.FileArchive(str(args.archive)),
             role=role.arn,
             environment={"variables": args.environment},
+            kms_key_arn=args.key_arn,
             timeout=args.timeout_seconds,
             memory_size=args.memory_mb,
             tracing_config={"mode": "Active"},

@@ -58,21 +58,30 @@ def policy(statements: Iterable[Statement]) -> pulumi.Output[str]:
     return document({"Version": _VERSION, "Statement": [statement.to_document() for statement in statements]})
 
 
-def trust(service: str, condition: Condition | None = None) -> pulumi.Output[str]:
+def trust(service: str, condition: Condition) -> pulumi.Output[str]:
     """The JSON of a trust policy by which an AWS service may take the role."""
-    return document(
-        {
-            "Version": _VERSION,
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": service},
-                    "Action": "sts:AssumeRole",
-                    **({"Condition": condition} if condition else {}),
-                }
-            ],
-        }
-    )
+    statement = {
+        "Sid": "TakenByService",
+        "Effect": Effect.ALLOW.value,
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+        "Condition": condition,
+    }
+    return document({"Version": _VERSION, "Statement": [statement]})
+
+
+def for_this_account(place: Place) -> Condition:
+    """Only on behalf of this account: a service serves all, and could be made to act for a stranger."""
+    return {"StringEquals": {"aws:SourceAccount": place.account_id}}
+
+
+def for_no_other_account(place: Place) -> Condition:
+    """The same for a service that does not promise to say on whose behalf it asks, as Lambda and EC2.
+
+    What keeps strangers out then is that a role can be passed only within its account. Source: IAM User
+    Guide, "Granting a user permissions to pass a role to an AWS service".
+    """
+    return {"StringEqualsIfExists": {"aws:SourceAccount": place.account_id}}
 
 
 def through(place: Place, service: str) -> Condition:

@@ -28,7 +28,6 @@ ADMINISTRATION = (
     "kms:EnableKeyRotation",
     "kms:GetKeyPolicy",
     "kms:GetKeyRotationStatus",
-    "kms:ListAliases",
     "kms:ListGrants",
     "kms:ListKeyPolicies",
     "kms:ListResourceTags",
@@ -41,27 +40,30 @@ ADMINISTRATION = (
     "kms:UpdateKeyDescription",
 )
 """What keeps a key in hand without using it."""
-BY_SERVICES = (
+CRYPTOGRAPHY = (
     "kms:Decrypt",
-    "kms:DescribeKey",
     "kms:Encrypt",
     "kms:GenerateDataKey",
     "kms:GenerateDataKeyWithoutPlaintext",
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
-"""What EBS, DynamoDB and CloudWatch Logs ask for. Sources: EMR Management Guide, "Creating keys and
-certificates"; DynamoDB Developer Guide, "Encryption at rest: How it works"; CloudWatch Logs User Guide,
-"Encrypt log data"."""
-BY_GRANTS = ("kms:CreateGrant", *BY_SERVICES)
-"""The same for EBS and DynamoDB, which go on using a key when nobody asks."""
+"""All that has an encryption context, and so what CloudWatch Logs can be allowed by one. Source: CloudWatch
+Logs User Guide, "Encrypt log data"; its `kms:Describe*` never meets the condition that stands beside it."""
+FOR_ENVIRONMENTS = ("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt")
+"""What Lambda asks for in the name of whoever deploys a function or looks at it; the function itself uses the
+grant that is made then. Source: Lambda Developer Guide, "Securing environment variables"."""
+BY_GRANTS = ("kms:CreateGrant", "kms:DescribeKey", *CRYPTOGRAPHY)
+"""What EBS and DynamoDB ask for, which go on using a key when nobody asks. Sources: EMR Management Guide,
+"Creating keys and certificates"; DynamoDB Developer Guide, "Encryption at rest: How it works"."""
 DELETION_WINDOW_DAYS = 30
 _THIS_KEY = ["*"]
 """In a key's own policy: the key."""
 
 
 class Keys(pulumi.ComponentResource):
-    """``data``: bucket objects. ``nodes``: disks. ``control``: ledger, messages, logs. ``audit``: the trail.
+    """``data``: bucket objects. ``nodes``: disks. ``control``: ledger, messages, logs, settings of functions.
+    ``audit``: the trail.
 
     Rotated by AWS every year. They outlive a `pulumi destroy` by the deletion window, or for ever where
     what they encrypt is kept: a bucket or ledger whose key is gone is lost.
@@ -96,9 +98,10 @@ class Keys(pulumi.ComponentResource):
         )
         self.control = self._key(
             "control",
-            "Ledger, notifications, queues and logs",
+            "Ledger, notifications, queues, logs and settings of the functions",
             [
                 self._through("dynamodb", BY_GRANTS),
+                self._through("lambda", FOR_ENVIRONMENTS),
                 self._through("sns", READ_AND_WRITE),
                 self._through("sqs", READ_AND_WRITE),
                 self._logs(),
@@ -154,14 +157,14 @@ class Keys(pulumi.ComponentResource):
         return self._allow(f"UseThrough{service.capitalize()}", actions, iam.through(self._place, service))
 
     def _allow_service(self, sid: str, service: str, actions: Sequence[str]) -> iam.Statement:
-        ours = {"StringEquals": {"aws:SourceAccount": self._place.account_id}}
+        ours = iam.for_this_account(self._place)
         return iam.Statement(sid, actions, _THIS_KEY, ours, principal={"Service": service})
 
     def _logs(self) -> iam.Statement:
         log_groups = self._place.arn("logs", "log-group:*")
         return iam.Statement(
             "EncryptLogs",
-            BY_SERVICES,
+            CRYPTOGRAPHY,
             _THIS_KEY,
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
             principal={"Service": self._place.service_host("logs")},

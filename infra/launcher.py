@@ -67,7 +67,7 @@ class Launcher(pulumi.ComponentResource):
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
-                log_key_arn=args.control_key.arn,
+                key_arn=args.control_key.arn,
                 failures=args.failures,
             ),
             opts=pulumi.ResourceOptions(parent=self),

@@ -1,4 +1,4 @@
-"""The clusters' network: two private subnets with a way to S3, DynamoDB and KMS, and to nowhere else.
+"""The clusters' network: two private subnets with a way to S3, KMS and EMR, and to nowhere else.
 
 There is no internet gateway and no NAT, so a security group that is opened by mistake opens nothing.
 """
@@ -21,9 +21,11 @@ VPC_CIDR = "10.0.0.0/16"
 SUBNETS: dict[str, str] = {"a": "10.0.0.0/20", "b": "10.0.16.0/20"}
 """Zone letter to address range: 4,091 nodes each. Every region in the EU has zones a and b."""
 HTTPS_PORT = 443
-NODES_TO_EMR_PORT = 9443
+NODES_TO_EMR_PORTS = (HTTPS_PORT, 9443)
 EMR_TO_NODES_PORT = 8443
-"""Source of both: EMR Management Guide, "EMR-managed security group for service access (private subnets)"."""
+"""Sources: EMR Management Guide, "Working with Amazon EMR-managed security groups": "service access (private
+subnets)" for 8443 and 9443; the outbound rules of "core and task instances (private subnets)" for 443, which
+EMR does not add to groups that are not its own."""
 _TAGGED = {EMR_TAG: "true"}
 
 
@@ -33,7 +35,6 @@ class NetworkArgs:
 
     bucket_arn: pulumi.Output[str]
     image_buckets: Sequence[str]
-    ledger_arn: pulumi.Output[str]
     key_arns: Sequence[pulumi.Output[str]]
 
 
@@ -58,11 +59,18 @@ class Network(pulumi.ComponentResource):
         routes = aws.ec2.RouteTable(place.prefix, vpc_id=self._vpc.id, opts=self._child)
         self.subnets = [self._subnet(letter, cidr, routes) for letter, cidr in SUBNETS.items()]
         self.nodes = self._security_group("nodes", "Cluster nodes: talk to each other, EMR and AWS endpoints")
-        self.service = self._security_group("emr-service", "EMR's way into the private subnets")
+        self.service = self._security_group("emr-service", "The way of EMR into the private subnets")
         endpoint = self._security_group("endpoints", "Interface endpoints: HTTPS from the nodes")
 
-        s3 = self._gateway("s3", routes, _s3_access(place, args))
-        dynamodb = self._gateway("dynamodb", routes, _ledger_access(place, args))
+        s3 = aws.ec2.VpcEndpoint(
+            f"{place.prefix}-s3",
+            vpc_id=self._vpc.id,
+            service_name=place.endpoint_service("s3"),
+            vpc_endpoint_type="Gateway",
+            route_table_ids=[routes.id],
+            policy=iam.policy(_s3_access(place, args)),
+            opts=self._child,
+        )
         aws.ec2.VpcEndpoint(
             f"{place.prefix}-kms",
             vpc_id=self._vpc.id,
@@ -75,17 +83,17 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         self._open("nodes-among-themselves", self.nodes, self.nodes, port=None)
-        self._open("nodes-to-emr", self.nodes, self.service, port=NODES_TO_EMR_PORT)
+        for port in NODES_TO_EMR_PORTS:
+            self._open(f"nodes-to-emr-{port}", self.nodes, self.service, port=port)
         self._open("emr-to-nodes", self.service, self.nodes, port=EMR_TO_NODES_PORT)
         self._open("nodes-to-endpoints", self.nodes, endpoint, port=HTTPS_PORT)
-        for gateway, name in ((s3, "s3"), (dynamodb, "dynamodb")):
-            aws.vpc.SecurityGroupEgressRule(
-                f"{place.prefix}-nodes-to-{name}",
-                security_group_id=self.nodes.id,
-                prefix_list_id=gateway.prefix_list_id,
-                **_tcp(HTTPS_PORT),
-                opts=self._child,
-            )
+        aws.vpc.SecurityGroupEgressRule(
+            f"{place.prefix}-nodes-to-s3",
+            security_group_id=self.nodes.id,
+            prefix_list_id=s3.prefix_list_id,
+            **_tcp(HTTPS_PORT),
+            opts=self._child,
+        )
         self.register_outputs({"vpc": self._vpc.id})
 
     def _subnet(self, letter: str, cidr: str, routes: aws.ec2.RouteTable) -> aws.ec2.Subnet:
@@ -110,19 +118,6 @@ class Network(pulumi.ComponentResource):
             # EMR may add rules, also between two groups, which would then outlive `pulumi destroy`.
             revoke_rules_on_delete=True,
             tags=_TAGGED,
-            opts=self._child,
-        )
-
-    def _gateway(
-        self, service: str, routes: aws.ec2.RouteTable, statements: Sequence[iam.Statement]
-    ) -> aws.ec2.VpcEndpoint:
-        return aws.ec2.VpcEndpoint(
-            f"{self._place.prefix}-{service}",
-            vpc_id=self._vpc.id,
-            service_name=self._place.endpoint_service(service),
-            vpc_endpoint_type="Gateway",
-            route_table_ids=[routes.id],
-            policy=iam.policy(statements),
             opts=self._child,
         )
 
@@ -199,7 +194,3 @@ def _s3_access(place: Place, args: NetworkArgs) -> list[iam.Statement]:
             principal=iam.ANYBODY,
         ),
     ]
-
-
-def _ledger_access(place: Place, args: NetworkArgs) -> list[iam.Statement]:
-    return [_of_this_account(place, "ReadLedger", ["dynamodb:GetItem"], [args.ledger_arn])]

@@ -5,7 +5,7 @@
     build/{launcher,tracker,reconciler}.zip  Lambda code with its locked dependencies
     build/job.zip                            spark-submit --py-files: spark/ and the contract
     build/step.py                            what spark-submit runs
-    build/node-certificates.zip              made once: a private key is never the same twice
+    build/node-certificates-<region>.zip     kept until near its end: a private key is never the same twice
 
 Nothing is done when nothing changed. boto3 is left to the Lambda runtime, which ships it compiled;
 in the zip it would be five times the size of everything else and slow every cold start.
@@ -21,12 +21,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra import certificates
 from infra.target import ARCHITECTURE, PYTHON_VERSION
+from lambdas.contract.regions import EU_REGIONS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PLATFORM = f"{ARCHITECTURE}-manylinux2014"
@@ -57,6 +58,32 @@ class Built:
     changed: bool
 
 
+@dataclass(frozen=True)
+class _Recipe:
+    """What an artifact is made of, and how: ``make`` writes it to the path that it is given."""
+
+    target: Path
+    inputs: Sequence[Path]
+    make: Callable[[Path], object]
+
+    @property
+    def record(self) -> Path:
+        """Beside the artifact: the digest of the inputs that made it."""
+        return self.target.with_name(f"{self.target.name}.inputs")
+
+    def digest(self) -> str:
+        digest = hashlib.sha256()
+        for path in sorted({Path(__file__), *self.inputs}):
+            digest.update(f"{path}\n".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
+
+    def is_done(self) -> bool:
+        """Whether the artifact is there, and was made of these very inputs."""
+        made = self.target.exists() and self.record.exists()
+        return made and self.record.read_text() == self.digest()
+
+
 def package(repository: Path, build: Path) -> list[Built]:
     """Bring every artifact in ``build`` up to date with the sources in ``repository``.
 
@@ -64,16 +91,33 @@ def package(repository: Path, build: Path) -> list[Built]:
         PackageError: uv is missing, or the dependencies cannot be installed as locked.
     """
     build.mkdir(parents=True, exist_ok=True)
+    # A folder of its own, so that two builds at once do not take each other's files away.
+    with tempfile.TemporaryDirectory() as scratch:
+        made = [_once(recipe) for recipe in _recipes(repository, build, Path(scratch))]
+    return made + [node_certificate(build, region) for region in EU_REGIONS]
+
+
+def outdated(repository: Path, build: Path) -> list[Path]:
+    """The artifacts in ``build`` that :func:`package` would make: missing, or of other sources."""
+    recipes = _recipes(repository, build, scratch=build)
+    certificate_files = {region: build / certificates.file_of(region) for region in EU_REGIONS}
+    return [recipe.target for recipe in recipes if not recipe.is_done()] + [
+        file
+        for region, file in certificate_files.items()
+        if not certificates.is_to_be_kept(file, region, certificates.today())
+    ]
+
+
+def _recipes(repository: Path, build: Path, scratch: Path) -> list[_Recipe]:
+    """Every artifact. ``scratch`` is where dependencies are installed, once, when one is made."""
     lock, project = repository / "requirements.lock", repository / "pyproject.toml"
     lambdas = _sources(repository, "lambdas/**/*")
-    # A folder of its own, so that two builds at once do not take each other's files away.
-    scratch = tempfile.TemporaryDirectory()
-    dependencies = functools.cache(lambda: _installed(Path(scratch.name), repository))
+    dependencies = functools.cache(lambda: _installed(scratch, repository))
 
-    def function(name: str) -> Built:
+    def function(name: str) -> _Recipe:
         others = tuple(f"lambdas/{other}/" for other in (*LAMBDAS, FOR_PEOPLE) if other not in LAMBDAS[name])
         code = {path: file for path, file in lambdas.items() if not path.startswith(others)}
-        return _once(
+        return _Recipe(
             build / f"{name}.zip",
             [lock, project, *code.values()],
             lambda target: write_zip(target, {**dependencies(), **code}),
@@ -81,17 +125,11 @@ def package(repository: Path, build: Path) -> list[Built]:
 
     job = _sources(repository, "spark/**/*.py", "lambdas/__init__.py", "lambdas/contract/**/*.py")
     step = repository / "spark" / "step.py"
-    with scratch:
-        return [
-            *(function(name) for name in LAMBDAS),
-            _once(build / "job.zip", job.values(), lambda target: write_zip(target, job)),
-            _once(build / "step.py", [step], lambda target: shutil.copyfile(step, target)),
-            _once(
-                build / "node-certificates.zip",
-                [Path(certificates.__file__)],
-                certificates.write_node_certificates,
-            ),
-        ]
+    return [
+        *(function(name) for name in LAMBDAS),
+        _Recipe(build / "job.zip", [*job.values()], lambda target: write_zip(target, job)),
+        _Recipe(build / "step.py", [step], lambda target: shutil.copyfile(step, target)),
+    ]
 
 
 def write_zip(target: Path, files: Mapping[str, Path]) -> None:
@@ -104,21 +142,29 @@ def write_zip(target: Path, files: Mapping[str, Path]) -> None:
             archive.writestr(entry, files[name].read_bytes())
 
 
-def _once(target: Path, inputs: Iterable[Path], make: Callable[[Path], object]) -> Built:
-    """Make ``target`` unless the record beside it says that these very inputs made it already."""
-    digest = hashlib.sha256()
-    for path in sorted({Path(__file__), *inputs}):
-        digest.update(f"{path}\n".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    record = target.with_name(f"{target.name}.inputs")
-    if target.exists() and record.exists() and record.read_text() == digest.hexdigest():
+def _once(recipe: _Recipe) -> Built:
+    """Make the artifact unless it is done already."""
+    if recipe.is_done():
+        return Built(recipe.target, changed=False)
+    _make(recipe.target, recipe.make)
+    recipe.record.write_text(recipe.digest())
+    return Built(recipe.target, changed=True)
+
+
+def node_certificate(build: Path, region: str) -> Built:
+    """Unlike the others not remade when its code changes: only when there is none, or its end is near."""
+    target, now = build / certificates.file_of(region), certificates.today()
+    if certificates.is_to_be_kept(target, region, now):
         return Built(target, changed=False)
+    _make(target, lambda partial: certificates.write_node_certificate(partial, region, now))
+    return Built(target, changed=True)
+
+
+def _make(target: Path, make: Callable[[Path], object]) -> None:
     # Made aside and renamed, so that an interrupted build leaves no half an artifact.
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     make(partial)
     partial.replace(target)
-    record.write_text(digest.hexdigest())
-    return Built(target, changed=True)
 
 
 def _sources(repository: Path, *patterns: str) -> dict[str, Path]:

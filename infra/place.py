@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from lambdas.contract.regions import dns_suffix_of, partition_of
+from lambdas.contract.regions import DNS_SUFFIX, PARTITION
 
 
 @dataclass(frozen=True)
@@ -18,34 +18,29 @@ class Place:
     account_id: pulumi.Output[str]
 
     @property
-    def partition(self) -> str:
-        """``aws``, or ``aws-eusc`` in the European Sovereign Cloud."""
-        return partition_of(self.region)
-
-    @property
     def account_arn(self) -> pulumi.Output[str]:
         """The account as a principal: in a key policy, it leaves the decision to the account's IAM."""
-        return pulumi.Output.concat(f"arn:{self.partition}:iam::", self.account_id, ":root")
+        return pulumi.Output.concat(f"arn:{PARTITION}:iam::", self.account_id, ":root")
 
     def arn(self, service: str, resource: str) -> pulumi.Output[str]:
         """The ARN of a regional resource in this account."""
         return pulumi.Output.concat(
-            f"arn:{self.partition}:{service}:{self.region}:", self.account_id, f":{resource}"
+            f"arn:{PARTITION}:{service}:{self.region}:", self.account_id, f":{resource}"
         )
 
     def bucket_arn(self, name: str) -> str:
         """The ARN of a bucket by its name, whoever owns it."""
-        return f"arn:{self.partition}:s3:::{name}"
+        return f"arn:{PARTITION}:s3:::{name}"
 
     def managed_policy(self, name: str) -> str:
         """The ARN of a policy that AWS maintains."""
-        return f"arn:{self.partition}:iam::aws:policy/{name}"
+        return f"arn:{PARTITION}:iam::aws:policy/{name}"
 
     def service_host(self, service: str) -> str:
         """The host name of a regional service, which is also what ``kms:ViaService`` compares with."""
-        return f"{service}.{self.region}.{dns_suffix_of(self.region)}"
+        return f"{service}.{self.region}.{DNS_SUFFIX}"
 
     def endpoint_service(self, service: str) -> str:
         """The name under which a service offers VPC endpoints: ``com.amazonaws.eu-west-1.s3``."""
-        reversed_suffix = ".".join(reversed(dns_suffix_of(self.region).split(".")))
+        reversed_suffix = ".".join(reversed(DNS_SUFFIX.split(".")))
         return f"{reversed_suffix}.{self.region}.{service}"

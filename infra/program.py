@@ -44,12 +44,12 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         build: the folder that `make package` fills.
 
     Raises:
-        ArtifactMissing: something was not built.
+        ArtifactMissing, ArtifactUnusable: something was not built, or is no good any more.
         CannotMove: this stack has data under another name, or in another region.
         CannotAdopt: there is no kept data where the configuration says so.
     """
     wheelhouse = config.node_packages is NodePackages.WHEELHOUSE
-    check_artifacts(build, wheelhouse=wheelhouse)
+    check_artifacts(build, region=config.region, wheelhouse=wheelhouse)
     prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     deployed = read_deployed()
     deployed.check_region(prefix, config.region)
@@ -93,7 +93,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             adopted=adopted.data_bucket,
             keep_data=keep,
             key=keys.data,
-            access_logs=access_logs.bucket,
+            access_logs=access_logs,
             log_retention_days=config.log_retention_days,
             data_retention_days=config.data_retention_days,
         ),
@@ -103,7 +103,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         place,
         AuditArgs(
             watched=storage.bucket,
-            access_logs=access_logs.bucket,
+            access_logs=access_logs,
             key=keys.audit,
             keep=keep,
             retention_days=config.audit_retention_days,
@@ -126,7 +126,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             storage.bucket.id,
             {
                 "data_bucket": storage.bucket.id,
-                "access_logs_bucket": access_logs.bucket.id,
+                "access_logs_bucket": access_logs.bucket_name,
                 "audit_bucket": audit.bucket.id,
                 "ledger_table": ledger.table.name,
                 "data_key": keys.data.key_id,
@@ -141,7 +141,6 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         NetworkArgs(
             bucket_arn=storage.bucket.arn,
             image_buckets=config.image_buckets,
-            ledger_arn=ledger.table.arn,
             key_arns=[keys.data.arn, keys.nodes.arn],
         ),
         opts,
@@ -220,6 +219,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "alarm_topic": alarms.topic.arn,
         "dashboard": dashboard.dashboard.dashboard_name,
         "failure_queue": failures.queue.url,
+        "node_certificate_expiry": pulumi.Output.from_input(artifacts.certificate_expiry.isoformat()),
         "shell": _shell(place, bucket, ledger.table.name, failures.queue.url),
     }
 
@@ -234,6 +234,8 @@ def _shell(
     return pulumi.Output.all(data_bucket=bucket, ledger_table=table, failure_queue_url=queue).apply(
         lambda known: "\n".join(
             f"export {name}={shlex.quote(value)}"
-            for name, value in CommandSettings(region=place.region, **known).to_env().items()
+            for name, value in CommandSettings(region=place.region, prefix=place.prefix, **known)
+            .to_env()
+            .items()
         )
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -15,7 +14,7 @@ from infra.launcher import LauncherArgs, launch_access, settings
 from infra.place import Place
 from infra.tracker import Tracker, track_access
 from lambdas.contract.run import LEDGER_TAG
-from lambdas.contract.settings import LauncherSettings, TrackerSettings
+from lambdas.contract.settings import LauncherSettings, ReconcilerSettings, TrackerSettings
 
 SCHEDULE = "rate(5 minutes)"
 TIMEOUT_SECONDS = 290
@@ -40,8 +39,9 @@ class Reconciler(pulumi.ComponentResource):
     ) -> None:
         super().__init__("fruits:infra:Reconciler", f"{place.prefix}-reconciler", None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        own = ReconcilerSettings(args.launching.artifacts.certificate_expiry.isoformat())
         environment = pulumi.Output.all(settings(place, args.launching), args.tracker.settings).apply(
-            _environment
+            lambda both: LauncherSettings.to_env(both[0]) | TrackerSettings.to_env(both[1]) | own.to_env()
         )
         self.function = Function(
             place,
@@ -55,7 +55,7 @@ class Reconciler(pulumi.ComponentResource):
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.launching.log_retention_days,
-                log_key_arn=args.launching.control_key.arn,
+                key_arn=args.launching.control_key.arn,
                 failures=args.launching.failures,
             ),
             opts=child,
@@ -82,11 +82,6 @@ class Reconciler(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
         self.register_outputs({"function": self.function.name})
-
-
-def _environment(both: list[Any]) -> dict[str, str]:
-    launching, tracking = both
-    return LauncherSettings.to_env(launching) | TrackerSettings.to_env(tracking)
 
 
 def _access(place: Place, args: ReconcilerArgs) -> list[iam.Statement]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.audit import AccessLogs
 from infra.bucket import PrivateBucket, PrivateBucketArgs, only_with_key
 from infra.place import Place
 from lambdas.contract.layout import IMAGES, LOGS, STEP_OUTPUTS
@@ -25,7 +26,7 @@ class StorageArgs:
     adopted: str | None
     keep_data: bool
     key: aws.kms.Key
-    access_logs: aws.s3.Bucket
+    access_logs: AccessLogs
     log_retention_days: int
     data_retention_days: int | None
 
@@ -46,7 +47,7 @@ class Storage(pulumi.ComponentResource):
                 adopted=args.adopted,
                 keep=args.keep_data,
                 key_arn=args.key.arn,
-                access_logs=args.access_logs.id,
+                access_logs=args.access_logs.bucket_name,
                 expiry_days=expiry_days,
             ),
             pulumi.ResourceOptions(parent=self),

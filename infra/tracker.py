@@ -16,17 +16,38 @@ from infra.keys import READ, READ_AND_WRITE
 from infra.ledger import Ledger
 from infra.place import Place
 from infra.storage import Storage
+from lambdas.contract.report import STEPS
+from lambdas.contract.run import CLUSTER_PREFIX
 from lambdas.contract.settings import TrackerSettings
 
 TIMEOUT_SECONDS = 60
 MEMORY_MB = 256
-EVENT_TYPES = (
-    "EMR Cluster State Change",
-    "EMR Step Status Change",
-    "EMR Instance Fleet State Change",
-    "EMR Instance Fleet Provisioning",
-)
-"""Detail types. Source: "Monitoring Amazon EMR events with CloudWatch", Amazon EMR Management Guide."""
+EVENT_PATTERN = {
+    "source": ["aws.emr"],
+    "$or": [
+        {
+            "detail-type": ["EMR Cluster State Change"],
+            "detail": {"name": [{"prefix": CLUSTER_PREFIX}]},
+        },
+        {
+            "detail-type": ["EMR Step Status Change"],
+            "detail": {
+                "name": list(STEPS),
+                "state": ["RUNNING"],
+                "message": [{"wildcard": f"*({CLUSTER_PREFIX}*"}],
+            },
+        },
+    ],
+}
+"""The events that may change a run: all of its cluster, and that a step began.
+
+In the events of a step ``name`` is the step's, and the cluster's stands in the message alone:
+``... in Amazon EMR cluster j-123 (fruits-...) started running ...``. How a step ends is asked when its
+cluster does; events of instance fleets change no run. EMR names no stack in its events: those of another
+stack of this project in the account arrive here too, and are ignored when no run has the cluster.
+Sources: EMR Management Guide, "Monitoring Amazon EMR events with CloudWatch"; EventBridge User Guide,
+"Comparison operators for use in event patterns".
+"""
 
 
 @dataclass(frozen=True)
@@ -75,15 +96,15 @@ class Tracker(pulumi.ComponentResource):
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
                 log_retention_days=args.log_retention_days,
-                log_key_arn=args.control_key.arn,
+                key_arn=args.control_key.arn,
                 failures=args.failures,
             ),
             opts=child,
         ).function
         rule = aws.cloudwatch.EventRule(
             f"{place.prefix}-emr",
-            description="State changes of EMR clusters, steps and instance fleets",
-            event_pattern=json.dumps({"source": ["aws.emr"], "detail-type": list(EVENT_TYPES)}),
+            description="State changes of clusters that compute runs, and of their steps",
+            event_pattern=json.dumps(EVENT_PATTERN),
             opts=child,
         )
         permission = aws.lambda_.Permission(

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lambdas.contract.model_package import DESCRIPTION, ModelPackage
+from lambdas.contract.model_package import DESCRIPTION, UNTRAINED, ModelPackage
 
 NAME = "mobilenet_v2"
 IMAGE_SIZE = 224
@@ -29,7 +29,6 @@ KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{KERAS_FILE}"
 """Where ``keras.applications.MobileNetV2(weights="imagenet")`` gets its weights."""
 DOWNLOAD_TIMEOUT_SECONDS = 10
-UNTRAINED = "untrained"
 SEED = 20_200_518
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HASH_LENGTH = 12

@@ -15,6 +15,7 @@ from PIL import Image
 
 SIDE = 100
 IMAGES_PER_CLASS = 20
+BROKEN_FILES = 2
 
 Rgb = tuple[float, float, float]
 
@@ -53,7 +54,7 @@ def write_sample_images(folder: Path, seed: int = 360) -> int:
     whole = (folder / "apple" / "000.jpg").read_bytes()
     (folder / "apple" / "cut-short.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "lime" / "not-a-picture.jpg").write_bytes(b"These bytes were never a picture.\n")
-    return len(FRUITS) * IMAGES_PER_CLASS + 2
+    return len(FRUITS) * IMAGES_PER_CLASS + BROKEN_FILES
 
 
 def draw(fruit: Fruit, rng: np.random.Generator) -> npt.NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from infra.policies.documents import UnreadableError, parse
 from infra.policies.grants import no_wildcards, passes_roles_to_named_services, readable_policies
 from infra.policies.resource import UNKNOWN, Resource, at, items
-from lambdas.contract.regions import allowed_regions, partition_of, region_problem
+from lambdas.contract.regions import PARTITION, allowed_regions, region_problem
 from lambdas.contract.run import EMR_TAG
 
 PROVIDER = "pulumi:providers:aws"
@@ -48,6 +49,8 @@ BUCKET_GUARDS = (
 """What comes with every bucket, under the bucket's own logical name."""
 ACCESS_LOGS = "-access-logs"
 """S3 delivers access logs only to a bucket that is encrypted with S3's own key."""
+
+_PARTITION_OF_ARN = re.compile(r"\barn:(aws[a-z-]*):")
 
 Check = Callable[[Resource], Iterator[str]]
 
@@ -100,13 +103,10 @@ def in_the_eu(resource: Resource) -> Iterator[str]:
 
 
 def in_one_partition(resource: Resource) -> Iterator[str]:
-    """No ARN of another partition than the region's: ``arn:aws:`` does not exist in ``aws-eusc``."""
-    if resource.region is None or resource.region is UNKNOWN:
-        return
-    partition = partition_of(resource.region)
-    for other in {"aws", "aws-eusc"} - {partition}:
-        if any(f"arn:{other}:" in text for text in resource.texts):
-            yield f"names an ARN of partition {other}, but {resource.region} is in {partition}"
+    """No ARN of another partition than the allowed regions': what it names does not exist there."""
+    named = {partition for text in resource.texts for partition in _PARTITION_OF_ARN.findall(text)}
+    for other in sorted(named - {PARTITION}):
+        yield f"names an ARN of partition {other}, but the allowed regions are in {PARTITION}"
 
 
 def encrypted(resource: Resource) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,6 +20,8 @@ from lambdas.cli.stack import connect
 INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
 RUNS_SHOWN = 50
+DOCTOR = "infra.doctor"
+"""A module to run, and none to import."""
 _COMMANDS = {
     "validate": "check a manifest, without AWS",
     "plan": "count the images and estimate minutes and euros; launches nothing",
@@ -26,10 +29,12 @@ _COMMANDS = {
     "status": "how a run is",
     "cancel": "stop a run, and its cluster",
     "redrive": "give the events of the failure queue back to their functions",
+    "doctor": "whether a deployment will work, and whether what is deployed is as it should be",
 }
 _EPILOG = """
 exit codes: 0 done; 1 the answer is no (faulty or too dear manifest, failed or cancelled run, nothing to
-cancel, an event that could not be redriven); 2 wrong use; 3 no such run; 4 AWS refused or cannot be reached
+cancel, an event that could not be redriven, a fault that doctor found); 2 wrong use; 3 no such run; 4 AWS
+refused or cannot be reached
 """
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -38,6 +43,8 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Carry out one command; returns the process's exit code."""
     options = _parser().parse_args(arguments)
+    if options.command == "doctor":
+        return _doctor(options, environ)
     answers = _answers(options, environ)
     try:
         if options.command == "status" and options.watch and not options.json and sys.stdout.isatty():
@@ -83,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
                 action="store_true",
                 help="go on until the run has ended; with --json a line a change",
             )
+        if name == "doctor":
+            command.add_argument(
+                "--run",
+                action="store_true",
+                help="also send a small generated data set through the whole stack, and wait for it",
+            )
         if name == "runs":
             command.add_argument(
                 "--limit",
@@ -118,6 +131,15 @@ def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterato
             yield commands.cancel(stack, options.run)
         case "redrive":
             yield commands.redrive(stack)
+
+
+def _doctor(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """A program of its own: it also looks at what builds and deploys the stack, which nothing here knows."""
+    chosen = [f"--{name}" for name in ("json", "run") if getattr(options, name)]
+    try:
+        return subprocess.run([sys.executable, "-m", DOCTOR, *chosen], env=environ, check=False).returncode
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _explain(error: ClientError) -> str:

@@ -93,6 +93,8 @@ OVERDUE_CLUSTERS = Metric("OverdueClusters", Unit.NONE, _STACK)
 """Clusters that were found older than their run allows, and stopped."""
 LAUNCHES_IN_DOUBT = Metric("LaunchesInDoubt", Unit.NONE, _STACK)
 """Launches that EMR throttled or gave no clear answer to, in one pass of the reconciler."""
+NODE_CERTIFICATE_DAYS = Metric("NodeCertificateDaysLeft", Unit.NONE, _STACK)
+"""How long the certificate holds that new clusters are given."""
 
 METRICS: tuple[Metric, ...] = (
     UPLOADS,
@@ -113,4 +115,5 @@ METRICS: tuple[Metric, ...] = (
     ORPHAN_CLUSTERS,
     OVERDUE_CLUSTERS,
     LAUNCHES_IN_DOUBT,
+    NODE_CERTIFICATE_DAYS,
 )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from lambdas.contract.plan import dataclass_from_dict
 
 DESCRIPTION = "model.json"
+UNTRAINED = "untrained"
+"""What the weights are called that nobody trained."""
 
 
 @dataclass(frozen=True)

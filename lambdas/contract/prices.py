@@ -21,10 +21,9 @@ REGION_FACTORS: dict[str, float] = {
     "eu-north-1": 0.90,
     "eu-south-1": 0.99,
     "eu-south-2": 0.94,
-    "eusc-de-east-1": 1.15,
 }
 """EC2's prices in a region as a part of the table's: the largest ratio among m5, c5 and r5, rounded up. EMR's
-fee is the same everywhere. The Sovereign Cloud's factor is assumed."""
+fee is the same everywhere."""
 SPOT_PRICE_SHARE = 0.6
 """EC2's spot price as a part of its list price. Assumed; in the EU regions 0.3 to 0.6 was usual in 2025."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 
 from lambdas.contract.admission import Limits
 
@@ -102,6 +103,33 @@ class TrackerSettings:
 
 
 @dataclass(frozen=True)
+class ReconcilerSettings:
+    """What the reconciler needs beside the launcher's and the tracker's."""
+
+    certificate_expiry: str
+    """When the certificate of the clusters' nodes ends: ISO 8601, with its offset from UTC."""
+
+    @property
+    def certificate_expires_at(self) -> float:
+        """The same as Unix seconds.
+
+        Raises:
+            SettingsError: it is no such time.
+        """
+        try:
+            return datetime.fromisoformat(self.certificate_expiry).timestamp()
+        except ValueError as error:
+            raise SettingsError([env_name("certificate_expiry")]) from error
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> ReconcilerSettings:
+        return cls(**_read(cls, environ, optional=set()))
+
+    def to_env(self) -> dict[str, str]:
+        return _write(self)
+
+
+@dataclass(frozen=True)
 class CommandSettings:
     """What the commands for people need; the stack's output ``shell`` holds these variables."""
 
@@ -109,6 +137,8 @@ class CommandSettings:
     ledger_table: str
     region: str
     failure_queue_url: str
+    prefix: str
+    """``<project>-<stack>``: how the names of the stack's resources begin."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> CommandSettings:
@@ -131,5 +161,7 @@ def _read(cls: type, environ: Mapping[str, str], optional: set[str]) -> dict[str
     return values
 
 
-def _write(settings: LauncherSettings | TrackerSettings | CommandSettings) -> dict[str, str]:
+def _write(
+    settings: LauncherSettings | TrackerSettings | ReconcilerSettings | CommandSettings,
+) -> dict[str, str]:
     return {env_name(field.name): getattr(settings, field.name) for field in fields(settings)}

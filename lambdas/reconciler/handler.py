@@ -18,7 +18,7 @@ from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
 from lambdas.books import Books
 from lambdas.contract.metrics import Service
-from lambdas.contract.settings import LauncherSettings, TrackerSettings
+from lambdas.contract.settings import LauncherSettings, ReconcilerSettings, TrackerSettings
 from lambdas.launcher.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
 from lambdas.reconciler.reconcile import Reconciler
 from lambdas.reconciler.samples import of_pass
@@ -58,4 +58,5 @@ def _reconciler() -> Reconciler:
     clusters = emr_clusters(LAUNCH_CALL_SECONDS)
     topic = SnsTopic(boto3.client("sns"), tracking.topic_arn)
     tracker = Tracker(books, clusters, topic, _telemetry())
-    return Reconciler(Dispatcher(launching, books, clusters, time.sleep), tracker)
+    expires_at = ReconcilerSettings.from_env(os.environ).certificate_expires_at
+    return Reconciler(Dispatcher(launching, books, clusters, time.sleep), tracker, expires_at)

@@ -35,7 +35,8 @@ from lambdas.reconciler.repairs import (
 )
 from lambdas.tracker.track import Tracker
 
-LOOK_BACK_SECONDS = 2 * 24 * 3600
+SECONDS_A_DAY = 24 * 3600
+LOOK_BACK_SECONDS = 2 * SECONDS_A_DAY
 """How far back orphans are looked for: longer than any run may take (24 h), with a day to spare."""
 
 
@@ -51,6 +52,8 @@ class Gauges:
     """Clusters without a run that were found, and stopped."""
     overdue: int
     """Clusters older than their run allows that were found, and stopped."""
+    certificate_days: float
+    """How long the certificate of the clusters' nodes still holds; negative when it has ended."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Reconciler:
 
     dispatcher: Dispatcher
     tracker: Tracker
+    certificate_expires_at: float
+    """Unix seconds."""
 
     def reconcile(self, deadline: float) -> Reconciliation:
         """One pass. May be cut off, repeated, and run several times at once.
@@ -184,4 +189,5 @@ class Reconciler:
             oldest_seconds=max((now - record.accepted_at for record in active), default=0.0),
             orphans=sum(isinstance(repair, StopOrphan) for repair in found),
             overdue=sum(isinstance(repair, Stop) and repair.overdue for repair in found),
+            certificate_days=(self.certificate_expires_at - now) / SECONDS_A_DAY,
         )

@@ -20,6 +20,7 @@ def of_pass(pass_: Reconciliation) -> tuple[Sample, ...]:
         metrics.ORPHAN_CLUSTERS: gauges.orphans,
         metrics.OVERDUE_CLUSTERS: gauges.overdue,
         metrics.LAUNCHES_IN_DOUBT: in_doubt,
+        metrics.NODE_CERTIFICATE_DAYS: gauges.certificate_days,
     }
     service = {"service": Service.RECONCILER}
     return tuple(Sample(metric, value, service) for metric, value in values.items())

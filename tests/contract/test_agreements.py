@@ -14,10 +14,16 @@ from hypothesis import strategies as st
 from lambdas.contract import layout
 from lambdas.contract.plan import ManifestRef
 from lambdas.contract.prices import INSTANCE_TYPES, worst_case_eur
-from lambdas.contract.regions import EU_REGIONS, allowed_regions, region_problem
+from lambdas.contract.regions import EU_REGIONS, REFUSED, allowed_regions, region_problem
 from lambdas.contract.report import Progress, StepError, StepReport
 from lambdas.contract.run import TRANSITIONS, IllegalTransitionError, RunRecord, RunState, is_terminal, moved
-from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
+from lambdas.contract.settings import (
+    CommandSettings,
+    LauncherSettings,
+    ReconcilerSettings,
+    SettingsError,
+    TrackerSettings,
+)
 from lambdas.contract.status import Status, compose_status, timestamp
 
 RECORD = RunRecord(
@@ -70,19 +76,24 @@ def test_an_illegal_transition_is_an_error() -> None:
         moved(RECORD, RunState.RUNNING, 0.0)
 
 
-@pytest.mark.parametrize("region", ["eu-west-2", "eu-central-2", "us-east-1", "eu-west-9", ""])
-def test_only_regions_of_member_states_are_allowed(region: str) -> None:
+@pytest.mark.parametrize("region", [*REFUSED, "us-east-1", "eu-west-9", ""])
+def test_no_region_is_allowed_but_those_on_the_list(region: str) -> None:
     assert region_problem(region)
     assert all(region_problem(allowed) is None for allowed in EU_REGIONS)
     assert "eu-west-3 (Paris)" in allowed_regions()
 
 
-@pytest.mark.parametrize("settings", [LauncherSettings, TrackerSettings, CommandSettings])
+@pytest.mark.parametrize("settings", [LauncherSettings, TrackerSettings, ReconcilerSettings, CommandSettings])
 def test_settings_survive_their_way_through_the_environment(
-    settings: type[LauncherSettings] | type[TrackerSettings] | type[CommandSettings],
+    settings: type[LauncherSettings | TrackerSettings | ReconcilerSettings | CommandSettings],
 ) -> None:
     made = settings(**{name: f"the {name}" for name in settings.__dataclass_fields__})
     assert settings.from_env(made.to_env()) == made
+
+
+def test_an_expiry_that_is_no_time_is_told_by_its_variable() -> None:
+    with pytest.raises(SettingsError, match="FRUITS_CERTIFICATE_EXPIRY"):
+        _ = ReconcilerSettings("some day").certificate_expires_at
 
 
 @given(st.sampled_from(sorted(INSTANCE_TYPES)), st.integers(1, 50), st.integers(10, 1440))

@@ -87,6 +87,8 @@ NOT_EXERCISED: dict[str, str] = {
     "emr-service EncryptDisks kms:GenerateDataKeyWithoutPlaintext": _NO_MACHINES,
     "emr-service EncryptDisks kms:ReEncryptFrom": _NO_MACHINES,
     "emr-service EncryptDisks kms:ReEncryptTo": _NO_MACHINES,
+    "emr-service SeeLogKey kms:DescribeKey": _NO_MACHINES,
+    "emr-service EncryptLogs kms:GenerateDataKey": _NO_MACHINES,
 }
 
 NO_CAPS = {"fruits:maxClusters": "500", "fruits:maxEurPerDay": "100000", "fruits:launchesPerSecond": "10"}

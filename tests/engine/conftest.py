@@ -34,10 +34,13 @@ class Told:
     steps: list[tuple[str, str, str]] = field(default_factory=list)
     """Operation, kind and logical name of all that changes: ``("update", "LogGroup", "fruits-eu-x")``."""
     warnings: list[str] = field(default_factory=list)
+    refreshing: bool = False
 
     def note(self, event: EngineEvent) -> None:
-        if event.resource_pre_event is not None:
-            step = event.resource_pre_event.metadata
+        # What a refresh finds is known only afterwards.
+        about = event.res_outputs_event if self.refreshing else event.resource_pre_event
+        if about is not None:
+            step = about.metadata
             if step.op not in _UNCHANGED:
                 kind = step.urn.split("::")[2].rsplit(":", 1)[-1]
                 self.steps.append((step.op.value, kind, step.urn.rsplit("::", 1)[-1]))
@@ -76,7 +79,7 @@ class Deployment:
         return self._do(self.stack.up, options)
 
     def refresh(self, **options: Any) -> Told:
-        return self._do(self.stack.refresh, options)
+        return self._do(self.stack.refresh, options, refreshing=True)
 
     def destroy(self, **options: Any) -> Told:
         return self._do(self.stack.destroy, options)
@@ -87,8 +90,10 @@ class Deployment:
     def client(self, service: str) -> Any:
         return self.aws.client(service)
 
-    def _do(self, operation: Callable[..., Any], options: Mapping[str, Any]) -> Told:
-        told = Told()
+    def _do(
+        self, operation: Callable[..., Any], options: Mapping[str, Any], *, refreshing: bool = False
+    ) -> Told:
+        told = Told(refreshing=refreshing)
         lines: list[str] = []
         watching = options.get("on_output", lambda _line: None)
 

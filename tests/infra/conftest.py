@@ -11,8 +11,10 @@ from typing import Any
 import pulumi
 import pytest
 
+from infra.certificates import file_of, today, write_node_certificate
 from infra.deployed import DEPLOYED_RESOURCES
 from infra.local.deploy import deploy
+from lambdas.contract.regions import EU_REGIONS
 
 ACCOUNT_ID = "123456789012"
 PREINSTALLED = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
@@ -35,8 +37,10 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
             archive.writestr("lambdas/__init__.py", "")
             archive.writestr(f"lambdas/{name}/__init__.py", "")
             archive.writestr(f"lambdas/{name}/handler.py", STUB_HANDLER)
-    for name in ("job.zip", "step.py", "node-certificates.zip", "model/stub.tflite", "model/stub.h5"):
+    for name in ("job.zip", "step.py", "model/stub.tflite", "model/stub.h5"):
         (folder / name).write_text(name)
+    for region in EU_REGIONS:
+        write_node_certificate(folder / file_of(region), region, today())
     model = {
         "name": "mobilenet_v2",
         "file": "stub.tflite",

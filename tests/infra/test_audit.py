@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
-from tests.infra.conftest import ACCOUNT_ID, RecordingProvider, preview, statements_of
+import pulumi
+
+from infra.local.deploy import deploy
+from tests.infra.conftest import ACCOUNT_ID, PREINSTALLED, RecordingProvider, preview, statements_of
 
 
 def fields(selector: dict[str, Any]) -> dict[str, Any]:
@@ -61,3 +65,21 @@ def test_requests_to_data_and_audit_bucket_are_logged_in_a_third(declared: Recor
     deliver = statements_of(declared.one("BucketPolicy", "-access-logs")["policy"])["DeliverAccessLogs"]
     assert deliver["Principal"] == {"Service": "logging.s3.amazonaws.com"}
     assert deliver["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT_ID}}
+
+
+class SlowToAllowDelivery(RecordingProvider):
+    """Takes its time with the policy of the bucket that access logs are delivered to."""
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        answer = super().new_resource(args)
+        if args.typ.endswith(":BucketPolicy") and args.name.endswith("-access-logs"):
+            time.sleep(0.5)
+            self.logged_before = len(self.all_of("BucketLogging"))
+        return answer
+
+
+def test_no_bucket_is_logged_before_the_logs_may_be_delivered(build: Path) -> None:
+    provider = SlowToAllowDelivery()
+    deploy(provider, stack="eu", config=PREINSTALLED, build=build)
+    assert provider.logged_before == 0
+    assert len(provider.all_of("BucketLogging")) == 2

@@ -12,7 +12,7 @@ from infra.config import ConfigInvalid, NodePackages, StackConfig, validate
 from infra.program import LOCK_FILE, REPOSITORY
 from infra.releases import locked_spark_version
 from infra.setting import DEFAULTS, SETTINGS, document, read_settings
-from lambdas.contract.regions import EU_REGIONS, NOT_EU_DESPITE_THE_NAME
+from lambdas.contract.regions import EU_REGIONS, REFUSED
 
 SPARK = "3.5.6"
 
@@ -32,7 +32,7 @@ def test_every_region_in_the_eu_is_accepted(region: str) -> None:
     assert validate({"aws:region": region}, stack="eu", locked_spark=SPARK).region == region
 
 
-@pytest.mark.parametrize("region", [*NOT_EU_DESPITE_THE_NAME, "us-east-1", "eu-west-9", "EU-WEST-1", "eu"])
+@pytest.mark.parametrize("region", [*REFUSED, "us-east-1", "eu-west-9", "EU-WEST-1", "eu"])
 def test_every_other_region_is_refused_with_the_list_of_allowed_ones(region: str) -> None:
     with pytest.raises(ConfigInvalid) as raised:
         validate({"aws:region": region}, stack="eu", locked_spark=SPARK)
@@ -44,6 +44,11 @@ def test_every_other_region_is_refused_with_the_list_of_allowed_ones(region: str
 def test_london_is_refused_for_what_it_is_and_paris_is_named() -> None:
     with pytest.raises(ConfigInvalid, match=r"London.*left the EU.*Paris is eu-west-3"):
         validate({"aws:region": "eu-west-2"}, stack="eu", locked_spark=SPARK)
+
+
+def test_the_sovereign_cloud_is_refused_as_untried_and_not_as_foreign() -> None:
+    with pytest.raises(ConfigInvalid, match=r"in the EU, but .* host names .* ever tried"):
+        validate({"aws:region": "eusc-de-east-1"}, stack="eu", locked_spark=SPARK)
 
 
 def test_a_missing_region_names_the_command_that_sets_it() -> None:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 
 import pytest
-from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificate
 
-from infra.certificates import write_node_certificates
-from lambdas.contract.regions import EU_REGIONS
 from tests.infra.conftest import ACCOUNT_ID, RecordingProvider, preview, statements_of
 
 BUCKETS = ("data", "audit", "access-logs")
@@ -96,8 +92,8 @@ def test_a_service_that_encrypts_by_itself_may_do_all_that_its_guide_asks_for(
     declared: RecordingProvider, purpose: str, sid: str, grants: bool
 ) -> None:
     statement = statements_of(declared.one("Key", f"-{purpose}")["policy"])[sid]
-    asked = "Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom"
-    actions = [*asked.split(), "ReEncryptTo", *(["CreateGrant"] if grants else [])]
+    asked = "Decrypt Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo"
+    actions = [*asked.split(), *(["CreateGrant", "DescribeKey"] if grants else [])]
     assert set(statement["Action"]) == {f"kms:{action}" for action in actions}
 
 
@@ -112,10 +108,21 @@ def test_the_trail_encrypts_with_its_key_for_itself_alone(declared: RecordingPro
     }
 
 
-def test_ledger_topic_and_logs_are_encrypted_with_the_control_key(declared: RecordingProvider) -> None:
+def test_ledger_topic_logs_and_settings_are_encrypted_with_the_control_key(
+    declared: RecordingProvider,
+) -> None:
     assert declared.one("Table")["serverSideEncryption"] == {"enabled": True, "kmsKeyArn": key("control")}
     assert {topic["kmsMasterKeyId"] for topic in declared.all_of("Topic")} == {key("control")}
     assert {group["kmsKeyId"] for group in declared.all_of("LogGroup")} == {key("control")}
+    assert {function["kmsKeyArn"] for function in declared.all_of("Function")} == {key("control")}
+
+
+def test_lambda_may_lend_the_control_key_to_functions_for_who_deploys_them(
+    declared: RecordingProvider,
+) -> None:
+    statement = statements_of(declared.one("Key", "-control")["policy"])["UseThroughLambda"]
+    assert set(statement["Action"]) == {"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"}
+    assert statement["Condition"] == {"StringEquals": {"kms:ViaService": "lambda.eu-west-1.amazonaws.com"}}
 
 
 def test_cluster_logs_expire_with_the_other_logs_and_data_stays_unless_configured(
@@ -141,26 +148,10 @@ def test_clusters_are_encrypted_at_rest_and_in_transit_and_use_imdsv2(declared: 
     assert at_rest["LocalDiskEncryptionConfiguration"]["AwsKmsKey"] == key("nodes")
     assert at_rest["LocalDiskEncryptionConfiguration"]["EnableEbsEncryption"] is True
     certificates = encryption["InTransitEncryptionConfiguration"]["TLSCertificateConfiguration"]
-    assert certificates["S3Object"].startswith("s3://fruits-eu-data/certificates/node-certificates-")
+    assert certificates["S3Object"].startswith(
+        "s3://fruits-eu-data/certificates/node-certificates-eu-west-1-"
+    )
     assert document["InstanceMetadataServiceConfiguration"] == {
         "MinimumInstanceMetadataServiceVersion": 2,
         "HttpPutResponseHopLimit": 1,
-    }
-
-
-def test_node_certificates_hold_for_the_nodes_of_every_region_and_no_two_are_alike(tmp_path: Path) -> None:
-    for name in ("one.zip", "two.zip"):
-        write_node_certificates(tmp_path / name)
-    assert (tmp_path / "one.zip").read_bytes() != (tmp_path / "two.zip").read_bytes()
-    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
-        assert set(archive.namelist()) == {
-            "privateKey.pem",
-            "certificateChain.pem",
-            "trustedCertificates.pem",
-        }
-        chain = archive.read("certificateChain.pem")
-    certificate = load_pem_x509_certificate(chain)
-    names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
-    assert set(names.get_values_for_type(DNSName)) == {
-        f"*.{region}.compute.internal" for region in EU_REGIONS
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.infra.conftest import ACCOUNT_ID, RecordingProvider, preview, statements_of
+from tests.infra.conftest import ACCOUNT_ID, RecordingProvider, as_list, preview, statements_of
 
 LEADS_OUT = (
     "InternetGateway",
@@ -33,7 +33,7 @@ def test_nothing_leads_out_of_the_network(declared: RecordingProvider) -> None:
 
 def test_every_rule_names_a_group_or_a_gateway_and_no_address_range(declared: RecordingProvider) -> None:
     rules = declared.all_of("SecurityGroupIngressRule") + declared.all_of("SecurityGroupEgressRule")
-    assert len(rules) == 10
+    assert len(rules) == 11
     for rule in rules:
         assert ("referencedSecurityGroupId" in rule) != ("prefixListId" in rule)
         assert not {"cidrIpv4", "cidrIpv6"} & rule.keys()
@@ -46,6 +46,31 @@ def test_only_other_nodes_and_emr_reach_the_nodes(declared: RecordingProvider) -
         if rule["securityGroupId"].endswith("-nodes")
     }
     assert into_nodes == {("fruits-eu-nodes", None), ("fruits-eu-emr-service", 8443)}
+
+
+def test_nodes_reach_emr_on_both_of_its_ports_which_emr_does_not_open_by_itself(
+    declared: RecordingProvider,
+) -> None:
+    def ports(kind: str, of: str, to: str) -> set[int]:
+        return {
+            rule["toPort"]
+            for rule in declared.all_of(kind)
+            if rule["securityGroupId"] == of and rule.get("referencedSecurityGroupId") == to
+        }
+
+    nodes, emr = "fruits-eu-nodes", "fruits-eu-emr-service"
+    assert ports("SecurityGroupEgressRule", nodes, emr) == {443, 9443}
+    assert ports("SecurityGroupIngressRule", emr, nodes) == {443, 9443}
+
+
+def test_there_is_a_way_to_nothing_that_no_node_may_use(declared: RecordingProvider) -> None:
+    services = {inputs["serviceName"].rsplit(".", 1)[1] for inputs in declared.all_of("VpcEndpoint")}
+    granted = {
+        action.split(":")[0]
+        for statement in declared.statements("emr-nodes")
+        for action in as_list(statement["Action"])
+    }
+    assert services == granted
 
 
 def test_the_networks_default_group_is_emptied(declared: RecordingProvider) -> None:
@@ -62,7 +87,6 @@ def test_endpoints_serve_this_account_and_the_stacks_own_resources(declared: Rec
     endpoints = {inputs["serviceName"]: inputs for inputs in declared.all_of("VpcEndpoint")}
     assert {name: inputs["vpcEndpointType"] for name, inputs in endpoints.items()} == {
         "com.amazonaws.eu-west-1.s3": "Gateway",
-        "com.amazonaws.eu-west-1.dynamodb": "Gateway",
         "com.amazonaws.eu-west-1.kms": "Interface",
     }
     for inputs in endpoints.values():
@@ -86,9 +110,3 @@ def test_further_image_buckets_are_reachable_read_only(build: Path) -> None:
 
 def test_emr_refuses_public_groups_in_the_whole_account(declared: RecordingProvider) -> None:
     assert declared.one("BlockPublicAccessConfiguration")["blockPublicSecurityGroupRules"] is True
-
-
-def test_endpoints_have_the_names_of_the_sovereign_cloud_there(build: Path) -> None:
-    declared = preview(build, **{"aws:region": "eusc-de-east-1"})
-    names = {inputs["serviceName"] for inputs in declared.all_of("VpcEndpoint")}
-    assert "eu.amazonaws.eusc-de-east-1.s3" in names

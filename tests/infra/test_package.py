@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import PackageError, package
+from infra.package import PackageError, outdated, package
 from infra.program import REPOSITORY
 
 INPUTS = ("lambdas", "spark", "pyproject.toml", "requirements.lock")
@@ -55,6 +55,17 @@ def test_nothing_is_done_when_nothing_changed(repository: Path, build: Path) -> 
     built = package(repository, build)
     assert time.monotonic() - started < 0.3
     assert not any(artifact.changed for artifact in built)
+
+
+def test_what_is_missing_or_of_other_sources_is_known_without_building(
+    repository: Path, build: Path, tmp_path: Path
+) -> None:
+    assert outdated(repository, build) == []
+    assert len(outdated(repository, tmp_path / "nothing")) == len(package(repository, build))
+    (repository / "spark" / "other.py").write_text("other = 1\n")
+    assert outdated(repository, build) == [build / "job.zip"]
+    (repository / "spark" / "other.py").unlink()
+    assert outdated(repository, build) == []
 
 
 def test_only_what_a_change_concerns_is_built_again(repository: Path, build: Path) -> None:

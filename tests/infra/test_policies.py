@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pulumi_aws
 import pytest
 from hypothesis import given
@@ -16,7 +17,8 @@ from infra.config import ConfigInvalid
 from infra.local.provider.kinds import KINDS
 from infra.policies.resource import UNKNOWN, Resource
 from infra.policies.rules import BUCKET_GUARDS, ENCRYPTION_KEYS, LEADS_OUT, PROVIDER, violations
-from lambdas.contract.regions import EU_REGIONS, partition_of
+from infra.program import REPOSITORY
+from lambdas.contract.regions import DNS_SUFFIX, EU_REGIONS, PARTITION
 from tests.infra.conftest import RecordingProvider, preview
 
 EVERYTHING_ON = {
@@ -42,8 +44,21 @@ def test_the_whole_program_keeps_every_rule_in_every_allowed_region(build: Path,
     assert [str(violation) for violation in violations(resources_of(declared))] == []
 
 
-def test_both_partitions_are_among_the_allowed_regions() -> None:
-    assert {partition_of(region) for region in EU_REGIONS} == {"aws", "aws-eusc"}
+@pytest.mark.parametrize("region", EU_REGIONS)
+def test_an_allowed_region_is_in_the_partition_by_which_arns_and_host_names_are_made(region: str) -> None:
+    session = botocore.session.get_session()
+    assert session.get_partition_for_region(region) == PARTITION
+    outputs = {part["id"]: part["outputs"] for part in session.get_data("partitions")["partitions"]}
+    assert outputs[PARTITION]["dnsSuffix"] == DNS_SUFFIX
+
+
+def test_no_arn_in_the_code_names_a_partition_by_itself() -> None:
+    literal = re.compile(r"arn:aws[a-z-]*:")
+    # The local cloud's provider stands for AWS, which names partitions.
+    code = [path for top in ("infra", "lambdas", "spark") for path in (REPOSITORY / top).rglob("*.py")]
+    assert [
+        str(path) for path in code if "local" not in path.parts and literal.search(path.read_text())
+    ] == []
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-2"])
@@ -182,9 +197,11 @@ def test_a_wide_permission_may_be_narrowed_by_a_denial_under_a_condition() -> No
     assert "Stop" not in told(allow, deny | {"Condition": condition})
 
 
-def test_an_arn_of_the_other_partition_is_found_anywhere() -> None:
-    properties = {"environment": {"variables": {"ROLE": "arn:aws:iam::1:role/x"}}}
-    assert "partition aws" in found("aws:lambda/function:Function", properties, region="eusc-de-east-1")
+@pytest.mark.parametrize("partition", ["aws-eusc", "aws-cn", "aws-us-gov"])
+def test_an_arn_of_another_partition_is_found_anywhere(partition: str) -> None:
+    properties = {"environment": {"variables": {"ROLES": f"x,arn:{partition}:iam::1:role/x"}}}
+    assert f"partition {partition}," in found("aws:lambda/function:Function", properties)
+    assert "partition" not in found("aws:sns/topicPolicy:TopicPolicy", {"arn": "arn:aws:sns:eu-west-1:1:x"})
 
 
 def test_a_resource_without_a_known_region_is_a_violation() -> None:

@@ -141,14 +141,6 @@ def test_further_image_buckets_are_read_only_and_by_name(build: Path) -> None:
         assert "s3:ListBucket" in allowed
 
 
-def test_the_partition_of_the_sovereign_cloud_is_used_throughout(build: Path) -> None:
-    declared = preview(build, **{"aws:region": "eusc-de-east-1"})
-    texts = json.dumps([declared.statements(role) for role in ("launcher", "tracker", "emr-nodes")])
-    assert "arn:aws-eusc:elasticmapreduce:eusc-de-east-1:" in texts
-    assert "arn:aws:" not in texts
-    assert declared.one("RolePolicyAttachment")["policyArn"].startswith("arn:aws-eusc:iam::aws:policy/")
-
-
 def test_functions_get_the_settings_that_their_handlers_read(declared: RecordingProvider) -> None:
     environments = {
         function["handler"]: function["environment"]["variables"] for function in declared.all_of("Function")
@@ -175,21 +167,6 @@ def test_every_function_is_traced_and_may_send_its_traces(declared: RecordingPro
         assert traces["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 
 
-def test_the_tracker_hears_of_clusters_steps_and_fleets(declared: RecordingProvider) -> None:
-    patterns = [rule["eventPattern"] for rule in declared.all_of("EventRule") if "eventPattern" in rule]
-    assert [json.loads(pattern) for pattern in patterns] == [
-        {
-            "source": ["aws.emr"],
-            "detail-type": [
-                "EMR Cluster State Change",
-                "EMR Step Status Change",
-                "EMR Instance Fleet State Change",
-                "EMR Instance Fleet Provisioning",
-            ],
-        }
-    ]
-
-
 def test_an_email_address_is_subscribed_only_when_given(build: Path, declared: RecordingProvider) -> None:
     assert declared.all_of("TopicSubscription") == []
     subscribed = preview(build, **{"fruits:notificationEmail": "me@example.org"})
@@ -200,7 +177,9 @@ def test_artifacts_are_named_by_their_content(build: Path) -> None:
     keys = {inputs["key"] for inputs in preview(build).all_of("BucketObjectv2")}
     assert len(keys) == 5
     assert {key.split("/")[0] for key in keys} == {"artifacts", "certificates"}
-    assert any(re.fullmatch(r"certificates/node-certificates-[0-9a-f]{12}\.zip", key) for key in keys)
+    assert any(
+        re.fullmatch(r"certificates/node-certificates-eu-west-1-[0-9a-f]{12}\.zip", key) for key in keys
+    )
     assert any(re.fullmatch(r"artifacts/job-[0-9a-f]{12}\.zip", key) for key in keys)
 
 

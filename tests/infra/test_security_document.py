@@ -10,6 +10,8 @@ import sys
 import pytest
 
 from infra.program import REPOSITORY
+from infra.setting import DEFAULTS
+from tests.infra.conftest import RecordingProvider
 
 DOCUMENT = (REPOSITORY / "docs" / "security.md").read_text()
 ROW = re.compile(r"^\| (?P<claim>.+?) \| (?:declared|enforced|both) \| (?P<tests>.+?) \|$", re.MULTILINE)
@@ -67,3 +69,32 @@ def test_no_table_of_claims_is_overlooked() -> None:
     rows = [line for line in DOCUMENT.splitlines() if "::test_" in line]
     assert tables == 6
     assert len(rows) == len(claims()) > 30
+
+
+WISHES_OF_SCANNERS = {
+    ("Function", "codeSigningConfigArn"): "code signing of functions",
+    ("Function", "deadLetterConfig"): "a dead-letter queue for each function",
+    ("Function", "kmsKeyArn"): "functions' settings under a key of ours",
+    ("Function", "reservedConcurrentExecutions"): "functions with reserved concurrency",
+    ("Function", "tracingConfig"): "functions that are traced",
+    ("Function", "vpcConfig"): "functions in a VPC",
+    ("LogGroup", "kmsKeyId"): "logs under a key of ours",
+    ("LogGroup", "retentionInDays"): "logs that end",
+    ("Topic", "kmsMasterKeyId"): "topics under a key of ours",
+}
+"""By kind and property. Source: checkov's index of AWS policies: 26, 50, 66, 115, 116, 117, 158, 173, 272."""
+
+
+@pytest.mark.parametrize(("kind", "property_"), WISHES_OF_SCANNERS)
+def test_what_a_scanner_asks_for_is_there_or_the_document_says_why_not(
+    declared: RecordingProvider, kind: str, property_: str
+) -> None:
+    refusals = DOCUMENT.split("## What a scanner asks for besides")[1].split("\n## ")[0]
+    granted = all(inputs.get(property_) for inputs in declared.all_of(kind))
+    assert granted != (f"| {WISHES_OF_SCANNERS[kind, property_]} |" in refusals)
+
+
+def test_the_document_says_why_logs_are_kept_for_less_than_a_scanners_year() -> None:
+    (reason,) = re.findall(r"^\| logs of a year \| (.+) \|$", DOCUMENT, re.MULTILINE)
+    assert f"`logRetentionDays` ({DEFAULTS['logRetentionDays']})" in reason
+    assert f"`auditRetentionDays` ({DEFAULTS['auditRetentionDays']})" in reason

@@ -71,7 +71,7 @@ def deployed(
     aws = ministack.environment | {"AWS_ENDPOINT_URL_EMR": emr.url}
     for name, value in aws.items():
         monkeypatch.setenv(name, value)
-    settings = CommandSettings(bucket, table, "eu-west-1", queue).to_env()
+    settings = CommandSettings(bucket, table, "eu-west-1", queue, "fruits-test").to_env()
     stack = connect(settings)
     return Deployed(
         s3, client("emr", aws), bucket, stack.ledger, stack.books.objects, settings, profile, capsys

@@ -102,7 +102,7 @@ def test_a_plan_without_images_says_what_the_launcher_would_say(
 def test_a_plan_of_a_faulty_manifest_asks_nothing_of_aws(
     manifest: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nowhere = CommandSettings("b", "t", "eu-west-1", "https://localhost:1/q").to_env()
+    nowhere = CommandSettings("b", "t", "eu-west-1", "https://localhost:1/q", "fruits-x").to_env()
     assert main(["plan", manifest(dataset=7)], nowhere) == ExitCode.NO
     assert "$.dataset" in capsys.readouterr().out
 
@@ -281,5 +281,5 @@ def test_help_names_every_command_and_exit_code(capsys: pytest.CaptureFixture[st
         main(["--help"], {})
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    for word in ("validate", "plan", "runs", "status", "cancel", "redrive", "exit codes", "4 AWS"):
+    for word in ("validate", "plan", "runs", "status", "cancel", "redrive", "doctor", "exit codes", "4 AWS"):
         assert word in said

@@ -20,7 +20,7 @@ from infra.local.emr.lifecycle import Cluster, Fleet, Reason, ReasonCode
 from infra.local.ministack import MiniStack, client
 from lambdas.contract.metrics import METRICS
 from lambdas.contract.run import cluster_name, run_id
-from lambdas.contract.settings import LauncherSettings, SettingsError, TrackerSettings
+from lambdas.contract.settings import LauncherSettings, ReconcilerSettings, SettingsError, TrackerSettings
 from lambdas.launcher import handler as launcher
 from lambdas.reconciler import handler as reconciler
 from lambdas.tracker import handler as tracker
@@ -97,7 +97,8 @@ def stack(ministack: MiniStack, emr: EmrEndpoint, monkeypatch: pytest.MonkeyPatc
         instance_profile_arn=profile,
         security_configuration=unique,
     )
-    environment = cloud | settings.to_env() | TrackerSettings(bucket, table, topic).to_env()
+    own = ReconcilerSettings("2030-01-01T00:00:00+00:00")
+    environment = cloud | settings.to_env() | TrackerSettings(bucket, table, topic).to_env() | own.to_env()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     yield Stack(s3, clusters, bucket, profile)
@@ -271,6 +272,7 @@ def test_a_pass_of_the_reconciler_shows_its_heartbeat_and_the_gauges(
         "OrphanClusters",
         "OverdueClusters",
         "LaunchesInDoubt",
+        "NodeCertificateDaysLeft",
     }
 
 

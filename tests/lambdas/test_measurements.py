@@ -155,6 +155,16 @@ def test_launches_in_doubt_show_in_the_pass_that_tried_them(world: World) -> Non
     assert (values["LaunchesInDoubt"], values["RunningRuns"]) == (0, 1)
 
 
+def test_every_pass_says_how_long_the_nodes_certificate_holds(world: World) -> None:
+    def days() -> float:
+        values = {sample.metric.name: sample.value for sample in of_pass(world.reconcile())}
+        return values["NodeCertificateDaysLeft"]
+
+    assert days() == pytest.approx(100, abs=0.1)
+    world.time += 101 * 24 * 3600
+    assert days() == pytest.approx(-1, abs=0.1)
+
+
 def test_every_metric_has_a_name_of_its_own_and_no_id_for_a_dimension() -> None:
     assert len({metric.name for metric in METRICS}) == len(METRICS)
     assert not [

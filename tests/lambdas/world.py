@@ -82,6 +82,9 @@ def manifest(**changes: Any) -> dict[str, Any]:
     return {"version": 1, "dataset": "fruits", "images": {"prefixes": [IMAGES]}} | changes
 
 
+CERTIFICATE_EXPIRES_AT = 1_000_000.0 + 100 * 24 * 3600
+
+
 class World:
     """A stack with three images in its bucket, at Unix time 1,000,000."""
 
@@ -104,7 +107,7 @@ class World:
         dispatcher = Dispatcher(settings, books, self.clusters, self.sleep)
         self.launcher = Launcher(settings, books, self.buckets, dispatcher)
         self.tracker = Tracker(books, self.clusters, self.topic, self.meter)
-        self.reconciler = Reconciler(dispatcher, self.tracker)
+        self.reconciler = Reconciler(dispatcher, self.tracker, CERTIFICATE_EXPIRES_AT)
 
     def sleep(self, seconds: float) -> None:
         self.time += seconds

@@ -51,6 +51,15 @@ class AccountSettings:
         """Raises EmrError when there is none of that name."""
         return self._named(request["Name"])
 
+    def list_security_configurations(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """All of them, in one page."""
+        with self._lock:
+            names = [
+                {"Name": name, "CreationDateTime": found["CreationDateTime"]}
+                for name, found in self._security.items()
+            ]
+        return {"SecurityConfigurations": names}
+
     def delete_security_configuration(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Running clusters keep what they were launched with. Raises EmrError when there is none."""
         self._named(request["Name"])

@@ -31,7 +31,7 @@ from infra.local.emr.protocol import EmrError, validation_error
 from infra.local.emr.witness import Witness
 from infra.local.ministack import client
 from infra.local.tls import TlsFiles
-from lambdas.contract.regions import partition_of
+from lambdas.contract.regions import PARTITION
 
 logger = logging.getLogger(__name__)
 _FaultT = TypeVar("_FaultT")
@@ -89,7 +89,7 @@ class EmrEndpoint:
         )
         self._operations = Operations(
             self._new_runner,
-            arn_prefix=f"arn:{partition_of(region)}:elasticmapreduce:{region}:{account}:cluster/",
+            arn_prefix=f"arn:{PARTITION}:elasticmapreduce:{region}:{account}:cluster/",
             offer=Offer(self._faults.types_not_offered),
             next_launch_fault=lambda: next(launch_faults),
             befell=self.witness.befell,

@@ -87,6 +87,7 @@ class Operations:
             "RemoveTags": self._remove_tags,
             "CreateSecurityConfiguration": self._account.create_security_configuration,
             "DescribeSecurityConfiguration": self._account.describe_security_configuration,
+            "ListSecurityConfigurations": self._account.list_security_configurations,
             "DeleteSecurityConfiguration": self._account.delete_security_configuration,
             "GetBlockPublicAccessConfiguration": self._account.get_block_public_access,
             "PutBlockPublicAccessConfiguration": self._account.put_block_public_access,

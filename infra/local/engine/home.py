@@ -27,7 +27,9 @@ def make_home(folder: Path) -> dict[str, str]:
     state.mkdir(exist_ok=True)
     return {
         "PULUMI_HOME": str(folder),
-        "PULUMI_BACKEND_URL": state.as_uri(),
+        # Without the second file that the engine keeps of each state, which it does not write atomically: an
+        # engine that is killed while it does leaves a state that cannot be read.
+        "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

@@ -1,0 +1,132 @@
+"""What `make package` made: is it all there, and of this version?
+
+"Of this version" is not told by dates: packaging keeps beside each artifact the digest of the very inputs
+that made it, the model is described with its hashes, and the wheels have those of the lock file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.artifacts import sha256
+from infra.doctor.finding import Finding, fault, ok, warning
+from infra.doctor.lock import pins
+from infra.package import outdated
+from lambdas.contract.model_package import DESCRIPTION, UNTRAINED, ModelPackage
+
+PACKAGE = "`make package WEIGHTS=path/to/weights.h5`"
+_WHEELHOUSE = "wheelhouse"
+_REQUIREMENTS = "requirements.txt"
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """``outdated`` are file names in the build folder: ``missing`` ones, and those of other sources."""
+
+    missing: Sequence[str]
+    outdated: Sequence[str]
+
+
+def read_artifacts(repository: Path, build: Path) -> Artifacts:
+    """Compare what is there with what packaging would make; nothing is made."""
+    due = outdated(repository, build)
+    missing = [path.name for path in due if not path.is_file()]
+    return Artifacts(missing, [path.name for path in due if path.name not in missing])
+
+
+def code(found: Artifacts) -> list[Finding]:
+    """Zips, job and certificates."""
+    faults = []
+    if found.missing:
+        faults.append(fault(f"not built: {', '.join(found.missing)}", PACKAGE))
+    if found.outdated:
+        text = f"built from other sources than this checkout's: {', '.join(found.outdated)}"
+        faults.append(fault(text, PACKAGE))
+    return faults or [ok("built from this checkout and its lock file")]
+
+
+@dataclass(frozen=True)
+class Model:
+    """``description`` is the text of ``model.json``, None where there is none; ``hashes`` are SHA-256 in hex,
+    by file name, of the files beside it."""
+
+    description: str | None
+    hashes: Mapping[str, str]
+
+
+def read_model(folder: Path) -> Model:
+    description = folder / DESCRIPTION
+    if not description.is_file():
+        return Model(None, {})
+    return Model(
+        description.read_text(), {path.name: sha256(path) for path in folder.iterdir() if path.is_file()}
+    )
+
+
+def model(found: Model) -> list[Finding]:
+    """The network: whole, and trained."""
+    if found.description is None:
+        return [fault("the model is not built", PACKAGE)]
+    try:
+        package = ModelPackage.from_json(found.description)
+    except (ValueError, TypeError) as error:
+        return [fault(f"model.json cannot be read: {error}", PACKAGE)]
+    described = {package.file: package.sha256, package.weights_file: package.weights_sha256}
+    if broken := [name for name, digest in described.items() if found.hashes.get(name) != digest]:
+        text = f"missing, or not what model.json describes: {', '.join(broken)}"
+        return [fault(text, f"remove build/model, then {PACKAGE}")]
+    if package.weights == UNTRAINED:
+        text = "the weights are untrained: features are random projections, good for a demonstration"
+        return [warning(text, PACKAGE)]
+    return [ok(f"{package.name}, weights {package.weights}")]
+
+
+@dataclass(frozen=True)
+class Wheels:
+    """``requirements`` is the text of the wheelhouse's list, None where there is none. ``asked``: the
+    packages that pyproject.toml asks for on nodes; ``files``: names in the wheelhouse."""
+
+    requirements: str | None
+    lock: str
+    asked: Set[str]
+    files: Set[str]
+
+
+def read_wheels(repository: Path, build: Path) -> Wheels:
+    folder = build / _WHEELHOUSE
+    listed = folder / _REQUIREMENTS
+    project = tomllib.loads((repository / "pyproject.toml").read_text())
+    asked = {_name(requirement) for requirement in project["dependency-groups"]["node"]}
+    return Wheels(
+        listed.read_text() if listed.is_file() else None,
+        (repository / "requirements.lock").read_text(),
+        asked,
+        {path.name for path in folder.glob("*.whl")},
+    )
+
+
+def wheels(found: Wheels, *, installed_by_nodes: bool) -> list[Finding]:
+    """The nodes' Python packages."""
+    if not installed_by_nodes:
+        return [ok("not needed: the nodes have their packages (fruits:nodePackages)")]
+    if found.requirements is None:
+        return [fault("the wheels of the nodes are not there", PACKAGE)]
+    locked, listed = pins(found.lock), pins(found.requirements)
+    others = sorted(name for name, entries in listed.items() if entries != locked.get(name))
+    others += sorted(found.asked - listed.keys())
+    if others:
+        return [fault(f"the wheels of the nodes are not those that are locked: {', '.join(others)}", PACKAGE)]
+    there = {name.partition("-")[0].lower().replace("_", "-").replace(".", "-") for name in found.files}
+    if missing := sorted(name for name in listed if name.replace(".", "-") not in there):
+        text = f"wheels are listed and not there: {', '.join(missing)}"
+        return [fault(text, f"remove build/{_WHEELHOUSE}, then {PACKAGE}")]
+    return [ok(f"{len(listed)} wheels, as locked")]
+
+
+def _name(requirement: str) -> str:
+    """``pandas<3`` -> ``pandas``."""
+    end = next((at for at, letter in enumerate(requirement) if letter in "<>=!~;[ "), len(requirement))
+    return requirement[:end].lower()

@@ -1,0 +1,108 @@
+"""What there is of a stack in the local AWS: every service is asked, not the state of Pulumi."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Client = Callable[[str], Any]
+
+
+def resources_of(client: Client, stack: str) -> dict[str, list[str]]:
+    """Names of everything that is of the stack, by kind, as the services list it, without empty kinds.
+
+    What has a name begins with the project and the stack; the rest is told by the tags that everything gets.
+    """
+    prefix = f"fruits-{stack}"
+    found = {kind: sorted(find(client, prefix, stack)) for kind, find in _KINDS.items()}
+    return {kind: names for kind, names in found.items() if names}
+
+
+def _pages(client: Any, operation: str, *keys: str, **arguments: Any) -> Iterable[Any]:
+    for page in client.get_paginator(operation).paginate(**arguments):
+        for key in keys:
+            yield from page.get(key, ())
+
+
+def _named(
+    service: str, operation: str, key: str, name: str | None, **arguments: Any
+) -> Callable[[Client, str, str], list[str]]:
+    """What a paginated list has under names that begin as the stack's do."""
+
+    def find(client: Client, prefix: str, _stack: str) -> list[str]:
+        items = _pages(client(service), operation, key, **arguments)
+        names = [str(item[name] if name else item) for item in items]
+        return [one for one in names if one.rsplit("/", 1)[-1].rsplit(":", 1)[-1].startswith(f"{prefix}-")]
+
+    return find
+
+
+def _in_ec2(operation: str, key: str, id_: str) -> Callable[[Client, str, str], list[str]]:
+    def find(client: Client, _prefix: str, stack: str) -> list[str]:
+        # Looked at here: MiniStack does not filter everything by tags.
+        tags = {"project": "fruits", "stack": stack}.items()
+        return [
+            str(item[id_])
+            for item in getattr(client("ec2"), operation)()[key]
+            if tags <= {tag["Key"]: tag["Value"] for tag in item.get("Tags", ())}.items()
+        ]
+
+    return find
+
+
+def _keys(client: Client, _prefix: str, stack: str) -> list[str]:
+    """Keys that are usable; AWS keeps deleted ones for another while."""
+    kms = client("kms")
+    found = []
+    for key in _pages(kms, "list_keys", "Keys"):
+        about = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+        if about["KeyManager"] != "CUSTOMER" or about["KeyState"] == "PendingDeletion":
+            continue
+        tags = {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key["KeyId"])["Tags"]}
+        if tags.get("stack") == stack:
+            found.append(str(about["Description"]))
+    return found
+
+
+def _aliases(client: Client, prefix: str, _stack: str) -> list[str]:
+    names = [alias["AliasName"] for alias in _pages(client("kms"), "list_aliases", "Aliases")]
+    return [name for name in names if name.startswith(f"alias/{prefix}-")]
+
+
+def _trails(client: Client, prefix: str, _stack: str) -> list[str]:
+    trails = client("cloudtrail").describe_trails()["trailList"]
+    return [trail["Name"] for trail in trails if trail["Name"].startswith(prefix)]
+
+
+def _dashboards(client: Client, prefix: str, _stack: str) -> list[str]:
+    found = client("cloudwatch").list_dashboards()["DashboardEntries"]
+    return [entry["DashboardName"] for entry in found if entry["DashboardName"].startswith(prefix)]
+
+
+def _security_configurations(client: Client, prefix: str, _stack: str) -> list[str]:
+    return _named("emr", "list_security_configurations", "SecurityConfigurations", "Name")(client, prefix, "")
+
+
+_KINDS: Mapping[str, Callable[[Client, str, str], list[str]]] = {
+    "bucket": _named("s3", "list_buckets", "Buckets", "Name"),
+    "table": _named("dynamodb", "list_tables", "TableNames", None),
+    "key": _keys,
+    "alias": _aliases,
+    "function": _named("lambda", "list_functions", "Functions", "FunctionName"),
+    "log group": _named("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    "role": _named("iam", "list_roles", "Roles", "RoleName"),
+    "instance profile": _named("iam", "list_instance_profiles", "InstanceProfiles", "InstanceProfileName"),
+    "rule": _named("events", "list_rules", "Rules", "Name"),
+    "topic": _named("sns", "list_topics", "Topics", "TopicArn"),
+    "subscription": _named("sns", "list_subscriptions", "Subscriptions", "TopicArn"),
+    "queue": _named("sqs", "list_queues", "QueueUrls", None),
+    "alarm": _named("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    "dashboard": _dashboards,
+    "trail": _trails,
+    "security configuration": _security_configurations,
+    "vpc": _in_ec2("describe_vpcs", "Vpcs", "VpcId"),
+    "subnet": _in_ec2("describe_subnets", "Subnets", "SubnetId"),
+    "route table": _in_ec2("describe_route_tables", "RouteTables", "RouteTableId"),
+    "security group": _in_ec2("describe_security_groups", "SecurityGroups", "GroupId"),
+    "endpoint": _in_ec2("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+}

@@ -1,0 +1,218 @@
+"""A stack from its first preview to its end: what the engine does, and what is in the account after it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.automation import CommandError
+
+from infra.local.engine.stack import program
+from tests.engine.conftest import Deployment, LocalAws
+from tests.engine.killed_up import up_until
+from tests.engine.left_behind import resources_of
+
+SOME_OF_ALL = 60
+"""Resources that exist when the engine is killed: some of everything, and not yet all."""
+
+
+@pytest.fixture
+def stack_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def deployment(local_aws: LocalAws, build: Path, stack_name: str) -> Iterator[Deployment]:
+    """An empty stack; whatever a test leaves of it is gone afterwards."""
+    made = local_aws.deployment(stack_name, program(build))
+    yield made
+    made.destroy()
+    made.stack.workspace.remove_stack(stack_name)
+
+
+def of_kind(deployment: Deployment, kind: str) -> list[str]:
+    return resources_of(deployment.client, deployment.stack.name)[kind]
+
+
+@pytest.mark.parametrize("stack_name", ["first"], indirect=True)
+def test_a_stack_comes_stays_as_it_is_and_goes_without_a_trace(deployment: Deployment) -> None:
+    previewed = deployment.preview()
+    assert previewed.operations == {"create"}
+    assert previewed.warnings == []
+    assert "advisor" not in previewed.text
+    assert resources_of(deployment.client, "first") == {}
+
+    made = deployment.up()
+    assert made.operations == {"create"}
+    assert made.warnings == []
+    there = resources_of(deployment.client, "first")
+    assert len(there["bucket"]) == 3
+    assert len(there["function"]) == 3
+    assert len(there["key"]) == len(there["alias"]) == 4
+
+    assert deployment.up(expect_no_changes=True).steps == []
+    assert deployment.refresh(expect_no_changes=True).steps == []
+
+    gone = deployment.destroy()
+    assert gone.operations == {"delete"}
+    assert resources_of(deployment.client, "first") == {}
+
+
+@pytest.mark.parametrize("stack_name", ["broken"], indirect=True)
+def test_a_missing_artifact_fails_before_the_first_resource_is_shown(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    deployment.stack.workspace.program = program(tmp_path)
+    with pytest.raises(CommandError) as failed:
+        deployment.preview()
+    told = str(failed.value)
+    assert f"missing: {tmp_path / 'launcher.zip'}, " in told
+    assert "run `make package` first" in told
+    assert "Traceback" not in told
+    assert "aws:" not in told
+
+
+@pytest.mark.parametrize("stack_name", ["faulty"], indirect=True)
+def test_every_fault_of_the_configuration_is_told_in_the_preview(deployment: Deployment) -> None:
+    deployment.configure(maxClusters="many", maxEurPerDay="-1", alarmEmail="me@example.org")
+    with pytest.raises(CommandError) as failed:
+        deployment.preview()
+    told = str(failed.value)
+    assert "maxClusters: 'many' is not a whole number" in told
+    assert "maxEurPerDay: -1.0 is not above 0; the default is 100.0" in told
+    assert "alarmEmail: is no setting; did you mean alarmEmails? `pulumi config rm alarmEmail`" in told
+    assert "Traceback" not in told
+    assert "aws:" not in told.replace("aws:region", "")
+
+
+@pytest.mark.parametrize("stack_name", ["half"], indirect=True)
+def test_a_creation_that_fails_says_why_and_the_next_up_goes_on(deployment: Deployment) -> None:
+    deployment.client("s3").create_bucket(
+        Bucket="taken-by-somebody", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    deployment.configure(dataBucketName="taken-by-somebody")
+    with pytest.raises(CommandError) as failed:
+        deployment.up()
+    told = str(failed.value)
+    assert "aws:s3:Bucket (fruits-half-data)" in told
+    assert "BucketAlreadyOwnedByYou" in told
+    assert "Traceback" not in told
+    before = resources_of(deployment.client, "half")
+
+    deployment.configure(dataBucketName=None)
+    assert deployment.up().operations == {"create"}
+    after = resources_of(deployment.client, "half")
+    assert {kind: names for kind, names in after.items() if kind in before} != before
+    assert set(before["vpc"]) == set(after["vpc"])
+    assert deployment.up(expect_no_changes=True).steps == []
+
+
+@pytest.mark.parametrize("stack_name", ["killed"], indirect=True)
+def test_an_engine_that_was_killed_is_made_up_for_by_the_next_up(deployment: Deployment, build: Path) -> None:
+    name, folder = deployment.stack.name, Path(deployment.stack.workspace.work_dir)
+    created = up_until(SOME_OF_ALL, name, folder, build, deployment.aws.environment)
+    assert len(created) == SOME_OF_ALL
+
+    # What a person has to do after it, by docs/deploy.md: the dead engine still holds the lock.
+    deployment.stack.cancel()
+    deployment.up()
+    assert deployment.up(expect_no_changes=True).steps == []
+    assert deployment.output("launcher_function") in of_kind(deployment, "function")
+
+
+@pytest.mark.parametrize("stack_name", ["drift"], indirect=True)
+def test_what_somebody_changed_by_hand_is_shown_by_refresh_and_repaired_by_up(
+    deployment: Deployment,
+) -> None:
+    deployment.up()
+    bucket, s3 = deployment.output("data_bucket"), deployment.client("s3")
+    guarded = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(guarded, False))
+    opened = {"Version": policy["Version"], "Statement": policy["Statement"][1:]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(opened))
+
+    shown = deployment.refresh()
+    assert dict(shown.counts) == {("update", "BucketPublicAccessBlock"): 1, ("update", "BucketPolicy"): 1}
+    repaired = deployment.up()
+    assert dict(repaired.counts) == dict(shown.counts)
+    assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"] == guarded
+    assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]) == policy
+
+
+@pytest.mark.parametrize("stack_name", ["drift-gone"], indirect=True)
+def test_what_somebody_deleted_by_hand_is_made_again(deployment: Deployment) -> None:
+    deployment.up()
+    logs, function = deployment.client("logs"), deployment.output("launcher_function")
+    (group,) = [name for name in of_kind(deployment, "log group") if "-launcher-" in name]
+    logs.delete_log_group(logGroupName=group)
+    deployment.client("lambda").delete_function(FunctionName=function)
+
+    shown = deployment.refresh()
+    assert ("delete", "LogGroup") in shown.counts
+    assert ("delete", "Function") in shown.counts
+    deployment.up()
+    assert deployment.up(refresh=True, expect_no_changes=True).steps == []
+    assert len(of_kind(deployment, "function")) == 3
+
+
+@pytest.mark.parametrize("stack_name", ["upgrade"], indirect=True)
+def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
+    deployment: Deployment, build: Path, tmp_path: Path
+) -> None:
+    deployment.up()
+    bucket, s3 = deployment.output("data_bucket"), deployment.client("s3")
+    before = keys_in(s3, bucket)
+    functions = of_kind(deployment, "function")
+
+    newer = tmp_path / "build"
+    shutil.copytree(build, newer)
+    for name in ("job.zip", "step.py", "launcher.zip"):
+        with (newer / name).open("ab") as file:
+            file.write(b"# newer")
+    model = json.loads((newer / "model" / "model.json").read_text())
+    (newer / "model" / "stub.tflite").rename(newer / "model" / "newer.tflite")
+    (newer / "model" / "model.json").write_text(
+        json.dumps({**model, "file": "newer.tflite", "sha256": "c" * 64})
+    )
+    wheelhouse = newer / "wheelhouse"
+    wheelhouse.mkdir()
+    (wheelhouse / "requirements.txt").write_text("numpy==2.0 --hash=sha256:0\n")
+    (wheelhouse / "numpy-2.0.whl").write_text("wheel")
+    deployment.configure(nodePackages="wheelhouse")
+    deployment.stack.workspace.program = program(newer)
+
+    upgraded = deployment.up()
+    counts = upgraded.counts
+    # Job, step, model, the bootstrap script, and the two files of the wheelhouse.
+    assert counts.pop(("create", "BucketObjectv2")) == 6
+    # Of the engine's state only: they are retained.
+    assert counts.pop(("delete", "BucketObjectv2")) == 3
+    assert dict(counts) == {("update", "Function"): 2}
+    assert before < keys_in(s3, bucket)
+    assert of_kind(deployment, "function") == functions
+
+
+@pytest.mark.parametrize("stack_name", ["left"], indirect=True)
+def test_two_stacks_live_side_by_side_in_one_account(
+    deployment: Deployment, local_aws: LocalAws, build: Path
+) -> None:
+    other = local_aws.deployment("right", program(build))
+    deployment.up()
+    other.up()
+    here = resources_of(deployment.client, "left")
+    assert deployment.up(refresh=True, expect_no_changes=True).steps == []
+    other.destroy()
+    other.stack.workspace.remove_stack("right")
+    assert resources_of(deployment.client, "right") == {}
+    assert resources_of(deployment.client, "left") == here
+    assert deployment.up(refresh=True, expect_no_changes=True).steps == []
+
+
+def keys_in(s3: Any, bucket: str) -> set[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {item["Key"] for page in pages for item in page.get("Contents", ())}

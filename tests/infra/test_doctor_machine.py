@@ -1,0 +1,273 @@
+"""What doctor says of the machine that a stack is deployed from."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.doctor import packages, workplace
+from infra.doctor.checks import Checkout
+from infra.doctor.finding import Finding, Status
+from infra.doctor.lock import pins, versions
+from infra.doctor.packages import PACKAGE, Artifacts, Model, Wheels
+from infra.doctor.workplace import Pulumi
+from infra.program import LOCK_FILE, REPOSITORY
+from infra.releases import RELEASES
+
+H1, H2 = "1" * 64, "2" * 64
+LOCK = f"""
+# by make lock
+numpy==2.4.6 ; python_full_version < '3.12' \\
+    --hash=sha256:{H1} \\
+    --hash=sha256:{H2}
+numpy==2.5.0 ; python_full_version >= '3.12' \\
+    --hash=sha256:{H2}
+pulumi==3.272.0 \\
+    --hash=sha256:{H1}
+"""
+INSTALL = "install 3.272.0 or newer: https://www.pulumi.com/docs/install/"
+
+
+def said(findings: list[Finding]) -> tuple[Status, str, str | None]:
+    (finding,) = findings
+    return finding.status, finding.text, finding.remedy
+
+
+def test_a_lock_file_pins_versions_and_hashes() -> None:
+    assert versions(LOCK) == {"numpy": {"2.4.6", "2.5.0"}, "pulumi": {"3.272.0"}}
+    assert pins(LOCK)["numpy"] == {
+        f"2.4.6 sha256:{H1} sha256:{H2}",
+        f"2.5.0 sha256:{H2}",
+    }
+    assert len(pins(LOCK_FILE.read_text())) > 100
+
+
+def test_another_python_is_a_fault() -> None:
+    assert said(workplace.python((3, 12), {}, LOCK)) == (
+        Status.FAULT,
+        "this is Python 3.12, and everything is built for 3.11",
+        "install Python 3.11, then `make clean setup`",
+    )
+
+
+def test_packages_that_are_not_those_that_are_locked_are_a_fault() -> None:
+    status, text, remedy = said(workplace.python((3, 11), {"numpy": "1.0", "pulumi": "3.272.0"}, LOCK))
+    assert (status, remedy) == (Status.FAULT, "`make setup`")
+    assert text.endswith("are not those of requirements.lock: numpy 1.0 instead of 2.4.6 or 2.5.0")
+
+
+def test_this_very_interpreter_is_as_locked() -> None:
+    found = workplace.python((3, 11), workplace.read_installed(), LOCK_FILE.read_text())
+    assert said(found) == (Status.OK, "Python 3.11, packages as locked", None)
+
+
+@pytest.mark.parametrize(
+    ("cli", "status", "text"),
+    [
+        (Pulumi(None), Status.FAULT, "the Pulumi CLI is not on the PATH"),
+        (Pulumi("dev"), Status.FAULT, "`pulumi version` says 'dev', which is no version"),
+        (
+            Pulumi("v3.99.1"),
+            Status.FAULT,
+            "Pulumi v3.99.1 is older than the SDK in requirements.lock (3.272.0)",
+        ),
+    ],
+)
+def test_a_cli_that_is_missing_or_too_old_is_a_fault(cli: Pulumi, status: Status, text: str) -> None:
+    assert said(workplace.pulumi(cli, LOCK)) == (status, text, INSTALL)
+
+
+@pytest.mark.parametrize("version", ["v3.272.0", "v3.274.1", "3.300.0-alpha.1", "v4.0.0"])
+def test_a_cli_that_is_as_new_as_the_sdk_will_do(version: str) -> None:
+    assert said(workplace.pulumi(Pulumi(version), LOCK)) == (
+        Status.OK,
+        f"Pulumi {version}, for the SDK 3.272.0",
+        None,
+    )
+
+
+def cli_that(folder: Path, script: str) -> dict[str, str]:
+    """An environment with a `pulumi` that runs these lines of shell."""
+    program = folder / "pulumi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_the_settings_are_those_of_the_selected_stack(tmp_path: Path) -> None:
+    answer = json.dumps({"aws:region": {"value": "eu-west-3", "secret": False}, "fruits:x": {"secret": True}})
+    environ = cli_that(tmp_path, f"[ $1 = version ] && echo v3.274.1 || echo '{answer}'")
+    found = workplace.read_pulumi(tmp_path, environ)
+    assert found == Pulumi("v3.274.1", {"aws:region": "eu-west-3", "fruits:x": ""})
+    assert said(workplace.stack_settings(found))[:2] == (Status.OK, "the selected stack has 2 settings")
+
+
+SELECT = "`pulumi login`, then `pulumi stack init eu` or `pulumi stack select eu`"
+
+
+def test_without_a_stack_the_defaults_are_assumed_and_that_is_said(tmp_path: Path) -> None:
+    script = "echo v3.274.1; [ $1 = version ] || { echo 'error: no stack selected; please' >&2; exit 1; }"
+    found = workplace.read_pulumi(tmp_path, cli_that(tmp_path, script))
+    assert (found.version, found.settings) == ("v3.274.1", None)
+    assumed = (Status.WARNING, "no stack is selected, so the default settings are assumed", SELECT)
+    assert said(workplace.stack_settings(found)) == assumed
+    assert said(workplace.stack_settings(workplace.read_pulumi(tmp_path, {"PATH": "/none"}))) == assumed
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (
+            "echo 'error: could not validate Pulumi.yaml:\n  * bad' >&2",
+            "could not validate Pulumi.yaml: * bad",
+        ),
+        ("true", "it said nothing"),
+    ],
+)
+def test_a_project_that_pulumi_cannot_read_is_a_fault(tmp_path: Path, script: str, why: str) -> None:
+    script = f"[ $1 = version ] && echo v3.274.1 || {{ {script}; exit 1; }}"
+    assert said(workplace.stack_settings(workplace.read_pulumi(tmp_path, cli_that(tmp_path, script)))) == (
+        Status.FAULT,
+        f"Pulumi cannot tell the settings of a stack: {why}",
+        "`pulumi config` says it in full; if it asks for a login, `pulumi login`",
+    )
+
+
+def test_a_cli_that_speaks_otherwise_is_said(tmp_path: Path) -> None:
+    found = workplace.read_pulumi(tmp_path, cli_that(tmp_path, "echo v3.274.1"))
+    assert said(workplace.stack_settings(found))[1] == (
+        "Pulumi cannot tell the settings of a stack: what it says is no JSON"
+    )
+
+
+def test_a_cli_that_cannot_be_started_is_said(tmp_path: Path) -> None:
+    environ = cli_that(tmp_path, "")
+    (tmp_path / "pulumi").write_text("#!/no/such/shell\n")
+    found = workplace.read_pulumi(tmp_path, environ)
+    assert found.version == ""
+    assert f"{tmp_path}/pulumi does not answer" in said(workplace.stack_settings(found))[1]
+
+
+def test_artifacts_that_are_missing_or_of_other_sources_are_told_apart() -> None:
+    missing, outdated = packages.code(Artifacts(["job.zip"], ["step.py", "launcher.zip"]))
+    assert missing == Finding(Status.FAULT, "not built: job.zip", PACKAGE)
+    assert outdated == Finding(
+        Status.FAULT, "built from other sources than this checkout's: step.py, launcher.zip", PACKAGE
+    )
+    assert said(packages.code(Artifacts([], []))) == (
+        Status.OK,
+        "built from this checkout and its lock file",
+        None,
+    )
+
+
+def test_a_model_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    assert said(packages.model(packages.read_model(tmp_path))) == (
+        Status.FAULT,
+        "the model is not built",
+        PACKAGE,
+    )
+
+
+def described(weights: str = "imagenet") -> str:
+    package = {"name": "mobilenet_v2", "file": "m.tflite", "sha256": H1, "weights": weights}
+    return json.dumps({**package, "weights_file": "m.h5", "weights_sha256": H2})
+
+
+WHOLE = Model(described(), {"m.tflite": H1, "m.h5": H2, "model.json": "3" * 64})
+
+
+def test_a_model_is_held_against_its_description(tmp_path: Path) -> None:
+    assert said(packages.model(WHOLE)) == (Status.OK, "mobilenet_v2, weights imagenet", None)
+    assert said(packages.model(replace(WHOLE, hashes={"m.tflite": H2}))) == (
+        Status.FAULT,
+        "missing, or not what model.json describes: m.tflite, m.h5",
+        f"remove build/model, then {PACKAGE}",
+    )
+    (tmp_path / "model.json").write_text(described())
+    (tmp_path / "m.h5").write_bytes(b"other weights")
+    assert said(packages.model(packages.read_model(tmp_path)))[1].endswith("describes: m.tflite, m.h5")
+
+
+def test_a_description_of_another_version_is_a_fault() -> None:
+    assert said(packages.model(Model("{}", {})))[1].startswith(
+        "model.json cannot be read: ModelPackage lacks "
+    )
+
+
+def test_untrained_weights_are_a_warning() -> None:
+    assert said(packages.model(replace(WHOLE, description=described("untrained")))) == (
+        Status.WARNING,
+        "the weights are untrained: features are random projections, good for a demonstration",
+        PACKAGE,
+    )
+
+
+LISTED = LOCK.split("numpy==2.5.0")[0]
+WHEELS = Wheels(LISTED, LOCK.replace("numpy==2.5.0", "numba==2.5.0"), {"numpy"}, {"numpy-2.4.6-cp311.whl"})
+
+
+def judged(found: Wheels) -> tuple[Status, str, str | None]:
+    return said(packages.wheels(found, installed_by_nodes=True))
+
+
+def test_wheels_as_locked_are_ok() -> None:
+    assert judged(WHEELS) == (Status.OK, "1 wheels, as locked", None)
+
+
+def test_wheels_are_not_asked_of_nodes_that_have_their_packages() -> None:
+    assert said(packages.wheels(replace(WHEELS, requirements=None), installed_by_nodes=False)) == (
+        Status.OK,
+        "not needed: the nodes have their packages (fruits:nodePackages)",
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "remedy"),
+    [
+        ({"requirements": None}, "the wheels of the nodes are not there", PACKAGE),
+        (
+            {"requirements": LISTED.replace(H1, H2)},
+            "the wheels of the nodes are not those that are locked: numpy",
+            PACKAGE,
+        ),
+        (
+            {"requirements": LISTED.replace("2.4.6", "2.4.5")},
+            "the wheels of the nodes are not those that are locked: numpy",
+            PACKAGE,
+        ),
+        (
+            {"asked": {"numpy", "pillow"}},
+            "the wheels of the nodes are not those that are locked: pillow",
+            PACKAGE,
+        ),
+        (
+            {"files": set()},
+            "wheels are listed and not there: numpy",
+            f"remove build/wheelhouse, then {PACKAGE}",
+        ),
+    ],
+)
+def test_wheels_that_are_missing_or_others_are_a_fault(
+    change: dict[str, object], text: str, remedy: str
+) -> None:
+    assert judged(replace(WHEELS, **change)) == (Status.FAULT, text, remedy)
+
+
+def test_the_wheels_that_are_asked_for_are_those_of_the_project(tmp_path: Path) -> None:
+    asked = packages.read_wheels(REPOSITORY, tmp_path).asked
+    assert (
+        {"numpy", "pandas", "backports-strenum", "tensorflow"} <= asked <= pins(LOCK_FILE.read_text()).keys()
+    )
+
+
+def test_the_release_is_that_of_the_stack_or_else_the_default_one() -> None:
+    none = Checkout(REPOSITORY, REPOSITORY / "build", Pulumi(None))
+    assert none.release in RELEASES
+    chosen = replace(none, pulumi=Pulumi("v4.0.0", {"fruits:releaseLabel": "emr-7.10.0"}))
+    assert chosen.release == "emr-7.10.0"
