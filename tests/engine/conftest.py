@@ -87,6 +87,10 @@ class Deployment:
     def output(self, name: str) -> str:
         return str(self.stack.outputs()[name].value)
 
+    @property
+    def bucket(self) -> str:
+        return self.output("data_bucket")
+
     def client(self, service: str) -> Any:
         return self.aws.client(service)
 

@@ -19,7 +19,7 @@ def make_home(folder: Path) -> dict[str, str]:
     plugin.mkdir(parents=True, exist_ok=True)
     script = plugin / PLUGIN
     script.write_text(
-        f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(REPOSITORY))} "
+        f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(REPOSITORY))}${{PYTHONPATH:+:$PYTHONPATH}} "
         f"exec {shlex.quote(sys.executable)} -m infra.local.provider.plugin\n"
     )
     script.chmod(0o755)

@@ -49,6 +49,6 @@ class Account:
     def configured(self, provider: Inputs) -> Aws:
         """Where resources are created, by the inputs of the program's provider."""
         # Properties of providers cross the SDK's wire as JSON text.
-        tags: Mapping[str, str] = json.loads(provider["defaultTags"])["tags"]
+        tags: Mapping[str, str] = json.loads(provider.get("defaultTags", "{}")).get("tags", {})
         account = self.call(CALLER_IDENTITY, {})["accountId"]
         return Aws(self.client, account, provider["region"], tags)

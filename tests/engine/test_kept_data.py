@@ -1,0 +1,144 @@
+"""A stack that keeps its data, the destroy that leaves it, and the stack that takes it over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pulumi.automation import CommandError
+
+from infra.local.engine.stack import program
+from infra.local.submit import Submitted
+from infra.program import BUILD
+from lambdas.contract.layout import FEATURES, KEPT
+from lambdas.contract.run import RunState
+from tests.end_to_end.conftest import User, packaged, sample
+from tests.engine.conftest import Deployment, LocalAws, Told
+from tests.engine.left_behind import resources_of
+
+__all__ = ["packaged", "sample"]
+
+STACK = "keeper"
+DATASET = "apples"
+
+
+@dataclass
+class Story:
+    """What happened to the stack, up to its second life."""
+
+    deployment: Deployment
+    bucket: str
+    first_run: str
+    left: dict[str, list[str]]
+    results: dict[str, str]
+    """ETags of what the first run published."""
+    refused: str
+    taken_over: Told
+
+
+@pytest.fixture(scope="module")
+def story(local_aws: LocalAws, packaged: None, sample: Path) -> Iterator[Story]:
+    deployment = local_aws.deployment(STACK, program(BUILD))
+    deployment.configure(keepDataOnDestroy="true")
+    deployment.up()
+    user = User(deployment)
+    user.uploads_images(sample, DATASET)
+    submitted = user.uploads_manifest(DATASET)
+    assert completed(user, submitted)
+    bucket = deployment.bucket
+    results = etags(deployment, f"{FEATURES}{DATASET}/{submitted.run_id}/")
+
+    deployment.destroy()
+    left = resources_of(deployment.client, STACK)
+    deployment.stack.workspace.remove_stack(STACK)
+
+    again = local_aws.deployment(STACK, program(BUILD))
+    again.configure(keepDataOnDestroy="true", adopt=f"{bucket}-not")
+    with pytest.raises(CommandError) as refused:
+        again.preview()
+    again.configure(adopt=bucket)
+    yield Story(again, bucket, submitted.run_id, left, results, str(refused.value), again.up())
+
+    again.configure(keepDataOnDestroy="false", adopt=None)
+    again.up()
+    again.destroy()
+    again.stack.workspace.remove_stack(STACK)
+
+
+def completed(user: User, run: Submitted) -> bool:
+    status = user.waits_for(run).status
+    return status is not None and status["state"] == RunState.COMPLETED
+
+
+def etags(deployment: Deployment, prefix: str) -> dict[str, str]:
+    listed = deployment.client("s3").list_objects_v2(Bucket=deployment.bucket, Prefix=prefix)
+    return {item["Key"]: item["ETag"] for item in listed["Contents"]}
+
+
+def test_only_buckets_ledger_and_the_keys_of_their_content_outlive_the_stack(story: Story) -> None:
+    assert {kind: len(names) for kind, names in story.left.items()} == {"bucket": 3, "table": 1, "key": 3}
+    assert story.bucket in story.left["bucket"]
+    assert not any("Disks" in key for key in story.left["key"])
+
+
+def test_a_bucket_that_no_stack_kept_cannot_be_taken_over(story: Story) -> None:
+    assert (
+        f"adopt: '{story.bucket}-not' cannot be taken over: s3://{story.bucket}-not/{KEPT}" in story.refused
+    )
+    assert "Correct the name, or remove the setting" in story.refused
+    assert "Traceback" not in story.refused
+
+
+def test_the_next_stack_takes_over_what_was_kept_and_makes_the_rest_anew(story: Story) -> None:
+    counts = story.taken_over.counts
+    assert {kind: count for (operation, kind), count in counts.items() if operation == "import"} == {
+        "Bucket": 3,
+        "Table": 1,
+        "Key": 3,
+    }
+    assert story.taken_over.operations <= {"create", "import", "update"}
+    assert story.deployment.bucket == story.bucket
+    assert {kind: resources_of(story.deployment.client, STACK)[kind] for kind in ("bucket", "table")} == {
+        kind: story.left[kind] for kind in ("bucket", "table")
+    }
+
+
+def test_what_an_earlier_stack_published_is_there_and_known(story: Story) -> None:
+    prefix = f"{FEATURES}{DATASET}/{story.first_run}/"
+    assert etags(story.deployment, prefix) == story.results
+    s3 = story.deployment.client("s3")
+    for key in story.results:
+        s3.get_object(Bucket=story.bucket, Key=key)["Body"].read()
+    table = story.deployment.output("ledger_table")
+    record = story.deployment.client("dynamodb").get_item(
+        TableName=table, Key={"run_id": {"S": story.first_run}}
+    )
+    assert record["Item"]["state"]["S"] == "COMPLETED"
+
+
+def test_a_new_run_completes_and_reuses_what_an_earlier_stack_computed(story: Story) -> None:
+    user = User(story.deployment)
+    submitted = user.uploads_manifest(DATASET)
+    assert completed(user, submitted)
+    metrics = story.deployment.client("s3").get_object(
+        Bucket=story.bucket, Key=f"runs/{submitted.run_id}/metrics.json"
+    )
+    assert "reused" in json.dumps(json.load(metrics["Body"]))
+
+
+def test_the_setting_may_go_once_the_data_is_taken_over(story: Story) -> None:
+    story.deployment.configure(adopt=None)
+    try:
+        assert story.deployment.preview().steps == []
+    finally:
+        story.deployment.configure(adopt=story.bucket)
+
+
+def test_a_table_that_holds_runs_cannot_be_deleted_by_hand(story: Story) -> None:
+    table = story.deployment.client("dynamodb").describe_table(
+        TableName=story.deployment.output("ledger_table")
+    )
+    assert table["Table"]["DeletionProtectionEnabled"] is True
