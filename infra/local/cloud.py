@@ -33,7 +33,7 @@ REGION = "eu-west-1"
 CONFIG = {"aws:region": REGION, "fruits:nodePackages": "preinstalled"}
 """The nodes are this machine, whose interpreter has every package already."""
 EXAMPLE_DATASET = "my-photos"
-PULUMI = "pulumi"
+PULUMI = "pulumi-home"
 """The folder of Pulumi's home for a person's own stacks. Their state ends with the cloud that they are in."""
 OWN_STACK = "mine"
 INTERRUPTED = 130

@@ -41,7 +41,7 @@ def test_what_it_prints_makes_a_second_stack_beside_its_own_and_takes_it_away_ag
             assert names(cloud) == before
             # The file of an earlier stack of this name is no obstacle.
             person.types(f"pulumi stack rm --preserve-config {OWN_STACK} && {typed[1]}")
-        assert not (folder / "pulumi").exists()
+        assert not (folder / "pulumi-home").exists()
     finally:
         person.leaves()
 
