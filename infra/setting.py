@@ -170,8 +170,9 @@ SETTINGS: tuple[Setting, ...] = (
         "emulatorEndpoint",
         TEXT,
         None,
-        "URL of an emulator of AWS on this machine or in a private network, to deploy to instead of AWS. "
-        "Only for stacks whose name begins with `local`.",
+        "URL of an emulator of AWS on this machine or in a private network, to deploy to instead of AWS, "
+        "with Pulumi's AWS provider; `make local` needs no such setting. Only for stacks whose name begins "
+        "with `local`.",
     ),
     Setting(
         "emulatorEmrEndpoint",

@@ -115,7 +115,8 @@ def wheels(found: Wheels, *, installed_by_nodes: bool) -> list[Finding]:
     if found.requirements is None:
         return [fault("the wheels of the nodes are not there", PACKAGE)]
     locked, listed = pins(found.lock), pins(found.requirements)
-    others = sorted(name for name, entries in listed.items() if entries != locked.get(name))
+    # What the lock file has for other interpreters is not listed.
+    others = sorted(name for name, entries in listed.items() if not entries <= locked.get(name, frozenset()))
     others += sorted(found.asked - listed.keys())
     if others:
         return [fault(f"the wheels of the nodes are not those that are locked: {', '.join(others)}", PACKAGE)]

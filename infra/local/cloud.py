@@ -21,6 +21,7 @@ from pulumi import RunError
 from infra.local import tls
 from infra.local.deploy import deploy
 from infra.local.emr import EmrEndpoint, Faults, Witness
+from infra.local.engine.home import make_home
 from infra.local.ministack import MiniStack, MiniStackError, client
 from infra.local.provider import LocalProvider
 from infra.local.submit import manifest_for
@@ -32,6 +33,9 @@ REGION = "eu-west-1"
 CONFIG = {"aws:region": REGION, "fruits:nodePackages": "preinstalled"}
 """The nodes are this machine, whose interpreter has every package already."""
 EXAMPLE_DATASET = "my-photos"
+PULUMI = "pulumi-home"
+"""The folder of Pulumi's home for a person's own stacks. Their state ends with the cloud that they are in."""
+OWN_STACK = "mine"
 INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
 
@@ -115,8 +119,8 @@ class LocalCloud:
         """End every process, running steps included, and free the ports. Logs stay in :attr:`folder`."""
         self._emr.stop()
         self._ministack.stop()
-        for secret in ("tls", "env.sh"):
-            _remove(self.folder / secret)
+        for useless in ("tls", "env.sh", PULUMI):
+            _remove(self.folder / useless)
         self._lock.close()
 
     def client(self, service: str, **credentials: str) -> Any:
@@ -142,7 +146,7 @@ def _claim(folder: Path) -> IO[str]:
     except BlockingIOError as error:
         lock.close()
         raise FolderInUseError(f"a local cloud already runs in {folder}; end it, or use it") from error
-    for left in ("tls", "env.sh", "emr", "ministack.log"):
+    for left in ("tls", "env.sh", "emr", "ministack.log", PULUMI):
         _remove(folder / left)
     return lock
 
@@ -155,10 +159,14 @@ def _remove(path: Path) -> None:
 
 
 def write_environment(cloud: LocalCloud) -> Path:
-    """Write a file to source in a shell. Its owner alone can read it, and stopping removes it."""
+    """Write a file to source in a shell. Its owner alone can read it, and stopping removes it.
+
+    A person's own `pulumi` works with this cloud there, and with nothing of theirs.
+    """
     path = cloud.folder / "env.sh"
     path.touch(mode=0o600)
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(cloud.environment.items())]
+    variables = {**cloud.environment, **make_home(cloud.folder / PULUMI)}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
     lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN", *lines, cloud.outputs["shell"]]
     path.write_text("\n".join([*lines, ""]))
     return path
@@ -193,6 +201,11 @@ Watch:
   .venv/bin/aws s3 ls --recursive {bucket}/{RUNS}
   .venv/bin/aws s3 ls --recursive {bucket}/{REJECTIONS}
   logs: {cloud.folder}
+
+With the Pulumi CLI, a second stack beside this one, until the cloud ends; `refresh` and `destroy` work, too:
+  pulumi stack init {OWN_STACK}
+  pulumi config set fruits:nodePackages preinstalled
+  pulumi up
 
 ctrl-C ends it and leaves nothing running.
 """

