@@ -35,7 +35,7 @@ Row = list[Any]
 
 @dataclass(frozen=True)
 class Watched:
-    """The stack that is shown. ``stack``: its prefix; ``functions``: names by short ones; ``alarms``: ARNs."""
+    """What is shown. ``stack``: its prefix; ``functions``: names by short ones; ``alarms``: ARNs."""
 
     stack: str
     region: str
