@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from infra.place import Place
 from lambdas.contract import metrics
-from lambdas.contract.metrics import NAMESPACE, Metric, Service
+from lambdas.contract.metrics import NAMESPACE, STACK, Metric, Service
 
 CERTIFICATE_DAYS = 60
 """Left to package and deploy before nodes stop talking to each other."""
@@ -63,8 +63,10 @@ class Alarm:
         return f"{self.happened} What to do: docs/runbook.md#{self.section}"
 
 
-def alarms(queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]]) -> tuple[Alarm, ...]:
-    """All of them, given the failure queue's name and the functions' names by short ones."""
+def alarms(
+    stack: str, queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]]
+) -> tuple[Alarm, ...]:
+    """All of them, given the stack's prefix, the failure queue's name and the functions' by short ones."""
     of_functions = [
         alarm
         for short_name, function in functions.items()
@@ -100,6 +102,7 @@ def alarms(queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]])
         ),
         *of_functions,
         _of_stack(
+            stack,
             "overdue-clusters",
             "A cluster is older than its run allows, and still there a pass after the order to end.",
             metrics.OVERDUE_CLUSTERS,
@@ -108,11 +111,13 @@ def alarms(queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]])
             periods=3,
         ),
         _of_stack(
+            stack,
             "orphan-clusters",
             "A cluster of this stack computed no run; the reconciler has ordered its end.",
             metrics.ORPHAN_CLUSTERS,
         ),
         _of_stack(
+            stack,
             "throttled-launches",
             "For a quarter of an hour EMR has throttled launches, or given no clear answer to them.",
             metrics.LAUNCHES_IN_DOUBT,
@@ -125,7 +130,7 @@ def alarms(queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]])
             f"The certificate of the clusters' nodes ends in less than {CERTIFICATE_DAYS} days.",
             NAMESPACE,
             metrics.NODE_CERTIFICATE_DAYS.name,
-            {"service": Service.RECONCILER.value},
+            _reconciler_of(stack),
             "Minimum",
             comparison=Comparison.BELOW,
             threshold=CERTIFICATE_DAYS,
@@ -135,7 +140,7 @@ def alarms(queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]])
             "The reconciler has not completed a pass for a quarter of an hour.",
             NAMESPACE,
             metrics.HEARTBEAT.name,
-            {"service": Service.RECONCILER.value},
+            _reconciler_of(stack),
             "Sum",
             comparison=Comparison.BELOW,
             threshold=1,
@@ -146,13 +151,19 @@ def alarms(queue: pulumi.Input[str], functions: Mapping[str, pulumi.Input[str]])
     )
 
 
-def _of_stack(section: str, happened: str, metric: Metric, breaches: int = 1, periods: int = 1) -> Alarm:
+def _reconciler_of(stack: str) -> dict[str, str]:
+    return {STACK: stack, "service": Service.RECONCILER.value}
+
+
+def _of_stack(
+    stack: str, section: str, happened: str, metric: Metric, breaches: int = 1, periods: int = 1
+) -> Alarm:
     return Alarm(
         section,
         happened,
         NAMESPACE,
         metric.name,
-        {"service": Service.RECONCILER.value},
+        _reconciler_of(stack),
         "Maximum",
         breaches=breaches,
         periods=periods,
@@ -189,7 +200,7 @@ class Alarms(pulumi.ComponentResource):
         names = {short_name: function.name for short_name, function in args.functions.items()}
         self.alarms = [
             _declare(f"{place.prefix}-{alarm.name}", alarm, self.topic, child)
-            for alarm in alarms(args.queue.name, names)
+            for alarm in alarms(place.prefix, args.queue.name, names)
         ]
         self.register_outputs({"topic": self.topic.arn})
 

@@ -16,7 +16,7 @@ import pulumi_aws as aws
 
 from infra.place import Place
 from lambdas.contract import metrics
-from lambdas.contract.metrics import NAMESPACE, Metric, Service
+from lambdas.contract.metrics import NAMESPACE, STACK, Metric, Service
 from lambdas.contract.report import PHASES, QuarantineReason
 from lambdas.contract.run import FailureKind
 
@@ -35,8 +35,9 @@ Row = list[Any]
 
 @dataclass(frozen=True)
 class Watched:
-    """What is known only when the stack exists. ``functions``: names by short ones; ``alarms``: ARNs."""
+    """What is shown. ``stack``: its prefix; ``functions``: names by short ones; ``alarms``: ARNs."""
 
+    stack: str
     region: str
     queue: str
     functions: Mapping[str, str]
@@ -48,10 +49,10 @@ def body(watched: Watched) -> dict[str, Any]:
     rows = [
         [_alarms(watched)],
         [_now(watched)],
-        _runs(),
+        _runs(watched),
         _waiting(watched),
-        _images(),
-        _work(),
+        _images(watched),
+        _work(watched),
         _functions(watched),
         _clusters(),
     ]
@@ -81,12 +82,12 @@ def _now(watched: Watched) -> Widget:
         "stat": "Maximum",
         "period": PERIOD_SECONDS,
         "metrics": [
-            _of_stack(metrics.QUEUED_RUNS, "queued runs"),
-            _of_stack(metrics.RUNNING_RUNS, "running runs"),
-            _of_stack(metrics.OLDEST_RUN_SECONDS, "age of the oldest run (seconds)"),
+            _of_stack(watched, metrics.QUEUED_RUNS, "queued runs"),
+            _of_stack(watched, metrics.RUNNING_RUNS, "running runs"),
+            _of_stack(watched, metrics.OLDEST_RUN_SECONDS, "age of the oldest run (seconds)"),
             _failed_events(watched),
-            _of_stack(metrics.ORPHAN_CLUSTERS, "orphan clusters"),
-            _of_stack(metrics.OVERDUE_CLUSTERS, "overdue clusters"),
+            _of_stack(watched, metrics.ORPHAN_CLUSTERS, "orphan clusters"),
+            _of_stack(watched, metrics.OVERDUE_CLUSTERS, "overdue clusters"),
         ],
     }
     return {"type": "metric", "height": 4, "properties": properties}
@@ -113,12 +114,14 @@ def _axis(label: str) -> dict[str, Any]:
     return {"label": label, "min": 0, "showUnits": False}
 
 
-def _runs() -> list[Widget]:
+def _runs(watched: Watched) -> list[Widget]:
     states = {"COMPLETED": GREEN, "FAILED": RED, "CANCELLED": GREY}
-    ended = [_total(metrics.RUNS, state, color=color, state=state) for state, color in states.items()]
-    failed = [_total(metrics.FAILURES, kind, kind=kind) for kind in FailureKind]
+    ended = [
+        _total(watched, metrics.RUNS, state, color=color, state=state) for state, color in states.items()
+    ]
+    failed = [_total(watched, metrics.FAILURES, kind, kind=kind) for kind in FailureKind]
     outcomes = ("launched", "queued", "rejected", "duplicate", "refused", "cancelled", "ignored", "deleted")
-    uploads = [_total(metrics.UPLOADS, outcome, outcome=outcome) for outcome in outcomes]
+    uploads = [_total(watched, metrics.UPLOADS, outcome, outcome=outcome) for outcome in outcomes]
     return [
         _graph("Runs that ended, by state", "runs", ended, stacked=True),
         _graph("Failures, by whose move it is", "runs", failed, stacked=True),
@@ -128,36 +131,42 @@ def _runs() -> list[Widget]:
 
 def _waiting(watched: Watched) -> list[Widget]:
     queue = [
-        _of_stack(metrics.QUEUED_RUNS, "queued", color=ORANGE),
-        _of_stack(metrics.RUNNING_RUNS, "running", color=GREEN),
-        _of_stack(metrics.OLDEST_RUN_SECONDS, "age of the oldest", color=GREY, yAxis="right"),
+        _of_stack(watched, metrics.QUEUED_RUNS, "queued", color=ORANGE),
+        _of_stack(watched, metrics.RUNNING_RUNS, "running", color=GREEN),
+        _of_stack(watched, metrics.OLDEST_RUN_SECONDS, "age of the oldest", color=GREY, yAxis="right"),
     ]
     return [
         _graph("Queue", "runs", queue, stat="Maximum", right="seconds"),
-        _graph("Time to cluster", "seconds", [_each(metrics.TIME_TO_CLUSTER, "Average")], stat="Average"),
+        _graph(
+            "Time to cluster", "seconds", [_each(watched, metrics.TIME_TO_CLUSTER, "Average")], stat="Average"
+        ),
         _graph("Failed events that wait", "events", [_failed_events(watched, color=RED)], stat="Maximum"),
     ]
 
 
-def _images() -> list[Widget]:
-    reasons = [_total(metrics.IMAGES_QUARANTINED, reason, reason=reason) for reason in QuarantineReason]
-    speed = _each(metrics.IMAGES_PER_SECOND, "Average")
+def _images(watched: Watched) -> list[Widget]:
+    reasons = [
+        _total(watched, metrics.IMAGES_QUARANTINED, reason, reason=reason) for reason in QuarantineReason
+    ]
+    speed = _each(watched, metrics.IMAGES_PER_SECOND, "Average")
     return [
         _graph("Speed of featurizing", "images/s", [speed], stat="Average"),
-        _graph("Images featurized", "images", [_each(metrics.IMAGES_FEATURIZED, "Sum")], stacked=True),
+        _graph(
+            "Images featurized", "images", [_each(watched, metrics.IMAGES_FEATURIZED, "Sum")], stacked=True
+        ),
         _graph("Images in quarantine, by reason", "images", reasons, stacked=True),
     ]
 
 
-def _work() -> list[Widget]:
-    times = [_total(metrics.PHASE_SECONDS, phase, phase=phase) for phase in PHASES]
+def _work(watched: Watched) -> list[Widget]:
+    times = [_total(watched, metrics.PHASE_SECONDS, phase, phase=phase) for phase in PHASES]
     costs = [
-        _total(metrics.ESTIMATED_EUR, "estimated before the launch", color=GREY),
-        _total(metrics.ACTUAL_EUR, "used, by list prices", color=BLUE),
+        _total(watched, metrics.ESTIMATED_EUR, "estimated before the launch", color=GREY),
+        _total(watched, metrics.ACTUAL_EUR, "used, by list prices", color=BLUE),
     ]
     return [
         _graph("Where the time goes (busy time of all threads)", "seconds", times, stacked=True),
-        _graph("Reads tried again", "reads", [_each(metrics.STORE_RETRIES, "Sum")], stacked=True),
+        _graph("Reads tried again", "reads", [_each(watched, metrics.STORE_RETRIES, "Sum")], stacked=True),
         _graph("Cost of ended runs: estimate and actual", "EUR", costs),
     ]
 
@@ -182,25 +191,31 @@ def _functions(watched: Watched) -> list[Widget]:
 
 
 def _clusters() -> list[Widget]:
-    """EMR's own, of every cluster in the account."""
+    """EMR's own, of every cluster in the account: they have no dimension but the cluster's id."""
 
     def of_each(metric: str) -> list[Row]:
         return [[_search("AWS/ElasticMapReduce", ("JobFlowId",), metric, "Average", EACH_CLUSTER)]]
 
     return [
         _graph(
-            "EMR: memory available",
+            "EMR (whole account): memory available",
             "%",
             of_each("YARNMemoryAvailablePercentage"),
             stat="Average",
         ),
-        _graph("EMR: work without a place", "containers", of_each("ContainerPending"), stat="Average"),
-        _graph("EMR: nodes at work", "nodes", of_each("MRActiveNodes"), stat="Average"),
+        _graph(
+            "EMR (whole account): work without a place",
+            "containers",
+            of_each("ContainerPending"),
+            stat="Average",
+        ),
+        _graph("EMR (whole account): nodes at work", "nodes", of_each("MRActiveNodes"), stat="Average"),
     ]
 
 
-def _of_stack(metric: Metric, label: str, **drawn: str) -> Row:
-    return [NAMESPACE, metric.name, "service", Service.RECONCILER.value, {"label": label, **drawn}]
+def _of_stack(watched: Watched, metric: Metric, label: str, **drawn: str) -> Row:
+    dimensions = (STACK, watched.stack, "service", Service.RECONCILER.value)
+    return [NAMESPACE, metric.name, *dimensions, {"label": label, **drawn}]
 
 
 def _failed_events(watched: Watched, **drawn: str) -> Row:
@@ -208,14 +223,15 @@ def _failed_events(watched: Watched, **drawn: str) -> Row:
     return ["AWS/SQS", name, "QueueName", watched.queue, {"label": "failed events", **drawn}]
 
 
-def _each(metric: Metric, stat: str) -> Row:
+def _each(watched: Watched, metric: Metric, stat: str) -> Row:
     """A series for each dataset and engine."""
-    return [_search(NAMESPACE, metric.dimensions, metric.name, stat, EACH_RUN)]
+    return [_search(NAMESPACE, metric.schema, metric.name, stat, EACH_RUN, **{STACK: watched.stack})]
 
 
-def _total(metric: Metric, label: str, color: str = "", **where: str) -> Row:
+def _total(watched: Watched, metric: Metric, label: str, color: str = "", **where: str) -> Row:
     """One series, over all datasets and engines."""
-    search = _search(NAMESPACE, metric.dimensions, metric.name, "Sum", label, **where)
+    where[STACK] = watched.stack
+    search = _search(NAMESPACE, metric.schema, metric.name, "Sum", label, **where)
     drawn = {"color": color} if color else {}
     return [{**search, "expression": f"SUM({search['expression']})", **drawn}]
 
@@ -246,7 +262,7 @@ class Dashboard(pulumi.ComponentResource):
             queue=args.queue.name,
             functions={short_name: function.name for short_name, function in args.functions.items()},
             alarms=[alarm.arn for alarm in args.alarms],
-        ).apply(lambda known: Watched(place.region, **known))
+        ).apply(lambda known: Watched(place.prefix, place.region, **known))
         self.dashboard = aws.cloudwatch.Dashboard(
             place.prefix,
             dashboard_name=place.prefix,

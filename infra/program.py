@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
@@ -27,7 +28,7 @@ from infra.reconciler import Reconciler, ReconcilerArgs
 from infra.storage import Storage, StorageArgs
 from infra.tracker import Tracker, TrackerArgs
 from lambdas.contract.layout import MANIFESTS
-from lambdas.contract.settings import CommandSettings
+from lambdas.contract.settings import CommandSettings, env_name
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = REPOSITORY / "build"
@@ -220,7 +221,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "dashboard": dashboard.dashboard.dashboard_name,
         "failure_queue": failures.queue.url,
         "node_certificate_expiry": pulumi.Output.from_input(artifacts.certificate_expiry.isoformat()),
-        "shell": _shell(place, bucket, ledger.table.name, failures.queue.url),
+        "shell": _shell(place, bucket, ledger.table.name, failures.queue.url, functions),
     }
 
 
@@ -229,13 +230,22 @@ def _shell(
     bucket: pulumi.Input[str],
     table: pulumi.Input[str],
     queue: pulumi.Input[str],
+    functions: Mapping[str, aws.lambda_.Function],
 ) -> pulumi.Output[str]:
-    """Lines for a shell to evaluate, after which the commands for people know this stack."""
-    return pulumi.Output.all(data_bucket=bucket, ledger_table=table, failure_queue_url=queue).apply(
+    """Lines for a shell to evaluate, after which the commands for people know this stack.
+
+    The functions and their logs are for the runbook: their names end in digits that nobody can guess.
+    """
+    settings = pulumi.Output.all(data_bucket=bucket, ledger_table=table, failure_queue_url=queue).apply(
+        lambda known: CommandSettings(region=place.region, prefix=place.prefix, **known).to_env()
+    )
+    named = {
+        env_name(short_name + part): name
+        for short_name, function in functions.items()
+        for part, name in (("", function.name), ("_log", function.logging_config.log_group))
+    }
+    return pulumi.Output.all(settings, named).apply(
         lambda known: "\n".join(
-            f"export {name}={shlex.quote(value)}"
-            for name, value in CommandSettings(region=place.region, prefix=place.prefix, **known)
-            .to_env()
-            .items()
+            f"export {name}={shlex.quote(value)}" for name, value in {**known[0], **known[1]}.items()
         )
     )

@@ -80,7 +80,7 @@ class Tracker(pulumi.ComponentResource):
             )
         self.settings = pulumi.Output.all(
             data_bucket=args.storage.bucket.id, ledger_table=args.ledger.table.name, topic_arn=self.topic.arn
-        ).apply(lambda known: TrackerSettings(**known))
+        ).apply(lambda known: TrackerSettings(prefix=place.prefix, **known))
         self.function = Function(
             place,
             FunctionArgs(

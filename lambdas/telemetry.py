@@ -9,14 +9,15 @@ from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.contract.metrics import NAMESPACE, Sample, Service
+from lambdas.contract.metrics import NAMESPACE, STACK, Sample, Service
 
 
 class Telemetry:
-    """One a Lambda, made on first use. Implements :class:`lambdas.ports.Meter`."""
+    """One a Lambda, made on first use. Implements :class:`lambdas.ports.Meter` for one stack's metrics."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, stack: str) -> None:
         self._logger = Logger(service=service)
+        self._stack = stack
 
     def begin(self, context: LambdaContext, **keys: str) -> None:
         """Start a unit of work: every line until the next one carries the request and ``keys``."""
@@ -31,9 +32,9 @@ class Telemetry:
 
     def emit(self, samples: Iterable[Sample]) -> None:
         for sample in samples:
-            metric = sample.metric
+            metric, values = sample.metric, {STACK: self._stack, **sample.dimensions}
             with single_metric(
                 metric.name, MetricUnit(metric.unit), value=sample.value, namespace=NAMESPACE
             ) as emitted:
-                for name in metric.dimensions:
-                    emitted.add_dimension(name, sample.dimensions[name])
+                for name in metric.schema:
+                    emitted.add_dimension(name, values[name])

@@ -26,7 +26,7 @@ NEARLY = 0.9
 def alarms(found: Iterable[Mapping[str, Any]], prefix: str) -> list[Finding]:
     """All there, switched on, and silent. ``found``: CloudWatch's descriptions."""
     known, findings = list(found), []
-    wanted = declared.alarms("", dict.fromkeys(FUNCTIONS, ""))
+    wanted = declared.alarms(prefix, "", dict.fromkeys(FUNCTIONS, ""))
     for alarm in wanted:
         name = f"{prefix}-{alarm.name}"
         seen = next((one for one in known if is_called(one["AlarmName"], name)), None)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from infra import alarms as declared
 from infra.doctor.examination import Client, NotThere, there
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
@@ -205,10 +206,16 @@ class StackReader:
     def alarms(self) -> tuple[dict[str, Any], ...]:
         """CloudWatch's descriptions of the stack's alarms."""
         pages = self.client("cloudwatch").get_paginator("describe_alarms")
+        names = [
+            f"{self.prefix}-{alarm.name}"
+            for alarm in declared.alarms(self.prefix, "", dict.fromkeys(FUNCTIONS, ""))
+        ]
+        # Those of a stack `eu-2` begin as those of `eu` do.
         return tuple(
             alarm
             for page in pages.paginate(AlarmNamePrefix=f"{self.prefix}-")
             for alarm in page.get("MetricAlarms", [])
+            if any(is_called(alarm["AlarmName"], name) for name in names)
         )
 
     def keys(self) -> dict[str, str]:

@@ -1,5 +1,8 @@
 """The stack's own metrics: what the Lambdas emit, and what dashboard and alarms are made of.
 
+Every metric has the stack as its first dimension: several stacks in one account and region share the
+namespace, and without it one's heartbeat would hide the other's silence.
+
 Dimensions are few and their values repeat. Ids are never among them: each would be a metric of its own, paid
 for by itself and found by nobody. Ids belong in logs.
 """
@@ -11,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 NAMESPACE = "Fruits"
+STACK = "stack"
+"""The dimension that every metric has. Its value begins the names of the stack's resources: ``fruits-eu``."""
 
 
 class Unit(StrEnum):
@@ -33,16 +38,21 @@ class Service(StrEnum):
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric and the names of all its dimensions."""
+    """A metric and the names of its dimensions beside :data:`STACK`."""
 
     name: str
     unit: Unit
     dimensions: tuple[str, ...]
 
+    @property
+    def schema(self) -> tuple[str, ...]:
+        """All its dimensions, by which CloudWatch tells it from others of its name."""
+        return (STACK, *self.dimensions)
+
 
 @dataclass(frozen=True)
 class Sample:
-    """One value of a metric, with a text for each of its dimensions.
+    """One value of a metric, with a text for each of its dimensions. The meter knows the stack.
 
     Raises:
         ValueError: the dimensions are not those of the metric.
@@ -61,7 +71,7 @@ class Sample:
 
 
 _RUN = ("dataset", "engine")
-_STACK = ("service",)
+_SERVICE = ("service",)
 
 UPLOADS = Metric("Uploads", Unit.COUNT, (*_RUN, "outcome"))
 """Manifests that were uploaded or deleted, by what became of them."""
@@ -83,17 +93,17 @@ PHASE_SECONDS = Metric("PhaseSeconds", Unit.SECONDS, (*_RUN, "phase"))
 STORE_RETRIES = Metric("StoreRetries", Unit.COUNT, _RUN)
 """Reads of images that were tried again after a transient error."""
 
-HEARTBEAT = Metric("ReconcilerHeartbeat", Unit.NONE, _STACK)
-QUEUED_RUNS = Metric("QueuedRuns", Unit.NONE, _STACK)
-RUNNING_RUNS = Metric("RunningRuns", Unit.NONE, _STACK)
-OLDEST_RUN_SECONDS = Metric("OldestRunSeconds", Unit.NONE, _STACK)
-ORPHAN_CLUSTERS = Metric("OrphanClusters", Unit.NONE, _STACK)
+HEARTBEAT = Metric("ReconcilerHeartbeat", Unit.NONE, _SERVICE)
+QUEUED_RUNS = Metric("QueuedRuns", Unit.NONE, _SERVICE)
+RUNNING_RUNS = Metric("RunningRuns", Unit.NONE, _SERVICE)
+OLDEST_RUN_SECONDS = Metric("OldestRunSeconds", Unit.NONE, _SERVICE)
+ORPHAN_CLUSTERS = Metric("OrphanClusters", Unit.NONE, _SERVICE)
 """Clusters of this stack without a run, that were found and stopped."""
-OVERDUE_CLUSTERS = Metric("OverdueClusters", Unit.NONE, _STACK)
+OVERDUE_CLUSTERS = Metric("OverdueClusters", Unit.NONE, _SERVICE)
 """Clusters that were found older than their run allows, and stopped."""
-LAUNCHES_IN_DOUBT = Metric("LaunchesInDoubt", Unit.NONE, _STACK)
+LAUNCHES_IN_DOUBT = Metric("LaunchesInDoubt", Unit.NONE, _SERVICE)
 """Launches that EMR throttled or gave no clear answer to, in one pass of the reconciler."""
-NODE_CERTIFICATE_DAYS = Metric("NodeCertificateDaysLeft", Unit.NONE, _STACK)
+NODE_CERTIFICATE_DAYS = Metric("NodeCertificateDaysLeft", Unit.NONE, _SERVICE)
 """How long the certificate holds that new clusters are given."""
 
 METRICS: tuple[Metric, ...] = (

@@ -65,6 +65,11 @@ class LauncherSettings:
     launches_per_second: str
 
     @property
+    def prefix(self) -> str:
+        """How the names of the stack's resources begin, and what its metrics call it."""
+        return f"{self.project}-{self.stack}"
+
+    @property
     def limits(self) -> Limits:
         """The stack's caps.
 
@@ -90,6 +95,8 @@ class LauncherSettings:
 class TrackerSettings:
     """What the tracker needs."""
 
+    prefix: str
+    """``<project>-<stack>``: what the stack's metrics call it."""
     data_bucket: str
     ledger_table: str
     topic_arn: str

@@ -70,12 +70,16 @@ def _changes(event: dict[str, Any]) -> list[Upload | Deletion]:
 
 @cache
 def _telemetry() -> Telemetry:
-    return Telemetry(Service.LAUNCHER)
+    return Telemetry(Service.LAUNCHER, _settings().prefix)
+
+
+def _settings() -> LauncherSettings:
+    return LauncherSettings.from_env(os.environ)
 
 
 @cache
 def _launcher() -> Launcher:
-    settings = LauncherSettings.from_env(os.environ)
+    settings = _settings()
     s3 = boto3.client("s3")
     books = Books(
         objects=S3Objects(s3, settings.data_bucket),

@@ -44,7 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 
 @cache
 def _telemetry() -> Telemetry:
-    return Telemetry(Service.RECONCILER)
+    return Telemetry(Service.RECONCILER, TrackerSettings.from_env(os.environ).prefix)
 
 
 @cache

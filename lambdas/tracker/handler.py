@@ -41,12 +41,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str | No
 
 @cache
 def _telemetry() -> Telemetry:
-    return Telemetry(Service.TRACKER)
+    return Telemetry(Service.TRACKER, _settings().prefix)
+
+
+def _settings() -> TrackerSettings:
+    return TrackerSettings.from_env(os.environ)
 
 
 @cache
 def _tracker() -> Tracker:
-    settings = TrackerSettings.from_env(os.environ)
+    settings = _settings()
     books = Books(
         objects=S3Objects(boto3.client("s3"), settings.data_bucket),
         ledger=DynamoLedger(boto3.resource("dynamodb").Table(settings.ledger_table)),

@@ -50,7 +50,7 @@ def test_the_fixed_costs_add_up() -> None:
 
 
 def test_what_is_charged_by_the_piece_is_counted() -> None:
-    rung = alarms("queue", dict.fromkeys(("launcher", "tracker", "reconciler"), "name"))
+    rung = alarms("stack", "queue", dict.fromkeys(("launcher", "tracker", "reconciler"), "name"))
     assert f"| alarms | {len(rung)} x " in DOCUMENT
     of_the_stack = [metric for metric in METRICS if metric.dimensions == ("service",)]
     assert f"| metrics of the reconciler | {len(of_the_stack)} x " in DOCUMENT

@@ -110,7 +110,10 @@ def draws_them_to_scale(page: Page) -> None:
 
 
 def says_what_there_is_not(page: Page) -> None:
-    assert panel(page, "EMR: nodes at work").locator("svg text").text_content() == "no data in this time"
+    assert (
+        panel(page, "EMR (whole account): nodes at work").locator("svg text").text_content()
+        == "no data in this time"
+    )
 
 
 def is_readable(page: Page) -> None:

@@ -96,10 +96,10 @@ class RecordingProvider(pulumi.runtime.Mocks):
         ]
 
 
-def preview(build: Path, **config: str) -> RecordingProvider:
+def preview(build: Path, stack: str = "eu", **config: str) -> RecordingProvider:
     """What the program declares with this configuration."""
     provider = RecordingProvider()
-    deploy(provider, stack="eu", config={**PREINSTALLED, **config}, build=build)
+    deploy(provider, stack=stack, config={**PREINSTALLED, **config}, build=build)
     return provider
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from infra.alarms import PERIOD_SECONDS
 from infra.local.cloud import LocalCloud
+from infra.local.dashboard.metrics import embedded
 from infra.program import REPOSITORY
-from lambdas.contract.metrics import NAMESPACE, Sample
+from lambdas.contract.metrics import NAMESPACE, Sample, Service
 from lambdas.reconciler.samples import of_pass
+from lambdas.telemetry import Telemetry
 from tests.infra.conftest import RecordingProvider, preview
 from tests.lambdas.world import World
 
@@ -60,9 +62,14 @@ def test_links_inside_the_runbook_lead_somewhere() -> None:
 
 
 def test_what_an_alarm_watches_is_really_emitted_under_the_very_dimensions(
-    alarms: dict[str, dict[str, Any]], passed: tuple[Sample, ...]
+    alarms: dict[str, dict[str, Any]], passed: tuple[Sample, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    emitted = {(sample.metric.name, frozenset(sample.dimensions.items())) for sample in passed}
+    Telemetry(Service.RECONCILER, "fruits-eu").emit(passed)
+    emitted = {
+        (datum["MetricName"], frozenset((entry["Name"], entry["Value"]) for entry in datum["Dimensions"]))
+        for line in capsys.readouterr().out.splitlines()
+        for _, datum in embedded(line)
+    }
     for name, alarm in alarms.items():
         if alarm["namespace"] == NAMESPACE:
             assert (alarm["metricName"], frozenset(alarm["dimensions"].items())) in emitted, name

@@ -110,7 +110,7 @@ def test_titles_are_told_apart(dashboard: dict[str, Any]) -> None:
 
 
 def test_what_is_shown_is_emitted_by_us_or_by_aws_under_these_dimensions(dashboard: dict[str, Any]) -> None:
-    ours = {metric.name: set(metric.dimensions) for metric in METRICS}
+    ours = {metric.name: set(metric.schema) for metric in METRICS}
     for title, row in metric_rows(dashboard):
         namespace, metric, where, names = shown(row)
         assert where.keys() <= names, title
@@ -146,14 +146,19 @@ def test_no_state_kind_or_outcome_is_left_out(
 
 
 def test_the_dashboard_looks_at_the_stacks_own_region_queue_functions_and_alarms() -> None:
-    watched = Watched("eu-west-3", "the-queue", {"launcher": "the-launcher"}, ["arn:the-alarm"])
+    watched = Watched("fruits-eu", "eu-west-3", "the-queue", {"launcher": "the-launcher"}, ["arn:the-alarm"])
     dashboard = body(watched)
     regions = {widget["properties"].get("region") for widget in dashboard["widgets"]}
     assert regions == {None, "eu-west-3"}
     (alarms,) = [widget for widget in dashboard["widgets"] if widget["type"] == "alarm"]
     assert alarms["properties"]["alarms"] == ["arn:the-alarm"]
-    named = {(row[2], row[3]) for _, row in metric_rows(dashboard) if len(row) > 1}
-    assert named == {("QueueName", "the-queue"), ("FunctionName", "the-launcher"), ("service", "reconciler")}
+    single = [row for _, row in metric_rows(dashboard) if len(row) > 1]
+    assert {dimension for row in single for dimension in shown(row)[2].items()} == {
+        ("QueueName", "the-queue"),
+        ("FunctionName", "the-launcher"),
+        ("stack", "fruits-eu"),
+        ("service", "reconciler"),
+    }
 
 
 def test_every_alarm_of_the_stack_is_on_the_dashboard(

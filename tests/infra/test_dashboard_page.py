@@ -46,11 +46,11 @@ def graph(*series: Series, stacked: bool = False) -> Graph:
 
 def test_what_the_lambdas_print_is_read_back_as_it_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
     dimensions = {"dataset": "fruits", "engine": "fast", "state": "FAILED"}
-    Telemetry(Service.TRACKER).emit([Sample(RUNS, 3, dimensions)])
+    Telemetry(Service.TRACKER, "fruits-eu").emit([Sample(RUNS, 3, dimensions)])
     ((namespace, datum),) = embedded(capsys.readouterr().out.strip())
     assert (namespace, datum["MetricName"]) == ("Fruits", "Runs")
     assert (datum["Unit"], datum["Values"]) == ("Count", [3])
-    assert {d["Name"]: d["Value"] for d in datum["Dimensions"]} == dimensions
+    assert {d["Name"]: d["Value"] for d in datum["Dimensions"]} == dimensions | {"stack": "fruits-eu"}
     assert datum["Timestamp"] > 1.7e9
 
 

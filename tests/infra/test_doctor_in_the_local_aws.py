@@ -205,6 +205,7 @@ def test_a_stopped_launcher_and_an_unconfirmed_address_are_seen_when_the_tracker
     tracking = {
         env_name(name): value
         for name, value in {
+            "prefix": "fruits-local",
             "data_bucket": patient.cloud.bucket,
             "ledger_table": patient.cloud.outputs["ledger_table"],
             "topic_arn": patient.cloud.outputs["notification_topic"],

@@ -18,7 +18,7 @@ from tests.infra.answers import Answers, aws_error
 
 COMMANDS = CommandSettings("bucket", "table", "eu-west-1", "https://sqs/1/fruits-eu-failures", "fruits-eu")
 LAUNCHING = LauncherSettings(**{field: field for field in LauncherSettings.__dataclass_fields__})
-TRACKING = TrackerSettings("bucket", "table", "arn:runs")
+TRACKING = TrackerSettings("fruits-eu", "bucket", "table", "arn:runs")
 FUNCTION = {
     "CodeSha256": "YQ==",
     "Environment": {"Variables": {**LAUNCHING.to_env(), **TRACKING.to_env()}},
@@ -51,7 +51,13 @@ WHOLE: dict[str, Any] = {
     },
     "get_trail_status": {"IsLogging": True},
     "describe_security_configuration": {"SecurityConfiguration": json.dumps(SECURITY)},
-    "describe_alarms": {"MetricAlarms": [{"AlarmActions": ["arn:alarms"]}]},
+    "describe_alarms": {
+        "MetricAlarms": [
+            # Another stack, whose name begins as this one's does.
+            {"AlarmName": "fruits-eu-2-failed-events", "AlarmActions": ["arn:alarms-of-another"]},
+            {"AlarmName": "fruits-eu-failed-events", "AlarmActions": ["arn:alarms"]},
+        ]
+    },
     "describe_key": {"KeyMetadata": {"KeyState": "Enabled"}},
     "list_objects_v2": {"Contents": [{}]},
     "describe_subnets": {"Subnets": [{"VpcId": "vpc"}]},

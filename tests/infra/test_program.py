@@ -148,6 +148,7 @@ def test_functions_get_the_settings_that_their_handlers_read(declared: Recording
     launcher = LauncherSettings.from_env(environments["lambdas.launcher.handler.handler"])
     tracker = TrackerSettings.from_env(environments["lambdas.tracker.handler.handler"])
     assert (launcher.project, launcher.stack) == ("fruits", "eu")
+    assert tracker.prefix == launcher.prefix == "fruits-eu"
     assert launcher.release_label == "emr-7.12.0"
     assert launcher.model_key == "artifacts/model/stub.tflite"
     assert launcher.weights == "untrained"

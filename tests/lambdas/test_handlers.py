@@ -97,8 +97,9 @@ def stack(ministack: MiniStack, emr: EmrEndpoint, monkeypatch: pytest.MonkeyPatc
         instance_profile_arn=profile,
         security_configuration=unique,
     )
+    tracking = TrackerSettings(settings.prefix, bucket, table, topic)
     own = ReconcilerSettings("2030-01-01T00:00:00+00:00")
-    environment = cloud | settings.to_env() | TrackerSettings(bucket, table, topic).to_env() | own.to_env()
+    environment = cloud | settings.to_env() | tracking.to_env() | own.to_env()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     yield Stack(s3, clusters, bucket, profile)
@@ -131,9 +132,9 @@ def test_an_upload_with_an_odd_name_becomes_a_cluster_and_a_metric(
     assert stack.json(f"runs/{identity}/plan.json")["images_listed"] == 1
     assert stack.json(f"runs/{identity}/status.json")["state"] == "LAUNCHED"
     (metric,) = metrics(capsys.readouterr().out)
-    assert (metric["dataset"], metric["outcome"]) == ("fruits", "launched")
+    assert (metric["stack"], metric["dataset"], metric["outcome"]) == ("fruits-eu", "fruits", "launched")
     (dimensions,) = metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
-    assert sorted(dimensions) == ["dataset", "engine", "outcome"]
+    assert sorted(dimensions) == ["dataset", "engine", "outcome", "stack"]
 
     for _ in range(4):
         (again,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
@@ -186,7 +187,8 @@ def test_events_of_a_cluster_bring_its_run_up_to_date(
     lines = metrics(capsys.readouterr().out)
     measured = {name: line for line in lines for name in line if name in NAMES}
     runs = measured["Runs"]
-    assert (runs["dataset"], runs["engine"], runs["state"]) == ("fruits", "fast", status["state"])
+    assert (runs["stack"], runs["dataset"], runs["engine"]) == ("fruits-eu", "fruits", "fast")
+    assert runs["state"] == status["state"]
     assert measured["EstimatedEur"]["EstimatedEur"] == [status["estimated_eur"]]
     assert measured["ActualEur"]["ActualEur"] == [status["actual_eur"]]
     assert vars(caplog.records[-1])["run_id"] == launched["run_id"]
@@ -258,11 +260,13 @@ def test_a_pass_of_the_reconciler_shows_its_heartbeat_and_the_gauges(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert reconciler.handler({}, Context()) == {"repaired": {}, "dispatched": {}}  # type: ignore[arg-type]  # as above
+    lines = metrics(capsys.readouterr().out)
     measured = {
         metric["Name"]: line[metric["Name"]][0]
-        for line in metrics(capsys.readouterr().out)
+        for line in lines
         for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
     }
+    assert {(line["stack"], line["service"]) for line in lines} == {("fruits-eu", "reconciler")}
     assert measured["ReconcilerHeartbeat"] == 1
     assert set(measured) == {
         "ReconcilerHeartbeat",

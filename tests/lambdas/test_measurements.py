@@ -176,12 +176,13 @@ def test_every_metric_has_a_name_of_its_own_and_no_id_for_a_dimension() -> None:
 def test_a_sample_is_written_as_its_metric_is_declared(
     metric: Metric, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Telemetry(Service.TRACKER).emit([Sample(metric, 2.5, dict.fromkeys(metric.dimensions, "x"))])
+    Telemetry(Service.TRACKER, "fruits-eu").emit([Sample(metric, 2.5, dict.fromkeys(metric.dimensions, "x"))])
     line = json.loads(capsys.readouterr().out)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     (described,) = directive["Metrics"]
     assert directive["Namespace"] == "Fruits"
-    assert directive["Dimensions"] == [list(metric.dimensions)]
+    assert directive["Dimensions"] == [["stack", *metric.dimensions]]
+    assert line["stack"] == "fruits-eu"
     assert (described["Name"], described["Unit"]) == (metric.name, metric.unit)
     assert line[metric.name] == [2.5]
 

@@ -13,9 +13,9 @@ from infra.local.cloud import LocalCloud
 from lambdas.contract.metrics import NAMESPACE, RUNS
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
 
-LOG_GROUPS = "/aws/lambda/"
 LOGGED_TIMEOUT_SECONDS = 10.0
 POLL_SECONDS = 0.2
 Datum = tuple[str, dict[str, Any]]
@@ -31,9 +31,10 @@ def collect(cloud: LocalCloud, runs: int) -> None:
     Waits a little for the ends of ``runs`` to be logged: a run's status says of its end a moment earlier.
     To be called once in the life of a cloud: a second call would count everything twice.
     """
-    logs, cloudwatch = cloud.client("logs"), cloud.client("cloudwatch")
+    functions, logs = cloud.client("lambda"), cloud.client("logs")
+    cloudwatch = cloud.client("cloudwatch")
     deadline = time.monotonic() + LOGGED_TIMEOUT_SECONDS
-    while _ends(logged := [*_logged(logs)]) < runs and time.monotonic() < deadline:
+    while _ends(logged := [*_logged(functions, logs)]) < runs and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     by_namespace: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for namespace, datum in (*logged, _waiting(cloud)):
@@ -92,13 +93,14 @@ def _ends(logged: Iterable[Datum]) -> int:
     return sum((namespace, datum["MetricName"]) == (NAMESPACE, RUNS.name) for namespace, datum in logged)
 
 
-def _logged(logs: CloudWatchLogsClient) -> Iterator[Datum]:
-    groups = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=LOG_GROUPS)
-    for name in (group["logGroupName"] for page in groups for group in page["logGroups"]):
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=name)
+def _logged(functions: LambdaClient, logs: CloudWatchLogsClient) -> Iterator[Datum]:
+    listed = functions.get_paginator("list_functions").paginate()
+    for function in (function for page in listed for function in page["Functions"]):
+        name, group = function["FunctionName"], function["LoggingConfig"]["LogGroup"]
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
         for event in (event for page in pages for event in page["events"]):
             yield from embedded(event["message"])
-            yield from duration(event["message"], name.removeprefix(LOG_GROUPS), event["timestamp"] / 1000)
+            yield from duration(event["message"], name, event["timestamp"] / 1000)
 
 
 def _waiting(cloud: LocalCloud) -> Datum:
