@@ -10,7 +10,7 @@ from typing import Any, Self
 import pulumi
 import pulumi_aws as aws
 
-from lambdas.contract.layout import KEPT
+from lambdas.contract.layout import KEPT, LIVE, STACK
 
 VERSION = 1
 
@@ -48,16 +48,31 @@ class Kept:
 
 
 def write_kept(
-    name: str, bucket: pulumi.Input[str], parts: dict[str, pulumi.Input[str]], opts: pulumi.ResourceOptions
+    prefix: str, bucket: pulumi.Input[str], parts: dict[str, pulumi.Input[str]], opts: pulumi.ResourceOptions
 ) -> None:
-    """Write it into the data bucket. ``parts`` are the fields of :class:`Kept`."""
+    """Write it into the data bucket of the stack that ``prefix`` names. ``parts`` are :class:`Kept`'s fields.
+
+    Beside it lies whose bucket it is now, which goes with the stack.
+    """
+    kept = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True))
+    _write(f"{prefix}-kept", bucket, KEPT, parts, kept)
+    _write(f"{prefix}-live", bucket, LIVE, {"stack": prefix}, opts)
+
+
+def _write(
+    name: str,
+    bucket: pulumi.Input[str],
+    key: str,
+    content: dict[str, pulumi.Input[str]],
+    opts: pulumi.ResourceOptions,
+) -> None:
     aws.s3.BucketObjectv2(
         name,
         bucket=bucket,
-        key=KEPT,
-        content=pulumi.Output.json_dumps({"version": VERSION, **parts}, sort_keys=True),
+        key=key,
+        content=pulumi.Output.json_dumps({"version": VERSION, **content}, sort_keys=True),
         content_type="application/json",
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True)),
+        opts=opts,
     )
 
 
@@ -65,10 +80,12 @@ def read_kept(bucket: str, provider: pulumi.ProviderResource) -> Kept:
     """What belongs to a kept data bucket.
 
     Raises:
-        CannotAdopt: no stack kept a bucket of this name, or it cannot be read.
+        CannotAdopt: no stack kept a bucket of this name, it cannot be read, or its stack still lives.
     """
+    opts = pulumi.InvokeOptions(provider=provider)
     try:
-        found: Any = aws.s3.get_object(bucket=bucket, key=KEPT, opts=pulumi.InvokeOptions(provider=provider))
+        there: Any = aws.s3.get_objects(bucket=bucket, prefix=STACK, opts=opts)
+        found: Any = aws.s3.get_object(bucket=bucket, key=KEPT, opts=opts)
         kept = Kept.from_json(found.body)
     except Exception as error:  # the SDK raises bare exceptions for what the provider refuses
         raise CannotAdopt(
@@ -76,6 +93,11 @@ def read_kept(bucket: str, provider: pulumi.ProviderResource) -> Kept:
             "bucket that a stack left behind with keepDataOnDestroy has it. Correct the name, or remove the "
             "setting"
         ) from error
+    if LIVE in there.keys:
+        raise CannotAdopt(
+            f"adopt: {bucket!r} still belongs to a stack (s3://{bucket}/{LIVE} names it), and two would work on "
+            "the same data. `pulumi destroy` that one first, or remove the setting"
+        )
     if kept.data_bucket != bucket:
         raise CannotAdopt(f"adopt: s3://{bucket}/{KEPT} speaks of {kept.data_bucket!r}; set that name")
     return kept

@@ -123,7 +123,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
     )
     if keep:
         write_kept(
-            f"{prefix}-kept",
+            prefix,
             storage.bucket.id,
             {
                 "data_bucket": storage.bucket.id,

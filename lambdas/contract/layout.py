@@ -16,6 +16,7 @@
     models/pca/<dataset>/<run_id>/model.npz model.json mllib/
     logs/<cluster_id>/...                    written by EMR
     stack/kept.json                          what belongs to the bucket where it outlives its stack
+    stack/live.json                          which stack it belongs to, as long as that lives
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ CSV = "Results_CSV/"
 QUARANTINE = "quarantine/"
 PCA_MODELS = "models/pca/"
 LOGS = "logs/"
-KEPT = "stack/kept.json"
+STACK = "stack/"
+KEPT = f"{STACK}kept.json"
+LIVE = f"{STACK}live.json"
 
 STEP_OUTPUTS: tuple[str, ...] = (RUNS, FEATURES, PCA, CSV, QUARANTINE, PCA_MODELS)
 """Every prefix a Spark step writes below."""

@@ -35,6 +35,7 @@ class Story:
     left: dict[str, list[str]]
     results: dict[str, str]
     """ETags of what the first run published."""
+    refused_alive: str
     refused: str
     taken_over: Told
 
@@ -51,6 +52,12 @@ def story(local_aws: LocalAws, packaged: None, sample: Path) -> Iterator[Story]:
     bucket = deployment.bucket
     results = etags(deployment, f"{FEATURES}{DATASET}/{submitted.run_id}/")
 
+    thief = local_aws.deployment(f"{STACK}-2", program(BUILD))
+    thief.configure(adopt=bucket)
+    with pytest.raises(CommandError) as alive:
+        thief.preview()
+    thief.stack.workspace.remove_stack(f"{STACK}-2")
+
     deployment.destroy()
     left = resources_of(deployment.client, STACK)
     deployment.stack.workspace.remove_stack(STACK)
@@ -60,7 +67,8 @@ def story(local_aws: LocalAws, packaged: None, sample: Path) -> Iterator[Story]:
     with pytest.raises(CommandError) as refused:
         again.preview()
     again.configure(adopt=bucket)
-    yield Story(again, bucket, submitted.run_id, left, results, str(refused.value), again.up())
+    told = str(alive.value), str(refused.value)
+    yield Story(again, bucket, submitted.run_id, left, results, *told, again.up())
 
     again.configure(keepDataOnDestroy="false", adopt=None)
     again.up()
@@ -96,6 +104,12 @@ def test_a_bucket_that_no_stack_kept_cannot_be_taken_over(story: Story) -> None:
     )
     assert "Correct the name, or remove the setting" in story.refused
     assert "Traceback" not in story.refused
+
+
+def test_a_bucket_whose_stack_lives_cannot_be_taken_over(story: Story) -> None:
+    assert f"adopt: '{story.bucket}' still belongs to a stack" in story.refused_alive
+    assert "`pulumi destroy` that one first" in story.refused_alive
+    assert "Traceback" not in story.refused_alive
 
 
 def test_the_next_stack_takes_over_what_was_kept_and_makes_the_rest_anew(story: Story) -> None:

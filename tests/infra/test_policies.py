@@ -26,6 +26,7 @@ EVERYTHING_ON = {
     "fruits:alarmEmails": '["you@example.org"]',
     "fruits:imageBuckets": '["my-photos"]',
     "fruits:dataRetentionDays": "90",
+    "fruits:keepDataOnDestroy": "true",
 }
 
 

@@ -12,6 +12,7 @@ from infra.local.provider.resource import Aws, Inputs
 
 CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
 OBJECT = "aws:s3/getObject:getObject"
+OBJECTS = "aws:s3/getObjects:getObjects"
 
 
 class Account:
@@ -30,7 +31,7 @@ class Account:
                 self._clients[service] = self._make_client(service)
             return self._clients[service]
 
-    def call(self, token: str, inputs: Inputs) -> dict[str, str]:
+    def call(self, token: str, inputs: Inputs) -> dict[str, Any]:
         """What a function of the provider answers.
 
         Raises:
@@ -44,6 +45,11 @@ class Account:
             bucket, key = inputs["bucket"], inputs["key"]
             body = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
             return {"bucket": bucket, "key": key, "id": f"{bucket}/{key}", "body": body.decode()}
+        if token == OBJECTS:
+            bucket, prefix = inputs["bucket"], inputs["prefix"]
+            listed = self.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+            keys = [item["Key"] for item in listed.get("Contents", ())]
+            return {"bucket": bucket, "prefix": prefix, "id": bucket, "keys": keys}
         raise UnknownResourceTypeError(token, "invoke")
 
     def configured(self, provider: Inputs) -> Aws:
