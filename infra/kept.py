@@ -95,7 +95,7 @@ def read_kept(bucket: str, provider: pulumi.ProviderResource) -> Kept:
         ) from error
     if LIVE in there.keys:
         raise CannotAdopt(
-            f"adopt: {bucket!r} still belongs to a stack (s3://{bucket}/{LIVE} names it), and two would work on "
+            f"adopt: {bucket!r} still belongs to a stack (s3://{bucket}/{LIVE} names it); two would work on "
             "the same data. `pulumi destroy` that one first, or remove the setting"
         )
     if kept.data_bucket != bucket:
