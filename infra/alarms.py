@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,7 @@ from lambdas.contract.metrics import NAMESPACE, STACK, Metric, Service
 
 CERTIFICATE_DAYS = 60
 """Left to package and deploy before nodes stop talking to each other."""
+DIGEST_LENGTH = 12
 PERIOD_SECONDS = 300
 """Also the reconciler's period: each pass is one data point."""
 
@@ -189,9 +191,12 @@ class Alarms(pulumi.ComponentResource):
         self.topic = aws.sns.Topic(
             f"{place.prefix}-alarms", kms_master_key_id=args.control_key.arn, opts=child
         )
-        for number, email in enumerate(args.emails):
+        for email in args.emails:
+            # By the address and not by its place: SNS knows one subscription of an address, and one that
+            # moved up would be subscribed again, which changes nothing, and then unsubscribed.
+            digest = hashlib.sha256(email.encode()).hexdigest()[:DIGEST_LENGTH]
             aws.sns.TopicSubscription(
-                f"{place.prefix}-alarms-{number}",
+                f"{place.prefix}-alarms-{digest}",
                 topic=self.topic.arn,
                 protocol="email",
                 endpoint=email,

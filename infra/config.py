@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,16 @@ LONGEST_STACK_NAME = 36
 """With it, the name of the access logs' bucket has the 63 characters that S3 allows, with Pulumi's suffix;
 every other name has room left."""
 _STACK_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+LONGEST_RETENTION_DAYS = 36_500
+"""Of a lock on objects. Source: S3 User Guide, "Object Lock considerations"."""
+_BUCKET_NAME = re.compile(
+    r"(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|--x-s3|--table-s3)$)"
+    r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+)
+"""Source: S3 User Guide, "General purpose bucket naming rules"."""
+REGION = "aws:region"
+_PULUMIS = "pulumi:"
+"""The namespace of Pulumi's own keys, which are Pulumi's to judge."""
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -77,15 +87,41 @@ def load(lock_file: Path) -> StackConfig:
     Raises:
         ConfigInvalid: with every fault at once.
     """
-    given = {**runtime.get_config_env(), **runtime.CONFIG.get()}
-    project = f"{pulumi.get_project()}:"
-    values, faults = read_settings(
-        {key.removeprefix(project): text for key, text in given.items() if key.startswith(project)}
+    return read_config(
+        {**runtime.get_config_env(), **runtime.CONFIG.get()},
+        project=pulumi.get_project(),
+        stack=pulumi.get_stack(),
+        locked_spark=locked_spark_version(lock_file.read_text()),
     )
-    if region := given.get("aws:region"):
-        values["aws:region"] = region
-    locked = locked_spark_version(lock_file.read_text())
-    return validate(values, stack=pulumi.get_stack(), locked_spark=locked, faults=faults)
+
+
+def read_config(given: Mapping[str, str], *, project: str, stack: str, locked_spark: str) -> StackConfig:
+    """The configuration in the texts that Pulumi holds by their full keys (``aws:region``).
+
+    Raises:
+        ConfigInvalid: with every fault at once.
+    """
+    ours = f"{project}:"
+    values, faults = read_settings(
+        {key.removeprefix(ours): text for key, text in given.items() if key.startswith(ours)}
+    )
+    faults += [_foreign(key, ours) for key in given if key != REGION and not key.startswith((ours, _PULUMIS))]
+    if region := given.get(REGION):
+        values[REGION] = region
+    return validate(values, stack=stack, locked_spark=locked_spark, faults=faults)
+
+
+def _foreign(key: str, ours: str) -> str:
+    """Why a key in another namespace is a fault: it would be without effect, and nobody would say so."""
+    if key.startswith("aws:"):
+        return (
+            f"{key}: has no effect; of aws: this stack takes the region alone, and all else (AWS_PROFILE and "
+            f"other credentials) from the shell. `pulumi config rm {key}` removes it"
+        )
+    known = [REGION, *(f"{ours}{name}" for name in DEFAULTS)]
+    near = difflib.get_close_matches(key, known, n=1)
+    meant = f"did you mean {near[0]}? " if near else f"settings begin with {ours} "
+    return f"{key}: is no setting; {meant}`pulumi config rm {key}` removes it"
 
 
 def validate(
@@ -156,14 +192,19 @@ def _bucket_faults(given: Mapping[str, Any]) -> list[str]:
             f"dataBucketName: {given['dataBucketName']!r} is another bucket than {given['adopt']!r}, which "
             "adopt takes over; remove one of them"
         )
+    if given["adopt"] is not None and not given["keepDataOnDestroy"]:
+        faults.append(
+            "adopt: takes over data that a stack kept, and the next `pulumi destroy` would delete it without "
+            "keepDataOnDestroy; `pulumi config set fruits:keepDataOnDestroy true`, or remove adopt"
+        )
     return faults
 
 
 def _retention_faults(given: Mapping[str, Any]) -> list[str]:
     return [
-        f"{key}: {given[key]} days cannot be kept; give 1 or more, or remove the key"
+        f"{key}: {given[key]} days cannot be kept; give 1 to {LONGEST_RETENTION_DAYS}, or remove the key"
         for key in ("auditRetentionDays", "dataRetentionDays")
-        if given[key] is not None and given[key] < 1
+        if given[key] is not None and not 1 <= given[key] <= LONGEST_RETENTION_DAYS
     ]
 
 
@@ -186,11 +227,13 @@ def _email_faults(given: Mapping[str, Any]) -> list[str]:
     emails = [("alarmEmails", email) for email in given["alarmEmails"]]
     if given["notificationEmail"] is not None:
         emails.append(("notificationEmail", given["notificationEmail"]))
-    return [
+    faults = [
         f"{key}: {email!r} is not an e-mail address; correct it or remove the key"
         for key, email in emails
         if not _EMAIL.fullmatch(email)
     ]
+    twice = sorted({email for email in given["alarmEmails"] if given["alarmEmails"].count(email) > 1})
+    return faults + [f"alarmEmails: {email!r} is there twice; remove one" for email in twice]
 
 
 def _limit_faults(given: Mapping[str, Any]) -> list[str]:

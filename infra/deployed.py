@@ -33,13 +33,24 @@ class Deployed:
         value = self.outputs.get((token, name), {}).get(key)
         return None if value is None else str(value)
 
-    def check_region(self, name: str, region: str) -> None:
-        """Return if the provider of this logical name was, if it was, in this region.
+    def has(self, *resources: tuple[str, str]) -> bool:
+        """Whether all of these are there, by type and logical name."""
+        return self.outputs.keys() >= set(resources)
+
+    def check_place(self, prefix: str, region: str) -> None:
+        """Return if the stack, if it is there, has this prefix of its names and lives in this region.
 
         Raises:
-            CannotMove: it was in another.
+            CannotMove: it was called otherwise, or is somewhere else.
         """
-        before = self.output(_PROVIDER, name, "region")
+        providers = {name for token, name in self.outputs if token == _PROVIDER}
+        if providers and prefix not in providers:
+            raise CannotMove(
+                f"stack: this one was deployed as {', '.join(sorted(providers))} and cannot become {prefix}: "
+                "it would begin empty, and what holds data would be deleted. `pulumi stack rename` it back "
+                "(or give the project its old name)"
+            )
+        before = self.output(_PROVIDER, prefix, "region")
         if before not in (None, region):
             raise CannotMove(
                 f"aws:region: this stack lives in {before} and cannot move to {region}: its buckets and its "

@@ -46,7 +46,11 @@ class ClusterRoles(pulumi.ComponentResource):
             opts=child,
         )
         access = aws.iam.RolePolicy(
-            nodes, role=self.instance_role.name, policy=iam.policy(_step_access(place, args)), opts=child
+            nodes,
+            name=iam.OWN_POLICY,
+            role=self.instance_role.name,
+            policy=iam.policy(_step_access(place, args)),
+            opts=child,
         )
         self.instance_profile = aws.iam.InstanceProfile(
             nodes,
@@ -78,6 +82,7 @@ class ClusterRoles(pulumi.ComponentResource):
         # The managed policy knows no role and no key of ours; AWS asks for this beside it.
         aws.iam.RolePolicy(
             service,
+            name=iam.OWN_POLICY,
             role=self.service_role.name,
             policy=iam.policy(
                 [

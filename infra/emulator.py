@@ -80,6 +80,7 @@ def _is_local(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
+        _ = parts.port  # raises what is no number
     except ValueError:
         return False
     bare = parts.path in ("", "/") and not parts.query and not parts.username

@@ -14,6 +14,8 @@ from infra.failures import FailureQueue
 from infra.place import Place
 from infra.target import ARCHITECTURE, PYTHON_VERSION
 
+TARGET = "function"
+"""The id of a rule's target; as with :data:`infra.iam.OWN_POLICY`, not chosen by Pulumi."""
 MAX_RETRIES = 2
 MAX_EVENT_AGE_SECONDS = 6 * 3600
 
@@ -67,6 +69,7 @@ class Function(pulumi.ComponentResource):
         )
         access = aws.iam.RolePolicy(
             name,
+            name=iam.OWN_POLICY,
             role=role.name,
             policy=iam.policy([*args.statements, own_log, traces, *args.failures.access()]),
             opts=child,

@@ -18,6 +18,9 @@ _VERSION = "2012-10-17"
 Condition = Mapping[str, Mapping[str, pulumi.Input[str] | Sequence[pulumi.Input[str]]]]
 Principal = str | Mapping[str, pulumi.Input[str]]
 ANYBODY: Principal = "*"
+OWN_POLICY = "access"
+"""The name of a role's own policy. The same on each role, and not chosen by Pulumi: one that an engine made
+and did not record before it was killed is written again, and not left in the way of the role's deletion."""
 
 
 class Effect(StrEnum):

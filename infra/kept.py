@@ -50,12 +50,13 @@ class Kept:
 def write_kept(
     prefix: str, bucket: pulumi.Input[str], parts: dict[str, pulumi.Input[str]], opts: pulumi.ResourceOptions
 ) -> None:
-    """Write it into the data bucket of the stack that ``prefix`` names. ``parts`` are :class:`Kept`'s fields.
-
-    Beside it lies whose bucket it is now, which goes with the stack.
-    """
+    """Write it into the data bucket of the stack with this prefix. ``parts`` are :class:`Kept`'s fields."""
     kept = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True))
     _write(f"{prefix}-kept", bucket, KEPT, parts, kept)
+
+
+def write_owner(prefix: str, bucket: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
+    """Write into the data bucket whose it is; goes with the stack."""
     _write(f"{prefix}-live", bucket, LIVE, {"stack": prefix}, opts)
 
 
@@ -76,8 +77,8 @@ def _write(
     )
 
 
-def read_kept(bucket: str, provider: pulumi.ProviderResource) -> Kept:
-    """What belongs to a kept data bucket.
+def read_kept(bucket: str, provider: pulumi.ProviderResource, *, ours: bool) -> Kept:
+    """What belongs to a kept data bucket; ``ours``: this stack has taken the bucket itself over already.
 
     Raises:
         CannotAdopt: no stack kept a bucket of this name, it cannot be read, or its stack still lives.
@@ -93,7 +94,7 @@ def read_kept(bucket: str, provider: pulumi.ProviderResource) -> Kept:
             "bucket that a stack left behind with keepDataOnDestroy has it. Correct the name, or remove the "
             "setting"
         ) from error
-    if LIVE in there.keys:
+    if LIVE in there.keys and not ours:
         raise CannotAdopt(
             f"adopt: {bucket!r} still belongs to a stack (s3://{bucket}/{LIVE} names it); two would work on "
             "the same data. `pulumi destroy` that one first, or remove the setting"

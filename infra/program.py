@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.alarms import Alarms, AlarmsArgs
-from infra.artifacts import Artifacts, ArtifactsArgs, check_artifacts
+from infra.artifacts import Artifacts, ArtifactsArgs, check_artifacts, read_model
 from infra.audit import AccessLogs, Audit, AuditArgs
 from infra.cluster_security import ClusterSecurity, ClusterSecurityArgs
 from infra.config import NodePackages, StackConfig
@@ -18,7 +18,7 @@ from infra.dashboard import Dashboard, DashboardArgs
 from infra.deployed import read_deployed
 from infra.emr import ClusterRoles, ClusterRolesArgs
 from infra.failures import FailureQueue
-from infra.kept import Kept, read_kept, write_kept
+from infra.kept import Kept, read_kept, write_kept, write_owner
 from infra.keys import Keys
 from infra.launcher import Launcher, LauncherArgs
 from infra.ledger import Ledger
@@ -28,13 +28,29 @@ from infra.reconciler import Reconciler, ReconcilerArgs
 from infra.storage import Storage, StorageArgs
 from infra.tracker import Tracker, TrackerArgs
 from lambdas.contract.layout import MANIFESTS
+from lambdas.contract.model_package import UNTRAINED
 from lambdas.contract.settings import CommandSettings, env_name
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = REPOSITORY / "build"
 LOCK_FILE = REPOSITORY / "requirements.lock"
+NO_WEIGHTS = (
+    "the packaged model has untrained weights, so features will mean nothing; "
+    "`make package WEIGHTS=<file>`, then deploy again"
+)
 BUCKET = "aws:s3/bucket:Bucket"
 TABLE = "aws:dynamodb/table:Table"
+KEY = "aws:kms/key:Key"
+KEPT_RESOURCES = (
+    (BUCKET, "data"),
+    (BUCKET, "access-logs"),
+    (BUCKET, "audit"),
+    (TABLE, "runs"),
+    (KEY, "data"),
+    (KEY, "control"),
+    (KEY, "audit"),
+)
+"""Type and end of the name of what a stack that keeps its data leaves."""
 
 
 def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
@@ -51,9 +67,12 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
     """
     wheelhouse = config.node_packages is NodePackages.WHEELHOUSE
     check_artifacts(build, region=config.region, wheelhouse=wheelhouse)
+    # On nodes that come with everything, as emulators' do, people try things out.
+    if wheelhouse and read_model(build / "model").weights == UNTRAINED:
+        pulumi.log.warn(NO_WEIGHTS)
     prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     deployed = read_deployed()
-    deployed.check_region(prefix, config.region)
+    deployed.check_place(prefix, config.region)
     provider = aws.Provider(
         prefix,
         region=config.region,
@@ -70,8 +89,10 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
     bucket_name = deployed.name_of(
         BUCKET, f"{prefix}-data", config.adopt or config.data_bucket_name, key="bucket"
     )
-    is_first = deployed.output(BUCKET, f"{prefix}-data", "bucket") is None
-    adopted = read_kept(config.adopt, provider) if config.adopt and is_first else Kept()
+    adopted = Kept()
+    # All of it again where an adoption broke off: what is there already stays as it is.
+    if config.adopt and not deployed.has(*((token, f"{prefix}-{part}") for token, part in KEPT_RESOURCES)):
+        adopted = read_kept(config.adopt, provider, ours=deployed.has((BUCKET, f"{prefix}-data")))
     caller = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(provider=provider))
     place = Place(prefix, config.region, caller.account_id)
 
@@ -121,6 +142,8 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         adopted=adopted.ledger_table,
         opts=opts,
     )
+    written = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[storage.encrypted]))
+    write_owner(prefix, storage.bucket.id, written)
     if keep:
         write_kept(
             prefix,
@@ -134,7 +157,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
                 "control_key": keys.control.key_id,
                 "audit_key": keys.audit.key_id,
             },
-            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[storage.encrypted])),
+            written,
         )
     failures = FailureQueue(place, keys.control, opts)
     network = Network(
@@ -239,7 +262,9 @@ def _shell(
     settings = pulumi.Output.all(data_bucket=bucket, ledger_table=table, failure_queue_url=queue).apply(
         lambda known: CommandSettings(region=place.region, prefix=place.prefix, **known).to_env()
     )
-    named = {
+    # The AWS CLI, which the runbook types, goes by these; its first version overlooks the first.
+    named: dict[str, pulumi.Input[str]] = {"AWS_REGION": place.region, "AWS_DEFAULT_REGION": place.region}
+    named |= {
         env_name(short_name + part): name
         for short_name, function in functions.items()
         for part, name in (("", function.name), ("_log", function.logging_config.log_group))

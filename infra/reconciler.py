@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import iam
-from infra.function import Function, FunctionArgs
+from infra.function import TARGET, Function, FunctionArgs
 from infra.launcher import LauncherArgs, launch_access, settings
 from infra.place import Place
 from infra.tracker import Tracker, track_access
@@ -77,6 +77,7 @@ class Reconciler(pulumi.ComponentResource):
         aws.cloudwatch.EventTarget(
             f"{place.prefix}-reconciler",
             rule=rule.name,
+            target_id=TARGET,
             arn=self.function.arn,
             dead_letter_config={"arn": args.launching.failures.queue.arn},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),

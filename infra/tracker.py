@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from infra import iam
 from infra.failures import FailureQueue
-from infra.function import Function, FunctionArgs
+from infra.function import TARGET, Function, FunctionArgs
 from infra.keys import READ, READ_AND_WRITE
 from infra.ledger import Ledger
 from infra.place import Place
@@ -118,6 +118,7 @@ class Tracker(pulumi.ComponentResource):
         aws.cloudwatch.EventTarget(
             f"{place.prefix}-tracker",
             rule=rule.name,
+            target_id=TARGET,
             arn=self.function.arn,
             dead_letter_config={"arn": args.failures.queue.arn},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),

@@ -36,6 +36,8 @@ EXAMPLE_DATASET = "my-photos"
 PULUMI = "pulumi-home"
 """The folder of Pulumi's home for a person's own stacks. Their state ends with the cloud that they are in."""
 OWN_STACK = "mine"
+SERVICE_LINKED = ("elasticmapreduce.amazonaws.com", "spot.amazonaws.com")
+"""Whose roles an account has once its owner made them, by docs/deploy.md."""
 INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
 
@@ -108,6 +110,8 @@ class LocalCloud:
         try:
             self._ministack.start(lambda_environment=self._emr_endpoint)
             self._emr.start()
+            for service in SERVICE_LINKED:
+                self.client("iam").create_service_linked_role(AWSServiceName=service)
             provider = LocalProvider(self.client)
             self.outputs = deploy(provider, stack=STACK, config=self._config, build=self._build)
             self.resources = tuple(provider.resources)

@@ -52,6 +52,15 @@ def emr_clusters(launch_call_seconds: int) -> EmrClusters:
     )
 
 
+def _is_superseded(error: ClientError) -> bool:
+    """Whether an upgrade of the stack replaced the security configuration in this very second.
+
+    The launch after this one knows the new. Source of the words: EMR's answer, as its endpoint gives it.
+    """
+    message = error.response["Error"].get("Message", "")
+    return "security configuration" in message.lower() and "does not exist" in message
+
+
 class EmrClusters:
     """Implements :class:`lambdas.ports.Clusters`.
 
@@ -68,7 +77,7 @@ class EmrClusters:
         try:
             return self._launching.run_job_flow(**request)["JobFlowId"]
         except ClientError as error:
-            if is_temporary(error):
+            if is_temporary(error) or _is_superseded(error):
                 raise LaunchInDoubtError(str(error)) from error
             raise LaunchRefusedError(error_code(error), error.response["Error"]["Message"]) from error
         except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:  # no or half an answer

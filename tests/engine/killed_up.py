@@ -26,31 +26,17 @@ def up_until(created: int, name: str, folder: Path, build: Path, environment: Ma
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if " created" in line:
                 seen.append(line)
             if len(seen) == created:
-                kill_engine(environment["PULUMI_HOME"])
-                process.kill()
+                # The CLI is of the same group.
+                os.killpg(process.pid, signal.SIGKILL)
                 break
     return seen
-
-
-def kill_engine(home: str) -> None:
-    """Kill every Pulumi CLI that runs with this PULUMI_HOME."""
-    killed = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            name = (process / "comm").read_text().strip()
-            variables = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # ended meanwhile, or another user's
-        if name == "pulumi" and f"PULUMI_HOME={home}".encode() in variables:
-            os.kill(int(process.name), signal.SIGKILL)
-            killed += 1
-    assert killed, "no engine runs"
 
 
 def main() -> None:

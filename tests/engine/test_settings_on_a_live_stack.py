@@ -60,14 +60,33 @@ def test_a_setting_changes_what_it_should_and_nothing_else(live: Deployment, key
     assert told.warnings == []
 
 
+def test_an_address_that_moves_up_in_the_list_stays_subscribed(live: Deployment) -> None:
+    sns, topic = live.client("sns"), live.output("alarm_topic")
+
+    def told() -> list[str]:
+        subscribed = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        return sorted(subscription["Endpoint"] for subscription in subscribed)
+
+    try:
+        live.configure(alarmEmails='["a@example.org", "b@example.org"]')
+        live.up()
+        assert told() == ["a@example.org", "b@example.org"]
+        live.configure(alarmEmails='["b@example.org"]')
+        assert dict(live.up().counts) == {("delete", "TopicSubscription"): 1}
+        assert told() == ["b@example.org"]
+    finally:
+        live.configure(alarmEmails=None)
+        live.up()
+
+
 @pytest.mark.parametrize("key", ["dataBucketName", "adopt"])
 def test_another_name_for_the_data_bucket_of_a_live_stack_is_refused(live: Deployment, key: str) -> None:
-    live.configure(**{key: "another-bucket"})
+    live.configure(**{key: "another-bucket", "keepDataOnDestroy": "true"})
     try:
         with pytest.raises(CommandError) as refused:
             live.preview()
     finally:
-        live.configure(**{key: None})
+        live.configure(**{key: None, "keepDataOnDestroy": None})
     told, bucket = str(refused.value), live.output("data_bucket")
     assert f"fruits-live-data: is '{bucket}' and holds data; another name, 'another-bucket'" in told
     assert "Traceback" not in told

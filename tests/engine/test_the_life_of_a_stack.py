@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from pulumi.automation import CommandError
 
+from infra.certificates import file_of, today, write_node_certificate
 from infra.local.engine.stack import program
 from tests.engine.conftest import Deployment, LocalAws
 from tests.engine.killed_up import up_until
 from tests.engine.left_behind import resources_of
 
+REPLACEMENT = ("create-replacement", "replace", "delete-replaced")
 SOME_OF_ALL = 60
 """Resources that exist when the engine is killed: some of everything, and not yet all."""
 
@@ -179,6 +181,7 @@ def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
     (newer / "model" / "model.json").write_text(
         json.dumps({**model, "file": "newer.tflite", "sha256": "c" * 64})
     )
+    write_node_certificate(newer / file_of("eu-west-1"), "eu-west-1", today())
     wheelhouse = newer / "wheelhouse"
     wheelhouse.mkdir()
     (wheelhouse / "requirements.txt").write_text("numpy==2.0 --hash=sha256:0\n")
@@ -188,10 +191,13 @@ def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
 
     upgraded = deployment.up()
     counts = upgraded.counts
-    # Job, step, model, the bootstrap script, and the two files of the wheelhouse.
-    assert counts.pop(("create", "BucketObjectv2")) == 6
+    # Job, step, model, certificate, the bootstrap script, and the two files of the wheelhouse.
+    assert counts.pop(("create", "BucketObjectv2")) == 7
     # Of the engine's state only: they are retained.
-    assert counts.pop(("delete", "BucketObjectv2")) == 3
+    assert counts.pop(("delete", "BucketObjectv2")) == 4
+    # Running clusters keep what they were launched with, and a launch in this second is tried again.
+    replaced = {operation: counts.pop((operation, "SecurityConfiguration")) for operation in REPLACEMENT}
+    assert replaced == dict.fromkeys(REPLACEMENT, 1)
     assert dict(counts) == {("update", "Function"): 2}
     assert before < keys_in(s3, bucket)
     assert of_kind(deployment, "function") == functions
@@ -216,3 +222,31 @@ def test_two_stacks_live_side_by_side_in_one_account(
 def keys_in(s3: Any, bucket: str) -> set[str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     return {item["Key"] for page in pages for item in page.get("Contents", ())}
+
+
+@pytest.mark.parametrize("stack_name", ["renamed"], indirect=True)
+def test_a_stack_under_another_name_is_refused_before_it_loses_its_data(deployment: Deployment) -> None:
+    deployment.up()
+    there = resources_of(deployment.client, "renamed")
+    rename(deployment, "other")
+    try:
+        renamed = deployment.aws.deployment("other", deployment.stack.workspace.program)
+        with pytest.raises(CommandError) as refused:
+            renamed.up()
+    finally:
+        rename(renamed, "renamed")
+    told = str(refused.value)
+    assert "stack: this one was deployed as fruits-renamed and cannot become fruits-other" in told
+    assert "`pulumi stack rename` it back" in told
+    assert "Traceback" not in told
+    assert resources_of(deployment.client, "renamed") == there
+
+
+def rename(deployment: Deployment, name: str) -> None:
+    workspace = deployment.stack.workspace
+    workspace.pulumi_command.run(
+        ["stack", "rename", name, "--stack", deployment.stack.name],
+        workspace.work_dir,
+        workspace.env_vars,
+        None,
+    )

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.config import ConfigInvalid, NodePackages, StackConfig, validate
+from infra.config import ConfigInvalid, NodePackages, StackConfig, read_config, validate
 from infra.program import LOCK_FILE, REPOSITORY
 from infra.releases import locked_spark_version
 from infra.setting import DEFAULTS, SETTINGS, document, read_settings
@@ -216,18 +216,63 @@ def test_every_setting_reaches_the_configuration() -> None:
     # Of releases, only the default fits the lock file.
     assert {*given, "releaseLabel"} == {setting.key for setting in SETTINGS}
     plain = validate({"aws:region": "eu-west-1"}, stack="local", locked_spark=SPARK)
+    needed = {"emulatorEmrEndpoint": "emulatorEndpoint", "adopt": "keepDataOnDestroy"}
     for key, value in given.items():
-        beside = {"emulatorEndpoint": "http://localhost:1"} if key == "emulatorEmrEndpoint" else {}
+        beside = {needed[key]: given[needed[key]]} if key in needed else {}
         values = {"aws:region": "eu-west-1", **beside}
         without = validate(values, stack="local", locked_spark=SPARK) if beside else plain
         assert validate({**values, key: value}, stack="local", locked_spark=SPARK) != without, key
 
 
 def test_two_names_for_one_bucket_are_refused() -> None:
-    assert (
-        "dataBucketName: 'a-bucket' is another bucket than 'b-bucket', which adopt takes over"
-        in faults_of(dataBucketName="a-bucket", adopt="b-bucket")
-    )
+    told = faults_of(dataBucketName="a-bucket", adopt="b-bucket", keepDataOnDestroy=True)
+    assert "dataBucketName: 'a-bucket' is another bucket than 'b-bucket', which adopt takes over" in told
+
+
+def test_data_that_was_kept_is_not_taken_over_to_be_deleted() -> None:
+    assert "`pulumi config set fruits:keepDataOnDestroy true`, or remove adopt" in faults_of(adopt="a-bucket")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a..b", "192.168.0.1", "xn--photos", "photos-s3alias", "photos--ol-s3", "-a", "a" * 64, "A-bucket"],
+)
+def test_a_name_that_s3_would_refuse_is_refused(name: str) -> None:
+    assert f"dataBucketName: {name!r} is not a bucket name" in faults_of(dataBucketName=name)
+
+
+@pytest.mark.parametrize("name", ["photos.example.org", "10-photos", "a.b", "abc", "a" * 63])
+def test_a_name_that_s3_takes_is_taken(name: str) -> None:
+    assert check(dataBucketName=name).data_bucket_name == name
+
+
+@pytest.mark.parametrize("key", ["auditRetentionDays", "dataRetentionDays"])
+@pytest.mark.parametrize("days", [0, -1, 36_501, 10**11])
+def test_days_that_s3_would_refuse_are_refused(key: str, days: int) -> None:
+    assert f"{key}: {days} days cannot be kept; give 1 to 36500" in faults_of(**{key: days})
+    assert check(**{key: 36_500})
+
+
+def test_an_address_that_is_there_twice_is_refused() -> None:
+    assert "alarmEmails: 'a@b.c' is there twice; remove one" in faults_of(alarmEmails=["a@b.c", "a@b.c"])
+
+
+@pytest.mark.parametrize(
+    ("key", "fault"),
+    [
+        ("fruit:maxClusters", "did you mean fruits:maxClusters? `pulumi config rm fruit:maxClusters`"),
+        ("aws:regoin", "has no effect; of aws: this stack takes the region alone"),
+        ("aws:profile", "and all else (AWS_PROFILE and other credentials) from the shell"),
+        ("other:thing", "is no setting; settings begin with fruits: `pulumi config rm other:thing`"),
+    ],
+)
+def test_a_key_that_would_be_without_effect_is_a_fault(key: str, fault: str) -> None:
+    given = {"aws:region": "eu-west-1", "pulumi:tags": "{}", "fruits:maxClusters": "3", key: "x"}
+    with pytest.raises(ConfigInvalid) as raised:
+        read_config(given, project="fruits", stack="eu", locked_spark=SPARK)
+    (told,) = raised.value.faults
+    assert told.startswith(f"{key}: ")
+    assert fault in told
 
 
 def test_the_eu_stack_is_in_ireland_and_asks_to_keep_its_data() -> None:
