@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 import uuid
@@ -13,7 +14,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from infra.local.ministack import MiniStack
+from infra.local.emr import EmrEndpoint
+from infra.local.ministack import MiniStack, client
 from lambdas.aws.buckets import S3Buckets
 from lambdas.aws.clusters import EmrClusters
 from lambdas.aws.objects import S3Objects
@@ -201,6 +203,16 @@ def test_a_launch_without_an_answer_is_in_doubt(ministack: MiniStack) -> None:
     clusters = EmrClusters(launching=unreachable, reading=unreachable)
     with pytest.raises(LaunchInDoubtError):
         clusters.launch(run_job_flow(planned(), parsed().cluster, SETTINGS))
+
+
+def test_a_launch_during_an_upgrade_is_tried_again_with_what_is_there_then(
+    ministack: MiniStack, emr: EmrEndpoint
+) -> None:
+    api = client("emr", ministack.environment | {"AWS_ENDPOINT_URL_EMR": emr.url})
+    replaced = dataclasses.replace(SETTINGS, security_configuration="replaced-by-an-upgrade")
+    request = run_job_flow(planned(), parsed().cluster, replaced)
+    with pytest.raises(LaunchInDoubtError, match="'replaced-by-an-upgrade' does not exist"):
+        EmrClusters(launching=api, reading=api).launch(request)
 
 
 def test_a_message_reaches_the_topic(ministack: MiniStack) -> None:
