@@ -26,7 +26,7 @@ CHANGES: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
     "alarmEmails": ('["a@example.org", "b@example.org"]', {("create", "TopicSubscription"): 2}),
     "keepDataOnDestroy": (
         "true",
-        {("update", "Bucket"): 3, ("update", "Table"): 1, ("create", "BucketObjectv2"): 2},
+        {("update", "Bucket"): 3, ("update", "Table"): 1, ("create", "BucketObjectv2"): 1},
     ),
     # Both functions that launch.
     "maxClusters": ("3", {("update", "Function"): 2}),
