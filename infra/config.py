@@ -77,15 +77,27 @@ def load(lock_file: Path) -> StackConfig:
     Raises:
         ConfigInvalid: with every fault at once.
     """
-    given = {**runtime.get_config_env(), **runtime.CONFIG.get()}
-    project = f"{pulumi.get_project()}:"
+    return read_config(
+        {**runtime.get_config_env(), **runtime.CONFIG.get()},
+        project=pulumi.get_project(),
+        stack=pulumi.get_stack(),
+        locked_spark=locked_spark_version(lock_file.read_text()),
+    )
+
+
+def read_config(given: Mapping[str, str], *, project: str, stack: str, locked_spark: str) -> StackConfig:
+    """Read and check a stack's configuration, as Pulumi holds it: text by full key.
+
+    Raises:
+        ConfigInvalid: with every fault at once.
+    """
+    prefix = f"{project}:"
     values, faults = read_settings(
-        {key.removeprefix(project): text for key, text in given.items() if key.startswith(project)}
+        {key.removeprefix(prefix): text for key, text in given.items() if key.startswith(prefix)}
     )
     if region := given.get("aws:region"):
         values["aws:region"] = region
-    locked = locked_spark_version(lock_file.read_text())
-    return validate(values, stack=pulumi.get_stack(), locked_spark=locked, faults=faults)
+    return validate(values, stack=stack, locked_spark=locked_spark, faults=faults)
 
 
 def validate(
