@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from infra.doctor import checks, show
+from infra.doctor import checks, endpoints, show
 from infra.doctor.account import ALWAYS_ON
 from infra.doctor.checks import Checkout
 from infra.doctor.examination import Check, Client, Gate, Line, examine, examine_behind
@@ -53,13 +53,14 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     try:
         checkout = Checkout(REPOSITORY, BUILD, read_pulumi(REPOSITORY, environ))
         region = _region(settings, checkout.pulumi, environ)
-        client = _clients(region[0] or ALWAYS_ON)
+        client = _clients(region[0] or ALWAYS_ON, environ)
         others = checks.of_account(checkout, region[0] or ALWAYS_ON, client, is_deployed=settings is not None)
         if settings:
-            reader = _reader(settings, client)
+            reader = _reader(settings, client, environ)
             others += checks.of_stack(reader, checkout)
             others += [checks.trial_run(reader, say)] if options.run else []
-        machine, gates = checks.of_machine(checkout), checks.gates(region, _clients(ALWAYS_ON))
+        machine = checks.of_machine(checkout, settings.prefix if settings else None)
+        gates = checks.gates(region, _clients(ALWAYS_ON, environ))
         return _report(machine, gates, others, unknown_stack, as_json=options.json)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -112,18 +113,23 @@ def _region(
         return None, ""
 
 
-def _clients(region: str) -> Client:
+def _clients(region: str, environ: Mapping[str, str]) -> Client:
     """Each is made when it is used: bad AWS settings are then said where they matter."""
 
     def make(service: str) -> object:
-        return boto3.client(service, region_name=region, config=PATIENCE)  # type: ignore[call-overload]
+        with endpoints.named_in(environ):
+            client = boto3.client(service, region_name=region, config=PATIENCE)  # type: ignore[call-overload]
+            endpoints.check_port(client.meta.endpoint_url)
+            return client
 
     return functools.cache(make)
 
 
-def _reader(settings: CommandSettings, client: Client) -> StackReader:
+def _reader(settings: CommandSettings, client: Client, environ: Mapping[str, str]) -> StackReader:
     def new_ledger() -> DynamoLedger:
-        dynamodb = boto3.resource("dynamodb", region_name=settings.region, config=PATIENCE)
+        with endpoints.named_in(environ):
+            dynamodb = boto3.resource("dynamodb", region_name=settings.region, config=PATIENCE)
+            endpoints.check_port(dynamodb.meta.client.meta.endpoint_url)
         return DynamoLedger(dynamodb.Table(settings.ledger_table))
 
     return StackReader(client, settings, new_ledger)

@@ -44,8 +44,9 @@ class Checkout:
         return validate({"aws:region": account.ALWAYS_ON}, stack="eu", locked_spark=spark).release_label
 
 
-def of_machine(checkout: Checkout) -> list[Check]:
-    """What a deployment needs here. AWS is not asked."""
+def of_machine(checkout: Checkout, shell_prefix: str | None) -> list[Check]:
+    """What a deployment needs here. AWS is not asked. ``shell_prefix``: how the names of the stack begin
+    that the shell knows, if any."""
     wheelhouse = (
         checkout.settings.get("fruits:nodePackages", NodePackages.WHEELHOUSE) == NodePackages.WHEELHOUSE
     )
@@ -57,7 +58,9 @@ def of_machine(checkout: Checkout) -> list[Check]:
     looks = {
         "Python": lambda: workplace.python(sys.version_info[:2], workplace.read_installed(), checkout.lock),
         "Pulumi CLI": lambda: workplace.pulumi(checkout.pulumi, checkout.lock),
-        "Pulumi stack": lambda: workplace.stack_settings(checkout.pulumi),
+        "Pulumi stack": lambda: workplace.stack_settings(
+            checkout.pulumi, locked_spark_version(checkout.lock), shell_prefix
+        ),
         "code": lambda: packages.code(packages.read_artifacts(repository, build)),
         "model": lambda: packages.model(packages.read_model(build / "model")),
         "wheels": wheels,

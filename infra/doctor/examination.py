@@ -7,10 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ProfileNotFound,
+)
 from botocore.parsers import ResponseParserError
 
 from infra.config import ConfigInvalid
+from infra.doctor.endpoints import EndpointInvalid, is_loopback
 from infra.doctor.finding import Finding, Status, fault, refused, unknown
 from lambdas.aws.errors import error_code
 from lambdas.contract.settings import SettingsError
@@ -18,7 +26,14 @@ from lambdas.contract.settings import SettingsError
 Client = Callable[[str], Any]
 """Makes a boto3 client of a service, by boto3's name for it."""
 
+MEND = "mend it; `pulumi preview` says the same"
+LOG_IN = "log in (`aws configure`; with SSO: `aws sso login` of the AWS CLI v2)"
 RESTORE = "`pulumi up --refresh` restores what the program says"
+ENDED = (
+    "the local cloud has ended: `make local`, then source .local/cloud/env.sh again; "
+    "or a new terminal for AWS"
+)
+NO_WAY = "check network, region and AWS_ENDPOINT_URL"
 _NOT_OFFERED = frozenset(
     {"UnknownOperationException", "UnknownOperation", "InvalidAction", "NotImplemented", "400", "404", "501"}
 )
@@ -70,10 +85,11 @@ class Gate:
 
 @dataclass(frozen=True)
 class Line:
-    """One finding of one check."""
+    """One finding of one check. ``is_behind``: it was not asked; a line before says why."""
 
     check: Check
     finding: Finding
+    is_behind: bool = False
 
 
 def examine(check: Check) -> list[Line]:
@@ -112,7 +128,8 @@ def there(what: str, read: Callable[[], Any], codes: Iterable[str]) -> Any:
 
 def _not_asked(check: Check, why: Finding) -> Line:
     status = Status.REFUSED if why.status is Status.REFUSED else Status.UNKNOWN
-    return Line(check, dataclasses.replace(why, status=status, text=f"not asked: {why.text}"))
+    finding = dataclasses.replace(why, status=status, text=f"not asked: {why.text}")
+    return Line(check, finding, is_behind=True)
 
 
 def _findings(check: Check) -> list[Finding]:
@@ -121,18 +138,32 @@ def _findings(check: Check) -> list[Finding]:
     except NotThere as missing:
         return [fault(f"{missing} is not there", f"{RESTORE}; a stack that was destroyed needs `pulumi up`")]
     except ConfigInvalid as error:
-        return [fault(_sentence(error), "mend it before `pulumi preview`, which says the same")]
+        return [fault(_sentence(error), MEND)]
     except SettingsError as error:
         text = f"what is deployed is of another version than this checkout ({error})"
         return [fault(text, "check out what was deployed, or `make package` and `pulumi up`")]
+    except EndpointInvalid as error:
+        return [refused(str(error), error.remedy)]
     except NoCredentialsError:
-        return [refused("no AWS credentials were found", "log in (`aws configure`, `aws sso login`)")]
+        return [refused("no AWS credentials were found", LOG_IN)]
     except ClientError as error:
         return [_answered(error)]
     except ResponseParserError:
         return [_not_answered("what came back is no answer of AWS")]
     except BotoCoreError as error:
-        return [refused(_sentence(error), "check network, region and AWS_ENDPOINT_URL")]
+        return [_not_reached(error)]
+
+
+def _not_reached(error: BotoCoreError) -> Finding:
+    if isinstance(error, ProfileNotFound):
+        profile = error.kwargs["profile"]
+        return refused(
+            f"there is no profile {profile!r} in the AWS configuration files",
+            f"`aws configure --profile {profile}` makes it; or `unset AWS_PROFILE AWS_DEFAULT_PROFILE`",
+        )
+    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+        return refused(_sentence(error), ENDED if is_loopback(error.kwargs["endpoint_url"]) else NO_WAY)
+    return refused(_sentence(error), NO_WAY)
 
 
 def _answered(error: ClientError) -> Finding:
@@ -145,7 +176,7 @@ def _answered(error: ClientError) -> Finding:
             "use others, or have this read granted: docs/deploy.md lists what doctor reads",
         )
     if code in _LOG_IN:
-        return refused(f"AWS does not accept the credentials ({code})", "log in again")
+        return refused(f"AWS does not accept the credentials ({code})", LOG_IN)
     return refused(_sentence(error), "try again; if it stays, AWS' message says what is wrong")
 
 

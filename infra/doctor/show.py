@@ -19,12 +19,13 @@ _PLURAL = {
 
 
 def text(line: Line, name_width: int, *, is_first: bool) -> str:
-    """How it is; below, where it is not ok, what to do; above, where it is the first of its part, which."""
+    """How it is; below, where it is not ok, what to do, unless a line before has said so; above, where it is
+    the first of its part, which."""
     status = line.finding.status
     shown = status.upper() if status in (Status.FAULT, Status.REFUSED) else status
     rows = [line.check.part] if is_first else []
     rows.append(f"  {shown:<{_STATUS_WIDTH}}  {line.check.name:<{name_width}}  {line.finding.text}")
-    if line.finding.remedy is not None:
+    if line.finding.remedy is not None and not line.is_behind:
         rows.append(f"  {'':<{_STATUS_WIDTH}}  {'':<{name_width}}  -> {line.finding.remedy}")
     return "\n".join(rows)
 

@@ -50,6 +50,8 @@ class Person:
         search = f"{self._programs}:{cli.parent}:{os.environ['PATH']}"
         if shutil.which("pulumi-language-python", path=search) is None:
             self.has("pulumi", [sys.executable, str(Path(without_host.__file__)), str(cli)])
+            # A complete CLI has one. The stand-in hands no program to it.
+            self.has("pulumi-language-python", ["false"])
         inherited = {name: os.environ[name] for name in os.environ if not name.startswith(_NOT_INHERITED)}
         # Meant for steps on nodes; `make package` could not tell package registries from anybody.
         given = {name: value for name, value in environment.items() if name != "SSL_CERT_FILE"}

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ProfileNotFound
 from botocore.parsers import ResponseParserError
 
 from infra.config import ConfigInvalid
-from infra.doctor import __main__ as doctor
 from infra.doctor import show
 from infra.doctor.examination import Check, Gate, Line, NotThere, examine, examine_behind, there
 from infra.doctor.finding import ExitCode, Finding, Status, exit_code, fault, ok, refused, unknown, warning
-from lambdas.cli.main import main as fruits
 from lambdas.contract.settings import SettingsError
+
+LOG_IN = "log in (`aws configure`; with SSO: `aws sso login` of the AWS CLI v2)"
 
 
 def aws_error(code: str, operation: str = "GetThing") -> ClientError:
@@ -50,7 +47,7 @@ def only(check: Check) -> Finding:
             ConfigInvalid(["releaseLabel: 'emr-1' has no Spark; choose another"]),
             Status.FAULT,
             "the stack's configuration has faults: - releaseLabel: 'emr-1' has no Spark; choose another",
-            "mend it before `pulumi preview`, which says the same",
+            "mend it; `pulumi preview` says the same",
         ),
         (
             SettingsError(["FRUITS_X"]),
@@ -63,7 +60,7 @@ def only(check: Check) -> Finding:
             NoCredentialsError(),
             Status.REFUSED,
             "no AWS credentials were found",
-            "log in (`aws configure`, `aws sso login`)",
+            LOG_IN,
         ),
         (
             aws_error("AccessDenied"),
@@ -75,7 +72,7 @@ def only(check: Check) -> Finding:
             aws_error("ExpiredToken"),
             Status.REFUSED,
             "AWS does not accept the credentials (ExpiredToken)",
-            "log in again",
+            LOG_IN,
         ),
         (
             aws_error("ThrottlingException"),
@@ -84,10 +81,26 @@ def only(check: Check) -> Finding:
             "try again; if it stays, AWS' message says what is wrong",
         ),
         (
-            EndpointConnectionError(endpoint_url="https://localhost:1/"),
+            EndpointConnectionError(endpoint_url="https://sts.eu-west-1.amazonaws.com/"),
             Status.REFUSED,
-            'Could not connect to the endpoint URL: "https://localhost:1/"',
+            'Could not connect to the endpoint URL: "https://sts.eu-west-1.amazonaws.com/"',
             "check network, region and AWS_ENDPOINT_URL",
+        ),
+        *(
+            (
+                EndpointConnectionError(endpoint_url=f"https://{host}:1/"),
+                Status.REFUSED,
+                f'Could not connect to the endpoint URL: "https://{host}:1/"',
+                "the local cloud has ended: `make local`, then source .local/cloud/env.sh again; "
+                "or a new terminal for AWS",
+            )
+            for host in ("localhost", "127.0.0.1", "[::1]", "emr.localhost")
+        ),
+        (
+            ProfileNotFound(profile="nope"),
+            Status.REFUSED,
+            "there is no profile 'nope' in the AWS configuration files",
+            "`aws configure --profile nope` makes it; or `unset AWS_PROFILE AWS_DEFAULT_PROFILE`",
         ),
         (
             aws_error("UnknownOperationException"),
@@ -191,6 +204,19 @@ def test_a_line_says_what_is_and_the_next_what_to_do() -> None:
     assert show.summary(lines()[:1]) == "1 looked at: all is well."
 
 
+def test_what_is_in_the_way_of_many_checks_is_remedied_once() -> None:
+    gate = Gate(Check("the account", "identity", lambda: [refused("nobody", "log in")]), Status.REFUSED)
+    behind = [Check("the account", name, raising(AssertionError())) for name in ("region", "quota")]
+    lines = list(examine_behind([gate], behind))
+    printed = [show.text(line, 8, is_first=False) for line in lines]
+    assert printed == [
+        "  REFUSED  identity  nobody\n                     -> log in",
+        "  REFUSED  region    not asked: nobody",
+        "  REFUSED  quota     not asked: nobody",
+    ]
+    assert {found["remedy"] for found in show.document(lines, None)["findings"]} == {"log in"}
+
+
 def test_scripts_get_the_same() -> None:
     assert show.document(lines(), "nobody knows it") == {
         "exit_code": 1,
@@ -206,74 +232,3 @@ def test_scripts_get_the_same() -> None:
             },
         ],
     }
-
-
-@pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A shell without credentials, CLI and stack."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    nothing = {
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PATH": "/nonexistent",
-    }
-    for name, value in nothing.items():
-        monkeypatch.setenv(name, value)
-    return nothing
-
-
-def test_without_credentials_what_needs_none_is_looked_at_and_the_rest_says_why(
-    nobody: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert doctor.main(["--json"], nobody) == ExitCode.UNAVAILABLE
-    answer = json.loads(capsys.readouterr().out)
-    asked = {
-        finding["check"]: finding["text"]
-        for finding in answer["findings"]
-        if finding["part"] == "the account"
-    }
-    assert asked.pop("identity") == "no AWS credentials were found"
-    assert set(asked.values()) == {"not asked: no AWS credentials were found"}
-    assert len(asked) == 7
-    machine = {f["check"]: f["text"] for f in answer["findings"] if f["part"] == "this machine"}
-    assert machine["Pulumi CLI"] == "the Pulumi CLI is not on the PATH"
-
-
-def test_a_shell_that_does_not_know_the_stack_is_told_how_to_know_it(
-    nobody: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    doctor.main([], nobody)
-    said = capsys.readouterr().out
-    assert "the stack was not looked at: this shell does not know it; FRUITS_DATA_BUCKET, " in said
-    assert 'On AWS:  eval "$(pulumi stack output shell)"\n' in said
-    assert "\n\n14 looked at: " in said
-
-
-def test_nothing_is_sent_through_a_stack_that_is_not_known(
-    nobody: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert doctor.main(["--run"], nobody) == ExitCode.USAGE
-    out, said = capsys.readouterr()
-    assert out == ""
-    assert said.startswith("fruits: the stack was not looked at: this shell does not know it; ")
-
-
-def test_fruits_doctor_is_the_same_program_with_the_same_arguments(
-    nobody: dict[str, str], capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert fruits(["doctor", "--run"], nobody) == ExitCode.USAGE
-    assert capfd.readouterr().err.startswith("fruits: the stack was not looked at: ")
-    assert fruits(["doctor", "--json"], nobody) == ExitCode.UNAVAILABLE
-    assert json.loads(capfd.readouterr().out)["exit_code"] == ExitCode.UNAVAILABLE
-
-
-def test_a_reader_who_has_seen_enough_gets_no_trace(nobody: dict[str, str]) -> None:
-    program = [sys.executable, "-m", "infra.doctor"]
-    with subprocess.Popen(program, env=nobody, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        assert running.stdout is not None
-        assert running.stderr is not None
-        running.stdout.close()
-        assert running.stderr.read() == b""
-    assert running.returncode == ExitCode.NO

@@ -18,7 +18,8 @@ from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG
 from lambdas.contract.settings import env_name
 
 CLI = """#!/bin/sh
-[ $1 = version ] && echo v99.0.0 && exit
+[ $1 = version ] && echo v3.999.0 && exit
+[ $1 = stack ] && echo local && exit
 echo '{"aws:region": {"value": "eu-west-1"}, "fruits:nodePackages": {"value": "preinstalled"}}'
 """
 SERVICES = ("elasticmapreduce.amazonaws.com", "spot.amazonaws.com")
@@ -70,8 +71,9 @@ class Patient:
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory: pytest.TempPathFactory, build: Path) -> Iterator[Patient]:
     folder = tmp_path_factory.mktemp("cloud")
-    (folder / "pulumi").write_text(CLI)
-    (folder / "pulumi").chmod(0o755)
+    for program in ("pulumi", "pulumi-language-python"):
+        (folder / program).write_text(CLI)
+        (folder / program).chmod(0o755)
     with LocalCloud(folder, build=build) as cloud:
         exported = [
             line.removeprefix("export ").partition("=") for line in cloud.outputs["shell"].splitlines()
@@ -109,7 +111,8 @@ def test_what_the_local_cloud_cannot_answer_is_said(healthy: Answer) -> None:
 
 
 def test_the_machine_is_looked_at_with_the_settings_of_the_selected_stack(healthy: Answer) -> None:
-    assert healthy.of("Pulumi stack") == [("ok", "the selected stack has 2 settings")]
+    assert healthy.of("Pulumi stack") == [("ok", "fruits-local is selected, with 2 settings")]
+    assert healthy.of("Pulumi CLI")[0][0] == "ok"
     assert healthy.of("wheels")[0][0] == "ok"
 
 

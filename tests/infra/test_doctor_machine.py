@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +28,6 @@ numpy==2.5.0 ; python_full_version >= '3.12' \\
 pulumi==3.272.0 \\
     --hash=sha256:{H1}
 """
-INSTALL = "install 3.272.0 or newer: https://www.pulumi.com/docs/install/"
 
 
 def said(findings: list[Finding]) -> tuple[Status, str, str | None]:
@@ -63,93 +61,6 @@ def test_packages_that_are_not_those_that_are_locked_are_a_fault() -> None:
 def test_this_very_interpreter_is_as_locked() -> None:
     found = workplace.python((3, 11), workplace.read_installed(), LOCK_FILE.read_text())
     assert said(found) == (Status.OK, "Python 3.11, packages as locked", None)
-
-
-@pytest.mark.parametrize(
-    ("cli", "status", "text"),
-    [
-        (Pulumi(None), Status.FAULT, "the Pulumi CLI is not on the PATH"),
-        (Pulumi("dev"), Status.FAULT, "`pulumi version` says 'dev', which is no version"),
-        (
-            Pulumi("v3.99.1"),
-            Status.FAULT,
-            "Pulumi v3.99.1 is older than the SDK in requirements.lock (3.272.0)",
-        ),
-    ],
-)
-def test_a_cli_that_is_missing_or_too_old_is_a_fault(cli: Pulumi, status: Status, text: str) -> None:
-    assert said(workplace.pulumi(cli, LOCK)) == (status, text, INSTALL)
-
-
-@pytest.mark.parametrize("version", ["v3.272.0", "v3.274.1", "3.300.0-alpha.1", "v4.0.0"])
-def test_a_cli_that_is_as_new_as_the_sdk_will_do(version: str) -> None:
-    assert said(workplace.pulumi(Pulumi(version), LOCK)) == (
-        Status.OK,
-        f"Pulumi {version}, for the SDK 3.272.0",
-        None,
-    )
-
-
-def cli_that(folder: Path, script: str) -> dict[str, str]:
-    """An environment with a `pulumi` that runs these lines of shell."""
-    program = folder / "pulumi"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    return {"PATH": f"{folder}:{os.environ['PATH']}"}
-
-
-def test_the_settings_are_those_of_the_selected_stack(tmp_path: Path) -> None:
-    answer = json.dumps({"aws:region": {"value": "eu-west-3", "secret": False}, "fruits:x": {"secret": True}})
-    environ = cli_that(tmp_path, f"[ $1 = version ] && echo v3.274.1 || echo '{answer}'")
-    found = workplace.read_pulumi(tmp_path, environ)
-    assert found == Pulumi("v3.274.1", {"aws:region": "eu-west-3", "fruits:x": ""})
-    assert said(workplace.stack_settings(found))[:2] == (Status.OK, "the selected stack has 2 settings")
-
-
-SELECT = "`pulumi login`, then `pulumi stack init eu` or `pulumi stack select eu`"
-
-
-def test_without_a_stack_the_defaults_are_assumed_and_that_is_said(tmp_path: Path) -> None:
-    script = "echo v3.274.1; [ $1 = version ] || { echo 'error: no stack selected; please' >&2; exit 1; }"
-    found = workplace.read_pulumi(tmp_path, cli_that(tmp_path, script))
-    assert (found.version, found.settings) == ("v3.274.1", None)
-    assumed = (Status.WARNING, "no stack is selected, so the default settings are assumed", SELECT)
-    assert said(workplace.stack_settings(found)) == assumed
-    assert said(workplace.stack_settings(workplace.read_pulumi(tmp_path, {"PATH": "/none"}))) == assumed
-
-
-@pytest.mark.parametrize(
-    ("script", "why"),
-    [
-        (
-            "echo 'error: could not validate Pulumi.yaml:\n  * bad' >&2",
-            "could not validate Pulumi.yaml: * bad",
-        ),
-        ("true", "it said nothing"),
-    ],
-)
-def test_a_project_that_pulumi_cannot_read_is_a_fault(tmp_path: Path, script: str, why: str) -> None:
-    script = f"[ $1 = version ] && echo v3.274.1 || {{ {script}; exit 1; }}"
-    assert said(workplace.stack_settings(workplace.read_pulumi(tmp_path, cli_that(tmp_path, script)))) == (
-        Status.FAULT,
-        f"Pulumi cannot tell the settings of a stack: {why}",
-        "`pulumi config` says it in full; if it asks for a login, `pulumi login`",
-    )
-
-
-def test_a_cli_that_speaks_otherwise_is_said(tmp_path: Path) -> None:
-    found = workplace.read_pulumi(tmp_path, cli_that(tmp_path, "echo v3.274.1"))
-    assert said(workplace.stack_settings(found))[1] == (
-        "Pulumi cannot tell the settings of a stack: what it says is no JSON"
-    )
-
-
-def test_a_cli_that_cannot_be_started_is_said(tmp_path: Path) -> None:
-    environ = cli_that(tmp_path, "")
-    (tmp_path / "pulumi").write_text("#!/no/such/shell\n")
-    found = workplace.read_pulumi(tmp_path, environ)
-    assert found.version == ""
-    assert f"{tmp_path}/pulumi does not answer" in said(workplace.stack_settings(found))[1]
 
 
 def test_artifacts_that_are_missing_or_of_other_sources_are_told_apart() -> None:
