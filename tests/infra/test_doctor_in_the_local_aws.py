@@ -22,7 +22,6 @@ CLI = """#!/bin/sh
 [ $1 = stack ] && echo local && exit
 echo '{"aws:region": {"value": "eu-west-1"}, "fruits:nodePackages": {"value": "preinstalled"}}'
 """
-SERVICES = ("elasticmapreduce.amazonaws.com", "spot.amazonaws.com")
 OPERATOR = "https://localhost:1/operator"
 """The local SNS asks for no confirmation by e-mail, but by HTTPS, as AWS does of both."""
 
@@ -85,8 +84,6 @@ def patient(tmp_path_factory: pytest.TempPathFactory, build: Path) -> Iterator[P
 
 @pytest.fixture(scope="module")
 def healthy(patient: Patient) -> Answer:
-    for service in SERVICES:
-        patient.cloud.client("iam").create_service_linked_role(AWSServiceName=service)
     topic = patient.cloud.outputs["alarm_topic"]
     queue = patient.cloud.client("sqs").get_queue_attributes(
         QueueUrl=patient.cloud.outputs["failure_queue"], AttributeNames=["QueueArn"]
