@@ -100,9 +100,9 @@ def package_model(
     if weights is None:
         raise WeightsError(
             f"no weights for MobileNetV2: none given, none in {cache_file(environ)}, and {url} cannot be "
-            "reached. Do one of: give a Keras .h5 file with `make package WEIGHTS=FILE` (here: --weights FILE); "
-            "put it at that cache path; try again with internet access; or, for a trial, accept random features "
-            "with `python -m spark.package_model --out build/model --allow-untrained`"
+            "reached. Do one of: give a Keras .h5 file by `make package WEIGHTS=FILE` (here: --weights FILE); "
+            "put it at that cache path; try again with internet access; or, for a trial, have random features "
+            "by `python -m spark.package_model --out build/model --allow-untrained`"
         )
     return write_package(out, weights)
 

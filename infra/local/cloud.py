@@ -145,7 +145,6 @@ def _claim(folder: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         lock.close()
-        use = f"`source {folder / 'env.sh'}`"
         raise FolderInUseError(
             f"a local cloud already runs in {folder}; end it with ctrl-C, or use it: {use}"
         ) from error
@@ -205,8 +204,8 @@ Watch:
   .venv/bin/aws s3 ls --recursive {bucket}/{REJECTIONS}
   logs: {cloud.folder}
 
-With a release of the Pulumi CLI (it takes its host for Python programs), a second stack beside this one, in the
-terminal in which you have typed `source`; `refresh` and `destroy` work, too:
+With a release of the Pulumi CLI (which has the host for Python programs), a second stack beside this one, in
+that terminal, until the cloud ends; `refresh` and `destroy` work, too:
   pulumi stack init {OWN_STACK}
   pulumi config set fruits:nodePackages preinstalled
   pulumi up
