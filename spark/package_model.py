@@ -100,8 +100,8 @@ def package_model(
     if weights is None:
         raise WeightsError(
             f"no weights for MobileNetV2: none given, none in {cache_file(environ)}, and {url} cannot be "
-            "reached. Do one of: give a Keras .h5 file by `make package WEIGHTS=FILE` (here: --weights FILE); "
-            "put it at that cache path; try again with internet access; or, for a trial, have random features "
+            "reached. Do one of: give a Keras .h5 file, `make package WEIGHTS=FILE` (here: --weights); "
+            "put it at that cache path; try again with internet access; or, to try things, random features "
             "by `python -m spark.package_model --out build/model --allow-untrained`"
         )
     return write_package(out, weights)

@@ -146,7 +146,7 @@ def _claim(folder: Path) -> IO[str]:
     except BlockingIOError as error:
         lock.close()
         raise FolderInUseError(
-            f"a local cloud already runs in {folder}; end it with ctrl-C, or use it: {use}"
+            f"a local cloud already runs in {folder}; end it, or use it: `source {folder / 'env.sh'}`"
         ) from error
     for left in ("tls", "env.sh", "emr", "ministack.log", PULUMI):
         _remove(folder / left)
