@@ -220,7 +220,7 @@ def test_where_only_the_wheelhouse_is_missing_the_local_cloud_is_thought_of(
 ) -> None:
     def refusal() -> str:
         with pytest.raises(ArtifactMissing) as refused:
-            deploy(RecordingProvider(), stack="eu", config={}, build=copy)
+            deploy(RecordingProvider(), stack="eu", config={"aws:region": "eu-west-1"}, build=copy)
         return str(refused.value)
 
     copy = shutil.copytree(build, tmp_path / "build")
