@@ -223,7 +223,7 @@ def test_where_only_the_wheelhouse_is_missing_the_local_cloud_is_thought_of(
             deploy(RecordingProvider(), stack="eu", config={"aws:region": "eu-west-1"}, build=copy)
         return str(refused.value)
 
-    copy = shutil.copytree(build, tmp_path / "build")
+    copy = shutil.copytree(build, tmp_path / "build", ignore=shutil.ignore_patterns("wheelhouse"))
     remedy = "; or, on the local cloud, `pulumi config set fruits:nodePackages preinstalled`"
     assert refusal().endswith(remedy)
     (copy / "step.py").unlink()
