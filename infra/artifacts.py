@@ -23,6 +23,7 @@ from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
 FUNCTIONS = ("launcher", "tracker", "reconciler")
+WHEELHOUSE = "wheelhouse"
 HASH_LENGTH = 12
 
 
@@ -31,7 +32,10 @@ class ArtifactMissing(pulumi.RunError):
 
     def __init__(self, paths: Sequence[Path]) -> None:
         missing = ", ".join(str(path) for path in paths)
-        super().__init__(f"missing: {missing}; run `make package` first")
+        remedy = "run `make package WEIGHTS=<file>` first"
+        if [path.parent.name for path in paths] == [WHEELHOUSE]:
+            remedy += "; or, on the local cloud, `pulumi config set fruits:nodePackages preinstalled`"
+        super().__init__(f"missing: {missing}; {remedy}")
 
 
 class ArtifactUnusable(pulumi.RunError):
@@ -73,7 +77,7 @@ class Artifacts(pulumi.ComponentResource):
         self.wheelhouse_prefix = ""
         if args.wheelhouse:
             self.bootstrap_key = self._upload(BOOTSTRAP_SCRIPT, content_key)
-            self.wheelhouse_prefix = self._upload_folder(args.build / "wheelhouse")
+            self.wheelhouse_prefix = self._upload_folder(args.build / WHEELHOUSE)
         self.register_outputs({"job_key": self.job_key, "model_key": self.model_key})
 
     def _upload(self, path: Path, key_of: Callable[[Path], str]) -> str:
@@ -113,7 +117,7 @@ def check_artifacts(build: Path, *, region: str, wheelhouse: bool) -> None:
         made = read_model(model.parent)
         wanted += [model.parent / made.file, model.parent / made.weights_file]
     if wheelhouse:
-        wanted.append(build / "wheelhouse" / "requirements.txt")
+        wanted.append(build / WHEELHOUSE / "requirements.txt")
     if missing := [path for path in wanted if not path.is_file()]:
         raise ArtifactMissing(missing)
     read_expiry(certificate, region)

@@ -100,8 +100,9 @@ def package_model(
     if weights is None:
         raise WeightsError(
             f"no weights for MobileNetV2: none given, none in {cache_file(environ)}, and {url} cannot be "
-            "reached. Do one of: give a Keras .h5 file with --weights FILE or WEIGHTS=FILE; put it at that "
-            "cache path; try again with internet access; or accept random features with --allow-untrained"
+            "reached. Do one of: give a Keras .h5 file, `make package WEIGHTS=FILE` (here: --weights); "
+            "put it at that cache path; try again with internet access; or, to try things, random features "
+            "by `python -m spark.package_model --out build/model --allow-untrained`"
         )
     return write_package(out, weights)
 

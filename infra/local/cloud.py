@@ -149,7 +149,9 @@ def _claim(folder: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         lock.close()
-        raise FolderInUseError(f"a local cloud already runs in {folder}; end it, or use it") from error
+        raise FolderInUseError(
+            f"a local cloud already runs in {folder}; end it, or use it: `source {folder / 'env.sh'}`"
+        ) from error
     for left in ("tls", "env.sh", "emr", "ministack.log", PULUMI):
         _remove(folder / left)
     return lock
@@ -206,12 +208,15 @@ Watch:
   .venv/bin/aws s3 ls --recursive {bucket}/{REJECTIONS}
   logs: {cloud.folder}
 
-With the Pulumi CLI, a second stack beside this one, until the cloud ends; `refresh` and `destroy` work, too:
+With a release of the Pulumi CLI (which has the host for Python programs), a second stack beside this one, in
+that terminal, until the cloud ends; `refresh` and `destroy` work, too:
   pulumi stack init {OWN_STACK}
   pulumi config set fruits:nodePackages preinstalled
   pulumi up
+  eval "$(pulumi stack output shell)"
 
-ctrl-C ends it and leaves nothing running.
+ctrl-C ends it and leaves nothing running. After that, the other terminal needs a new `make local` and a new
+`source`; for AWS, open a new one.
 """
 
 

@@ -73,7 +73,7 @@ def test_a_missing_artifact_fails_before_the_first_resource_is_shown(
         deployment.preview()
     told = str(failed.value)
     assert f"missing: {tmp_path / 'launcher.zip'}, " in told
-    assert "run `make package` first" in told
+    assert "run `make package WEIGHTS=<file>` first" in told
     assert "Traceback" not in told
     assert "aws:" not in told
 

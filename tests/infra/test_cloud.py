@@ -69,7 +69,7 @@ def test_what_it_prints_works_in_a_shell_and_sigterm_leaves_nothing(tmp_path: Pa
         assert "No runs yet" in done.stdout
         assert json.loads((tmp_path / "manifest.json").read_text())["version"] == 1
 
-        with pytest.raises(FolderInUseError, match="already runs in"):
+        with pytest.raises(FolderInUseError, match=r"already runs in .*, or use it: `source .*/env\.sh`"):
             LocalCloud(tmp_path, build=build)
 
         process.send_signal(signal.SIGTERM)
@@ -84,7 +84,7 @@ def test_without_a_build_it_says_what_to_run_and_leaves_nothing(tmp_path: Path) 
     with keep_running(tmp_path / "cloud", tmp_path / "no-build") as process:
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "run `make package` first" in errors
+    assert "run `make package WEIGHTS=<file>` first" in errors
     assert "Traceback" not in errors
     assert has_ended(tmp_path)
 

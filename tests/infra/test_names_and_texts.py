@@ -46,8 +46,8 @@ def model(service: str, operation: str, *path: str) -> Limit:
     return Limit(pattern, shape.metadata["max"], f"botocore: {service} {operation} {path[-1]}")
 
 
-RULE_DESCRIPTION = Limit(
-    r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]*", 255, "EC2 API reference, CreateSecurityGroup, IpRange"
+GROUP_DESCRIPTION = Limit(
+    r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]*", 255, "EC2 API reference, CreateSecurityGroup"
 )
 GROUP_NAME = Limit(
     r"(?!sg-)[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]+", 255, "EC2 API reference, CreateSecurityGroup"
@@ -62,27 +62,22 @@ TRAIL_NAME = Limit(
 )
 
 LIMITS: dict[tuple[str, str], Limit] = {
-    ("Alias", "name"): model("kms", "CreateAlias", "AliasName"),
     ("Dashboard", "dashboardName"): Limit(r"[A-Za-z0-9_-]+", 255, "CloudWatch API reference, PutDashboard"),
     ("EventRule", "description"): model("events", "PutRule", "Description"),
     ("Function", "description"): model("lambda", "CreateFunction", "Description"),
-    # The model's limit is that of an ARN.
-    ("Function", "name"): Limit(r"[a-zA-Z0-9_-]+", 64, "Lambda API reference, CreateFunction"),
     ("Key", "description"): model("kms", "CreateKey", "Description"),
-    ("LogGroup", "name"): model("logs", "CreateLogGroup", "logGroupName"),
     ("MetricAlarm", "alarmDescription"): model("cloudwatch", "PutMetricAlarm", "AlarmDescription"),
     ("MetricAlarm", "name"): model("cloudwatch", "PutMetricAlarm", "AlarmName"),
     ("Role", "description"): model("iam", "CreateRole", "Description"),
-    ("SecurityGroup", "description"): RULE_DESCRIPTION,
-    ("SecurityGroupEgressRule", "description"): RULE_DESCRIPTION,
-    ("SecurityGroupIngressRule", "description"): RULE_DESCRIPTION,
-    ("Trail", "name"): TRAIL_NAME,
+    ("SecurityGroup", "description"): GROUP_DESCRIPTION,
 }
 """By kind of resource and property, for what the program writes itself."""
 
 NAMED_BY_PULUMI: dict[tuple[str, str], Limit] = {
     ("Bucket", "bucket"): BUCKET_NAME,
     ("EventRule", "name"): model("events", "PutRule", "Name"),
+    # The model's limit is that of an ARN.
+    ("Function", "name"): Limit(r"[a-zA-Z0-9_-]+", 64, "Lambda API reference, CreateFunction"),
     ("InstanceProfile", "name"): model("iam", "CreateInstanceProfile", "InstanceProfileName"),
     ("Permission", "statementId"): model("lambda", "AddPermission", "StatementId"),
     ("Queue", "name"): Limit(r"[A-Za-z0-9_-]+", 80, "SQS API reference, CreateQueue"),
@@ -91,17 +86,22 @@ NAMED_BY_PULUMI: dict[tuple[str, str], Limit] = {
     ("SecurityGroup", "name"): GROUP_NAME,
     ("Table", "name"): Limit(r"[a-zA-Z0-9_.-]{3,}", 255, "DynamoDB Developer Guide, Naming rules"),
     ("Topic", "name"): Limit(r"[A-Za-z0-9_-]+", 256, "SNS API reference, CreateTopic"),
+    ("Trail", "name"): TRAIL_NAME,
 }
 """Where the program gives none, Pulumi makes one of the logical name."""
 
 TERRAFORMS_SUFFIX = "0123456789abcdef0123456789"
-"""What the provider appends to a ``namePrefix``."""
-NAMED_BY_PREFIX = {
+"""What the provider appends to a ``namePrefix``: 26 characters. Source: terraform-plugin-sdk, package id,
+``UniqueIDSuffixLength``."""
+NAMED_BY_PREFIX: dict[tuple[str, str], Limit] = {
+    ("Alias", "namePrefix"): model("kms", "CreateAlias", "AliasName"),
+    ("LogGroup", "namePrefix"): model("logs", "CreateLogGroup", "logGroupName"),
     ("SecurityConfiguration", "namePrefix"): Limit(
         r"[ -~]+", 10_280, "EMR API reference, CreateSecurityConfiguration"
     ),
 }
 
+TABLES = {*LIMITS, *NAMED_BY_PULUMI, *NAMED_BY_PREFIX}
 OTHERS = {
     # Part of something that has a name, or known to AWS by an id alone.
     *("BlockPublicAccessConfiguration", "BucketLifecycleConfiguration", "BucketLogging"),
@@ -109,7 +109,7 @@ OTHERS = {
     *("BucketPolicy", "BucketPublicAccessBlock", "BucketServerSideEncryptionConfiguration"),
     *("BucketVersioning", "DefaultSecurityGroup", "EventTarget", "FunctionEventInvokeConfig", "QueuePolicy"),
     *("RolePolicyAttachment", "RouteTable", "RouteTableAssociation", "Subnet", "TopicSubscription", "Vpc"),
-    "VpcEndpoint",
+    *("SecurityGroupEgressRule", "SecurityGroupIngressRule", "VpcEndpoint"),
 }
 
 SID = Limit(r"[A-Za-z0-9]+", 255, "IAM User Guide, Grammar of the IAM JSON policy language")
@@ -191,13 +191,21 @@ def test_aws_takes_every_name_and_free_text(everything: RecordingProvider) -> No
 
 
 def test_no_kind_of_resource_and_no_description_is_overlooked(everything: RecordingProvider) -> None:
-    tables = {*LIMITS, *NAMED_BY_PULUMI, *NAMED_BY_PREFIX}
     for kind, args in resources(everything):
-        assert (kind in {of for of, _ in tables}) != (kind in OTHERS), (
+        assert (kind in {of for of, _ in TABLES}) != (kind in OTHERS), (
             f"is a {kind} named, and by which rule?"
         )
-        texts = {name for name in args.inputs if name == "name" or name.lower().endswith("description")}
-        assert {(kind, name) for name in texts} <= tables
+        texts = {
+            name
+            for name in args.inputs
+            if name in {"name", "namePrefix"} or name.lower().endswith("description")
+        }
+        assert {(kind, name) for name in texts} <= TABLES
+
+
+def test_every_rule_of_the_tables_was_held_against_a_resource(everything: RecordingProvider) -> None:
+    held = {(kind, what) for kind, args in resources(everything) for what, _, _ in names(kind, args)}
+    assert held == TABLES
 
 
 @pytest.mark.parametrize(("kind", "property_"), SIZES)
@@ -235,4 +243,4 @@ def test_every_other_stack_name_is_taken(stack: str) -> None:
 
 @pytest.mark.parametrize("text", ["EMR's way", "ein Schlüssel", "x" * 256])
 def test_the_table_knows_what_ec2_refuses(text: str) -> None:
-    assert RULE_DESCRIPTION.refuses(text)
+    assert GROUP_DESCRIPTION.refuses(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -211,8 +212,23 @@ def test_everything_that_can_be_tagged_is(declared: RecordingProvider) -> None:
 
 
 def test_a_missing_artifact_fails_the_preview_and_names_the_command(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactMissing, match="run `make package` first"):
+    with pytest.raises(ArtifactMissing, match="run `make package WEIGHTS=<file>` first"):
         deploy(RecordingProvider(), stack="eu", config=PREINSTALLED, build=tmp_path)
+
+
+def test_where_only_the_wheelhouse_is_missing_the_local_cloud_is_thought_of(
+    build: Path, tmp_path: Path
+) -> None:
+    def refusal() -> str:
+        with pytest.raises(ArtifactMissing) as refused:
+            deploy(RecordingProvider(), stack="eu", config={"aws:region": "eu-west-1"}, build=copy)
+        return str(refused.value)
+
+    copy = shutil.copytree(build, tmp_path / "build", ignore=shutil.ignore_patterns("wheelhouse"))
+    remedy = "; or, on the local cloud, `pulumi config set fruits:nodePackages preinstalled`"
+    assert refusal().endswith(remedy)
+    (copy / "step.py").unlink()
+    assert remedy not in refusal()
 
 
 def test_a_region_outside_the_eu_fails_the_preview_before_anything_is_declared(build: Path) -> None:

@@ -34,7 +34,8 @@ def environment(keras_home: Path) -> dict[str, str]:
 def test_weights_that_cannot_be_found_name_every_remedy(tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         package_model(tmp_path, None, environment(tmp_path), allow_untrained=False, url=NOWHERE)
-    for remedy in ("--weights FILE", "WEIGHTS=FILE", str(tmp_path / "models"), "--allow-untrained"):
+    cache = str(tmp_path / "models")
+    for remedy in ("`make package WEIGHTS=FILE`", "(here: --weights)", cache, "--allow-untrained"):
         assert remedy in str(caught.value)
 
 

