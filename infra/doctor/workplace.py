@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -58,10 +59,14 @@ class Pulumi:
 
 
 def read_installed() -> dict[str, str]:
-    """Name (as in the lock file) and version of every package of this interpreter."""
+    """Name (as in the lock file) and version of every package of this interpreter.
+
+    Looked for where packages are installed, and not along ``sys.path``, on which some put their own copies.
+    """
+    places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     return {
         re.sub(r"[-_.]+", "-", found.name).lower(): found.version
-        for found in metadata.distributions()
+        for found in metadata.distributions(path=sorted(places))
         if found.name
     }
 

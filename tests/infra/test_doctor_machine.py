@@ -58,7 +58,12 @@ def test_packages_that_are_not_those_that_are_locked_are_a_fault() -> None:
     assert text.endswith("are not those of requirements.lock: numpy 1.0 instead of 2.4.6 or 2.5.0")
 
 
-def test_this_very_interpreter_is_as_locked() -> None:
+def test_this_very_interpreter_is_as_locked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # setuptools, once it is imported, and others bring copies of packages along.
+    copy = tmp_path / "numpy-0.1.dist-info"
+    copy.mkdir()
+    (copy / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.1\n")
+    monkeypatch.syspath_prepend(tmp_path)
     found = workplace.python((3, 11), workplace.read_installed(), LOCK_FILE.read_text())
     assert said(found) == (Status.OK, "Python 3.11, packages as locked", None)
 
