@@ -140,7 +140,9 @@ CHANGES: dict[str, Change] = {
         "timeout": 7,
         "memorySize": None,
         "environment": {"variables": {**given["environment"]["variables"], "MORE": "1"}},
-        "kmsKeyArn": stack.of("aws:kms/key:Key")[0].known["arn"],
+        "kmsKeyArn": next(
+            key.known["arn"] for key in stack.of("aws:kms/key:Key") if key.known["arn"] != given["kmsKeyArn"]
+        ),
         "tracingConfig": None,
         "loggingConfig": {"logFormat": "Text", "logGroup": "/other"},
         "reservedConcurrentExecutions": 2,

@@ -78,12 +78,19 @@ def test_alarms_and_dashboard_see_what_their_own_stack_emits_and_nothing_of_anot
             assert matches is is_own, f"{title}: {metric} of {stack}"
 
 
+WITHIN_ANOTHER = {"aws:iam/rolePolicy:RolePolicy", "aws:cloudwatch/eventTarget:EventTarget"}
+"""Kinds whose names hold within a role or a rule, which is of one stack alone."""
+
+
 def names_of(declared: RecordingProvider) -> set[tuple[str, str]]:
     """Kind and physical name, or how it begins, of everything to which the program gives one."""
     return {
         (resource.typ, given)
         for resource in declared.declared
-        if resource.custom and (kind := KINDS.get(resource.typ)) and kind.named
+        if resource.custom
+        and resource.typ not in WITHIN_ANOTHER
+        and (kind := KINDS.get(resource.typ))
+        and kind.named
         for name in (kind.named, f"{kind.named}Prefix")
         if (given := resource.inputs.get(name))
     }
