@@ -79,10 +79,6 @@ def _dashboards(client: Client, prefix: str, _stack: str) -> list[str]:
     return [entry["DashboardName"] for entry in found if entry["DashboardName"].startswith(prefix)]
 
 
-def _security_configurations(client: Client, prefix: str, _stack: str) -> list[str]:
-    return _named("emr", "list_security_configurations", "SecurityConfigurations", "Name")(client, prefix, "")
-
-
 _KINDS: Mapping[str, Callable[[Client, str, str], list[str]]] = {
     "bucket": _named("s3", "list_buckets", "Buckets", "Name"),
     "table": _named("dynamodb", "list_tables", "TableNames", None),
@@ -99,7 +95,7 @@ _KINDS: Mapping[str, Callable[[Client, str, str], list[str]]] = {
     "alarm": _named("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     "dashboard": _dashboards,
     "trail": _trails,
-    "security configuration": _security_configurations,
+    "security configuration": _named("emr", "list_security_configurations", "SecurityConfigurations", "Name"),
     "vpc": _in_ec2("describe_vpcs", "Vpcs", "VpcId"),
     "subnet": _in_ec2("describe_subnets", "Subnets", "SubnetId"),
     "route table": _in_ec2("describe_route_tables", "RouteTables", "RouteTableId"),

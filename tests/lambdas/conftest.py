@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from infra.local.emr import EmrEndpoint
 from infra.local.emr.faults import Faults
@@ -75,4 +78,16 @@ def deployed(
     stack = connect(settings)
     return Deployed(
         s3, client("emr", aws), bucket, stack.ledger, stack.books.objects, settings, profile, capsys
+    )
+
+
+def unreachable_emr() -> Any:
+    """A client of an EMR that does not answer."""
+    return boto3.client(
+        "emr",
+        endpoint_url="https://localhost:9",
+        region_name="eu-west-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        config=Config(retries={"total_max_attempts": 1}),
     )

@@ -6,9 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from infra.local.emr import EmrEndpoint
 from infra.local.ministack import MiniStack, client
@@ -18,7 +16,7 @@ from lambdas.contract.run import RunState
 from lambdas.launcher.launch import Outcome
 from lambdas.ports import Clusters
 
-from .conftest import NOT_OFFERED
+from .conftest import NOT_OFFERED, unreachable_emr
 from .fakes import FakeClusters
 from .world import SETTINGS, World
 
@@ -139,12 +137,5 @@ def test_who_may_not_ask_says_so_and_asks_again_next_time(
 
 
 def test_who_gets_no_answer_knows_nothing() -> None:
-    unreachable = boto3.client(
-        "emr",
-        endpoint_url="https://localhost:9",
-        region_name="eu-west-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    unreachable = unreachable_emr()
     assert EmrClusters(launching=unreachable, reading=unreachable).instance_types(RELEASE) is None

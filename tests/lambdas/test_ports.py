@@ -12,7 +12,6 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.config import Config
 
 from infra.local.emr import EmrEndpoint
 from infra.local.ministack import MiniStack, client
@@ -31,6 +30,7 @@ from lambdas.ports import (
     StepState,
 )
 
+from .conftest import unreachable_emr
 from .fakes import FakeBuckets, FakeObjects
 from .test_planning import parsed, planned
 from .world import SETTINGS
@@ -192,14 +192,7 @@ def test_a_cluster_can_be_launched_found_and_described(ministack: MiniStack) -> 
 
 
 def test_a_launch_without_an_answer_is_in_doubt(ministack: MiniStack) -> None:
-    unreachable = boto3.client(
-        "emr",
-        endpoint_url="https://localhost:9",
-        region_name="eu-west-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    unreachable = unreachable_emr()
     clusters = EmrClusters(launching=unreachable, reading=unreachable)
     with pytest.raises(LaunchInDoubtError):
         clusters.launch(run_job_flow(planned(), parsed().cluster, SETTINGS))
