@@ -118,7 +118,9 @@ def _clients(region: str, environ: Mapping[str, str]) -> Client:
 
     def make(service: str) -> object:
         with endpoints.named_in(environ):
-            client = boto3.client(service, region_name=region, config=PATIENCE)  # type: ignore[call-overload]
+            # Not boto3's default session, which keeps the credentials of whoever asked first.
+            session = boto3.Session(region_name=region)
+            client = session.client(service, config=PATIENCE)  # type: ignore[call-overload]
             endpoints.check_port(client.meta.endpoint_url)
             return client
 
@@ -128,7 +130,7 @@ def _clients(region: str, environ: Mapping[str, str]) -> Client:
 def _reader(settings: CommandSettings, client: Client, environ: Mapping[str, str]) -> StackReader:
     def new_ledger() -> DynamoLedger:
         with endpoints.named_in(environ):
-            dynamodb = boto3.resource("dynamodb", region_name=settings.region, config=PATIENCE)
+            dynamodb = boto3.Session(region_name=settings.region).resource("dynamodb", config=PATIENCE)
             endpoints.check_port(dynamodb.meta.client.meta.endpoint_url)
         return DynamoLedger(dynamodb.Table(settings.ledger_table))
 

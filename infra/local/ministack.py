@@ -23,6 +23,7 @@ ACCOUNT_ID = "000000000000"
 """MiniStack's account. Its id is also the access key of root, whose signature is not checked (that of every
 user and role is): whoever can reach the port is root, one more reason to stay on loopback."""
 ROOT_SECRET = "test"  # noqa: S105  # no secret: see above
+SERVED = "infra.local.ministack_app"
 START_TIMEOUT_SECONDS = 60.0
 _LOG_LINES_SHOWN = 15
 _NO_PERSONAL_SETTINGS: dict[str, tuple[None, list[str], str | None, None]] = {
@@ -87,7 +88,7 @@ class MiniStack:
         self._process = ProcessGroup(
             # `python -m ministack` would also try port 443, so its application is served directly.
             [
-                *(sys.executable, "-m", "hypercorn", "ministack.app:app", "--workers", "0"),
+                *(sys.executable, "-m", "hypercorn", f"{SERVED}:app", "--workers", "0"),
                 *("--bind", f"fd://{self._socket.fileno()}"),
                 *("--certfile", str(self._tls.certificate), "--keyfile", str(self._tls.key)),
                 *("--keep-alive", "75"),

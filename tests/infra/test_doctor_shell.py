@@ -32,8 +32,10 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_without_credentials_what_needs_none_is_looked_at_and_the_rest_says_why(
-    nobody: dict[str, str], capsys: pytest.CaptureFixture[str]
+    nobody: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # What this process has used before says nothing about this shell.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session("earlier", "secret"))
     assert doctor.main(["--json"], nobody) == ExitCode.UNAVAILABLE
     answer = json.loads(capsys.readouterr().out)
     asked = {
@@ -82,8 +84,6 @@ def test_aws_settings_of_the_shell_that_cannot_be_used_are_named(
     text: str,
     remedy: str,
 ) -> None:
-    # boto3 keeps the settings of the first client that it makes.
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv(variable, value)
     assert doctor.main(["--json"], {**nobody, variable: value}) == ExitCode.UNAVAILABLE
     found = json.loads(capsys.readouterr().out)["findings"]
@@ -98,7 +98,6 @@ def test_an_endpoint_of_the_configuration_file_is_named_by_what_is_said_of_it(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     (tmp_path / "config").write_text("[default]\nendpoint_url = localhost:4566\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     assert doctor.main([], nobody) == ExitCode.UNAVAILABLE

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,22 @@ import pytest
 from infra.local import tls
 from infra.local.ministack import MiniStack, MiniStackError
 
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        },
+    }
+)
+TALKS_ON_FOR_20_MS = """
+import os, threading
+def handler(event, context):
+    print("one")
+    threading.Timer(0.02, os.write, (2, b"two\\n")).start()
+"""
 STARTED_AND_LEFT_ALONE = """
 import sys, time
 from pathlib import Path
@@ -56,6 +75,25 @@ def test_it_listens_on_loopback_only_and_stops_without_a_trace(tmp_path: Path) -
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ministack.log", "tls"]
+
+
+def test_lines_that_reach_it_late_are_logged_with_their_invocation(tmp_path: Path) -> None:
+    with MiniStack(tls=tls.issue(tmp_path / "tls"), folder=tmp_path, region="eu-west-1") as ministack:
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("talks.py", TALKS_ON_FOR_20_MS)
+        role = ministack.client("iam").create_role(RoleName="talks", AssumeRolePolicyDocument=TRUST)
+        functions = ministack.client("lambda")
+        functions.create_function(
+            FunctionName="talks",
+            Runtime="python3.11",
+            Handler="talks.handler",
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": code.getvalue()},
+        )
+        functions.invoke(FunctionName="talks")
+        logged = ministack.client("logs").filter_log_events(logGroupName="/aws/lambda/talks")["events"]
+    assert [event["message"] for event in logged][1:3] == ["one", "two"]
 
 
 def test_it_ends_with_its_parent_even_when_that_is_killed(tmp_path: Path) -> None:
