@@ -30,11 +30,11 @@ demo: $(READY) ## Upload images and a manifest to a local cloud, watch the run, 
 	@$(VENV)/python -m infra.local.demo $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 bench: code ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
-	@$(VENV)/python -m spark.package_model --out build/model $(if $(WEIGHTS),--weights "$(WEIGHTS)",--allow-untrained)
+	@$(VENV)/python -m spark.features.package_model --out build/model $(if $(WEIGHTS),--weights "$(WEIGHTS)",--allow-untrained)
 	@$(VENV)/python -m tests.bench $(if $(DATA),--data "$(DATA)")
 
 chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count what must not be
-	@test -f build/model/model.json || $(VENV)/python -m spark.package_model --out build/model --allow-untrained
+	@test -f build/model/model.json || $(VENV)/python -m spark.features.package_model --out build/model --allow-untrained
 	@$(VENV)/python -m infra.local.chaos
 
 dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of them as build/dashboard.html
@@ -59,7 +59,7 @@ engine: $(READY) ## Find the Pulumi CLI, or build it (once, minutes): the tests 
 	@$(VENV)/python -m infra.local.engine.cli
 
 local: code ## Keep a local cloud running to try things against; ctrl-C ends it
-	@$(VENV)/python -m spark.package_model --out build/model --allow-untrained
+	@$(VENV)/python -m spark.features.package_model --out build/model --allow-untrained
 	@$(VENV)/python -m infra.local.cloud
 
 package: code model build/wheelhouse/requirements.txt ## Build all that a deployment uploads: zips, model (WEIGHTS=), wheels
@@ -68,7 +68,7 @@ code: $(READY)
 	@$(VENV)/python -m infra.package
 
 model: $(READY)
-	@$(VENV)/python -m spark.package_model --out build/model
+	@$(VENV)/python -m spark.features.package_model --out build/model
 
 # What the nodes install, offline, with the hashes of the lock file. EMR 7 is Amazon Linux 2023 (glibc 2.34).
 # pip takes a list of platforms literally, without the older ones that each implies.

@@ -15,9 +15,9 @@ from pulumi.runtime import config as runtime
 
 from infra.emulator import Emulator, emulator_faults, emulator_of
 from infra.releases import locked_spark_version, release_faults
-from infra.setting import DEFAULTS, read_settings
-from lambdas.contract.admission import Limits
+from infra.settings import DEFAULTS, read_settings
 from lambdas.contract.regions import allowed_regions, region_problem
+from lambdas.contract.settings import Caps
 
 LOG_RETENTION_DAYS: frozenset[int] = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
@@ -60,7 +60,7 @@ class ConfigInvalid(pulumi.RunError):
 
 @dataclass(frozen=True)
 class StackConfig:
-    """Valid configuration; :data:`infra.setting.SETTINGS` describes each part and has the defaults.
+    """Valid configuration; :data:`infra.settings.SETTINGS` describes each part and has the defaults.
 
     ``adopt`` is the name of a data bucket that an earlier stack kept.
     """
@@ -77,7 +77,7 @@ class StackConfig:
     notification_email: str | None
     alarm_emails: tuple[str, ...]
     keep_data_on_destroy: bool
-    limits: Limits
+    caps: Caps
     emulator: Emulator | None
 
 
@@ -153,7 +153,7 @@ def validate(
         notification_email=given["notificationEmail"],
         alarm_emails=tuple(given["alarmEmails"]),
         keep_data_on_destroy=given["keepDataOnDestroy"],
-        limits=Limits(given["maxClusters"], given["maxEurPerDay"], given["launchesPerSecond"]),
+        caps=Caps(given["maxClusters"], given["maxEurPerDay"], given["launchesPerSecond"]),
         emulator=emulator_of(values),
     )
 

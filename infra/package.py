@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import certificates
+from infra.components import certificates
 from infra.target import ARCHITECTURE, PYTHON_VERSION
 from lambdas.contract.regions import EU_REGIONS
 
@@ -36,12 +36,8 @@ RUNTIME_PACKAGES = ("boto3", "botocore")
 """What Lambda's Python runtime brings. Source: AWS Lambda developer guide, "Runtime-included SDK"."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold, given to every entry."""
-LAMBDAS = {
-    "launcher": ("launcher",),
-    "tracker": ("tracker",),
-    "reconciler": ("launcher", "tracker", "reconciler"),
-}
-"""Each function and the packages it is made of; what is beside these in lambdas/ is in all."""
+LAMBDAS = ("launcher", "tracker", "reconciler")
+"""Each function has a folder of its own in lambdas/; the folders beside them are in all of the zips."""
 FOR_PEOPLE = "cli"
 """Lives beside the Lambdas and is in none of their zips."""
 
@@ -115,7 +111,7 @@ def _recipes(repository: Path, build: Path, scratch: Path) -> list[_Recipe]:
     dependencies = functools.cache(lambda: _installed(scratch, repository))
 
     def function(name: str) -> _Recipe:
-        others = tuple(f"lambdas/{other}/" for other in (*LAMBDAS, FOR_PEOPLE) if other not in LAMBDAS[name])
+        others = tuple(f"lambdas/{other}/" for other in (*LAMBDAS, FOR_PEOPLE) if other != name)
         code = {path: file for path, file in lambdas.items() if not path.startswith(others)}
         return _Recipe(
             build / f"{name}.zip",
@@ -124,7 +120,7 @@ def _recipes(repository: Path, build: Path, scratch: Path) -> list[_Recipe]:
         )
 
     job = _sources(repository, "spark/**/*.py", "lambdas/__init__.py", "lambdas/contract/**/*.py")
-    step = repository / "spark" / "step.py"
+    step = repository / "spark" / "steps" / "entry.py"
     return [
         *(function(name) for name in LAMBDAS),
         _Recipe(build / "job.zip", [*job.values()], lambda target: write_zip(target, job)),

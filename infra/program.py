@@ -9,24 +9,24 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from infra.alarms import Alarms, AlarmsArgs
-from infra.artifacts import Artifacts, ArtifactsArgs, check_artifacts, read_model
-from infra.audit import AccessLogs, Audit, AuditArgs
-from infra.cluster_security import ClusterSecurity, ClusterSecurityArgs
+from infra.components.alarms import Alarms, AlarmsArgs
+from infra.components.artifacts import Artifacts, ArtifactsArgs, check_artifacts, read_model
+from infra.components.audit import AccessLogs, Audit, AuditArgs
+from infra.components.cluster_roles import ClusterRoles, ClusterRolesArgs
+from infra.components.cluster_security import ClusterSecurity, ClusterSecurityArgs
+from infra.components.dashboard import Dashboard, DashboardArgs
+from infra.components.failure_queue import FailureQueue
+from infra.components.keys import Keys
+from infra.components.launcher import Launcher, LauncherArgs
+from infra.components.ledger import Ledger
+from infra.components.network import Network, NetworkArgs
+from infra.components.reconciler import Reconciler, ReconcilerArgs
+from infra.components.storage import Storage, StorageArgs
+from infra.components.tracker import Tracker, TrackerArgs
 from infra.config import NodePackages, StackConfig
-from infra.dashboard import Dashboard, DashboardArgs
 from infra.deployed import read_deployed
-from infra.emr import ClusterRoles, ClusterRolesArgs
-from infra.failures import FailureQueue
 from infra.kept import Kept, read_kept, write_kept, write_owner
-from infra.keys import Keys
-from infra.launcher import Launcher, LauncherArgs
-from infra.ledger import Ledger
-from infra.network import Network, NetworkArgs
-from infra.place import Place
-from infra.reconciler import Reconciler, ReconcilerArgs
-from infra.storage import Storage, StorageArgs
-from infra.tracker import Tracker, TrackerArgs
+from infra.naming import Naming
 from lambdas.contract.layout import MANIFESTS
 from lambdas.contract.model_package import UNTRAINED
 from lambdas.contract.settings import CommandSettings, env_name
@@ -94,12 +94,12 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
     if config.adopt and not deployed.has(*((token, f"{prefix}-{part}") for token, part in KEPT_RESOURCES)):
         adopted = read_kept(config.adopt, provider, ours=deployed.has((BUCKET, f"{prefix}-data")))
     caller = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(provider=provider))
-    place = Place(prefix, config.region, caller.account_id)
+    naming = Naming(prefix, config.region, caller.account_id)
 
     keep = config.keep_data_on_destroy
-    keys = Keys(place, keep_data=keep, adopted=adopted, opts=opts)
+    keys = Keys(naming, keep_data=keep, adopted=adopted, opts=opts)
     access_logs = AccessLogs(
-        place,
+        naming,
         keep=keep,
         retention_days=config.audit_retention_days,
         bucket_name=deployed.name_of(
@@ -109,7 +109,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         opts=opts,
     )
     storage = Storage(
-        place,
+        naming,
         StorageArgs(
             bucket_name=bucket_name,
             adopted=adopted.data_bucket,
@@ -122,7 +122,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         opts,
     )
     audit = Audit(
-        place,
+        naming,
         AuditArgs(
             watched=storage.bucket,
             access_logs=access_logs,
@@ -135,7 +135,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         opts,
     )
     ledger = Ledger(
-        place,
+        naming,
         keys.control,
         keep=keep,
         table_name=deployed.name_of(TABLE, f"{prefix}-runs", adopted.ledger_table, key="name"),
@@ -159,9 +159,9 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             },
             written,
         )
-    failures = FailureQueue(place, keys.control, opts)
+    failures = FailureQueue(naming, keys.control, opts)
     network = Network(
-        place,
+        naming,
         NetworkArgs(
             bucket_arn=storage.bucket.arn,
             image_buckets=config.image_buckets,
@@ -170,12 +170,12 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         opts,
     )
     artifacts = Artifacts(
-        place,
+        naming,
         ArtifactsArgs(storage, build, wheelhouse),
         opts,
     )
     security = ClusterSecurity(
-        place,
+        naming,
         ClusterSecurityArgs(
             data_key_arn=keys.data.arn,
             disk_key_arn=keys.nodes.arn,
@@ -184,7 +184,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         opts,
     )
     roles = ClusterRoles(
-        place,
+        naming,
         ClusterRolesArgs(
             bucket_arn=storage.bucket.arn,
             image_buckets=config.image_buckets,
@@ -194,7 +194,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         opts,
     )
     tracker = Tracker(
-        place,
+        naming,
         TrackerArgs(
             archive=build / "tracker.zip",
             storage=storage,
@@ -217,19 +217,19 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         security=security,
         control_key=keys.control,
         image_buckets=config.image_buckets,
-        limits=config.limits,
+        caps=config.caps,
         log_retention_days=config.log_retention_days,
         failures=failures,
     )
-    launcher = Launcher(place, launching, opts)
-    reconciler = Reconciler(place, ReconcilerArgs(build / "reconciler.zip", launching, tracker), opts)
+    launcher = Launcher(naming, launching, opts)
+    reconciler = Reconciler(naming, ReconcilerArgs(build / "reconciler.zip", launching, tracker), opts)
     functions = {
         "launcher": launcher.function,
         "tracker": tracker.function,
         "reconciler": reconciler.function,
     }
-    alarms = Alarms(place, AlarmsArgs(failures.queue, functions, keys.control, config.alarm_emails), opts)
-    dashboard = Dashboard(place, DashboardArgs(failures.queue, functions, alarms.alarms), opts)
+    alarms = Alarms(naming, AlarmsArgs(failures.queue, functions, keys.control, config.alarm_emails), opts)
+    dashboard = Dashboard(naming, DashboardArgs(failures.queue, functions, alarms.alarms), opts)
     bucket = storage.bucket.id
     return {
         "data_bucket": bucket,
@@ -244,12 +244,12 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "dashboard": dashboard.dashboard.dashboard_name,
         "failure_queue": failures.queue.url,
         "node_certificate_expiry": pulumi.Output.from_input(artifacts.certificate_expiry.isoformat()),
-        "shell": _shell(place, bucket, ledger.table.name, failures.queue.url, functions),
+        "shell": _shell(naming, bucket, ledger.table.name, failures.queue.url, functions),
     }
 
 
 def _shell(
-    place: Place,
+    naming: Naming,
     bucket: pulumi.Input[str],
     table: pulumi.Input[str],
     queue: pulumi.Input[str],
@@ -260,10 +260,10 @@ def _shell(
     The functions and their logs are for the runbook: their names end in digits that nobody can guess.
     """
     settings = pulumi.Output.all(data_bucket=bucket, ledger_table=table, failure_queue_url=queue).apply(
-        lambda known: CommandSettings(region=place.region, prefix=place.prefix, **known).to_env()
+        lambda known: CommandSettings(region=naming.region, prefix=naming.prefix, **known).to_env()
     )
     # The AWS CLI, which the runbook types, goes by these; its first version overlooks the first.
-    named: dict[str, pulumi.Input[str]] = {"AWS_REGION": place.region, "AWS_DEFAULT_REGION": place.region}
+    named: dict[str, pulumi.Input[str]] = {"AWS_REGION": naming.region, "AWS_DEFAULT_REGION": naming.region}
     named |= {
         env_name(short_name + part): name
         for short_name, function in functions.items()

@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from infra.doctor import checks, endpoints, show
+from infra.doctor import checks, endpoints, views
 from infra.doctor.account import ALWAYS_ON
 from infra.doctor.checks import Checkout
 from infra.doctor.examination import Check, Client, Gate, Line, examine, examine_behind
@@ -86,14 +86,14 @@ def _report(
     said: list[Line] = []
     if as_json:
         said += lines
-        _print(json.dumps(show.document(said, unknown_stack), indent=2))
+        _print(json.dumps(views.document(said, unknown_stack), indent=2))
     else:
         part = ""
         for line in lines:
-            _print(show.text(line, width, is_first=line.check.part != part))
+            _print(views.text(line, width, is_first=line.check.part != part))
             part = line.check.part
             said.append(line)
-        for text in filter(None, (unknown_stack, show.summary(said))):
+        for text in filter(None, (unknown_stack, views.summary(said))):
             _print(f"\n{text}")
     return exit_code(line.finding for line in said)
 

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from infra.doctor.examination import Client, NotThere, there
 from infra.doctor.finding import Finding, fault, ok, warning
 from lambdas.aws.errors import error_code
-from lambdas.contract.manifest import Cluster
-from lambdas.contract.prices import INSTANCE_TYPES, PRIMARY_NODES
+from lambdas.contract.cost.prices import INSTANCE_TYPES, PRIMARY_NODES
+from lambdas.contract.manifest.schema import Cluster
 from lambdas.contract.regions import EU_REGIONS, allowed_regions, region_problem
 
 ALWAYS_ON = "eu-west-1"
@@ -28,7 +28,7 @@ SERVICE_LINKED: dict[str, str] = {
 """The services with whose own roles clusters are launched, and why. Sources: EMR Management Guide, "Using
 service-linked roles for cleanup"; EC2 User Guide, "Service-linked role for Spot Instance requests"."""
 ENDPOINT_SERVICES = ("kms", "s3")
-"""As infra/network.py asks for them."""
+"""As infra/components/network.py asks for them."""
 
 
 @dataclass(frozen=True)

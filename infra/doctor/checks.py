@@ -133,7 +133,7 @@ def of_stack(reader: StackReader, checkout: Checkout) -> list[Check]:
         "subscriptions": lambda: health.subscriptions(health.read_subscriptions(reader)),
         "clusters": lambda: health.clusters(health.read_clusters(reader, time.time()), reader.ledger.get),
         "cost today": lambda: health.cost_today(
-            reader.ledger.admissions(), reader.launching.limits, time.time()
+            reader.ledger.admissions(), reader.launching.caps, time.time()
         ),
     }
     return [Check(STACK, name, look) for name, look in looks.items()]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from infra.artifacts import content_key, sha256
+from infra.components.artifacts import content_key, sha256
 from infra.doctor.account import ENDPOINT_SERVICES
 from infra.doctor.examination import RESTORE, NotThere, there
 from infra.doctor.finding import Finding, fault, ok, warning

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from infra import alarms as declared
+from infra.components import alarms as declared
 from infra.doctor.examination import RESTORE
 from infra.doctor.finding import Finding, fault, ok, warning
 from infra.doctor.stack import FUNCTIONS, StackReader, is_called
 from lambdas.aws.clusters import EmrClusters
-from lambdas.contract.admission import Admissions, Limits
-from lambdas.contract.prices import PRICES_AS_OF
+from lambdas.contract.cost.prices import PRICES_AS_OF
 from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunRecord, is_terminal
-from lambdas.ports import ClusterState, ClusterSummary
+from lambdas.contract.settings import Caps
+from lambdas.runs.admission import Admissions
+from lambdas.runs.ports import ClusterState, ClusterSummary
 
 LOOK_BACK_SECONDS = 2 * 24 * 3600
 """Longer than any run may take, with a day to spare; as the reconciler looks."""
@@ -154,7 +155,7 @@ def _orphans(
             )
 
 
-def cost_today(account: Admissions, limits: Limits, now: float) -> list[Finding]:
+def cost_today(account: Admissions, caps: Caps, now: float) -> list[Finding]:
     """Spent by runs that ended, and set aside for those that have not; all by list prices, no bill."""
     today = datetime.fromtimestamp(now, UTC).date().isoformat()
     committed = account.committed_eur if account.day == today else 0.0
@@ -162,17 +163,17 @@ def cost_today(account: Admissions, limits: Limits, now: float) -> list[Finding]
     text = (
         f"estimate by list prices of {PRICES_AS_OF}: {max(0.0, committed - sum(held)):.2f} EUR used by runs "
         f"that ended today (UTC), at most {sum(held):.2f} EUR set aside for {len(held)} that run, of "
-        f"{limits.max_eur_per_day:.2f} EUR a day; storage and standing parts come on top (docs/cost.md)"
+        f"{caps.max_eur_per_day:.2f} EUR a day; storage and standing parts come on top (docs/cost.md)"
     )
     findings = []
     if account.paused:
         findings.append(
             warning("launching is paused: every run waits", "README, Pause and resume: set paused to false")
         )
-    if committed >= NEARLY * limits.max_eur_per_day:
+    if committed >= NEARLY * caps.max_eur_per_day:
         findings.append(
             warning(
-                f"{committed:.2f} EUR of {limits.max_eur_per_day:.2f} EUR are committed: runs may wait until "
+                f"{committed:.2f} EUR of {caps.max_eur_per_day:.2f} EUR are committed: runs may wait until "
                 "tomorrow (UTC)",
                 "nothing, or raise fruits:maxEurPerDay and `pulumi up`",
             )

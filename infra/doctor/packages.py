@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.artifacts import sha256
+from infra.components.artifacts import sha256
 from infra.doctor.finding import Finding, fault, ok, warning
 from infra.doctor.lock import pins
 from infra.package import outdated

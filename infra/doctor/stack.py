@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from infra import alarms as declared
+from infra.components import alarms as declared
 from infra.doctor.examination import Client, NotThere, there
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings

@@ -20,7 +20,7 @@ from pulumi import RunError
 
 from infra.local import tls
 from infra.local.deploy import deploy
-from infra.local.emr import EmrEndpoint, Faults, Witness
+from infra.local.emr import EmrEndpoint, InjectedFailures, Recorder
 from infra.local.engine.home import make_home
 from infra.local.ministack import MiniStack, MiniStackError, client
 from infra.local.provider import LocalProvider
@@ -55,7 +55,7 @@ class LocalCloud:
         *,
         build: Path = BUILD,
         slots: int = 2,
-        faults: Faults | None = None,
+        faults: InjectedFailures | None = None,
         config: Mapping[str, str] | None = None,
     ) -> None:
         """
@@ -96,9 +96,9 @@ class LocalCloud:
         return self.outputs["data_bucket"]
 
     @property
-    def witness(self) -> Witness:
+    def recorder(self) -> Recorder:
         """What really happens on EMR."""
-        return self._emr.witness
+        return self._emr.recorder
 
     def start(self) -> None:
         """Start everything and apply the program. What was started is stopped again if this fails.

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from infra.artifacts import read_model
+from infra.components.artifacts import read_model
 from infra.local import results
 from infra.local.cloud import LocalCloud
 from infra.local.dashboard.rendering import render
@@ -84,7 +84,7 @@ def package(weights: str | None) -> None:
     """
     subprocess.run([sys.executable, "-m", "infra.package"], check=True, cwd=ROOT)
     chosen = ["--weights", weights] if weights else ["--allow-untrained"]
-    command = [sys.executable, "-m", "spark.package_model", "--out", str(BUILD / "model"), *chosen]
+    command = [sys.executable, "-m", "spark.features.package_model", "--out", str(BUILD / "model"), *chosen]
     # TensorFlow chats on standard error as it starts; only a failure makes that worth reading.
     done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
     if done.returncode:

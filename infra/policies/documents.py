@@ -24,14 +24,15 @@ def parse(document: Any) -> Any:
     if document is UNKNOWN:
         raise UnreadableError(
             "is unknown as a whole until it is created, so nobody can judge it before; "
-            "make it with infra.documents.document, which keeps what is known"
+            "make it with infra.components.json_documents.document, which keeps what is known"
         )
     if not isinstance(document, str):
         return document
     try:
         return _with_unknowns(json.loads(document))
     except ValueError as problem:
-        raise UnreadableError(f"is no JSON ({problem}); make it with infra.documents.document") from problem
+        remedy = "make it with infra.components.json_documents.document"
+        raise UnreadableError(f"is no JSON ({problem}); {remedy}") from problem
 
 
 def _with_unknowns(value: Any) -> Any:

@@ -39,7 +39,8 @@ def readable_policies(resource: Resource) -> Iterator[str]:
     for name, document in _policies(resource.properties):
         try:
             if not all(isinstance(statement, Mapping) for statement in _statements_of(document)):
-                yield f"{name} has statements of which nothing is known; make it with infra.iam.policy"
+                remedy = "make it with infra.components.iam.policy"
+                yield f"{name} has statements of which nothing is known; {remedy}"
         except UnreadableError as problem:
             yield f"{name} {problem}"
 

@@ -1,1 +1,1 @@
-"""The ports of :mod:`lambdas.ports` on AWS. Every adapter takes its boto3 client."""
+"""The ports of :mod:`lambdas.runs.ports` on AWS. Every adapter takes its boto3 client."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code
-from lambdas.ports import BucketDenied, BucketMissing
+from lambdas.runs.ports import BucketDenied, BucketMissing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
 class S3Buckets:
-    """Implements :class:`lambdas.ports.Buckets`."""
+    """Implements :class:`lambdas.runs.ports.Buckets`."""
 
     def __init__(self, s3: S3Client) -> None:
         self._s3 = s3

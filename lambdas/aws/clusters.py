@@ -13,8 +13,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code, is_temporary
-from lambdas.contract.estimate import InstanceUse
-from lambdas.ports import (
+from lambdas.contract.cost.estimate import InstanceUse
+from lambdas.runs.ports import (
     ClusterSnapshot,
     ClusterState,
     ClusterSummary,
@@ -62,7 +62,7 @@ def _is_superseded(error: ClientError) -> bool:
 
 
 class EmrClusters:
-    """Implements :class:`lambdas.ports.Clusters`.
+    """Implements :class:`lambdas.runs.ports.Clusters`.
 
     ``launching`` must not retry by itself (``total_max_attempts`` 1): RunJobFlow has no idempotency token,
     so a retry after a lost answer would make a second cluster. ``reading`` may retry at will.

@@ -16,9 +16,9 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code
-from lambdas.contract.admission import Admissions, Slot
 from lambdas.contract.run import Change, RunRecord, RunState
-from lambdas.ports import Newest
+from lambdas.runs.admission import Admissions, Slot
+from lambdas.runs.ports import Newest
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -34,7 +34,7 @@ _ADMISSIONS = {"run_id": "#admissions"}
 
 
 class DynamoLedger:
-    """Implements :class:`lambdas.ports.Ledger`. The table's hash key is ``run_id``."""
+    """Implements :class:`lambdas.runs.ports.Ledger`. The table's hash key is ``run_id``."""
 
     def __init__(self, table: Table) -> None:
         self._table = table

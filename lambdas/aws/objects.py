@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class S3Objects:
-    """Implements :class:`lambdas.ports.Objects`."""
+    """Implements :class:`lambdas.runs.ports.Objects`."""
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
         self._s3 = s3

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SnsTopic:
-    """Implements :class:`lambdas.ports.Topic`."""
+    """Implements :class:`lambdas.runs.ports.Topic`."""
 
     def __init__(self, sns: SNSClient, arn: str) -> None:
         self._sns = sns

@@ -1,6 +1,6 @@
 """Commands for people, at a terminal or in a script: `fruits`, or `python -m lambdas.cli`.
 
 ``main`` reads the command line and maps errors to exit codes; ``commands`` holds one function a command;
-``show`` turns what they found into text, ``live`` into a picture; ``outlook`` tells what is still to come;
+``views`` turns what they found into text, ``live`` into a picture; ``forecast`` tells what is still to come;
 ``stack`` connects to a deployed stack. No Lambda imports any of it.
 """

@@ -13,19 +13,19 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.aws.failures import FailedEvent
-from lambdas.cli import outlook, show
-from lambdas.cli.answer import Answer, CommandError, ExitCode
+from lambdas.aws.failure_queue import FailedEvent
+from lambdas.cli import forecast, views
+from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
-from lambdas.contract.faults import Fault, ManifestError, nearest
 from lambdas.contract.layout import RunLayout
-from lambdas.contract.manifest import Manifest, parse_manifest
+from lambdas.contract.manifest.faults import Fault, ManifestError, nearest
+from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.report import Progress
 from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, ended, is_terminal
 from lambdas.contract.status import compose_status, timestamp
-from lambdas.launcher.dispatch import CLOCK_SKEW_SECONDS, cluster_of
-from lambdas.launcher.planning import cost_fault, estimate_of, shard_images, slots
-from lambdas.launcher.survey import survey
+from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, cluster_of
+from lambdas.runs.planning import cost_fault, estimate_of, shard_images, slots
+from lambdas.runs.preflight import preflight
 
 POLL_SECONDS = 2.0
 RUNS_COMPARED = 500
@@ -38,22 +38,22 @@ CANCELLED = Ending(
 )
 
 
-def validate(manifest: str) -> Answer:
+def validate(manifest: str) -> Result:
     """Check a manifest (a file's path, or ``-``); nothing is asked of AWS."""
     try:
         _parse(manifest)
     except ManifestError as error:
         return _faulty(error.faults)
-    return Answer({"valid": True, "faults": []}, "The manifest is valid.")
+    return Result({"valid": True, "faults": []}, "The manifest is valid.")
 
 
-def plan(stack: Stack, manifest: str) -> Answer:
+def plan(stack: Stack, manifest: str) -> Result:
     """Count the images and price the run, as the launcher would; nothing is launched."""
     try:
         parsed = _parse(manifest)
     except ManifestError as error:
         return _faulty(error.faults)
-    counted = survey(parsed.images, stack.settings.data_bucket, stack.buckets, lambda: False)
+    counted = preflight(parsed.images, stack.settings.data_bucket, stack.buckets, lambda: False)
     too_dear = cost_fault(parsed, counted.images_listed, stack.settings.region)
     faults = counted.faults or ((too_dear,) if too_dear else ())
     if faults:
@@ -61,44 +61,44 @@ def plan(stack: Stack, manifest: str) -> Answer:
     images, region = counted.images_listed, stack.settings.region
     shards = ceil(images / shard_images(images, slots(parsed.cluster)))
     known = estimate_of(parsed, images, region)
-    return Answer(
+    return Result(
         {"images": images, "shards": shards, **dataclasses.asdict(known)},
-        show.plan(images, shards, known, parsed.limits.max_runtime_minutes),
+        views.plan(images, shards, known, parsed.limits.max_runtime_minutes),
     )
 
 
-def runs(stack: Stack, limit: int) -> Answer:
+def runs(stack: Stack, limit: int) -> Result:
     """The newest runs, the newest first."""
     records = stack.ledger.recent(limit + 1)
     shown = records[:limit]
     more = len(records) > limit
-    return Answer([dataclasses.asdict(record) for record in shown], show.runs(shown, more=more))
+    return Result([dataclasses.asdict(record) for record in shown], views.runs(shown, more=more))
 
 
-def status(stack: Stack, run_id: str) -> Answer:
+def status(stack: Stack, run_id: str) -> Result:
     """How a run is."""
     record = _record(stack, run_id)
     keys = RunLayout(record.dataset, record.run_id)
-    written = stack.books.objects.read(keys.status)
+    written = stack.runs.objects.read(keys.status)
     known: dict[str, Any] = (
         json.loads(written)
         if written
         else dataclasses.asdict(compose_status(record, None, (), timestamp(time.time())))
     )
     on_cluster = RunState(known["state"]) in ON_CLUSTER
-    reported = stack.books.objects.read(keys.progress) if on_cluster else None
+    reported = stack.runs.objects.read(keys.progress) if on_cluster else None
     progress = Progress.from_json(reported) if reported else None
     code = ExitCode.NO if known["state"] in (RunState.FAILED, RunState.CANCELLED) else ExitCode.OK
-    remaining = outlook.remaining_seconds(progress) if progress else None
+    remaining = forecast.remaining_seconds(progress) if progress else None
     document = {
         **known,
         "progress": dataclasses.asdict(progress) if progress else None,
         "remaining_seconds": remaining,
     }
-    return Answer(document, show.status(document, outlook.eur_so_far(known, stack.books.now())), code)
+    return Result(document, views.status(document, forecast.eur_so_far(known, stack.runs.now())), code)
 
 
-def watch(stack: Stack, run_id: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[Answer]:
+def watch(stack: Stack, run_id: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[Result]:
     """The status, again and again, until the run has ended."""
     while True:
         answer = status(stack, run_id)
@@ -108,7 +108,7 @@ def watch(stack: Stack, run_id: str, sleep: Callable[[float], None] = time.sleep
         sleep(POLL_SECONDS)
 
 
-def cancel(stack: Stack, run_id: str) -> Answer:
+def cancel(stack: Stack, run_id: str) -> Result:
     """Stop a run wherever it is. Its cluster, if there is one, ends; finished results stay."""
 
     def cancelled(record: RunRecord) -> RunRecord:
@@ -117,22 +117,22 @@ def cancel(stack: Stack, run_id: str) -> Answer:
         if record.state in ON_CLUSTER:
             # The end of the cluster leads there; until then, the run is charged with it.
             return dataclasses.replace(record, stopping=RunState.CANCELLED, **dataclasses.asdict(CANCELLED))
-        return ended(record, RunState.CANCELLED, CANCELLED, stack.books.now())
+        return ended(record, RunState.CANCELLED, CANCELLED, stack.runs.now())
 
-    before, after = stack.books.change(run_id, cancelled)
+    before, after = stack.runs.change(run_id, cancelled)
     if before is None or after is None:
         raise _unknown(stack, run_id)
     if is_terminal(before.state):
         text = f"Run {run_id} has ended already: {before.state}."
-        return Answer({"run_id": run_id, "state": before.state, "cluster_id": None}, text, ExitCode.NO)
-    stack.books.publish(after)
+        return Result({"run_id": run_id, "state": before.state, "cluster_id": None}, text, ExitCode.NO)
+    stack.runs.publish(after)
     cluster_id = after.cluster_id or _unrecorded_cluster(stack, after)
     if cluster_id:
         stack.clusters.terminate(cluster_id)
         text = f"Cluster {cluster_id} is ending; `fruits status {run_id} --watch` shows when it has."
     else:
         text = f"Run {run_id} is cancelled. It had no cluster."
-    return Answer({"run_id": run_id, "state": after.state, "cluster_id": cluster_id}, text)
+    return Result({"run_id": run_id, "state": after.state, "cluster_id": cluster_id}, text)
 
 
 def _unrecorded_cluster(stack: Stack, record: RunRecord) -> str | None:
@@ -142,7 +142,7 @@ def _unrecorded_cluster(stack: Stack, record: RunRecord) -> str | None:
     return found.cluster_id if found and found.lives else None
 
 
-def redrive(stack: Stack) -> Answer:
+def redrive(stack: Stack) -> Result:
     """Give every event that waits in the failure queue back to the function that failed on it.
 
     An event that fails once more comes back into the queue, and is left there: it came after we began.
@@ -166,7 +166,7 @@ def redrive(stack: Stack) -> Answer:
         f"given back to {entry['function']}: it had failed with: {entry['error']}" for entry in given_back
     ]
     lines += [f"kept: {entry.get('function', 'a message')}: {entry['why']}" for entry in kept]
-    return Answer(
+    return Result(
         {"redriven": given_back, "kept": kept},
         "\n".join(lines) or "The failure queue is empty.",
         ExitCode.NO if kept else ExitCode.OK,
@@ -181,9 +181,9 @@ def _parse(path: str) -> Manifest:
     return parse_manifest(body)
 
 
-def _faulty(faults: tuple[Fault, ...]) -> Answer:
+def _faulty(faults: tuple[Fault, ...]) -> Result:
     document = {"valid": False, "faults": [dataclasses.asdict(fault) for fault in faults]}
-    return Answer(document, show.faults(faults), ExitCode.NO)
+    return Result(document, views.faults(faults), ExitCode.NO)
 
 
 def _record(stack: Stack, run_id: str) -> RunRecord:

@@ -9,12 +9,12 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from lambdas.cli.answer import Answer, ExitCode
+from lambdas.cli.result import ExitCode, Result
 
 BAR_WIDTH = 60
 
 
-def follow(answers: Iterable[Answer], console: Console) -> ExitCode:
+def follow(answers: Iterable[Result], console: Console) -> ExitCode:
     """Show each answer in the place of the one before; the last one stays, and its code is returned."""
     code = ExitCode.OK
     with Live(console=console, auto_refresh=False) as live:
@@ -24,7 +24,7 @@ def follow(answers: Iterable[Answer], console: Console) -> ExitCode:
     return code
 
 
-def _picture(answer: Answer) -> RenderableType:
+def _picture(answer: Result) -> RenderableType:
     text, progress = Text(answer.text), answer.document["progress"]
     if not progress or not progress["images_total"]:
         return text

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lambdas.aws.errors import error_code
 from lambdas.cli import commands, live
-from lambdas.cli.answer import Answer, CommandError, ExitCode
+from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import connect
 
 INTERRUPTED = 130
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return INTERRUPTED
 
 
-def _print(answers: Iterator[Answer], *, as_json: bool) -> ExitCode:
+def _print(answers: Iterator[Result], *, as_json: bool) -> ExitCode:
     """Each answer that says something new, in lines; the last one's code."""
     code, said = ExitCode.OK, None
     for answer in answers:
@@ -113,7 +113,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Answer]:
+def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Result]:
     if options.command == "validate":
         yield commands.validate(options.manifest)
         return

@@ -10,12 +10,12 @@ import boto3
 
 from lambdas.aws.buckets import S3Buckets
 from lambdas.aws.clusters import EmrClusters
-from lambdas.aws.failures import SqsFailures
+from lambdas.aws.failure_queue import SqsFailures
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
-from lambdas.books import Books
-from lambdas.cli.answer import CommandError, ExitCode
+from lambdas.cli.result import CommandError, ExitCode
 from lambdas.contract.settings import CommandSettings, SettingsError
+from lambdas.runs.run_service import RunService
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Stack:
     """The stack's parts that the commands use."""
 
     settings: CommandSettings
-    books: Books
+    runs: RunService
     buckets: S3Buckets
     ledger: DynamoLedger
     clusters: EmrClusters
@@ -50,7 +50,7 @@ def connect(environ: Mapping[str, str]) -> Stack:
     ledger = DynamoLedger(session.resource("dynamodb").Table(settings.ledger_table))
     return Stack(
         settings=settings,
-        books=Books(S3Objects(s3, settings.data_bucket), ledger, time.time),
+        runs=RunService(S3Objects(s3, settings.data_bucket), ledger, time.time),
         buckets=S3Buckets(s3),
         ledger=ledger,
         clusters=EmrClusters(launching=emr, reading=emr),

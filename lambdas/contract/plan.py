@@ -1,6 +1,6 @@
 """The plan: all that the Spark steps need to know about a run. Immutable, complete, JSON.
 
-The launcher makes it from a manifest (:mod:`lambdas.launcher.planning`) and the steps read
+The launcher makes it from a manifest (:mod:`lambdas.runs.planning`) and the steps read
 nothing else. Standard library only, because Spark workers import it from a zip.
 """
 
@@ -13,7 +13,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from lambdas.contract.estimate import Estimate
+from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.layout import RunLayout
 
 PLAN_VERSION = 1

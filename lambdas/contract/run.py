@@ -122,8 +122,8 @@ class Change:
 class RunRecord:
     """One row of the ledger. Times are Unix seconds; what is not known yet is None.
 
-    Values of this class are written by compare-and-swap on ``revision`` (:class:`lambdas.ports.Ledger`), and
-    move from state to state by :func:`moved` alone.
+    Values of this class are written by compare-and-swap on ``revision`` (:class:`lambdas.runs.ports.Ledger`),
+    and move from state to state by :func:`moved` alone.
     """
 
     run_id: str

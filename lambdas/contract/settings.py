@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from lambdas.contract.admission import Limits
+
+@dataclass(frozen=True)
+class Caps:
+    """What all runs of a stack together may take."""
+
+    max_clusters: int
+    max_eur_per_day: float
+    launches_per_second: float
 
 
 class SettingsError(ValueError):
@@ -70,16 +77,14 @@ class LauncherSettings:
         return f"{self.project}-{self.stack}"
 
     @property
-    def limits(self) -> Limits:
+    def caps(self) -> Caps:
         """The stack's caps.
 
         Raises:
             SettingsError: one of them is not a number.
         """
         try:
-            return Limits(
-                int(self.max_clusters), float(self.max_eur_per_day), float(self.launches_per_second)
-            )
+            return Caps(int(self.max_clusters), float(self.max_eur_per_day), float(self.launches_per_second))
         except ValueError as error:
             raise SettingsError(f"a cap of the stack is not a number ({error}); deploy it again") from error
 

@@ -77,7 +77,7 @@ class Status:
     """Fraction of the total variance that the kept components hold, 0-1."""
     estimated_minutes: float | None
     estimated_eur: float | None
-    """What the launcher expected, see :mod:`lambdas.contract.estimate`."""
+    """What the launcher expected, see :mod:`lambdas.contract.cost.estimate`."""
     instance_hours: float | None
     actual_eur: float | None
     """What the cluster used, and its price by the price list: still an estimate of the bill."""

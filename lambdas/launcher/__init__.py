@@ -1,5 +1,4 @@
-"""The launcher Lambda: an uploaded manifest becomes one transient cluster, or a rejection that says why.
+"""The launcher Lambda: an uploaded manifest becomes a run, or a rejection that says why.
 
-``handler`` translates AWS events; ``launch`` is the use case; ``survey`` looks at the named buckets;
-``planning`` and ``cluster`` are pure.
+``handler`` translates S3's events; ``accept`` decides what becomes of each.
 """

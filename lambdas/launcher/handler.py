@@ -16,13 +16,13 @@ from lambdas.aws.buckets import S3Buckets
 from lambdas.aws.clusters import emr_clusters
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
-from lambdas.books import Books
+from lambdas.aws.telemetry import Telemetry
 from lambdas.contract.layout import manifest_name
 from lambdas.contract.metrics import UPLOADS, Sample, Service
 from lambdas.contract.settings import LauncherSettings
-from lambdas.launcher.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
-from lambdas.launcher.launch import Deletion, Launcher, Result, Upload
-from lambdas.telemetry import Telemetry
+from lambdas.launcher.accept import Deletion, Launcher, Result, Upload
+from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
+from lambdas.runs.run_service import RunService
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> list[dict[str, Any]]:
@@ -81,10 +81,10 @@ def _settings() -> LauncherSettings:
 def _launcher() -> Launcher:
     settings = _settings()
     s3 = boto3.client("s3")
-    books = Books(
+    runs = RunService(
         objects=S3Objects(s3, settings.data_bucket),
         ledger=DynamoLedger(boto3.resource("dynamodb").Table(settings.ledger_table)),
         now=time.time,
     )
     clusters = emr_clusters(LAUNCH_CALL_SECONDS)
-    return Launcher(settings, books, S3Buckets(s3), Dispatcher(settings, books, clusters, time.sleep))
+    return Launcher(settings, runs, S3Buckets(s3), Dispatcher(settings, runs, clusters, time.sleep))

@@ -15,15 +15,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.aws.clusters import emr_clusters
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
+from lambdas.aws.telemetry import Telemetry
 from lambdas.aws.topic import SnsTopic
-from lambdas.books import Books
 from lambdas.contract.metrics import Service
 from lambdas.contract.settings import LauncherSettings, ReconcilerSettings, TrackerSettings
-from lambdas.launcher.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
+from lambdas.reconciler.pass_metrics import of_pass
 from lambdas.reconciler.reconcile import Reconciler
-from lambdas.reconciler.samples import of_pass
-from lambdas.telemetry import Telemetry
-from lambdas.tracker.track import Tracker
+from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
+from lambdas.runs.run_service import RunService
+from lambdas.runs.tracking import Tracker
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001  # a bare tick
@@ -50,13 +50,13 @@ def _telemetry() -> Telemetry:
 @cache
 def _reconciler() -> Reconciler:
     launching, tracking = LauncherSettings.from_env(os.environ), TrackerSettings.from_env(os.environ)
-    books = Books(
+    runs = RunService(
         objects=S3Objects(boto3.client("s3"), launching.data_bucket),
         ledger=DynamoLedger(boto3.resource("dynamodb").Table(launching.ledger_table)),
         now=time.time,
     )
     clusters = emr_clusters(LAUNCH_CALL_SECONDS)
     topic = SnsTopic(boto3.client("sns"), tracking.topic_arn)
-    tracker = Tracker(books, clusters, topic, _telemetry())
+    tracker = Tracker(runs, clusters, topic, _telemetry())
     expires_at = ReconcilerSettings.from_env(os.environ).certificate_expires_at
-    return Reconciler(Dispatcher(launching, books, clusters, time.sleep), tracker, expires_at)
+    return Reconciler(Dispatcher(launching, runs, clusters, time.sleep), tracker, expires_at)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lambdas.contract.admission import Wait
 from lambdas.contract.run import (
     CLUSTER_PREFIX,
     LEDGER_TAG,
@@ -20,8 +19,6 @@ from lambdas.contract.run import (
     is_terminal,
     moved,
 )
-from lambdas.launcher.dispatch import CLOCK_SKEW_SECONDS, Dispatched, Dispatcher
-from lambdas.ports import ClusterSummary
 from lambdas.reconciler.repairs import (
     Close,
     GiveUp,
@@ -33,7 +30,10 @@ from lambdas.reconciler.repairs import (
     Track,
     repairs,
 )
-from lambdas.tracker.track import Tracker
+from lambdas.runs.admission import Wait
+from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, Dispatched, Dispatcher
+from lambdas.runs.ports import ClusterSummary
+from lambdas.runs.tracking import Tracker
 
 SECONDS_A_DAY = 24 * 3600
 LOOK_BACK_SECONDS = 2 * SECONDS_A_DAY
@@ -85,7 +85,7 @@ class Reconciler:
         for repair in found:
             self._do(repair)
         done, wait = self.dispatcher.dispatch(deadline)
-        self.dispatcher.books.publish_queue(wait)
+        self.dispatcher.runs.publish_queue(wait)
         return Reconciliation(
             repairs=tuple(found),
             dispatched=done,
@@ -94,8 +94,8 @@ class Reconciler:
         )
 
     def _disagreements(self) -> list[Repair]:
-        books, now = self.dispatcher.books, self.dispatcher.books.now()
-        active = books.ledger.active()
+        runs, now = self.dispatcher.runs, self.dispatcher.runs.now()
+        active = runs.ledger.active()
         oldest = min((record.accepted_at for record in active), default=now)
         since = min(oldest - CLOCK_SKEW_SECONDS, now - LOOK_BACK_SECONDS)
         clusters = [
@@ -107,9 +107,9 @@ class Reconciler:
         records = {record.run_id: record for record in active}
         # Asked for one by one: the list of active runs may miss a run of the last second.
         for run_id in set(run_of.values()) - set(records):
-            if (record := books.ledger.get(run_id)) is not None:
+            if (record := runs.ledger.get(run_id)) is not None:
                 records[run_id] = record
-        holders = (run_id for run_id in books.ledger.admissions().slots if run_id not in records)
+        holders = (run_id for run_id in runs.ledger.admissions().slots if run_id not in records)
         unneeded = [Release(run_id) for run_id in holders if self._is_over(run_id)]
         return [*repairs(records.values(), clusters, run_of, now), *unneeded]
 
@@ -127,11 +127,11 @@ class Reconciler:
         return run_of
 
     def _is_over(self, run_id: str) -> bool:
-        record = self.dispatcher.books.ledger.get(run_id)
+        record = self.dispatcher.runs.ledger.get(run_id)
         return record is None or record.closed
 
     def _do(self, repair: Repair) -> None:
-        books = self.dispatcher.books
+        runs = self.dispatcher.runs
         match repair:
             case Track(_, cluster_id):
                 self.tracker.track(cluster_id)
@@ -144,19 +144,19 @@ class Reconciler:
             case GiveUp(run_id, why):
                 self._give_up(run_id, why)
             case Close(run_id):
-                if (record := books.ledger.get(run_id)) is not None:
+                if (record := runs.ledger.get(run_id)) is not None:
                     self.tracker.close(record)
             case Release(run_id):
-                books.release(run_id, spent_eur=0.0)
+                runs.release(run_id, spent_eur=0.0)
 
     def _requeue(self, run_id: str, lease_until: float | None) -> None:
         def requeued(record: RunRecord) -> RunRecord:
             # Another lease is another claim, which is alive.
             if record.state is not RunState.CLAIMED or record.lease_until != lease_until:
                 return record
-            return moved(record, RunState.QUEUED, self.dispatcher.books.now())
+            return moved(record, RunState.QUEUED, self.dispatcher.runs.now())
 
-        self.dispatcher.books.change(run_id, requeued)
+        self.dispatcher.runs.change(run_id, requeued)
 
     def _stop(self, run_id: str, cluster_id: str, why: Ending | None) -> None:
         def stopping(record: RunRecord) -> RunRecord:
@@ -165,7 +165,7 @@ class Reconciler:
             return dataclasses.replace(record, stopping=RunState.FAILED, **dataclasses.asdict(why))
 
         # First the reason, then the stop: the tracker may hear of the end at once.
-        _, record = self.dispatcher.books.change(run_id, stopping)
+        _, record = self.dispatcher.runs.change(run_id, stopping)
         if record is not None and record.stopping is not None and record.cluster_id == cluster_id:
             self.dispatcher.clusters.terminate(cluster_id)
 
@@ -173,16 +173,16 @@ class Reconciler:
         def given_up(record: RunRecord) -> RunRecord:
             if record.state not in ON_CLUSTER:
                 return record
-            return ended(record, RunState.FAILED, why, self.dispatcher.books.now())
+            return ended(record, RunState.FAILED, why, self.dispatcher.runs.now())
 
-        _, record = self.dispatcher.books.change(run_id, given_up)
+        _, record = self.dispatcher.runs.change(run_id, given_up)
         if record is not None and is_terminal(record.state):
             self.tracker.close(record)
 
     def _gauges(self, found: Sequence[Repair]) -> Gauges:
-        active = self.dispatcher.books.ledger.active()
+        active = self.dispatcher.runs.ledger.active()
         states = Counter(record.state for record in active)
-        now = self.dispatcher.books.now()
+        now = self.dispatcher.runs.now()
         return Gauges(
             queued=states[RunState.QUEUED],
             on_cluster=sum(states[state] for state in ON_CLUSTER),

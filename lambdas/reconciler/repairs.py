@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lambdas.books import SECONDS_A_MINUTE, is_left_open
 from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal
-from lambdas.launcher.dispatch import cluster_of
-from lambdas.ports import ClusterState, ClusterSummary
+from lambdas.runs.dispatch import cluster_of
+from lambdas.runs.ports import ClusterState, ClusterSummary
+from lambdas.runs.run_service import SECONDS_A_MINUTE, is_left_open
 
 LOST_SECONDS = 600
 """How long a run's cluster may be missing from EMR's list, which is not always up to date."""

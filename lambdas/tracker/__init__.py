@@ -1,4 +1,1 @@
-"""The tracker Lambda: follows clusters and keeps each run's record and ``status.json`` truthful.
-
-``handler`` translates AWS events; ``track`` is the use case; ``outcome`` and ``message`` are pure.
-"""
+"""The tracker Lambda: EMR's events in, the run's record and ``status.json`` kept truthful."""

@@ -14,12 +14,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.aws.clusters import emr_clusters
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
+from lambdas.aws.telemetry import Telemetry
 from lambdas.aws.topic import SnsTopic
-from lambdas.books import Books
 from lambdas.contract.metrics import Service
 from lambdas.contract.settings import TrackerSettings
-from lambdas.telemetry import Telemetry
-from lambdas.tracker.track import Ignored, Tracker
+from lambdas.runs.run_service import RunService
+from lambdas.runs.tracking import Ignored, Tracker
 
 READ_SECONDS = 25
 """The tracker launches nothing; its calls get the launcher's time."""
@@ -51,10 +51,10 @@ def _settings() -> TrackerSettings:
 @cache
 def _tracker() -> Tracker:
     settings = _settings()
-    books = Books(
+    runs = RunService(
         objects=S3Objects(boto3.client("s3"), settings.data_bucket),
         ledger=DynamoLedger(boto3.resource("dynamodb").Table(settings.ledger_table)),
         now=time.time,
     )
     topic = SnsTopic(boto3.client("sns"), settings.topic_arn)
-    return Tracker(books, emr_clusters(READ_SECONDS), topic, _telemetry())
+    return Tracker(runs, emr_clusters(READ_SECONDS), topic, _telemetry())

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from infra.local.cloud import LocalCloud
-from infra.local.emr.faults import Faults
+from infra.local.emr.injected_failures import InjectedFailures
 from infra.local.submit import manifest_for, upload_manifest
 from infra.local.watch import follow
 from lambdas.contract.layout import IMAGES
@@ -22,7 +22,7 @@ WARM_UP = 3
 DATASET = "bench"
 IMAGES_COUNTED = 100
 TIMEOUT_SECONDS = 60.0
-INSTANT = Faults(instant_steps=True, starting_seconds=0.0, bootstrapping_seconds=0.0)
+INSTANT = InjectedFailures(instant_steps=True, starting_seconds=0.0, bootstrapping_seconds=0.0)
 """Clusters that end as soon as they are there: what comes after the launch is not the subject."""
 
 

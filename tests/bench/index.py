@@ -25,8 +25,8 @@ def peak_mb(entries: int) -> float:
 
 def measure(entries: int) -> float:
     """Write and open the index here, and say what this process needed at most, in MB."""
-    from spark.index import ImageIndex, ImageRef, write_index
-    from spark.storage import open_store, write_file_if_absent
+    from spark.datasets.index import ImageIndex, ImageRef, write_index
+    from spark.datasets.object_store import open_store, write_file_if_absent
 
     def images() -> Iterator[ImageRef]:
         for number in range(entries):

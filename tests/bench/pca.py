@@ -52,7 +52,7 @@ def measure() -> PcaFigures:
     from pyspark.sql.functions import col
 
     from spark import fast
-    from spark.session import session
+    from spark.steps.session import session
 
     with TemporaryDirectory() as folder:
         plan, features = _publish_features(Path(folder))
@@ -88,9 +88,9 @@ def _publish_features(folder: Path) -> Any:
 
     from lambdas.contract.layout import part_name
     from lambdas.contract.plan import FEATURE_DIM, ModelArtifact, Source
-    from spark.dataset import Provenance, encode_parquet, publish, read_published, write_part
-    from spark.shards import FEATURES_SCHEMA
-    from spark.storage import open_store
+    from spark.datasets.object_store import open_store
+    from spark.datasets.publication import Provenance, encode_parquet, publish, read_published, write_part
+    from spark.features.shards import FEATURES_SCHEMA
     from tests.bench.steps import make_plan
 
     model = ModelArtifact("bench", "", "", "", "", "")

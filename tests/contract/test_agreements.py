@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract import layout
+from lambdas.contract.cost.prices import INSTANCE_TYPES, worst_case_eur
 from lambdas.contract.plan import ManifestRef
-from lambdas.contract.prices import INSTANCE_TYPES, worst_case_eur
 from lambdas.contract.regions import EU_REGIONS, REFUSED, allowed_regions, region_problem
 from lambdas.contract.report import Progress, StepError, StepReport
 from lambdas.contract.run import TRANSITIONS, IllegalTransitionError, RunRecord, RunState, is_terminal, moved

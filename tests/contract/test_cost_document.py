@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.alarms import alarms
-from lambdas.contract.estimate import Job
+from infra.components.alarms import alarms
+from lambdas.contract.cost.estimate import Job
 from lambdas.contract.metrics import METRICS
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "cost.md").read_text()

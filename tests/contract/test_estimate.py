@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lambdas.contract.estimate import (
+from lambdas.contract.cost.estimate import (
     STARTUP_MINUTES,
     STEPS_MINUTES,
     Budget,
@@ -19,7 +19,7 @@ from lambdas.contract.estimate import (
     usage,
     ways_out,
 )
-from lambdas.contract.prices import INSTANCE_TYPES, REGION_FACTORS
+from lambdas.contract.cost.prices import INSTANCE_TYPES, REGION_FACTORS
 from lambdas.contract.regions import EU_REGIONS
 
 JOB = Job(

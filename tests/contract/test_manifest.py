@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lambdas.contract import manifest as manifest_module
-from lambdas.contract.faults import MAX_FAULTS, Fault, ManifestError
-from lambdas.contract.jsontext import MAX_BYTES
-from lambdas.contract.manifest import Manifest, RegexLabel, json_schema, parse_manifest
-from lambdas.contract.prices import INSTANCE_TYPES
+from lambdas.contract.cost.prices import INSTANCE_TYPES
+from lambdas.contract.manifest import schema as manifest_module
+from lambdas.contract.manifest.faults import MAX_FAULTS, Fault, ManifestError
+from lambdas.contract.manifest.json_reader import MAX_BYTES
+from lambdas.contract.manifest.schema import Manifest, RegexLabel, json_schema, parse_manifest
 
 SMALLEST: dict[str, Any] = {
     "version": 1,
@@ -256,7 +256,7 @@ def test_spot_is_priced_as_on_demand_because_a_fleet_may_fall_back_to_it() -> No
 def test_the_published_schema_is_in_step_with_the_code() -> None:
     published = Path(manifest_module.__file__).with_name("manifest.schema.json")
     assert json.loads(published.read_text()) == json_schema(), (
-        "run: python -m lambdas.contract.manifest > lambdas/contract/manifest.schema.json"
+        "run: python -m lambdas.contract.manifest.schema > lambdas/contract/manifest/manifest.schema.json"
     )
 
 

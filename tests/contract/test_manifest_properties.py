@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.contract.faults import Fault, ManifestError
-from lambdas.contract.manifest import parse_manifest
+from lambdas.contract.manifest.faults import Fault, ManifestError
+from lambdas.contract.manifest.schema import parse_manifest
 
 from .test_manifest import FULL
 

@@ -29,7 +29,7 @@ test -f fetched/wheel
 python - "$1" "$2" <<'PROGRAM'
 import sys
 import boto3
-from spark.storage import join_uri, list_below, open_store, read_uri, write
+from spark.datasets.object_store import join_uri, list_below, open_store, read_uri, write
 
 root, key_id = sys.argv[1:]
 write(open_store(root), "runs/grants/written", b"x")

@@ -15,8 +15,8 @@ import pytest
 from infra.local import results
 from infra.local.submit import Submitted
 from infra.local.watch import Snapshot
-from lambdas.cli.answer import ExitCode
 from lambdas.cli.main import main
+from lambdas.cli.result import ExitCode
 from lambdas.contract import layout
 from lambdas.contract.run import cluster_name
 

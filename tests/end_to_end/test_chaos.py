@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from infra.local.chaos.__main__ import chaos
-from infra.local.chaos.verdict import Cluster, Evidence, Run, committed, count_violations, overlapping
+from infra.local.chaos.invariants import Cluster, Evidence, Run, committed, count_violations, overlapping
 from infra.local.chaos.workload import CLUSTER_FAULTS, LAUNCH_FAULTS, draw_faults, draw_uploads
-from lambdas.contract.manifest import Manifest
+from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.run import RunState
 
 HOUR = 3600.0

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from infra.local.cloud import LocalCloud
-from infra.local.emr import Faults
+from infra.local.emr import InjectedFailures
 from infra.program import BUILD
 
 from .grants import Grant, Grants
 from .paths import NOT_OFFERED, Paths
 
-INSTANT = Faults(
+INSTANT = InjectedFailures(
     instant_steps=True,
     starting_seconds=0,
     bootstrapping_seconds=0,

@@ -22,7 +22,7 @@ import pytest
 from pulumi.automation import CommandError
 from pulumi.runtime import register_stack_transformation
 
-from infra import iam
+from infra.components import iam
 from infra.config import load
 from infra.program import LOCK_FILE, REPOSITORY, deploy
 

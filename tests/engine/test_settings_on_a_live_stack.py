@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pulumi.automation import CommandError, ConfigValue
 
-from infra.setting import SETTINGS
+from infra.settings import SETTINGS
 from tests.engine.conftest import Deployment
 
 FUNCTIONS = 3

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.artifacts import read_model
+from infra.components.artifacts import read_model
 from infra.local.demo import package
 from infra.local.sample_images import write_sample_images
 from infra.program import BUILD, REPOSITORY

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pulumi.automation import CommandError
 
-from infra.certificates import file_of, today, write_node_certificate
+from infra.components.certificates import file_of, today, write_node_certificate
 from infra.local.engine.stack import program
 from tests.engine.conftest import Deployment, LocalAws
 from tests.engine.killed_up import up_until

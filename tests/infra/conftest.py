@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.certificates import file_of, today, write_node_certificate
+from infra.components.certificates import file_of, today, write_node_certificate
 from infra.deployed import DEPLOYED_RESOURCES
 from infra.local.deploy import deploy
 from lambdas.contract.regions import EU_REGIONS

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from infra.alarms import PERIOD_SECONDS
+from infra.components.alarms import PERIOD_SECONDS
 from infra.local.cloud import LocalCloud
 from infra.local.dashboard.metrics import embedded
 from infra.program import REPOSITORY
+from lambdas.aws.telemetry import Telemetry
 from lambdas.contract.metrics import NAMESPACE, Sample, Service
-from lambdas.reconciler.samples import of_pass
-from lambdas.telemetry import Telemetry
+from lambdas.reconciler.pass_metrics import of_pass
 from tests.infra.conftest import RecordingProvider, preview
 from tests.lambdas.world import World
 

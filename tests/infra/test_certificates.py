@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import DNSName, NameOID, SubjectAlternativeName, load_pem_x509_certificate
 
 from infra import package as packaging
-from infra.alarms import CERTIFICATE_DAYS
-from infra.artifacts import ArtifactUnusable
-from infra.certificates import (
+from infra.components.alarms import CERTIFICATE_DAYS
+from infra.components.artifacts import ArtifactUnusable
+from infra.components.certificates import (
     RENEWAL_DAYS,
     VALID_DAYS,
     CertificateInvalidError,

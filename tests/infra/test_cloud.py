@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.artifacts import ArtifactMissing
+from infra.components.artifacts import ArtifactMissing
 from infra.local.cloud import FolderInUseError, LocalCloud
 from infra.program import REPOSITORY
 from tests.infra.test_ministack import has_ended, processes_below

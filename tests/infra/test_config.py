@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from infra.config import ConfigInvalid, NodePackages, StackConfig, read_config, validate
 from infra.program import LOCK_FILE, REPOSITORY
 from infra.releases import locked_spark_version
-from infra.setting import DEFAULTS, SETTINGS, document, read_settings
+from infra.settings import DEFAULTS, SETTINGS, document, read_settings
 from lambdas.contract.regions import EU_REGIONS, REFUSED
 
 SPARK = "3.5.6"
@@ -192,7 +192,7 @@ def test_the_project_file_declares_no_setting_that_a_stack_would_have_to_give() 
 
 def test_every_setting_is_described_where_a_person_looks() -> None:
     told = (REPOSITORY / "docs" / "settings.md").read_text()
-    assert told == document(), "run: .venv/bin/python -m infra.setting > docs/settings.md"
+    assert told == document(), "run: .venv/bin/python -m infra.settings > docs/settings.md"
 
 
 def test_every_setting_reaches_the_configuration() -> None:
@@ -300,4 +300,4 @@ def test_caps_that_cannot_be_are_refused() -> None:
         "maxEurPerDay",
         "launchesPerSecond",
     ]
-    assert check(maxClusters=0).limits.max_clusters == 0
+    assert check(maxClusters=0).caps.max_clusters == 0

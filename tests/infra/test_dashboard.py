@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from infra.dashboard import COLUMNS, Watched, body
+from infra.components.dashboard import COLUMNS, Watched, body
 from lambdas.contract.metrics import METRICS, NAMESPACE
 from lambdas.contract.run import TRANSITIONS, FailureKind
-from lambdas.launcher.launch import Outcome
+from lambdas.launcher.accept import Outcome
 from tests.infra.conftest import RecordingProvider
 
 OF_AWS = {

@@ -29,8 +29,8 @@ from infra.local.dashboard.panels import (
 from infra.local.dashboard.reading import UnknownExpressionError, read
 from infra.local.ministack import MiniStack
 from infra.local.tls import issue
+from lambdas.aws.telemetry import Telemetry
 from lambdas.contract.metrics import RUNS, Sample, Service
-from lambdas.telemetry import Telemetry
 
 HOUR = Window(0, 3600, 300)
 BEGIN = time.time() // 3600 * 3600 - 3600

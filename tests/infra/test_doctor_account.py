@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from infra.doctor import account
 from infra.doctor.account import ENDPOINT_SERVICES, Region
 from infra.doctor.finding import Finding, Status
-from lambdas.contract.prices import INSTANCE_TYPES
+from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.regions import allowed_regions
 from tests.infra.answers import Answers, aws_error
 from tests.infra.conftest import RecordingProvider

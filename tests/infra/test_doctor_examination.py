@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from botocore.parsers import ResponseParserError
 
 from infra.config import ConfigInvalid
-from infra.doctor import show
+from infra.doctor import views
 from infra.doctor.examination import Check, Gate, Line, NotThere, examine, examine_behind, there
 from infra.doctor.finding import ExitCode, Finding, Status, exit_code, fault, ok, refused, unknown, warning
 from lambdas.contract.settings import SettingsError
@@ -196,29 +196,29 @@ def lines() -> list[Line]:
 
 def test_a_line_says_what_is_and_the_next_what_to_do() -> None:
     good, bad = lines()
-    assert show.text(good, 10, is_first=True) == "the stack\n  ok       rules       on"
-    assert show.text(bad, 10, is_first=False) == (
+    assert views.text(good, 10, is_first=True) == "the stack\n  ok       rules       on"
+    assert views.text(bad, 10, is_first=False) == (
         "  FAULT    rules       off\n                       -> switch it on"
     )
-    assert show.summary(lines()) == "2 looked at: 1 fault."
-    assert show.summary(lines()[:1]) == "1 looked at: all is well."
+    assert views.summary(lines()) == "2 looked at: 1 fault."
+    assert views.summary(lines()[:1]) == "1 looked at: all is well."
 
 
 def test_what_is_in_the_way_of_many_checks_is_remedied_once() -> None:
     gate = Gate(Check("the account", "identity", lambda: [refused("nobody", "log in")]), Status.REFUSED)
     behind = [Check("the account", name, raising(AssertionError())) for name in ("region", "quota")]
     lines = list(examine_behind([gate], behind))
-    printed = [show.text(line, 8, is_first=False) for line in lines]
+    printed = [views.text(line, 8, is_first=False) for line in lines]
     assert printed == [
         "  REFUSED  identity  nobody\n                     -> log in",
         "  REFUSED  region    not asked: nobody",
         "  REFUSED  quota     not asked: nobody",
     ]
-    assert {found["remedy"] for found in show.document(lines, None)["findings"]} == {"log in"}
+    assert {found["remedy"] for found in views.document(lines, None)["findings"]} == {"log in"}
 
 
 def test_scripts_get_the_same() -> None:
-    assert show.document(lines(), "nobody knows it") == {
+    assert views.document(lines(), "nobody knows it") == {
         "exit_code": 1,
         "stack_not_looked_at": "nobody knows it",
         "findings": [

@@ -12,9 +12,10 @@ from infra.doctor import health
 from infra.doctor.examination import RESTORE
 from infra.doctor.finding import Finding, Status
 from infra.doctor.health import Subscriptions, TaggedCluster
-from lambdas.contract.admission import Admissions, Limits, Slot
 from lambdas.contract.run import RunRecord, RunState, cluster_name
-from lambdas.ports import ClusterState, ClusterSummary
+from lambdas.contract.settings import Caps
+from lambdas.runs.admission import Admissions, Slot
+from lambdas.runs.ports import ClusterState, ClusterSummary
 from tests.infra.conftest import RecordingProvider
 
 NOW = 1_795_689_855.0  # 2026-11-26 UTC
@@ -183,14 +184,14 @@ def test_a_cluster_that_is_ending_is_nobodys_business() -> None:
     assert clusters(None, ending)[0] is Status.OK
 
 
-LIMITS = Limits(max_clusters=10, max_eur_per_day=100.0, launches_per_second=0.5)
+CAPS = Caps(max_clusters=10, max_eur_per_day=100.0, launches_per_second=0.5)
 ACCOUNT = Admissions(
     slots={"a": Slot(1.5, TODAY), "b": Slot(9.0, "2026-11-25")}, day=TODAY, committed_eur=4.0
 )
 
 
 def test_what_today_has_cost_is_an_estimate_and_says_so() -> None:
-    status, text, _ = said(health.cost_today(ACCOUNT, LIMITS, NOW))
+    status, text, _ = said(health.cost_today(ACCOUNT, CAPS, NOW))
     assert status is Status.OK
     assert text.startswith("estimate by list prices of ")
     assert ": 2.50 EUR used by runs that ended today (UTC), at most 1.50 EUR set aside for 1 that run" in text
@@ -198,11 +199,11 @@ def test_what_today_has_cost_is_an_estimate_and_says_so() -> None:
 
 def test_the_account_of_another_day_is_none_of_today() -> None:
     yesterday = replace(ACCOUNT, day="2026-11-25", slots={})
-    assert ": 0.00 EUR used by runs" in said(health.cost_today(yesterday, LIMITS, NOW))[1]
+    assert ": 0.00 EUR used by runs" in said(health.cost_today(yesterday, CAPS, NOW))[1]
 
 
 def test_a_paused_stack_and_a_used_up_budget_are_warnings() -> None:
-    paused, nearly, cost = health.cost_today(replace(ACCOUNT, paused=True, committed_eur=95.0), LIMITS, NOW)
+    paused, nearly, cost = health.cost_today(replace(ACCOUNT, paused=True, committed_eur=95.0), CAPS, NOW)
     assert paused == Finding(
         Status.WARNING,
         "launching is paused: every run waits",

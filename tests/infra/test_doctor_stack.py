@@ -16,7 +16,8 @@ from infra.doctor.examination import RESTORE
 from infra.doctor.finding import Finding, Status
 from infra.doctor.guards import Bucket
 from infra.doctor.stack import Function, Rule, Uploads
-from lambdas.contract.admission import Admissions, Limits
+from lambdas.contract.settings import Caps
+from lambdas.runs.admission import Admissions
 
 ARN = "arn:aws:lambda:eu-west-1:1:function"
 QUEUE = "arn:aws:sqs:eu-west-1:1:fruits-eu-failures-0123456"
@@ -271,7 +272,7 @@ def test_clusters_without_encryption_or_imdsv2_are_a_fault() -> None:
     )
 
 
-LIMITS = Limits(max_clusters=10, max_eur_per_day=100.0, launches_per_second=0.5)
+CAPS = Caps(max_clusters=10, max_eur_per_day=100.0, launches_per_second=0.5)
 TEXTS = st.text(max_size=8)
 JUDGED = st.one_of(
     st.lists(st.builds(Function), max_size=3).map(lambda found: deployed.functions(found, "q")),
@@ -286,7 +287,7 @@ JUDGED = st.one_of(
     ),
     st.builds(Bucket).map(lambda found: guards.bucket(found, encryption="aws:kms")),
     st.dictionaries(TEXTS, st.tuples(TEXTS, TEXTS), min_size=1).map(guards.keys),
-    st.builds(Admissions).map(lambda account: health.cost_today(account, LIMITS, 1.8e9)),
+    st.builds(Admissions).map(lambda account: health.cost_today(account, CAPS, 1.8e9)),
 )
 
 

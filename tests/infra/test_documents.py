@@ -11,7 +11,7 @@ import pytest
 from awscli.clidriver import create_clidriver
 
 from infra.program import REPOSITORY
-from infra.setting import SETTINGS
+from infra.settings import SETTINGS
 from lambdas.cli.main import main
 
 DOCUMENTS = ("README.md", "docs/deploy.md", "docs/runbook.md", "docs/cost.md")

@@ -191,7 +191,7 @@ CHANGES: dict[str, Change] = {
         "toPort": 8,
     },
 }
-"""A change that AWS makes in place, of inputs that it tells; None takes an input away."""
+"""A change that AWS makes in naming, of inputs that it tells; None takes an input away."""
 CHANGED_ELSEWHERE = {
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
     "aws:s3/bucketObjectv2:BucketObjectv2",

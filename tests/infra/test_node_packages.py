@@ -71,7 +71,7 @@ class Node:
         return self.run(f"{BUCKET}{wheelhouse}/", str(self.folder / "venv"), "eu-west-1")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ["/bin/bash", str(REPOSITORY / "infra" / "bootstrap.sh"), *arguments]
+        command = ["/bin/bash", str(REPOSITORY / "infra" / "components" / "bootstrap.sh"), *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
 
     def has(self, name: str, script: str) -> None:
@@ -123,7 +123,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
 
 def test_the_job_runs_on_what_was_installed_offline(node: Node, tmp_path: Path) -> None:
     package(REPOSITORY, BUILD)
-    package_model = ["-m", "spark.package_model", "--out", BUILD / "model", "--allow-untrained"]
+    package_model = ["-m", "spark.features.package_model", "--out", BUILD / "model", "--allow-untrained"]
     subprocess.run([sys.executable, *package_model], cwd=REPOSITORY, check=True)
     write_sample_images(tmp_path / "images")
     root = tmp_path / "root"

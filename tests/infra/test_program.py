@@ -12,13 +12,12 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.artifacts import ArtifactMissing
+from infra.components.artifacts import ArtifactMissing
 from infra.config import ConfigInvalid
 from infra.local.deploy import deploy, run
 from infra.program import REPOSITORY
-from lambdas.contract.admission import Limits
 from lambdas.contract.layout import LIVE
-from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
+from lambdas.contract.settings import Caps, CommandSettings, LauncherSettings, TrackerSettings
 from tests.infra.conftest import ACCOUNT_ID, PREINSTALLED, RecordingProvider, as_list, preview
 
 WITHOUT_RESOURCE_IN_AWS = {
@@ -82,7 +81,7 @@ def test_caps_come_from_the_configuration(build: Path) -> None:
     for name in ("launcher", "reconciler"):
         function = next(f for f in declared.all_of("Function") if name in f["handler"])
         settings = LauncherSettings.from_env(function["environment"]["variables"])
-        assert settings.limits == Limits(3, 12.5, 2.0)
+        assert settings.caps == Caps(3, 12.5, 2.0)
 
 
 def test_the_ledger_lists_active_runs_from_a_sparse_index(declared: RecordingProvider) -> None:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from infra.program import REPOSITORY
-from infra.setting import DEFAULTS
+from infra.settings import DEFAULTS
 from tests.infra.conftest import RecordingProvider
 
 DOCUMENT = (REPOSITORY / "docs" / "security.md").read_text()

@@ -14,7 +14,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from infra.ledger import ACTIVE_INDEX
+from infra.components.ledger import ACTIVE_INDEX
 from infra.local.cloud import CONFIG, LocalCloud
 from infra.local.deploy import run
 from infra.local.provider import LocalProvider, UnknownResourceTypeError

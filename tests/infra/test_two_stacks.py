@@ -10,9 +10,9 @@ import pytest
 
 from infra.local.dashboard.metrics import embedded
 from infra.local.provider.kinds import KINDS
+from lambdas.aws.telemetry import Telemetry
 from lambdas.contract.metrics import METRICS, NAMESPACE, Sample, Service
 from lambdas.contract.settings import LauncherSettings, TrackerSettings
-from lambdas.telemetry import Telemetry
 from tests.infra.conftest import RecordingProvider, preview
 from tests.infra.test_dashboard import metric_rows, shown
 

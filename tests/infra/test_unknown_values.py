@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.documents import document
+from infra.components.json_documents import document
 from infra.policies.resource import KNOWN_LATER, UNKNOWN, Resource
 from infra.policies.rules import PROVIDER, RULES, violations
 from tests.infra.conftest import RecordingProvider, preview

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 
 from infra.local.emr import EmrEndpoint
-from infra.local.emr.faults import Faults
+from infra.local.emr.injected_failures import InjectedFailures
 from infra.local.ministack import MiniStack, client
 from infra.local.tls import TlsFiles, issue
 from lambdas.cli.stack import connect
@@ -45,7 +45,7 @@ def emr(
 ) -> Iterator[EmrEndpoint]:
     """Clusters that start for ever. (MiniStack's own EMR does not know which machines a cluster had.)"""
     folder = tmp_path_factory.mktemp("emr")
-    faults = Faults(starting_seconds=3600, types_not_offered=NOT_OFFERED)
+    faults = InjectedFailures(starting_seconds=3600, types_not_offered=NOT_OFFERED)
     with EmrEndpoint(tls=tls, environment=ministack.environment, folder=folder, faults=faults) as running:
         yield running
 
@@ -77,7 +77,7 @@ def deployed(
     settings = CommandSettings(bucket, table, "eu-west-1", queue, "fruits-test").to_env()
     stack = connect(settings)
     return Deployed(
-        s3, client("emr", aws), bucket, stack.ledger, stack.books.objects, settings, profile, capsys
+        s3, client("emr", aws), bucket, stack.ledger, stack.runs.objects, settings, profile, capsys
     )
 
 

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from lambdas.contract.admission import Admissions
-from lambdas.contract.estimate import InstanceUse
+from lambdas.contract.cost.estimate import InstanceUse
+from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.metrics import Sample
-from lambdas.contract.prices import INSTANCE_TYPES
 from lambdas.contract.run import RunRecord, RunState
-from lambdas.ports import (
+from lambdas.runs.admission import Admissions
+from lambdas.runs.ports import (
     BucketDenied,
     BucketMissing,
     ClusterSnapshot,

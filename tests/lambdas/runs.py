@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lambdas.contract.run import RunState
-from lambdas.ports import ClusterState, StepState
+from lambdas.runs.ports import ClusterState, StepState
 
 from .world import World
 

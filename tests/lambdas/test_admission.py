@@ -5,28 +5,29 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.contract.admission import LAUNCH_BURST, Admissions, Limits, Wait, admit, release
+from lambdas.contract.settings import Caps
+from lambdas.runs.admission import LAUNCH_BURST, Admissions, Wait, admit, release
 
 NOON = 1_767_355_200.0
 DAY = 24 * 3600.0
-LIMITS = Limits(max_clusters=2, max_eur_per_day=10.0, launches_per_second=0.5)
+CAPS = Caps(max_clusters=2, max_eur_per_day=10.0, launches_per_second=0.5)
 
 
 def admitted(admissions: Admissions, run_id: str, eur: float = 1.0, now: float = NOON) -> Admissions:
-    after = admit(admissions, run_id, eur, now, LIMITS)
+    after = admit(admissions, run_id, eur, now, CAPS)
     assert isinstance(after, Admissions)
     return after
 
 
 def test_a_run_above_the_cluster_cap_waits_until_a_slot_is_free() -> None:
     full = admitted(admitted(Admissions(), "a"), "b")
-    assert admit(full, "c", 1.0, NOON, LIMITS) is Wait.CLUSTERS
+    assert admit(full, "c", 1.0, NOON, CAPS) is Wait.CLUSTERS
     assert "c" in admitted(release(full, "a", 1.0), "c").slots
 
 
 def test_a_run_above_the_budget_waits_for_the_next_day() -> None:
     spent = admitted(Admissions(), "a", eur=9.5)
-    assert admit(spent, "b", 1.0, NOON, LIMITS) is Wait.BUDGET
+    assert admit(spent, "b", 1.0, NOON, CAPS) is Wait.BUDGET
     assert admitted(spent, "b", now=NOON + DAY).committed_eur == 1.0
 
 
@@ -42,7 +43,7 @@ def test_what_was_reserved_yesterday_does_not_lower_todays_account() -> None:
 
 
 def test_nothing_is_admitted_while_launching_is_paused() -> None:
-    assert admit(Admissions(paused=True), "a", 1.0, NOON, LIMITS) is Wait.PAUSED
+    assert admit(Admissions(paused=True), "a", 1.0, NOON, CAPS) is Wait.PAUSED
 
 
 def test_a_run_with_a_slot_needs_only_a_token() -> None:
@@ -56,7 +57,7 @@ def test_launches_are_paced_after_a_burst() -> None:
     admissions = Admissions(refilled_at=NOON)
     for _ in range(int(LAUNCH_BURST)):
         admissions = admitted(admissions, "a")
-    assert admit(admissions, "a", 1.0, NOON, LIMITS) is Wait.PACE
+    assert admit(admissions, "a", 1.0, NOON, CAPS) is Wait.PACE
     admitted(admissions, "a", now=NOON + 2)
 
 
@@ -80,15 +81,15 @@ def test_no_history_exceeds_a_cap(events: list[tuple[str, str, float, float]]) -
         if what == "release":
             admissions = release(admissions, run_id, eur)
             continue
-        after = admit(admissions, run_id, eur, now, LIMITS)
+        after = admit(admissions, run_id, eur, now, CAPS)
         if isinstance(after, Wait):
             continue
         launches.append(now)
         admissions = after
-        assert len(admissions.slots) <= LIMITS.max_clusters
-        assert admissions.committed_eur <= LIMITS.max_eur_per_day + 1e-9
+        assert len(admissions.slots) <= CAPS.max_clusters
+        assert admissions.committed_eur <= CAPS.max_eur_per_day + 1e-9
         today = [slot.eur for slot in admissions.slots.values() if slot.day == admissions.day]
         assert sum(today) <= admissions.committed_eur + 1e-9
     for start, first in enumerate(launches):
         for count, last in enumerate(launches[start:], start=1):
-            assert count <= LAUNCH_BURST + (last - first) * LIMITS.launches_per_second + 1e-6
+            assert count <= LAUNCH_BURST + (last - first) * CAPS.launches_per_second + 1e-6

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from infra.local.ministack import MiniStack
-from lambdas.cli import show
-from lambdas.cli.answer import ExitCode
+from lambdas.cli import views
 from lambdas.cli.main import main
-from lambdas.contract.admission import Admissions
-from lambdas.contract.estimate import Estimate
+from lambdas.cli.result import ExitCode
+from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.run import Ending, RunState
 from lambdas.contract.settings import CommandSettings
-from lambdas.ports import Newest
+from lambdas.runs.admission import Admissions
+from lambdas.runs.ports import Newest
 
 from .deployed import RUN, Deployed
 
@@ -109,7 +109,7 @@ def test_a_plan_of_a_faulty_manifest_asks_nothing_of_aws(
 
 def test_a_plan_that_would_be_stopped_unfinished_says_so() -> None:
     known = Estimate("eu-west-1", minutes=200.0, eur=2.5, worst_case_eur=1.5, prices_as_of="2025-06")
-    assert "It would probably be stopped unfinished" in show.plan(1000, 4, known, max_runtime_minutes=120)
+    assert "It would probably be stopped unfinished" in views.plan(1000, 4, known, max_runtime_minutes=120)
 
 
 def test_runs_are_listed_the_newest_first(deployed: Deployed) -> None:

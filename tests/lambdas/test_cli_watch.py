@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lambdas.cli import commands, live, outlook, show
-from lambdas.cli.answer import ExitCode
+from lambdas.cli import commands, forecast, live, views
+from lambdas.cli.result import ExitCode
 from lambdas.cli.stack import connect
-from lambdas.contract.admission import Wait
 from lambdas.contract.report import Progress
 from lambdas.contract.run import RunRecord, RunState
 from lambdas.contract.status import QueuePlace, timestamp
+from lambdas.runs.admission import Wait
 
 from .deployed import RUN, Deployed
 
@@ -106,25 +106,25 @@ ON_ITS_SECOND_CLUSTER = {
 
 
 def test_the_cost_so_far_is_that_of_earlier_attempts_and_of_the_time_on_this_cluster() -> None:
-    so_far = outlook.eur_so_far(ON_ITS_SECOND_CLUSTER, LAUNCHED_AT + 10 * 60)
+    so_far = forecast.eur_so_far(ON_ITS_SECOND_CLUSTER, LAUNCHED_AT + 10 * 60)
     assert so_far == pytest.approx(0.25 + 0.25)
 
 
 @pytest.mark.parametrize("change", [{"state": "QUEUED"}, {"state": "COMPLETED"}, {"estimated_minutes": None}])
 def test_without_a_cluster_or_an_estimate_there_is_no_cost_so_far(change: dict[str, Any]) -> None:
-    assert outlook.eur_so_far(ON_ITS_SECOND_CLUSTER | change, LAUNCHED_AT) is None
+    assert forecast.eur_so_far(ON_ITS_SECOND_CLUSTER | change, LAUNCHED_AT) is None
 
 
 def test_what_remains_is_not_guessed_without_a_rate() -> None:
-    assert outlook.remaining_seconds(Progress(RUN, "featurize", "list", 0, 122, 0, 0.0, 2.0)) is None
-    assert outlook.remaining_seconds(Progress(RUN, "pca", "fit", 0, 0, 0, 55.0, 2.0)) is None
+    assert forecast.remaining_seconds(Progress(RUN, "featurize", "list", 0, 122, 0, 0.0, 2.0)) is None
+    assert forecast.remaining_seconds(Progress(RUN, "pca", "fit", 0, 0, 0, 55.0, 2.0)) is None
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.2, "1 s"), (60, "60 s"), (61, "2 min"), (3600, "1 h 0 min"), (7500, "2 h 5 min")]
 )
 def test_durations_are_said_in_the_unit_that_fits(seconds: float, said: str) -> None:
-    assert show.duration(seconds) == said
+    assert views.duration(seconds) == said
 
 
 def test_a_queued_run_shows_its_place_and_what_it_waits_for(deployed: Deployed) -> None:

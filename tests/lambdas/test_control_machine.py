@@ -24,9 +24,9 @@ from hypothesis.stateful import (
 )
 
 from lambdas.contract.run import RUN_TAG, TRANSITIONS, RunState, is_terminal, ordered
-from lambdas.launcher.dispatch import DOUBT_SECONDS, LEASE_SECONDS
-from lambdas.launcher.launch import Deletion, Upload
-from lambdas.ports import ClusterState, StepState
+from lambdas.launcher.accept import Deletion, Upload
+from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS
+from lambdas.runs.ports import ClusterState, StepState
 
 from .fakes import throttled
 from .world import World, manifest

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.contract.estimate import InstanceUse, ways_out
-from lambdas.contract.manifest import parse_manifest
+from lambdas.contract.cost.estimate import InstanceUse, ways_out
+from lambdas.contract.manifest.schema import parse_manifest
 from lambdas.contract.run import RunState
-from lambdas.launcher.launch import Outcome
-from lambdas.launcher.planning import budget_of, cost_fault, job_of
-from lambdas.ports import ClusterState
+from lambdas.launcher.accept import Outcome
+from lambdas.runs.planning import budget_of, cost_fault, job_of
+from lambdas.runs.ports import ClusterState
 
 from .world import World, manifest
 

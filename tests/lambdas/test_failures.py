@@ -6,8 +6,8 @@ import pytest
 
 from lambdas.contract.report import StepError
 from lambdas.contract.run import RunState
-from lambdas.ports import ClusterState, StepState
-from lambdas.tracker.track import Ignored
+from lambdas.runs.ports import ClusterState, StepState
+from lambdas.runs.tracking import Ignored
 
 from .runs import DONE, completed_run, failed_run, fails_for_good
 from .world import BUCKET, World

@@ -12,9 +12,9 @@ import pytest
 
 from infra.local.ministack import MiniStack
 from lambdas.aws.ledger import DynamoLedger
-from lambdas.contract.admission import Slot
 from lambdas.contract.run import Change, RunRecord, RunState, moved
-from lambdas.ports import Ledger, Newest
+from lambdas.runs.admission import Slot
+from lambdas.runs.ports import Ledger, Newest
 
 from .fakes import FakeLedger
 from .world import LEDGER_INDEX

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.books import CLOSING_SECONDS
+from lambdas.aws.telemetry import Telemetry
 from lambdas.contract.metrics import METRICS, Metric, Sample, Service
 from lambdas.contract.report import FeaturizeMetrics, ShardSeconds, StepError
 from lambdas.contract.run import FailureKind, RunState
-from lambdas.launcher.dispatch import LEASE_SECONDS
-from lambdas.ports import ClusterState, StepState
-from lambdas.reconciler.samples import of_pass
-from lambdas.telemetry import Telemetry
-from lambdas.tracker.samples import of_ended_run
+from lambdas.reconciler.pass_metrics import of_pass
+from lambdas.runs.dispatch import LEASE_SECONDS
+from lambdas.runs.ports import ClusterState, StepState
+from lambdas.runs.run_metrics import of_ended_run
+from lambdas.runs.run_service import CLOSING_SECONDS
 
 from .fakes import throttled
 from .world import World, manifest
@@ -200,7 +200,7 @@ def test_whatever_became_of_a_run_it_is_counted_exactly_once(state: RunState, ki
     world = World()
     world.launched()
     record = dataclasses.replace(world.record(), state=state, kind=kind)
-    status = world.tracker.books.publish(record)
+    status = world.tracker.runs.publish(record)
     names = [
         sample.metric.name for sample in of_ended_run(record, dataclasses.replace(status, kind=kind), [])
     ]

@@ -11,10 +11,10 @@ import pytest
 from infra.local.emr import EmrEndpoint
 from infra.local.ministack import MiniStack, client
 from lambdas.aws.clusters import EmrClusters
-from lambdas.contract.prices import INSTANCE_TYPES
+from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.run import RunState
-from lambdas.launcher.launch import Outcome
-from lambdas.ports import Clusters
+from lambdas.launcher.accept import Outcome
+from lambdas.runs.ports import Clusters
 
 from .conftest import NOT_OFFERED, unreachable_emr
 from .fakes import FakeClusters

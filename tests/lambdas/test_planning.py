@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.contract.manifest import Manifest, parse_manifest
+from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.plan import LabelRule, ManifestRef, PcaSpec, Plan, Source
 from lambdas.contract.settings import LauncherSettings
-from lambdas.launcher.cluster import run_job_flow
-from lambdas.launcher.planning import MAX_SHARD_IMAGES, MIN_SHARD_IMAGES, make_plan, shard_images, slots
+from lambdas.runs.job_flow import run_job_flow
+from lambdas.runs.planning import MAX_SHARD_IMAGES, MIN_SHARD_IMAGES, make_plan, shard_images, slots
 
 from .world import BUCKET, KEY, SETTINGS, manifest
 

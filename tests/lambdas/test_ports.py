@@ -19,8 +19,8 @@ from lambdas.aws.buckets import S3Buckets
 from lambdas.aws.clusters import EmrClusters
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
-from lambdas.launcher.cluster import run_job_flow
-from lambdas.ports import (
+from lambdas.runs.job_flow import run_job_flow
+from lambdas.runs.ports import (
     BucketDenied,
     BucketMissing,
     Buckets,

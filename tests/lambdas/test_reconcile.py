@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lambdas.books import CLOSING_SECONDS
-from lambdas.contract.admission import Slot, Wait
 from lambdas.contract.run import RunState
-from lambdas.launcher.launch import Outcome
-from lambdas.ports import ClusterState, StepState
+from lambdas.launcher.accept import Outcome
 from lambdas.reconciler.repairs import LOST_SECONDS
+from lambdas.runs.admission import Slot, Wait
+from lambdas.runs.ports import ClusterState, StepState
+from lambdas.runs.run_service import CLOSING_SECONDS
 
 from .world import World, manifest
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from infra.local.emr import EmrEndpoint, Faults
-from infra.local.emr.faults import ClusterFault, LaunchFault
+from infra.local.emr import EmrEndpoint, InjectedFailures
+from infra.local.emr.injected_failures import ClusterFault, LaunchFault
 from infra.local.ministack import MiniStack, client
 from infra.local.tls import TlsFiles
 from lambdas.aws.clusters import emr_clusters
 from lambdas.contract.run import LEDGER_TAG, RUN_TAG, RunState
-from lambdas.launcher.dispatch import LAUNCH_CALL_SECONDS
-from lambdas.launcher.launch import Outcome
+from lambdas.launcher.accept import Outcome
 from lambdas.reconciler.repairs import LOST_SECONDS, Stop
+from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS
 
 from .world import SETTINGS, World, manifest
 
@@ -37,7 +37,7 @@ EC2_MAY_ASSUME = json.dumps(
         },
     }
 )
-FAST = Faults(instant_steps=True, starting_seconds=0.3, bootstrapping_seconds=0.0)
+FAST = InjectedFailures(instant_steps=True, starting_seconds=0.3, bootstrapping_seconds=0.0)
 
 
 class LiveEmr:
@@ -83,11 +83,11 @@ class LiveEmr:
 @pytest.fixture
 def serve(
     tls: TlsFiles, ministack: MiniStack, tmp_path: Path
-) -> Iterator[Callable[[Faults], dict[str, str]]]:
+) -> Iterator[Callable[[InjectedFailures], dict[str, str]]]:
     """Serve EMR with given faults; the environment that leads there."""
     with ExitStack() as stack:
 
-        def served(faults: Faults) -> dict[str, str]:
+        def served(faults: InjectedFailures) -> dict[str, str]:
             endpoint = EmrEndpoint(tls=tls, environment=ministack.environment, folder=tmp_path, faults=faults)
             return ministack.environment | {"AWS_ENDPOINT_URL_EMR": stack.enter_context(endpoint).url}
 
@@ -96,7 +96,7 @@ def serve(
 
 @pytest.fixture
 def live(
-    ministack: MiniStack, serve: Callable[[Faults], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+    ministack: MiniStack, serve: Callable[[InjectedFailures], dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., LiveEmr]:
     """A world on an EMR on which these faults happen."""
     role, iam = f"node-{uuid.uuid4().hex[:8]}", ministack.client("iam")
@@ -180,7 +180,7 @@ def test_a_cluster_without_a_run_is_ended_and_one_of_others_is_not(live: Callabl
 
 
 def test_a_run_whose_cluster_emr_forgot_is_given_up_after_a_while(
-    live: Callable[..., LiveEmr], serve: Callable[[Faults], dict[str, str]]
+    live: Callable[..., LiveEmr], serve: Callable[[InjectedFailures], dict[str, str]]
 ) -> None:
     emr = live(starting_seconds=60)
     emr.launched()

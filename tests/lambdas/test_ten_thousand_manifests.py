@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.contract.faults import ManifestError
-from lambdas.contract.manifest import parse_manifest
-from lambdas.launcher.launch import Outcome
+from lambdas.contract.manifest.faults import ManifestError
+from lambdas.contract.manifest.schema import parse_manifest
+from lambdas.launcher.accept import Outcome
 from tests.contract.test_manifest import FULL, SMALLEST
 
 from .fakes import FakeBuckets

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from lambdas.books import Books
 from lambdas.contract.layout import RunLayout
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import StepError, StepReport
 from lambdas.contract.run import RunRecord
 from lambdas.contract.settings import LauncherSettings
-from lambdas.launcher.dispatch import Dispatcher
-from lambdas.launcher.launch import Launcher, Result, Upload
+from lambdas.launcher.accept import Launcher, Result, Upload
 from lambdas.reconciler.reconcile import Reconciler, Reconciliation
-from lambdas.tracker.track import Tracker
+from lambdas.runs.dispatch import Dispatcher
+from lambdas.runs.run_service import RunService
+from lambdas.runs.tracking import Tracker
 
 from .fakes import FakeBuckets, FakeClusters, FakeLedger, FakeMeter, FakeObjects, FakeTopic
 
@@ -75,7 +75,7 @@ LEDGER_INDEX: dict[str, Any] = {
         for name, attribute in (("active", "active"), ("recent", "listed"))
     ],
 }
-"""What a ledger table needs beside its name and key, as `infra.ledger` declares it."""
+"""What a ledger table needs beside its name and key, as `infra.components.ledger` declares it."""
 
 
 def manifest(**changes: Any) -> dict[str, Any]:
@@ -103,10 +103,10 @@ class World:
     def configure(self, **caps: str) -> None:
         """Deploy again, with these caps."""
         settings = dataclasses.replace(SETTINGS, **caps)
-        books = Books(self.objects, self.ledger, lambda: self.time)
-        dispatcher = Dispatcher(settings, books, self.clusters, self.sleep)
-        self.launcher = Launcher(settings, books, self.buckets, dispatcher)
-        self.tracker = Tracker(books, self.clusters, self.topic, self.meter)
+        runs = RunService(self.objects, self.ledger, lambda: self.time)
+        dispatcher = Dispatcher(settings, runs, self.clusters, self.sleep)
+        self.launcher = Launcher(settings, runs, self.buckets, dispatcher)
+        self.tracker = Tracker(runs, self.clusters, self.topic, self.meter)
         self.reconciler = Reconciler(dispatcher, self.tracker, CERTIFICATE_EXPIRES_AT)
 
     def sleep(self, seconds: float) -> None:

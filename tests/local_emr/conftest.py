@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 
 from infra.local import tls
-from infra.local.emr import EmrEndpoint, Faults, Witness
+from infra.local.emr import EmrEndpoint, InjectedFailures, Recorder
 from infra.local.ministack import ACCOUNT_ID, MiniStack, client
 from infra.local.tls import TlsFiles
 
@@ -39,7 +39,7 @@ class Cloud:
     def client(self, service: str, **credentials: str) -> Any:
         return client(service, self.environment, **credentials)
 
-    def endpoint(self, faults: Faults | None = None) -> EmrEndpoint:
+    def endpoint(self, faults: InjectedFailures | None = None) -> EmrEndpoint:
         return EmrEndpoint(
             tls=self.certificates, environment=self.environment, folder=self.folder / "emr", faults=faults
         )
@@ -64,7 +64,7 @@ class Emr:
 
     api: Any
     s3: Any
-    witness: Witness
+    recorder: Recorder
 
     def launch(self, *steps: dict[str, Any], **request: Any) -> str:
         """RunJobFlow with sensible defaults; returns the cluster's id."""
@@ -158,7 +158,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @contextlib.contextmanager
-def serve_emr(cloud: Cloud, faults: Faults | None = None, **credentials: str) -> Iterator[Emr]:
+def serve_emr(cloud: Cloud, faults: InjectedFailures | None = None, **credentials: str) -> Iterator[Emr]:
     with cloud.endpoint(faults) as endpoint:
         root = {"aws_access_key_id": ACCOUNT_ID, "aws_secret_access_key": "any"}
         api = boto3.Session(region_name=REGION, **(root | credentials)).client(
@@ -168,7 +168,7 @@ def serve_emr(cloud: Cloud, faults: Faults | None = None, **credentials: str) ->
             # A client that retries would hide throttling, and look twice for an endpoint that is gone.
             config=Config(retries={"total_max_attempts": 1}),
         )
-        yield Emr(api, cloud.client("s3"), endpoint.witness)
+        yield Emr(api, cloud.client("s3"), endpoint.recorder)
 
 
 @pytest.fixture
@@ -180,12 +180,14 @@ def connect(cloud: Cloud) -> Iterator[Callable[..., Emr]]:
 
 @pytest.fixture(scope="session")
 def emr(cloud: Cloud) -> Iterator[Emr]:
-    with serve_emr(cloud, Faults(starting_seconds=0.05, bootstrapping_seconds=0.05)) as emr:
+    with serve_emr(cloud, InjectedFailures(starting_seconds=0.05, bootstrapping_seconds=0.05)) as emr:
         yield emr
 
 
 @pytest.fixture(scope="session")
 def instant_emr(cloud: Cloud) -> Iterator[Emr]:
     """Its steps complete without running anything."""
-    with serve_emr(cloud, Faults(instant_steps=True, starting_seconds=0, bootstrapping_seconds=0)) as emr:
+    with serve_emr(
+        cloud, InjectedFailures(instant_steps=True, starting_seconds=0, bootstrapping_seconds=0)
+    ) as emr:
         yield emr

@@ -14,11 +14,11 @@ from botocore import exceptions
 from botocore.exceptions import ClientError
 from conftest import Cloud, Emr, shell_step, wait_until
 
-from infra.local.emr import Faults
-from infra.local.emr.faults import LaunchFault
+from infra.local.emr import InjectedFailures
+from infra.local.emr.injected_failures import LaunchFault
 from infra.local.ministack import client
 from lambdas.aws.clusters import EmrClusters
-from lambdas.contract.prices import INSTANCE_TYPES
+from lambdas.contract.cost.prices import INSTANCE_TYPES
 
 ALLOW_LAUNCH = {"Effect": "Allow", "Action": "elasticmapreduce:RunJobFlow", "Resource": "*"}
 
@@ -79,8 +79,10 @@ def test_the_types_on_offer_are_listed_page_by_page(instant_emr: Emr) -> None:
     assert error_of(refused) == ("InvalidRequestException", "Marker 'x' is not valid.")
 
 
-def test_one_type_that_is_not_offered_refuses_the_whole_request(connect: Callable[[Faults], Emr]) -> None:
-    emr = connect(Faults(types_not_offered=frozenset({"m6i.xlarge"})))
+def test_one_type_that_is_not_offered_refuses_the_whole_request(
+    connect: Callable[[InjectedFailures], Emr],
+) -> None:
+    emr = connect(InjectedFailures(types_not_offered=frozenset({"m6i.xlarge"})))
     types = [{"InstanceType": "m5.xlarge"}, {"InstanceType": "m6i.xlarge"}]
     fleet = {"InstanceFleetType": "MASTER", "TargetOnDemandCapacity": 1, "InstanceTypeConfigs": types}
     with pytest.raises(ClientError) as refused:
@@ -181,7 +183,7 @@ def test_protected_clusters_are_not_terminated_until_protection_is_cleared(insta
 
 def test_a_throttled_launch_may_or_may_not_have_made_a_cluster(connect: Callable[..., Emr]) -> None:
     script = (LaunchFault.THROTTLED, LaunchFault.THROTTLED_BUT_CREATED)
-    emr = connect(Faults(launches=script, instant_steps=True))
+    emr = connect(InjectedFailures(launches=script, instant_steps=True))
 
     for expected in ([], ["fruits-run"]):
         with pytest.raises(ClientError, match="Rate exceeded"):
@@ -191,7 +193,7 @@ def test_a_throttled_launch_may_or_may_not_have_made_a_cluster(connect: Callable
 
 
 def test_an_answer_can_be_lost_when_the_cluster_exists(connect: Callable[..., Emr]) -> None:
-    emr = connect(Faults(launches=(LaunchFault.ANSWER_LOST,), instant_steps=True))
+    emr = connect(InjectedFailures(launches=(LaunchFault.ANSWER_LOST,), instant_steps=True))
     with pytest.raises((exceptions.ConnectionError, exceptions.HTTPClientError)):
         emr.launch(Name="fruits-run")
     assert [cluster["Name"] for cluster in emr.api.list_clusters()["Clusters"]] == ["fruits-run"]
@@ -210,7 +212,7 @@ def test_the_calling_process_can_be_killed_in_the_middle_of_a_launch(
         "boto3.client('emr', endpoint_url=os.environ['EMR']).run_job_flow("
         "Name='fruits-run', Instances={}, JobFlowRole='node')"
     )
-    with cloud.endpoint(Faults(launches=(fault,), instant_steps=True)) as endpoint:
+    with cloud.endpoint(InjectedFailures(launches=(fault,), instant_steps=True)) as endpoint:
         environment = {**cloud.environment, "EMR": endpoint.url}
         caller = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
         assert caller.returncode == -signal.SIGKILL
@@ -266,7 +268,7 @@ def test_a_caller_may_do_what_its_policies_allow_and_no_more(
     cloud: Cloud, connect: Callable[..., Emr]
 ) -> None:
     role = cloud.make_role("launcher", "lambda.amazonaws.com", ALLOW_LAUNCH)
-    emr = connect(Faults(instant_steps=True), **assumed(cloud, role))
+    emr = connect(InjectedFailures(instant_steps=True), **assumed(cloud, role))
 
     cluster_id = emr.launch()
 

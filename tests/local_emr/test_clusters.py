@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from conftest import BUCKET, Cloud, Emr, command_step, serve_emr, shell_step, wait_until
 
-from infra.local.emr import Faults
-from infra.local.emr.faults import ClusterFault
+from infra.local.emr import InjectedFailures
+from infra.local.emr.injected_failures import ClusterFault
 
 SPARK_JOB = b"""
 import sys
@@ -173,47 +173,49 @@ def test_faults_of_the_cluster_show_as_emr_shows_them(connect: Callable[..., Emr
         ClusterFault.BOOTSTRAP_FAILURE: "BOOTSTRAP_FAILURE",
         ClusterFault.STEP_FAILURE: "STEP_FAILURE",
     }
-    emr = connect(Faults(clusters=tuple(expected), instant_steps=True))
+    emr = connect(InjectedFailures(clusters=tuple(expected), instant_steps=True))
 
     clusters = [emr.launch(shell_step("true")) for _ in expected]
 
     assert {emr.wait_until_ended(cluster_id) for cluster_id in clusters} == {"TERMINATED_WITH_ERRORS"}
     assert [emr.reason(cluster_id)["Code"] for cluster_id in clusters] == list(expected.values())
-    assert emr.witness.faults == Counter(expected.keys())
+    assert emr.recorder.faults == Counter(expected.keys())
 
 
 def test_a_fault_that_took_no_effect_is_not_counted(connect: Callable[..., Emr]) -> None:
-    emr = connect(Faults(clusters=(ClusterFault.STEP_FAILURE,), instant_steps=True, starting_seconds=60))
+    emr = connect(
+        InjectedFailures(clusters=(ClusterFault.STEP_FAILURE,), instant_steps=True, starting_seconds=60)
+    )
     cluster_id = emr.launch(shell_step("true"))
     emr.api.terminate_job_flows(JobFlowIds=[cluster_id])
 
     assert emr.wait_until_ended(cluster_id) == "TERMINATED"
-    assert not emr.witness.faults
+    assert not emr.recorder.faults
 
 
 def test_a_cluster_with_a_hung_step_looks_old_and_runs_until_it_is_terminated(
     connect: Callable[..., Emr],
 ) -> None:
-    emr = connect(Faults(clusters=(ClusterFault.HUNG_STEP,), instant_steps=True, hung_seconds=7200))
+    emr = connect(InjectedFailures(clusters=(ClusterFault.HUNG_STEP,), instant_steps=True, hung_seconds=7200))
     launched = time.time()
     cluster_id = emr.launch(shell_step("true"))
     wait_until(lambda: emr.step_states(cluster_id) == ["RUNNING"])
-    wait_until(lambda: bool(emr.witness.faults))
+    wait_until(lambda: bool(emr.recorder.faults))
 
     created = emr.cluster(cluster_id)["Status"]["Timeline"]["CreationDateTime"].timestamp()
-    (lifetime,) = emr.witness.lifetimes
+    (lifetime,) = emr.recorder.lifetimes
     assert created == pytest.approx(launched - 7200, abs=5)
     assert lifetime.began_at == pytest.approx(launched, abs=5)
     assert lifetime.ended_at is None
 
     emr.api.terminate_job_flows(JobFlowIds=[cluster_id])
     assert emr.wait_until_ended(cluster_id) == "TERMINATED"
-    (lifetime,) = emr.witness.lifetimes
+    (lifetime,) = emr.recorder.lifetimes
     assert lifetime.ended_at == pytest.approx(time.time(), abs=5)
 
 
 def test_a_slow_start_can_be_watched_and_cut_short(connect: Callable[..., Emr]) -> None:
-    emr = connect(Faults(clusters=(ClusterFault.SLOW_START,), slow_starting_seconds=60))
+    emr = connect(InjectedFailures(clusters=(ClusterFault.SLOW_START,), slow_starting_seconds=60))
     cluster_id = emr.launch(shell_step("true"))
     assert emr.state(cluster_id) == "STARTING"
 

@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
 from lambdas.contract.report import StepReport
-from spark.runner import run_step
-from spark.session import session
+from spark.steps.runner import run_step
+from spark.steps.session import session
 from tests.bench.steps import packaged_model
 from tests.spark.pictures import hostile, unusual, write_class_folders
 
@@ -59,9 +59,9 @@ def model_folder() -> Path:
     """The packaged model, of trained weights where there are some; kept between test sessions."""
     folder = REPOSITORY / "build" / ("test-model-trained" if WEIGHTS.exists() else "test-model-untrained")
     if WEIGHTS.exists():
-        command = ["-m", "spark.package_model", "--out", str(folder), "--weights", str(WEIGHTS)]
+        command = ["-m", "spark.features.package_model", "--out", str(folder), "--weights", str(WEIGHTS)]
     else:
-        code = "from pathlib import Path; from spark.package_model import *; out = Path({!r}); "
+        code = "from pathlib import Path; from spark.features.package_model import *; out = Path({!r}); "
         code += "read_package(out) or write_package(out, untrained_weights())"
         command = ["-c", code.format(str(folder))]
     subprocess.run([sys.executable, *command], cwd=REPOSITORY, check=True, capture_output=True)

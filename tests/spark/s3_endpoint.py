@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from spark import storage
+from spark.datasets import object_store
 
 
 class S3Answer(BaseHTTPRequestHandler):
@@ -42,9 +42,9 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
         environment.setenv("AWS_ALLOW_HTTP", "true")
         environment.setenv("AWS_ACCESS_KEY_ID", "key")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        storage.open_store.cache_clear()
+        object_store.open_store.cache_clear()
         yield
-        storage.open_store.cache_clear()
+        object_store.open_store.cache_clear()
     server.shutdown()
     thread.join()
     server.server_close()

@@ -8,8 +8,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark.columns import float_lists, floats, integers, strings
-from spark.columns import matrix as matrix_of
+from spark.datasets.arrow_arrays import float_lists, floats, integers, strings
+from spark.datasets.arrow_arrays import matrix as matrix_of
 from tests.spark.conftest import REPOSITORY
 
 
@@ -41,7 +41,8 @@ def test_floats_are_the_elements_of_any_array() -> None:
 
 def test_scoring_a_part_does_not_import_pandas() -> None:
     code = (
-        "import sys, numpy as np, pyarrow as pa; from spark.columns import *; from spark.pca import *; "
+        "import sys, numpy as np, pyarrow as pa; "
+        "from spark.datasets.arrow_arrays import *; from spark.steps.pca import *; "
         "features = float_lists(np.eye(3, 1280, dtype=np.float32)); names = strings(['a', 'b', 'c']); "
         "table = pa.Table.from_arrays([names, names, features], names=['path', 'label', 'features']); "
         "model = PcaModel(np.zeros(1280), np.ones(1280), np.eye(2, 1280), np.ones(2), np.ones(2)); "
@@ -54,7 +55,7 @@ def test_scoring_a_part_does_not_import_pandas() -> None:
 
 def test_a_shards_columns_do_not_import_pandas() -> None:
     code = (
-        "import sys, numpy as np; from spark import fast; from spark.columns import *; "
+        "import sys, numpy as np; from spark import fast; from spark.datasets.arrow_arrays import *; "
         "strings(['a', None]).to_pylist(), integers([1]), float_lists(np.zeros((2, 3), np.float32)); "
         "sys.exit('pandas' in sys.modules)"
     )

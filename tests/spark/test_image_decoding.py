@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from lambdas.contract.report import QuarantineReason
-from spark.images import MAX_BYTES, Rejected, decode, scale
-from spark.resize import pillow_bicubic
+from spark.images.decoding import MAX_BYTES, Rejected, decode, scale
+from spark.images.resize import pillow_bicubic
 from tests.spark.pictures import encoded, hostile, jpeg, photo, unusual
 
 

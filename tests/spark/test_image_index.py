@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.plan import Source
-from spark.errors import StepFailedError
-from spark.index import (
+from spark.datasets.index import (
     BYTES_PER_INFERENCE,
     ImageIndex,
     ImageRef,
@@ -20,7 +19,8 @@ from spark.index import (
     list_images,
     write_index,
 )
-from spark.storage import open_store
+from spark.datasets.object_store import open_store
+from spark.errors import StepFailedError
 from tests.bench.index import peak_mb
 from tests.spark.conftest import REPOSITORY, PlanFactory
 

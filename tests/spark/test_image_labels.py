@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.plan import LabelRule
+from spark.datasets.labels import labeller
 from spark.errors import StepFailedError
-from spark.labels import labeller
 
 SEGMENT = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs", "Cc")), min_size=1)
 

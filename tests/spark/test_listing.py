@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark import listing
+from spark.datasets import listing
 from tests.spark.s3_endpoint import S3Answer, serving
 
 PAGE = 7

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spark.package_model import (
+from spark.features.package_model import (
     HDF5_SIGNATURE,
     KERAS_FILE,
     UNTRAINED,
@@ -62,7 +62,15 @@ def test_weights_of_another_network_are_refused_by_name(tmp_path: Path) -> None:
         file.attrs["layer_names"] = ["conv1"]
         file.create_group("conv1").attrs["weight_names"] = []
     done = subprocess.run(
-        [sys.executable, "-m", "spark.package_model", "--out", str(tmp_path / "out"), "--weights", str(path)],
+        [
+            sys.executable,
+            "-m",
+            "spark.features.package_model",
+            "--out",
+            str(tmp_path / "out"),
+            "--weights",
+            str(path),
+        ],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -83,7 +91,7 @@ def test_keras_cache_is_used_and_called_imagenet(tmp_path: Path) -> None:
 def test_a_package_that_matches_is_left_alone_without_tensorflow(model_folder: Path) -> None:
     package = read_package(model_folder)
     assert package is not None
-    code = "import sys; from spark.package_model import *; from pathlib import Path; "
+    code = "import sys; from spark.features.package_model import *; from pathlib import Path; "
     code += f"print(read_package(Path({str(model_folder)!r})).sha256, 'tensorflow' in sys.modules)"
     began = time.monotonic()
     done = subprocess.run(
@@ -100,7 +108,7 @@ def test_the_same_weights_make_the_same_bytes(model_folder: Path, tmp_path: Path
     package = read_package(model_folder)
     assert package is not None
     weights = model_folder / package.weights_file
-    command = [sys.executable, "-m", "spark.package_model", "--out", tmp_path, "--weights", weights]
+    command = [sys.executable, "-m", "spark.features.package_model", "--out", tmp_path, "--weights", weights]
     subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
     assert (tmp_path / package.file).read_bytes() == (model_folder / package.file).read_bytes()
     assert (tmp_path / package.weights_file).read_bytes() == weights.read_bytes()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark import storage
+from spark.datasets import object_store
 from spark.errors import StepFailedError, raised_by_worker
 from tests.spark.s3_endpoint import S3Answer, serving
 
@@ -43,7 +43,7 @@ def bucket() -> Iterator[FlakyBucket]:
 
 def test_a_throttled_read_is_retried(bucket: FlakyBucket) -> None:
     bucket.statuses = [503, 500]
-    assert storage.read_uri("s3://photos/a.jpg") == b"content"
+    assert object_store.read_uri("s3://photos/a.jpg") == b"content"
     assert bucket.requests == 3
 
 
@@ -52,28 +52,30 @@ def test_a_refused_read_says_who_must_allow_it(bucket: FlakyBucket) -> None:
     with pytest.raises(
         StepFailedError, match=r"not allowed to read s3://photos/a\.jpg.*instance role"
     ) as caught:
-        storage.read_uri("s3://photos/a.jpg")
+        object_store.read_uri("s3://photos/a.jpg")
     assert caught.value.error.kind == "aws"
 
 
 def test_a_missing_object_is_no_failure_of_the_store(bucket: FlakyBucket) -> None:
     bucket.statuses = [404]
     with pytest.raises(FileNotFoundError):
-        storage.read_uri("s3://photos/a.jpg")
+        object_store.read_uri("s3://photos/a.jpg")
 
 
 def test_the_body_of_a_too_large_object_is_not_fetched(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(11))
     retries: list[None] = []
-    assert storage.read_if_below(f"file://{tmp_path}/large", 10, lambda: retries.append(None)) == 11
-    assert storage.read_if_below(f"file://{tmp_path}/large", 11, lambda: retries.append(None)) == bytes(11)
+    assert object_store.read_if_below(f"file://{tmp_path}/large", 10, lambda: retries.append(None)) == 11
+    assert object_store.read_if_below(f"file://{tmp_path}/large", 11, lambda: retries.append(None)) == bytes(
+        11
+    )
     assert not retries
 
 
 def test_reads_of_images_are_retried_and_counted(bucket: FlakyBucket) -> None:
     bucket.statuses = [503, 500]
     retries: list[None] = []
-    assert storage.read_if_below("s3://photos/a.jpg", 100, lambda: retries.append(None)) == b"content"
+    assert object_store.read_if_below("s3://photos/a.jpg", 100, lambda: retries.append(None)) == b"content"
     assert len(retries) == 2
     assert bucket.requests == 3
 
@@ -83,35 +85,35 @@ def test_what_is_not_transient_is_not_tried_again(bucket: FlakyBucket, status: i
     bucket.statuses = [status]
     retries: list[None] = []
     with pytest.raises((StepFailedError, FileNotFoundError)):
-        storage.read_if_below("s3://photos/a.jpg", 100, lambda: retries.append(None))
+        object_store.read_if_below("s3://photos/a.jpg", 100, lambda: retries.append(None))
     assert not retries
 
 
 def test_only_the_first_writer_creates_an_object(tmp_path: Path) -> None:
-    store = storage.open_store(f"file://{tmp_path}")
-    assert storage.write_if_absent(store, "a/b", b"first")
-    assert not storage.write_if_absent(store, "a/b", b"second")
-    assert storage.read(store, "a/b") == b"first"
+    store = object_store.open_store(f"file://{tmp_path}")
+    assert object_store.write_if_absent(store, "a/b", b"first")
+    assert not object_store.write_if_absent(store, "a/b", b"second")
+    assert object_store.read(store, "a/b") == b"first"
 
 
 @pytest.mark.parametrize("name", ["a b", "é", "100%", "x%20y", "a#b?", "a+b", "[1]", "~", ".hidden"])
 def test_names_are_taken_literally(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(name.encode())
-    [(uri, size, _)] = storage.list_below(f"file://{tmp_path}")
+    [(uri, size, _)] = object_store.list_below(f"file://{tmp_path}")
     assert uri == f"file://{tmp_path}/{name}"
     assert size == len(name.encode())
-    assert storage.read_uri(uri) == name.encode()
+    assert object_store.read_uri(uri) == name.encode()
 
 
 def test_a_name_that_cannot_be_addressed_is_named(tmp_path: Path) -> None:
     (tmp_path / "new\nline.jpg").write_bytes(b"1")
     with pytest.raises(StepFailedError, match="rename that object"):
-        list(storage.list_below(f"file://{tmp_path}"))
+        list(object_store.list_below(f"file://{tmp_path}"))
 
 
 def test_another_scheme_is_refused() -> None:
     with pytest.raises(StepFailedError, match="cannot read 'https://"):
-        storage.read_uri("https://example.com/a.jpg")
+        object_store.read_uri("https://example.com/a.jpg")
 
 
 @given(kind=st.sampled_from(["user", "data", "aws", "ours"]), message=LINE, remedy=LINE)

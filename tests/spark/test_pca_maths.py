@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import PcaSpec
+from spark.components.exact_pca import Moments, PcaModel, fit
 from spark.errors import StepFailedError
-from spark.fast import MERGED_AT_ONCE, merge_in_order
-from spark.pca_model import Moments, PcaModel, fit
+from spark.features.litert_engine import MERGED_AT_ONCE, merge_in_order
 
 RAW = PcaSpec(components=3, variance=None, standardize=False)
 

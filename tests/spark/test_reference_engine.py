@@ -11,11 +11,11 @@ from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import PcaSpec, Plan, Source
 from lambdas.contract.report import StepReport
-from spark import fast, reference
-from spark.dataset import read_published
-from spark.index import ensure_index
-from spark.pca_model import feature_matrix
-from spark.storage import open_store
+from spark.components.exact_pca import feature_matrix
+from spark.datasets.index import ensure_index
+from spark.datasets.object_store import open_store
+from spark.datasets.publication import read_published
+from spark.features import litert_engine, reference_engine
 from tests.spark.conftest import PlanFactory, folder_of, run
 
 pytestmark = [  # PySpark's own
@@ -74,7 +74,10 @@ def test_pca_agrees_with_mllib_on_the_same_features(
     root = folder_of(fast_run[0], "")
     plan = make_plan(root, mixed_images, pca=PcaSpec(10, None, standardize))
     features = read_published(open_store(plan.root), plan.layout.features)
-    ours, theirs = fast.fit_pca(spark, plan, features), reference.fit_pca(spark, plan, features)
+    ours, theirs = (
+        litert_engine.fit_pca(spark, plan, features),
+        reference_engine.fit_pca(spark, plan, features),
+    )
     assert np.allclose(ours.explained_variance_ratio, theirs.explained_variance_ratio, atol=1e-6)
     assert np.allclose(ours.explained_variance, theirs.explained_variance, rtol=1e-6)
     assert np.allclose(ours.components, theirs.components, atol=1e-6)
@@ -89,7 +92,7 @@ def test_images_that_spark_cannot_list_are_staged(
     source = Source(f"file://{mixed_images}", keys)
     plan = make_plan(tmp_path, mixed_images, engine="reference", sources=(source,))
     index = ensure_index(open_store(plan.root), plan)
-    rows = reference.index_with_content(spark, plan, index, tmp_path).orderBy("position").collect()
+    rows = reference_engine.index_with_content(spark, plan, index, tmp_path).orderBy("position").collect()
     assert [row["path"] for row in rows] == [f"file://{mixed_images}/{key}" for key in keys]
     expected = [(mixed_images / key).read_bytes() if key != "gone.jpg" else None for key in keys]
     assert [row["content"] for row in rows] == expected

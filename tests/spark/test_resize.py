@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from spark.resize import compiled_bicubic, pillow_bicubic
+from spark.images.resize import compiled_bicubic, pillow_bicubic
 
 SIDES = (96, 128, 160, 192, 224)
 

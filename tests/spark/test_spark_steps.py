@@ -15,8 +15,8 @@ from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import FEATURE_DIM, LabelRule, PcaSpec, Plan, Source
 from lambdas.contract.report import Progress, RunMetrics, StepReport
-from spark.dataset import DatasetManifest
-from spark.pca_model import feature_matrix
+from spark.components.exact_pca import feature_matrix
+from spark.datasets.publication import DatasetManifest
 from tests.spark.conftest import PlanFactory, folder_of, run
 from tests.spark.pictures import hostile, jpeg, unusual, write_class_folders
 
@@ -282,7 +282,9 @@ def test_workers_of_the_fast_engine_do_not_import_tensorflow(
     def imported(_: object) -> list[str]:
         import sys
 
-        return [name for name in ("tensorflow", "keras", "spark.reference") if name in sys.modules]
+        return [
+            name for name in ("tensorflow", "keras", "spark.features.reference_engine") if name in sys.modules
+        ]
 
     assert spark.sparkContext.parallelize(range(2), 2).flatMap(imported).collect() == []
 

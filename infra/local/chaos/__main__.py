@@ -15,8 +15,8 @@ from pulumi import RunError
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.chaos.storm import InstantSteps, Storm, StormNotOverError
-from infra.local.chaos.verdict import committed, count_violations, living
+from infra.local.chaos.invariants import committed, count_violations, living
+from infra.local.chaos.load import InstantSteps, Storm, StormNotOverError
 from infra.local.chaos.workload import draw_faults, draw_uploads
 from infra.local.cloud import INTERRUPTED, FolderInUseError, LocalCloud
 from infra.local.ministack import MiniStackError

@@ -8,9 +8,9 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from infra.local.chaos.verdict import Cluster, Run
+from infra.local.chaos.invariants import Cluster, Run
 from infra.local.cloud import LocalCloud
-from infra.local.emr.faults import ClusterFault, EventFault, Fault, LaunchFault
+from infra.local.emr.injected_failures import ClusterFault, EventFault, Fault, LaunchFault
 from lambdas.contract.layout import REJECTIONS
 from lambdas.contract.run import RUN_TAG, RunState
 
@@ -50,7 +50,7 @@ def slots(cloud: LocalCloud) -> tuple[str, ...]:
 def clusters(cloud: LocalCloud) -> Iterator[Cluster]:
     """Every cluster that EMR had, as it was and not as our ledger has it."""
     emr = cloud.client("emr")
-    for lifetime in cloud.witness.lifetimes:
+    for lifetime in cloud.recorder.lifetimes:
         cluster = lifetime.cluster
         tags = emr.describe_cluster(ClusterId=cluster.id)["Cluster"]["Tags"]
         identity = next((tag["Value"] for tag in tags if tag["Key"] == RUN_TAG), "")
@@ -67,7 +67,7 @@ def rejections(cloud: LocalCloud) -> set[str]:
 
 def faults(cloud: LocalCloud) -> dict[str, int]:
     """How often each fault on EMR's side took effect."""
-    befell = cloud.witness.faults
+    befell = cloud.recorder.faults
     return {text: befell[fault] for fault, text in _FAULTS.items()}
 
 

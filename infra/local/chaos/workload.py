@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.emr.faults import ClusterFault, EventFault, Faults, LaunchFault
-from lambdas.contract.manifest import Cluster
-from lambdas.contract.prices import worst_case_eur
+from infra.local.emr.injected_failures import ClusterFault, EventFault, InjectedFailures, LaunchFault
+from lambdas.contract.cost.prices import worst_case_eur
+from lambdas.contract.manifest.schema import Cluster
 
 REJECTED_SHARE = 0.1
 """Of the manifests: wrong in a way that their rejection must name."""
@@ -73,13 +73,15 @@ def draw_uploads(seed: int, manifests: int, deliveries: int, image_prefix: str) 
     return uploads
 
 
-def draw_faults(seed: int, manifests: int, on_instant_step: Callable[[Sequence[str]], None]) -> Faults:
+def draw_faults(
+    seed: int, manifests: int, on_instant_step: Callable[[Sequence[str]], None]
+) -> InjectedFailures:
     """Scripts long enough for every launch of so many manifests; after them all is well.
 
     Each fault comes early at least once, so that even a small storm has them all.
     """
     chance = random.Random(seed + 1)  # noqa: S311  # repeatable on purpose
-    return Faults(
+    return InjectedFailures(
         launches=(None,) * ORPHANS + _script(chance, LAUNCH_FAULTS, 2 * manifests),
         clusters=(None,) * ORPHANS + _script(chance, CLUSTER_FAULTS, 2 * manifests),
         events=_script(chance, EVENT_FAULTS, 20 * manifests),

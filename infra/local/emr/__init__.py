@@ -13,12 +13,12 @@
     logs           step logs as EMR keeps them
     events         state changes, told to EventBridge's targets
     faults         what to let go wrong, for tests
-    witness        what really happened, for tests
+    recorder        what really happened, for tests
     endpoint       all of it together, behind HTTPS
 """
 
 from infra.local.emr.endpoint import EmrEndpoint
-from infra.local.emr.faults import Faults
-from infra.local.emr.witness import Witness
+from infra.local.emr.injected_failures import InjectedFailures
+from infra.local.emr.recorder import Recorder
 
-__all__ = ["EmrEndpoint", "Faults", "Witness"]
+__all__ = ["EmrEndpoint", "InjectedFailures", "Recorder"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import botocore.exceptions
 
 from infra.local.emr import lifecycle
-from infra.local.emr.faults import ClusterFault, Faults
+from infra.local.emr.injected_failures import ClusterFault, InjectedFailures
 from infra.local.emr.launch import Launch
 from infra.local.emr.lifecycle import Action, Cluster, Reason, ReasonCode, Step, StepFailure
 from infra.local.emr.logs import ProgramLogs
@@ -35,7 +35,7 @@ class ClusterRunner:
         node: Node,
         folder: Path,
         announce: Announce,
-        faults: Faults,
+        faults: InjectedFailures,
         fault: ClusterFault | None = None,
         befell: Callable[[ClusterFault], None],
     ) -> None:

@@ -20,7 +20,7 @@ from infra.local.emr import protocol
 from infra.local.emr.authorization import Authorizer, Refused
 from infra.local.emr.cluster import ClusterRunner
 from infra.local.emr.events import EventDelivery, state_events
-from infra.local.emr.faults import Faults
+from infra.local.emr.injected_failures import InjectedFailures
 from infra.local.emr.launch import Launch
 from infra.local.emr.lifecycle import Cluster
 from infra.local.emr.node import Node
@@ -28,7 +28,7 @@ from infra.local.emr.offer import Offer
 from infra.local.emr.operations import AnswerLost, CallerKilled, Operations
 from infra.local.emr.peer import kill_peer
 from infra.local.emr.protocol import EmrError, validation_error
-from infra.local.emr.witness import Witness
+from infra.local.emr.recorder import Recorder
 from infra.local.ministack import client
 from infra.local.tls import TlsFiles
 from lambdas.contract.regions import PARTITION
@@ -52,7 +52,7 @@ class EmrEndpoint:
         environment: Mapping[str, str],
         folder: Path,
         slots: int = 2,
-        faults: Faults | None = None,
+        faults: InjectedFailures | None = None,
     ) -> None:
         """Bind a port.
 
@@ -67,10 +67,10 @@ class EmrEndpoint:
         self._environment = environment
         self._folder = folder
         self._slots = slots
-        self._faults = faults or Faults()
+        self._faults = faults or InjectedFailures()
         self._cluster_faults = _script(self._faults.clusters)
-        self.witness = Witness()
-        self._server = _Server(tls, self.witness)
+        self.recorder = Recorder()
+        self._server = _Server(tls, self.recorder)
         self.url = f"https://localhost:{self._server.server_port}"
         self._thread: threading.Thread | None = None
 
@@ -85,14 +85,14 @@ class EmrEndpoint:
             account=account,
             region=region,
             next_fault=lambda: next(event_faults),
-            befell=self.witness.befell,
+            befell=self.recorder.befell,
         )
         self._operations = Operations(
             self._new_runner,
             arn_prefix=f"arn:{PARTITION}:elasticmapreduce:{region}:{account}:cluster/",
             offer=Offer(self._faults.types_not_offered),
             next_launch_fault=lambda: next(launch_faults),
-            befell=self.witness.befell,
+            befell=self.recorder.befell,
         )
         self._authorizer = Authorizer(self._environment["AWS_ENDPOINT_URL"], self._tls.ca)
         self._server.operations, self._server.authorizer = self._operations, self._authorizer
@@ -147,11 +147,11 @@ class EmrEndpoint:
             announce=self._announce,
             faults=self._faults,
             fault=next(self._cluster_faults),
-            befell=self.witness.befell,
+            befell=self.recorder.befell,
         )
 
     def _announce(self, before: Cluster | None, after: Cluster, now: float) -> None:
-        self.witness.saw(after, now)
+        self.recorder.saw(after, now)
         for event in state_events(before, after, now):
             self._events.send(event)
 
@@ -161,9 +161,9 @@ class _Server(http.server.ThreadingHTTPServer):
     operations: Operations
     authorizer: Authorizer
 
-    def __init__(self, tls: TlsFiles, witness: Witness) -> None:
+    def __init__(self, tls: TlsFiles, recorder: Recorder) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.witness = witness
+        self.recorder = recorder
         self._tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls_context.load_cert_chain(tls.certificate, tls.key)
 
@@ -188,7 +188,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, protocol.answer(request.operation, result))
         except CallerKilled as killed:
             if kill_peer(self.client_address[1]):
-                self.server.witness.befell(killed.fault)
+                self.server.recorder.befell(killed.fault)
         except AnswerLost:
             self.close_connection = True
         except Refused as refused:

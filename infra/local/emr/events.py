@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.local.emr.faults import EventFault
+from infra.local.emr.injected_failures import EventFault
 from infra.local.emr.lifecycle import Cluster, ClusterState, Fleet, ReasonCode, Step, StepState
 
 logger = logging.getLogger(__name__)

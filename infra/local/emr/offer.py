@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from infra.local.emr.protocol import invalid_request, validation_error
-from lambdas.contract.prices import INSTANCE_TYPES
+from lambdas.contract.cost.prices import INSTANCE_TYPES
 
 PAGE_SIZE = 10
 """EMR's own is not documented. Small, so that who reads one page only is found out."""

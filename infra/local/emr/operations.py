@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from infra.local.emr import views
 from infra.local.emr.account import AccountSettings
 from infra.local.emr.cluster import ClusterRunner
-from infra.local.emr.faults import LaunchFault
+from infra.local.emr.injected_failures import LaunchFault
 from infra.local.emr.launch import Launch
 from infra.local.emr.lifecycle import Cluster, Reason, ReasonCode, Step
 from infra.local.emr.offer import Offer

@@ -1,0 +1,177 @@
+"""What must not be, counted from what EMR really had, the ledger and the bucket. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from infra.local.cloud import REGION
+from lambdas.contract.cost.estimate import BILLED_HOURS_MIN
+from lambdas.contract.cost.prices import eur_per_hour, worst_case_eur
+from lambdas.contract.manifest.schema import Manifest
+from lambdas.contract.run import TRANSITIONS, RunState, is_terminal
+
+_Number = TypeVar("_Number", int, float)
+CENT = 0.01
+SECONDS_AN_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run at the end: its states in order, the number of its last attempt, whether it is closed."""
+
+    run_id: str
+    states: tuple[RunState, ...]
+    attempt: int
+    closed: bool = True
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster as EMR itself saw it. Times are Unix seconds; ``ended_at`` None: it lives.
+
+    ``billed_seconds``: its age as EMR's API shows it, which is more where a step hung.
+    """
+
+    name: str
+    run_id: str
+    began_at: float
+    ended_at: float | None
+    billed_seconds: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything to judge by."""
+
+    accepted: Mapping[str, Manifest]
+    """The manifests that are good, by the id of the run that they ask for."""
+    rejected: Collection[str]
+    """Keys whose last version is not."""
+    rejections: Collection[str]
+    """Keys for which there is a rejection file."""
+    runs: Mapping[str, Run]
+    clusters: tuple[Cluster, ...]
+    """Of runs."""
+    orphans: tuple[Cluster, ...]
+    """Of the stack, and of none of its runs."""
+    slots: Collection[str]
+    """The runs that hold a place among the clusters."""
+    late_repairs: int
+    """What the last pass of the reconciler, long after the end, still found to repair."""
+    faults: Mapping[str, int]
+    """How often each fault took effect, by its description."""
+    max_clusters: int
+    max_eur_per_day: float
+
+
+def count_violations(evidence: Evidence) -> dict[str, int]:
+    """How often each invariant was violated, by its description."""
+    runs, clusters = evidence.runs.values(), evidence.clusters
+    names = Counter(cluster.name for cluster in clusters)
+    alive_together = [
+        (first, second)
+        for group in _by_run(clusters).values()
+        for first, second in itertools.pairwise(group)
+        if first.ended_at is None or second.began_at < first.ended_at
+    ]
+    return {
+        "second clusters of an attempt at a version": sum(number - 1 for number in names.values()),
+        "versions with two clusters at once": len(alive_together),
+        "clusters beyond the attempts recorded": sum(
+            max(0, len(group) - (evidence.runs[run_id].attempt if run_id in evidence.runs else 0))
+            for run_id, group in _by_run(clusters).items()
+        ),
+        "accepted versions without a run": len(evidence.accepted.keys() - evidence.runs.keys()),
+        "runs of versions that were not accepted": len(evidence.runs.keys() - evidence.accepted.keys()),
+        "runs without a terminal state": sum(not is_terminal(run.states[-1]) for run in runs),
+        "completed runs without a cluster": len(
+            {run.run_id for run in runs if run.states[-1] is RunState.COMPLETED} - _by_run(clusters).keys()
+        ),
+        "rejected manifests without a rejection": len(set(evidence.rejected) - set(evidence.rejections)),
+        "clusters alive at the end": sum(
+            cluster.ended_at is None for cluster in (*clusters, *evidence.orphans)
+        ),
+        "slots held at the end": len(evidence.slots),
+        "repairs still to do at the end": evidence.late_repairs,
+        "moments with more clusters than the cap": sum(
+            level > evidence.max_clusters for level in living(clusters)
+        ),
+        "moments with more euros committed than the cap": sum(
+            level > evidence.max_eur_per_day + CENT for level in committed(clusters, evidence.accepted)
+        ),
+        "runs that spent more than max_cost_eur": sum(
+            sum(spent(cluster, evidence.accepted[run_id], spot=False) for cluster in group) > limit
+            for run_id, group in _by_run(clusters).items()
+            if run_id in evidence.accepted
+            for limit in [evidence.accepted[run_id].limits.max_cost_eur]
+        ),
+        "illegal ledger transitions": sum(
+            after not in TRANSITIONS[before]
+            for run in runs
+            for before, after in itertools.pairwise(run.states)
+        ),
+        "faults that never happened": sum(number == 0 for number in evidence.faults.values()),
+    }
+
+
+def living(clusters: Iterable[Cluster]) -> list[int]:
+    """The number of clusters after each beginning and end of one."""
+    changes = [(cluster.began_at, 1) for cluster in clusters]
+    changes += [(cluster.ended_at, -1) for cluster in clusters if cluster.ended_at is not None]
+    return _levels(changes)
+
+
+def committed(clusters: Iterable[Cluster], accepted: Mapping[str, Manifest]) -> list[float]:
+    """The euros of the day after each beginning and end of a cluster: the worst case of every run that has
+    one, and what the others used, at their market's price. A run counts on the day (UTC) of its first
+    cluster."""
+    days: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for run_id, group in _by_run(clusters).items():
+        if run_id not in accepted:
+            continue
+        day = datetime.fromtimestamp(group[0].began_at, UTC).date().isoformat()
+        worst, used = worst_case(accepted[run_id]), 0.0
+        spot = accepted[run_id].cluster.market == "spot"
+        for cluster in group:
+            days[day].append((cluster.began_at, worst - used))
+            if cluster.ended_at is not None:
+                used += spent(cluster, accepted[run_id], spot=spot)
+                days[day].append((cluster.ended_at, used - worst))
+    return [level for changes in days.values() for level in _levels(changes)]
+
+
+def worst_case(manifest: Manifest) -> float:
+    """The most that the run may cost, to the cent, as admission counts it."""
+    cluster, minutes = manifest.cluster, manifest.limits.max_runtime_minutes
+    return round(worst_case_eur(cluster.instance_types, cluster.workers, minutes, REGION), 2)
+
+
+def spent(cluster: Cluster, manifest: Manifest, *, spot: bool) -> float:
+    """What the cluster cost by list prices, with its workers bought on that market."""
+    price = eur_per_hour(manifest.cluster.instance_types, manifest.cluster.workers, REGION, spot=spot)
+    return price * max(cluster.billed_seconds / SECONDS_AN_HOUR, BILLED_HOURS_MIN)
+
+
+def overlapping(spans: Iterable[tuple[float, float]]) -> int:
+    """How many of the spans of time began while an earlier one went on."""
+    begun = sorted(spans)
+    ends = itertools.accumulate((end for _, end in begun), max)
+    return sum(start < end for (start, _), end in zip(begun[1:], ends, strict=False))
+
+
+def _by_run(clusters: Iterable[Cluster]) -> dict[str, list[Cluster]]:
+    """Each run's clusters in the order of their beginning."""
+    groups: dict[str, list[Cluster]] = defaultdict(list)
+    for cluster in sorted(clusters, key=lambda cluster: cluster.began_at):
+        groups[cluster.run_id].append(cluster)
+    return groups
+
+
+def _levels(changes: list[tuple[float, _Number]]) -> list[_Number]:
+    # At the same moment, ends (negative) come before beginnings.
+    return list(itertools.accumulate(change for _, change in sorted(changes)))

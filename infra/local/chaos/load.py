@@ -1,0 +1,255 @@
+"""The storm: everything is delivered, goes wrong and is repaired, until every run has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from infra.local.chaos import traces
+from infra.local.chaos.invariants import Evidence, overlapping
+from infra.local.chaos.workload import ORPHANS, Upload
+from infra.local.cloud import LocalCloud
+from lambdas.contract import s3uri
+from lambdas.contract.layout import RUNS, RunLayout, rejection_key
+from lambdas.contract.manifest.faults import ManifestError
+from lambdas.contract.manifest.schema import Manifest, parse_manifest
+from lambdas.contract.report import StepReport
+from lambdas.contract.run import LEDGER_TAG, RUN_TAG, cluster_name, run_id
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DELIVERIES_AT_ONCE = 3
+RECONCILERS_AT_ONCE = 2
+RECONCILE_PAUSE_SECONDS = 2.0
+LAMBDA_RETRIES = 2
+POLL_SECONDS = 3.0
+QUIET_PASSES = 3
+"""Reconciler passes after the end; the last one must find nothing to change."""
+
+
+class StormNotOverError(TimeoutError):
+    """Runs had not ended in time. The message says which."""
+
+
+@dataclass
+class Storm:
+    """One storm in a running local cloud. ``log`` is told what goes on."""
+
+    cloud: LocalCloud
+    seed: int
+    log: Callable[[str], None]
+    accepted: dict[str, Manifest] = field(default_factory=dict)
+    rejected: set[str] = field(default_factory=set)
+    answers: Counter[str] = field(default_factory=Counter)
+    """What the launcher answered, and how many invocations broke off."""
+    repairs: Counter[str] = field(default_factory=Counter)
+    """What the reconciler did."""
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(self.seed + 2)  # noqa: S311  # repeatable on purpose
+        self._s3, self._emr = self.cloud.client("s3"), self.cloud.client("emr")
+        self._orphans: set[str] = set()
+        self._passes: list[tuple[float, float]] = []
+        self._late_repairs = 0
+        self._mistreated: Counter[str] = Counter()
+        self._lambda = self.cloud.client("lambda")
+
+    def run(self, uploads: list[Upload], timeout_seconds: float) -> None:
+        """Let it happen.
+
+        Raises:
+            StormNotOverError: runs were still under way after ``timeout_seconds``.
+        """
+        # The storm delivers the events itself: shuffled, repeated and late.
+        self._s3.put_bucket_notification_configuration(Bucket=self.cloud.bucket, NotificationConfiguration={})
+        deadline = time.monotonic() + timeout_seconds
+        for number in range(ORPHANS):
+            self._make_orphan(number)
+        during, after = self._events(uploads)
+        with self._reconcilers():
+            self._deliver(during)
+            self.log(f"{len(during)} deliveries made; waiting for {len(self.accepted)} runs to end")
+            self._await_end(deadline)
+            self._deliver(after)
+            self.log(f"{len(after)} deliveries replayed")
+            self._await_end(deadline)
+        *_, last = (self._invoke("reconciler", {}) for _ in range(QUIET_PASSES))
+        if last is None:
+            raise StormNotOverError("the reconciler broke off although the storm was over")
+        self._late_repairs = sum(last["repaired"].values()) + sum(last["dispatched"].values())
+
+    def evidence(self, max_clusters: int, max_eur_per_day: float) -> Evidence:
+        """Everything to judge by, as it is now."""
+        clusters = tuple(traces.clusters(self.cloud))
+        return Evidence(
+            accepted=self.accepted,
+            rejected={rejection_key(key) for key in self.rejected},
+            rejections=traces.rejections(self.cloud),
+            runs={run.run_id: run for run in traces.runs(self.cloud)},
+            clusters=tuple(cluster for cluster in clusters if cluster.run_id not in self._orphans),
+            orphans=tuple(cluster for cluster in clusters if cluster.run_id in self._orphans),
+            slots=traces.slots(self.cloud),
+            late_repairs=self._late_repairs,
+            faults=self._faults(),
+            max_clusters=max_clusters,
+            max_eur_per_day=max_eur_per_day,
+        )
+
+    def _faults(self) -> dict[str, int]:
+        """How often everything that was to go wrong did."""
+        return {
+            **traces.faults(self.cloud),
+            "event delivered again": self._mistreated["copies"],
+            "event delivered again after its run had ended": self._mistreated["replays"],
+            "manifest deleted": self._mistreated["deleted"],
+            "manifest replaced by a newer version": self._mistreated["replaced"],
+            "cluster that no run asked for": len(self._orphans),
+            "reconciler begun beside another": overlapping(self._passes),
+        }
+
+    def _events(self, uploads: list[Upload]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Upload everything; the deliveries of its events, shuffled: during the storm, and after it."""
+        sequencers = (f"{number:016X}" for number in itertools.count(1))
+        during: list[dict[str, Any]] = []
+        after: list[dict[str, Any]] = []
+        seen: set[str] = set()
+        for upload in uploads:
+            body = json.dumps(upload.manifest).encode()
+            put = self._s3.put_object(Bucket=self.cloud.bucket, Key=upload.key, Body=body)
+            version, self.rejected = put["VersionId"], self.rejected - {upload.key}
+            try:
+                manifest = parse_manifest(body)
+            except ManifestError:
+                self.rejected.add(upload.key)
+            else:
+                identity = run_id(manifest.dataset, self.cloud.bucket, upload.key, version)
+                self.accepted[identity] = manifest
+            created = _event("ObjectCreated:Put", self.cloud.bucket, upload.key, version, next(sequencers))
+            during += [created] * upload.copies
+            after += [created] * upload.replays
+            self._mistreated.update(
+                copies=upload.copies - 1,
+                replays=upload.replays,
+                deleted=upload.deleted,
+                replaced=upload.key in seen,
+            )
+            seen.add(upload.key)
+            if upload.deleted:
+                marker = self._s3.delete_object(Bucket=self.cloud.bucket, Key=upload.key)["VersionId"]
+                gone = "ObjectRemoved:DeleteMarkerCreated"
+                during.append(_event(gone, self.cloud.bucket, upload.key, marker, next(sequencers)))
+        self._chance.shuffle(during)
+        self._chance.shuffle(after)
+        return during, after
+
+    def _deliver(self, events: list[dict[str, Any]]) -> None:
+        with ThreadPoolExecutor(DELIVERIES_AT_ONCE) as pool:
+            made = [pool.submit(self._deliver_one, event) for event in events]
+            try:
+                for done in made:
+                    done.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _deliver_one(self, event: dict[str, Any]) -> None:
+        for _ in range(1 + LAMBDA_RETRIES):
+            if (answer := self._invoke("launcher", event)) is not None:
+                self.answers.update(result["outcome"] for result in answer)
+                return
+
+    def _invoke(self, function: str, event: dict[str, Any]) -> Any:
+        """The function's answer; None when it raised or was killed."""
+        name = self.cloud.outputs[f"{function}_function"]
+        answer = self._lambda.invoke(FunctionName=name, Payload=json.dumps(event))
+        if "FunctionError" in answer:
+            self.answers[f"{function} broke off"] += 1
+            return None
+        return json.loads(answer["Payload"].read())
+
+    def _make_orphan(self, number: int) -> None:
+        """A cluster that names a run which the ledger does not know, and that nobody may end."""
+        identity = f"orphan-{number:012x}"
+        tags = {RUN_TAG: identity, LEDGER_TAG: self.cloud.outputs["ledger_table"]}
+        self._orphans.add(identity)
+        function = self.cloud.outputs["launcher_function"]
+        settings = self._lambda.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        self._emr.run_job_flow(
+            Name=cluster_name(identity),
+            ReleaseLabel=settings["FRUITS_RELEASE_LABEL"],
+            Instances={"KeepJobFlowAliveWhenNoSteps": True, "TerminationProtected": True},
+            JobFlowRole=settings["FRUITS_INSTANCE_PROFILE_ARN"],
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+
+    @contextlib.contextmanager
+    def _reconcilers(self) -> Iterator[None]:
+        over = threading.Event()
+
+        def keep_reconciling() -> None:
+            while not over.is_set():
+                began = time.monotonic()
+                if (answer := self._invoke("reconciler", {})) is not None:
+                    self.repairs.update(answer["repaired"])
+                    self.repairs.update(answer["dispatched"])
+                self._passes.append((began, time.monotonic()))
+                over.wait(RECONCILE_PAUSE_SECONDS)
+
+        with ThreadPoolExecutor(RECONCILERS_AT_ONCE) as pool:
+            running = [pool.submit(keep_reconciling) for _ in range(RECONCILERS_AT_ONCE)]
+            try:
+                yield
+            finally:
+                over.set()
+        for reconciler in running:
+            reconciler.result()
+
+    def _await_end(self, deadline: float) -> None:
+        while open_runs := [run for run in traces.runs(self.cloud) if not run.closed]:
+            if time.monotonic() > deadline:
+                some = ", ".join(f"{run.run_id} {run.states[-1]}" for run in open_runs[:5])
+                raise StormNotOverError(f"{len(open_runs)} runs have not ended, among them {some}")
+            time.sleep(POLL_SECONDS)
+
+
+class InstantSteps:
+    """Leaves the report of success that a real step would leave. Needs its client before the first."""
+
+    s3: S3Client
+
+    def __call__(self, arguments: Sequence[str]) -> None:
+        *_, step, _, plan = arguments
+        bucket, key = s3uri.split(plan)
+        identity = key.removeprefix(RUNS).split("/")[0]
+        report = StepReport(
+            step=step,
+            run_id=identity,
+            succeeded=True,
+            engine="fast",
+            weights="none",
+            weights_sha256="",
+            model_sha256="",
+            seconds={"total": 0.0},
+        )
+        target = RunLayout("", identity).step_report(step)
+        self.s3.put_object(Bucket=bucket, Key=target, Body=report.to_json().encode())
+
+
+def _event(name: str, bucket: str, key: str, version_id: str, sequencer: str) -> dict[str, Any]:
+    s3_object = {"key": key, "versionId": version_id, "sequencer": sequencer}
+    record = {
+        "eventName": name,
+        "eventTime": "2026-01-01T00:00:00.000Z",
+        "s3": {"bucket": {"name": bucket}, "object": s3_object},
+    }
+    return {"Records": [record]}

@@ -1,0 +1,38 @@
+"""What a command answers, and the exit codes that scripts can rely on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+
+class ExitCode(IntEnum):
+    """Documented in `fruits --help` and the README."""
+
+    OK = 0
+    NO = 1
+    """The answer is no: a faulty or too dear manifest, a failed or cancelled run, nothing to cancel, an event
+    that could not be redriven."""
+    USAGE = 2
+    """The command line, a file, or the environment is wrong."""
+    UNKNOWN_RUN = 3
+    UNAVAILABLE = 4
+    """AWS refused, or could not be reached."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """``document`` is what ``--json`` prints, ``text`` what a person reads; both say the same."""
+
+    document: Any
+    text: str
+    code: ExitCode = ExitCode.OK
+
+
+class CommandError(Exception):
+    """A command cannot be carried out. The message says why and what to do."""
+
+    def __init__(self, code: ExitCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,120 @@
+"""What the commands found, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import ceil
+from typing import Any
+
+from lambdas.contract.cost.estimate import Estimate
+from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.run import RunRecord
+from lambdas.contract.status import timestamp
+
+SECONDS_A_MINUTE = 60
+MINUTES_AN_HOUR = 60
+
+
+def faults(found: Iterable[Fault]) -> str:
+    """Each fault as three lines: where and what, what to do, what was probably meant."""
+    lines = []
+    for fault in found:
+        lines += [f"{fault.path} {fault.problem}", f"    {fault.remedy}"]
+        if fault.nearest:
+            lines.append(f"    Nearest: {fault.nearest}")
+    return "\n".join(lines)
+
+
+def plan(images: int, shards: int, known: Estimate, max_runtime_minutes: int) -> str:
+    """What a run would be."""
+    lines = [
+        f"images   {images:,} in {shards:,} shards",
+        f"time     about {known.minutes:,.0f} minutes, {max_runtime_minutes} at most",
+        f"cost     about {known.eur:.2f} EUR, {known.worst_case_eur:.2f} EUR at most"
+        f" (list prices of {known.prices_as_of} in {known.region}; an estimate, not a bill)",
+    ]
+    if known.minutes > max_runtime_minutes:
+        lines.append(
+            "It would probably be stopped unfinished: raise limits.max_runtime_minutes or cluster.workers."
+        )
+    return "\n".join(lines)
+
+
+def runs(records: Sequence[RunRecord], *, more: bool = False) -> str:
+    """One line a run; ``more``: there are others, which are older."""
+    if not records:
+        return "No runs yet. Upload a manifest below manifests/ to start one."
+    rows = [("RUN", "STATE", "SINCE", "EUR")] + [
+        (
+            record.run_id,
+            record.state.value,
+            timestamp(record.accepted_at),
+            "" if record.actual_eur is None else f"{record.actual_eur:.2f}",
+        )
+        for record in records
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    return "\n".join([*lines, *(["... older runs are not shown: --limit N shows more."] if more else [])])
+
+
+def status(known: dict[str, Any], eur_so_far: float | None) -> str:
+    """A run's ``status.json``, with the running step's ``progress`` and ``remaining_seconds``."""
+    lines = [f"{known['run_id']}  {known['state']}{_attempt(known)}"]
+    if known["waits_for"]:
+        place = f"place {known['queue_position']}; " if known["queue_position"] else ""
+        lines.append(f"  queue    {place}{known['waits_for']}")
+    if known["progress"]:
+        lines.append(f"  now      {step(known['progress'], known['remaining_seconds'])}")
+    if known["images_in"] is not None:
+        lines.append(
+            f"  images   {known['images_in']:,} in, {known['images_featurized']:,} with features, "
+            f"{known['images_quarantined']:,} in quarantine"
+        )
+    if known["explained_variance"] is not None:
+        lines.append(
+            f"  PCA      {known['pca_components']} components hold {known['explained_variance']:.1%} "
+            "of the variance"
+        )
+    lines += [f"  cost     {cost}"] if (cost := _cost(known, eur_so_far)) else []
+    for title, field in (("why", "message"), ("to do", "remedy"), ("logs", "logs")):
+        if known[field]:
+            lines.append(f"  {title:<8} {known[field]}")
+    lines += [f"  results  {output}" for output in known["outputs"]]
+    return "\n".join(lines)
+
+
+def step(progress: dict[str, Any], remaining_seconds: float | None) -> str:
+    """``featurize: infer, 60 of 122 images, 55.1 images/s, about 2 s left``."""
+    text = f"{progress['step']}: {progress['phase']}"
+    if progress["images_total"]:
+        text += f", {progress['images_done']:,} of {progress['images_total']:,} images"
+        text += f", {progress['images_per_second']:g} images/s"
+    if remaining_seconds is not None:
+        text += f", about {duration(remaining_seconds)} left"
+    return text
+
+
+def duration(seconds: float) -> str:
+    """``40 s``, ``3 min`` or ``2 h 5 min``, rounded up: who waits would rather be early."""
+    if seconds <= SECONDS_A_MINUTE:
+        return f"{ceil(seconds)} s"
+    hours, minutes = divmod(ceil(seconds / SECONDS_A_MINUTE), MINUTES_AN_HOUR)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _attempt(known: dict[str, Any]) -> str:
+    return f", attempt {known['attempt']} of {known['attempts_allowed']}" if known["attempt"] > 1 else ""
+
+
+def _cost(known: dict[str, Any], eur_so_far: float | None) -> str | None:
+    if known["estimated_eur"] is None:
+        return None
+    expected = f"about {known['estimated_eur']:.2f} EUR expected"
+    if eur_so_far is not None:
+        return f"about {eur_so_far:.2f} EUR so far; {expected}"
+    if known["actual_eur"] is None:
+        return expected
+    return f"about {known['actual_eur']:.2f} EUR for {known['instance_hours']:.2f} instance hours; {expected}"

@@ -1,0 +1,138 @@
+"""The manifest's field types: what a single value must be, and what to answer when it is not."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from lambdas.contract import s3uri
+from lambdas.contract.cost import prices
+from lambdas.contract.manifest.faults import describe, nearest
+
+FAULT = "fault"
+"""The pydantic error type of our own findings, whose context holds problem, remedy and nearest."""
+
+MAX_PATTERN_LENGTH = 200
+_ARM = re.compile(r"([a-z]+[0-9]+)g")
+"""EC2's names of Graviton machines have a g behind the generation. Source: "Instance type names"."""
+
+
+def fault(problem: str, remedy: str, nearest: str | None = None) -> PydanticCustomError:
+    """An error for a pydantic validator to raise; error_messages makes it a :class:`Fault` again."""
+    return PydanticCustomError(FAULT, "{problem}", {"problem": problem, "remedy": remedy, "nearest": nearest})
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise fault("is null", "Leave the key out instead.")
+    return value
+
+
+def _whole_number(value: Any) -> Any:
+    # Literal[1] would accept true and 1.0, which equal 1 in Python.
+    if type(value) is not int:
+        raise PydanticCustomError("int_type", "not a whole number")
+    return value
+
+
+def _uri(uri: str) -> str:
+    if problem := s3uri.problem(uri):
+        raise fault(f"is {describe(uri)}, which {problem}", "Write s3://<bucket>/<path>.")
+    return uri
+
+
+def _prefix(uri: str) -> str:
+    if not uri.endswith("/"):
+        raise fault(
+            f"is {describe(uri)}, which does not end with '/', so it would also match longer names",
+            "End the prefix with '/'.",
+            nearest=f"{uri}/",
+        )
+    return uri
+
+
+def _object(uri: str) -> str:
+    if not s3uri.split(uri)[1] or uri.endswith("/"):
+        raise fault(f"is {describe(uri)}, which names no object", "Use images.prefixes for whole folders.")
+    return uri
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise fault(f"names {value} more than once", "Name it once.")
+        seen.add(value)
+    return values
+
+
+def _disjoint(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    for outer in prefixes:
+        for inner in prefixes:
+            if inner != outer and inner.startswith(outer):
+                raise fault(
+                    f"holds {inner} and {outer}: images below both would be counted twice",
+                    f"Keep {outer} alone, or name folders that do not contain one another.",
+                )
+    return prefixes
+
+
+def _pattern(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except (re.error, OverflowError, RecursionError) as error:
+        raise fault(
+            f"is {describe(pattern)}, which is no regular expression: {error}",
+            "Correct it; the syntax is Python's `re`, and JSON wants every backslash twice.",
+        ) from error
+    if groups < 1:
+        raise fault(
+            f"is {describe(pattern)}, which has no group",
+            "Put parentheses around the part of the path that is the label.",
+            nearest=f"({pattern})",
+        )
+    return pattern
+
+
+def _instance_type(name: str) -> str:
+    if _ARM.match(name):
+        raise fault(
+            f"is {describe(name)}, a Graviton machine (Arm), and the nodes' packages are built for x86-64",
+            f"Use one of: {', '.join(prices.INSTANCE_TYPES)}.",
+            nearest=nearest(_ARM.sub(r"\1i", name), prices.INSTANCE_TYPES),
+        )
+    if name not in prices.INSTANCE_TYPES:
+        raise fault(
+            f"is {describe(name)}, an instance type whose price is not known here",
+            f"Use one of: {', '.join(prices.INSTANCE_TYPES)}.",
+            nearest=nearest(name, prices.INSTANCE_TYPES),
+        )
+    return name
+
+
+WholeNumber = BeforeValidator(_whole_number)
+
+_Prefix = Annotated[str, AfterValidator(_uri), AfterValidator(_prefix)]
+_Key = Annotated[str, AfterValidator(_uri), AfterValidator(_object)]
+_InstanceType = Annotated[
+    str, AfterValidator(_instance_type), Field(json_schema_extra={"enum": sorted(prices.INSTANCE_TYPES)})
+]
+
+Prefixes = Annotated[tuple[_Prefix, ...], AfterValidator(_distinct), AfterValidator(_disjoint)]
+Keys = Annotated[tuple[_Key, ...], AfterValidator(_distinct)]
+Suffixes = tuple[Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]{1,10}$")], ...]
+InstanceTypes = Annotated[tuple[_InstanceType, ...], AfterValidator(_distinct)]
+Fraction = Annotated[
+    float | None,
+    BeforeValidator(_not_null),
+    Field(gt=0, lt=1),
+    # Without this the schema would allow null, which stands for an absent key only inside the program.
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
+]
+ModelPrefix = Annotated[
+    _Prefix | None, BeforeValidator(_not_null), WithJsonSchema({"type": "string", "pattern": "^s3://.+/$"})
+]
+Pattern = Annotated[str, AfterValidator(_pattern), Field(max_length=MAX_PATTERN_LENGTH)]

@@ -1,0 +1,17 @@
+"""The life of a run, in the order in which things happen. Pure, or on the protocols of ``ports``.
+
+::
+
+    preflight.py     are the images there, and how many?
+    planning.py      manifest to plan; what it will cost
+    admission.py     whose turn it is: slots, budget, pace
+    dispatch.py      queued runs get their clusters
+    sizing.py        executors on machines
+    job_flow.py      the RunJobFlow request
+    tracking.py      the cluster changed: bring the run up to date
+    outcome.py       what the cluster's state means for its run
+    notification.py  the message at the end
+    run_metrics.py   what is measured of a run that ended
+    run_service.py   record, slot, plan and status of a run, for all of these
+    ports.py         what is needed of the outside world
+"""

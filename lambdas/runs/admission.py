@@ -1,0 +1,104 @@
+"""Admission: which run may have a cluster now. Pure.
+
+One value says who holds a cluster, what was committed today and how fast launches may follow. It is written
+by compare-and-swap, so the caps hold at any moment, however many processes launch at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from lambdas.contract.settings import Caps
+
+LAUNCH_BURST = 5.0
+"""Launches that may follow each other at once before the pace applies. EMR throttles RunJobFlow by a token
+bucket of its own; this one stays well below it, so that people using the console are not throttled either."""
+
+
+class Wait(StrEnum):
+    """Why a run has to wait, as a sentence for people."""
+
+    PAUSED = "Launching is paused for the whole stack."
+    CLUSTERS = "As many clusters are running as the stack allows at once (fruits:maxClusters)."
+    BUDGET = "What the stack may spend today is committed (fruits:maxEurPerDay); it goes on tomorrow (UTC)."
+    PACE = "Launches are spaced out because EMR limits how fast clusters may be asked for."
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A run's place among the clusters, and the euros set aside for it on ``day`` (ISO 8601, UTC)."""
+
+    eur: float
+    day: str
+
+
+@dataclass(frozen=True)
+class Admissions:
+    """Who holds a cluster (by run id), and today's account. A slot is held from before the launch until after
+    the run's end, across attempts: the cap counts clusters that may exist, not only those that were seen."""
+
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+    day: str = ""
+    committed_eur: float = 0.0
+    tokens: float = LAUNCH_BURST
+    refilled_at: float = 0.0
+    paused: bool = False
+    """Set by people (the kill switch), never by this program."""
+    revision: int = 0
+
+
+def admit(admissions: Admissions, run_id: str, eur: float, now: float, caps: Caps) -> Admissions | Wait:
+    """Give the run a slot, ``eur`` of today's budget and a launch token; or say why it has to wait.
+
+    A run that holds a slot already only needs a token.
+    """
+    if admissions.paused:
+        return Wait.PAUSED
+    admissions = _refilled(_on_day_of(now, admissions), now, caps)
+    slots = admissions.slots
+    if run_id not in slots:
+        if len(slots) >= caps.max_clusters:
+            return Wait.CLUSTERS
+        if admissions.committed_eur + eur > caps.max_eur_per_day:
+            return Wait.BUDGET
+    if admissions.tokens < 1:
+        return Wait.PACE
+    admissions = dataclasses.replace(admissions, tokens=admissions.tokens - 1)
+    if run_id in slots:
+        return admissions
+    return dataclasses.replace(
+        admissions,
+        slots={**slots, run_id: Slot(eur, admissions.day)},
+        committed_eur=admissions.committed_eur + eur,
+    )
+
+
+def release(admissions: Admissions, run_id: str, spent_eur: float) -> Admissions:
+    """Free the run's slot; of today's budget only what was spent stays committed."""
+    slot = admissions.slots.get(run_id)
+    if slot is None:
+        return admissions
+    unspent = max(0.0, slot.eur - spent_eur) if slot.day == admissions.day else 0.0
+    return dataclasses.replace(
+        admissions,
+        slots={name: kept for name, kept in admissions.slots.items() if name != run_id},
+        committed_eur=admissions.committed_eur - unspent,
+    )
+
+
+def _on_day_of(now: float, admissions: Admissions) -> Admissions:
+    day = datetime.fromtimestamp(now, UTC).date().isoformat()
+    # Not back again: clocks of two processes may disagree around midnight.
+    return (
+        admissions if day <= admissions.day else dataclasses.replace(admissions, day=day, committed_eur=0.0)
+    )
+
+
+def _refilled(admissions: Admissions, now: float, caps: Caps) -> Admissions:
+    elapsed = max(0.0, now - admissions.refilled_at)
+    tokens = min(LAUNCH_BURST, admissions.tokens + elapsed * caps.launches_per_second)
+    return dataclasses.replace(admissions, tokens=tokens, refilled_at=max(now, admissions.refilled_at))

@@ -1,0 +1,205 @@
+"""The use case: queued runs get their clusters, oldest first, as far as the stack's caps allow.
+
+The launcher and the reconciler both dispatch, at any time and any number at once. Order of events in a
+launch, each of which may be the last before a crash, and what the reconciler then finds:
+
+1. slot taken            the run is QUEUED still: its turn comes again
+2. CLAIMED (swap)        when the lease has ended: no cluster of its name, back to QUEUED
+3. RunJobFlow            when the lease has ended: a cluster of its name, which is adopted
+4. LAUNCHED (swap)       all is well
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lambdas.contract.manifest.schema import parse_manifest
+from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, ended, moved
+from lambdas.contract.settings import LauncherSettings
+from lambdas.runs.admission import Wait
+from lambdas.runs.job_flow import cluster_for, run_job_flow
+from lambdas.runs.ports import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError, Newest
+from lambdas.runs.run_service import RunService
+
+LEASE_SECONDS = 50
+"""How long a claim is presumed alive. From claim to cluster takes seconds."""
+LAUNCH_CALL_SECONDS = 25
+"""The longest that RunJobFlow may take (the client's timeouts). It is not begun later than this before the
+lease ends, so whoever finds an ended lease knows that no call is under way."""
+DOUBT_SECONDS = 10
+"""How long after a launch in doubt EMR may need to list the cluster that it did create."""
+CLOCK_SKEW_SECONDS = 300
+"""By how much EMR's clock and ours may differ when a cluster is looked up by its creation time."""
+
+
+class Dispatched(StrEnum):
+    """What became of a run's turn."""
+
+    LAUNCHED = "launched"
+    ADOPTED = "adopted"
+    """An earlier attempt to launch had made the cluster, and could not record it."""
+    IN_DOUBT = "in_doubt"
+    """EMR gave no clear answer; the reconciler looks again when the lease has ended."""
+    REFUSED = "refused"
+    """EMR refused the cluster; the run failed."""
+    OBSOLETE = "obsolete"
+    """The manifest was deleted or replaced since; the run is cancelled."""
+    OVERTAKEN = "overtaken"
+    """Somebody else took this turn."""
+
+
+@dataclass(frozen=True)
+class Dispatcher:
+    """The use case with its collaborators. ``sleep`` takes seconds."""
+
+    settings: LauncherSettings
+    runs: RunService
+    clusters: Clusters
+    sleep: Callable[[float], None]
+
+    def dispatch(
+        self, deadline: float, own: RunRecord | None = None
+    ) -> tuple[dict[str, Dispatched], Wait | None]:
+        """Start queued runs in their order: until ``own`` had its turn, or all of them without ``own``.
+
+        Waits for the launch pace only without ``own``: an upload's delivery should end soon, a queue should
+        be worked off. Stops before ``deadline`` (Unix seconds) in any case.
+
+        Returns:
+            What became of each run that had its turn, and why the next one has to wait.
+        """
+        done: dict[str, Dispatched] = {}
+        for record in waiting(self.runs.ledger.queue(), own):
+            if (ending := obsolete(record, self.runs.ledger.newest(record.manifest_key))) is not None:
+                done[record.run_id] = self._end(record, RunState.CANCELLED, ending, Dispatched.OBSOLETE)
+                continue
+            if (wait := self._admit(record, deadline, patient=own is None)) is not None:
+                return done, wait
+            done[record.run_id] = self._start(record)
+            if own is not None and own.run_id in done:
+                break
+        return done, None
+
+    def _admit(self, record: RunRecord, deadline: float, *, patient: bool) -> Wait | None:
+        caps = self.settings.caps
+        while True:
+            if self.runs.now() > deadline - LEASE_SECONDS:
+                return Wait.PACE
+            wait = self.runs.admit(record, caps)
+            if wait is not Wait.PACE or not patient:
+                return wait
+            self.sleep(1 / caps.launches_per_second)
+
+    def _start(self, record: RunRecord) -> Dispatched:
+        ledger, now = self.runs.ledger, self.runs.now
+        # Before the claim, whose lease it must not use up.
+        offered = self.clusters.instance_types(self.settings.release_label)
+        claimed = ledger.swap(
+            record, moved(record, RunState.CLAIMED, now(), lease_until=now() + LEASE_SECONDS)
+        )
+        if claimed is None:
+            return Dispatched.OVERTAKEN
+        # Claimed before: that launch may have made a cluster that was not to be seen yet.
+        if was_claimed_before(record) and (found := self._find(claimed)):
+            return self._launched(claimed, found.cluster_id, Dispatched.ADOPTED)
+        return self._launch(claimed, offered)
+
+    def _launch(self, claimed: RunRecord, offered: frozenset[str] | None) -> Dispatched:
+        body = self.runs.objects.read(claimed.manifest_key, claimed.manifest_version_id)
+        plan = self.runs.plan(claimed)
+        if body is None or plan is None:
+            return self._end(claimed, RunState.CANCELLED, MANIFEST_ERASED, Dispatched.OBSOLETE)
+        wanted = parse_manifest(body).cluster
+        cluster = cluster_for(wanted, claimed.attempt, self.settings.region, offered)
+        request = run_job_flow(plan, cluster, self.settings, claimed.attempt)
+        if claimed.lease_until is None or self.runs.now() > claimed.lease_until - LAUNCH_CALL_SECONDS:
+            return Dispatched.IN_DOUBT
+        try:
+            cluster_id = self.clusters.launch(request)
+        except LaunchRefusedError as error:
+            return self._end(claimed, RunState.FAILED, _refusal(error), Dispatched.REFUSED)
+        except LaunchInDoubtError:
+            if found := self._find(claimed):
+                return self._launched(claimed, found.cluster_id, Dispatched.ADOPTED)
+            doubtful = dataclasses.replace(claimed, lease_until=self.runs.now() + DOUBT_SECONDS)
+            self.runs.ledger.swap(claimed, doubtful)
+            return Dispatched.IN_DOUBT
+        return self._launched(claimed, cluster_id, Dispatched.LAUNCHED)
+
+    def _find(self, record: RunRecord) -> ClusterSummary | None:
+        listed = self.clusters.list(record.accepted_at - CLOCK_SKEW_SECONDS)
+        return cluster_of(record, listed)
+
+    def _launched(self, claimed: RunRecord, cluster_id: str, outcome: Dispatched) -> Dispatched:
+        launched = moved(claimed, RunState.LAUNCHED, self.runs.now(), cluster_id=cluster_id)
+        # None when the tracker heard of the cluster before we could record it, which is as good.
+        self.runs.publish(self.runs.ledger.swap(claimed, launched) or claimed)
+        return outcome
+
+    def _end(self, record: RunRecord, state: RunState, ending: Ending, outcome: Dispatched) -> Dispatched:
+        end = self.runs.ledger.swap(record, ended(record, state, ending, self.runs.now()))
+        if end is None:
+            return Dispatched.OVERTAKEN
+        self.runs.publish(end)
+        return outcome
+
+
+def waiting(queue: Iterator[RunRecord], own: RunRecord | None) -> Iterator[RunRecord]:
+    """The queue in its order, up to ``own``, which is last even where the list does not show it yet."""
+    for record in queue:
+        if own is not None and (record.accepted_at, record.run_id) >= (own.accepted_at, own.run_id):
+            break
+        yield record
+    if own is not None:
+        yield own
+
+
+def cluster_of(record: RunRecord, clusters: Sequence[ClusterSummary]) -> ClusterSummary | None:
+    """The cluster of the run's present attempt, a living one first."""
+    named = [cluster for cluster in clusters if cluster.name == record.cluster_name]
+    return min(named, key=lambda cluster: (not cluster.lives, cluster.created_at), default=None)
+
+
+def was_claimed_before(record: RunRecord) -> bool:
+    """Whether a launch of the present attempt was begun already."""
+    on_cluster = [n for n, change in enumerate(record.history) if change.state is RunState.LAUNCHED]
+    since = record.history[on_cluster[-1] :] if on_cluster else record.history
+    return any(change.state is RunState.CLAIMED for change in since)
+
+
+def obsolete(record: RunRecord, newest: Newest | None) -> Ending | None:
+    """Why a run that has not launched is not wanted any more; None when it is."""
+    if newest is None or newest.sequencer <= record.sequencer:
+        return None
+    return MANIFEST_DELETED if newest.deleted else SUPERSEDED
+
+
+MANIFEST_DELETED = Ending(
+    "MANIFEST_DELETED",
+    "The manifest was deleted.",
+    "Upload it again if the run is wanted after all.",
+    FailureKind.USER,
+)
+MANIFEST_ERASED = dataclasses.replace(
+    MANIFEST_DELETED,
+    message="The manifest's version or the run's plan was erased before the run's turn came.",
+)
+SUPERSEDED = Ending(
+    "SUPERSEDED",
+    "A newer version of the manifest was uploaded before this one's turn came.",
+    "Look at the newer version's run.",
+    FailureKind.USER,
+)
+
+
+def _refusal(error: LaunchRefusedError) -> Ending:
+    return Ending(
+        reason=error.code,
+        message=f"EMR refused to create the cluster: {error.message}",
+        remedy="Check cluster.instance_types and the stack's configuration (roles, subnets, release); "
+        "then upload the manifest again.",
+        kind=FailureKind.CONFIG,
+    )

@@ -1,0 +1,151 @@
+"""What a cluster's state means for its run. Pure.
+
+Steps and the cluster's reason code are read together: a cluster can end TERMINATED, and with the code
+ALL_STEPS_COMPLETED, although a step failed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lambdas.contract.cost.estimate import Usage
+from lambdas.contract.report import STEPS, StepReport
+from lambdas.contract.retry import STEP_FAILURE, attempts_allowed
+from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal, moved
+from lambdas.runs.ports import ClusterSnapshot, ClusterState, StepState
+
+_ENDED = frozenset({ClusterState.TERMINATED, ClusterState.TERMINATED_WITH_ERRORS})
+
+_NEVER_BEGUN = frozenset({StepState.PENDING, StepState.CANCEL_PENDING, StepState.CANCELLED})
+
+_AGAIN = "Upload the manifest again for a new run; finished parts are not lost."
+
+# Codes of ClusterStateChangeReason in the Amazon EMR API reference.
+_CLUSTER_FAILURES: Mapping[str, tuple[FailureKind, str, str]] = {
+    "BOOTSTRAP_FAILURE": (
+        FailureKind.OURS,
+        "A node could not install the job's packages",
+        "Read the bootstrap action's stderr in the logs, then build and deploy the stack again.",
+    ),
+    "VALIDATION_ERROR": (
+        FailureKind.CONFIG,
+        "EMR could not create the cluster as it was asked for",
+        "Check cluster.instance_types, the account's quotas and the stack's roles and subnets.",
+    ),
+    "INSTANCE_FLEET_TIMEOUT": (
+        FailureKind.CAPACITY,
+        "AWS had not enough machines of the wanted types in time",
+        "Name more cluster.instance_types, use market on_demand, or try again later.",
+    ),
+    "INSTANCE_FAILURE": (FailureKind.AWS, "A machine of the cluster failed", _AGAIN),
+    "INTERNAL_ERROR": (FailureKind.AWS, "EMR had an internal error", _AGAIN),
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The state that the run should be in; ``ending`` is set when that is a terminal one."""
+
+    state: RunState
+    ending: Ending | None = None
+
+
+def advance(
+    record: RunRecord,
+    cluster: ClusterSnapshot,
+    reports: Iterable[StepReport],
+    used: Usage | None,
+    now: float,
+) -> RunRecord:
+    """The run's record as it should be, given its cluster and what that used. ``now`` is Unix seconds."""
+    if is_terminal(record.state):
+        return record
+    if record.state not in ON_CLUSTER:
+        # The cluster proves a launch, even one that nobody has recorded (yet).
+        record = moved(record, RunState.LAUNCHED, now, cluster_id=cluster.cluster_id)
+    decision = _as_stopped(record, decide(cluster, reports))
+    if decision.ending is None:
+        begins = decision.state is RunState.RUNNING and record.state is RunState.LAUNCHED
+        return moved(record, RunState.RUNNING, now) if begins else record
+    seconds = record.earlier_seconds + cluster.seconds(now)
+    changes = dataclasses.asdict(decision.ending) | {"earlier_seconds": seconds} | _totals(record, used)
+    failed = decision.state is RunState.FAILED and record.stopping is None
+    if failed and record.attempt < attempts_allowed(decision.ending.reason, decision.ending.kind):
+        again = {"attempt": record.attempt + 1, "cluster_id": None}
+        return moved(record, RunState.QUEUED, now, **changes, **again)
+    return moved(record, decision.state, now, **changes)
+
+
+def _totals(record: RunRecord, used: Usage | None) -> dict[str, float | None]:
+    """The usage of all attempts; not known as soon as that of one is not."""
+    if used is None:
+        return {"instance_hours": None, "actual_eur": None}
+    return {
+        "instance_hours": (record.instance_hours or 0.0) + used.instance_hours,
+        "actual_eur": None if used.eur is None else (record.actual_eur or 0.0) + used.eur,
+    }
+
+
+def _as_stopped(record: RunRecord, decision: Decision) -> Decision:
+    """A cluster that we stopped ourselves says only "by request"; the record knows why."""
+    if decision.state is not RunState.CANCELLED or record.stopping is None or record.reason is None:
+        return decision
+    ending = Ending(record.reason, record.message or "", record.remedy, record.kind)
+    return Decision(record.stopping, ending)
+
+
+def decide(cluster: ClusterSnapshot, reports: Iterable[StepReport]) -> Decision:
+    """The run's state by what EMR shows and the steps report."""
+    if cluster.state not in _ENDED:
+        # A step may be pending or cancelled while the cluster ends (a failed bootstrap): the run never ran.
+        begun = any(step.state not in _NEVER_BEGUN for step in cluster.steps)
+        return Decision(RunState.RUNNING if begun else RunState.LAUNCHED)
+    by_step = {report.step: report for report in reports}
+    for step in cluster.steps:
+        if step.state is StepState.FAILED:
+            return Decision(RunState.FAILED, _step_failure(step.name, step.failure, by_step.get(step.name)))
+    if all(name in by_step and by_step[name].succeeded for name in STEPS):
+        return Decision(RunState.COMPLETED, Ending("COMPLETED", "All steps completed."))
+    if cluster.reason_code == "USER_REQUEST":
+        ending = Ending("USER_REQUEST", "The cluster was terminated by request.", _AGAIN, FailureKind.USER)
+        return Decision(RunState.CANCELLED, ending)
+    if cluster.reason_code == STEP_FAILURE:
+        # EMR's list of steps lags behind: it is the first one that did not succeed.
+        failed = next(name for name in STEPS if name not in by_step or not by_step[name].succeeded)
+        return Decision(RunState.FAILED, _step_failure(failed, "", by_step.get(failed)))
+    return Decision(RunState.FAILED, _cluster_failure(cluster))
+
+
+def _step_failure(name: str, failure: str, report: StepReport | None) -> Ending:
+    if report and report.error:
+        error = report.error
+        return Ending(STEP_FAILURE, f"Step {name}: {error.message}", error.remedy, error.kind)
+    detail = f": {failure}" if failure else ""
+    return Ending(
+        STEP_FAILURE,
+        f"Step {name} failed without leaving a report{detail}",
+        f"Read the stderr of step {name} in the logs.",
+        FailureKind.OURS,
+    )
+
+
+def _cluster_failure(cluster: ClusterSnapshot) -> Ending:
+    if cluster.reason_code in _CLUSTER_FAILURES:
+        kind, message, remedy = _CLUSTER_FAILURES[cluster.reason_code]
+        detail = f": {cluster.reason_message}" if cluster.reason_message else "."
+        return Ending(cluster.reason_code, f"{message}{detail}", remedy, kind)
+    if all(step.state is StepState.COMPLETED for step in cluster.steps):
+        return Ending(
+            "REPORT_MISSING",
+            "EMR says that all steps completed, but not every step left a report of success.",
+            "Read the steps' stderr in the logs, and do not use the results.",
+            FailureKind.OURS,
+        )
+    return Ending(
+        cluster.reason_code or "UNKNOWN",
+        f"The cluster ended before its steps did: {cluster.reason_message or 'EMR gave no reason'}",
+        _AGAIN,
+        FailureKind.AWS,
+    )

@@ -1,0 +1,164 @@
+"""From a manifest to a plan. Pure: the same manifest version always gives the same bytes."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from lambdas.contract import s3uri
+from lambdas.contract.cost.estimate import (
+    IMAGES_PER_SECOND_PER_VCPU,
+    Budget,
+    Estimate,
+    Job,
+    estimate,
+    is_too_dear,
+    ways_out,
+)
+from lambdas.contract.cost.prices import INSTANCE_TYPES, PRICES_AS_OF
+from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.manifest.schema import Cluster, Images, Manifest, Pca, RegexLabel
+from lambdas.contract.plan import (
+    PLAN_VERSION,
+    LabelRule,
+    ManifestRef,
+    ModelArtifact,
+    PcaSpec,
+    Plan,
+    Source,
+)
+from lambdas.contract.settings import LauncherSettings
+
+SHARDS_PER_SLOT = 4
+"""Several shards a slot, so that a slow or repeated one does not leave the others idle for long."""
+MAX_WAYS_OUT = 3
+"""More choices than this do not help anybody to choose."""
+MIN_SHARD_IMAGES = 16
+MAX_SHARD_IMAGES = 1024
+"""A shard of 1,024 images is some 5 MB of features and, at 100 images/s a slot, ten seconds to repeat."""
+
+
+def make_plan(
+    manifest: Manifest,
+    *,
+    run_id: str,
+    source: ManifestRef,
+    submitted_at: str,
+    images_listed: int,
+    settings: LauncherSettings,
+) -> Plan:
+    """All that the Spark steps need. ``submitted_at``: ISO 8601, when the manifest was uploaded."""
+    root = f"{s3uri.SCHEME}{settings.data_bucket}"
+    return Plan(
+        version=PLAN_VERSION,
+        run_id=run_id,
+        dataset=manifest.dataset,
+        manifest=source,
+        submitted_at=submitted_at,
+        root=root,
+        sources=_sources(manifest.images),
+        suffixes=tuple(suffix.lower() for suffix in manifest.images.suffixes),
+        label=_label_rule(manifest.label),
+        images_listed=images_listed,
+        shard_images=shard_images(images_listed, slots(manifest.cluster)),
+        engine=manifest.engine,
+        image_size=manifest.model.image_size,
+        model=ModelArtifact(
+            name=settings.model_name,
+            uri=f"{root}/{settings.model_key}",
+            sha256=settings.model_sha256,
+            weights=settings.weights,
+            weights_uri=f"{root}/{settings.weights_key}",
+            weights_sha256=settings.weights_sha256,
+        ),
+        pca=_pca_spec(manifest.pca),
+        csv=manifest.outputs.csv,
+        notify=manifest.notify,
+        max_runtime_minutes=manifest.limits.max_runtime_minutes,
+        max_quarantined_fraction=manifest.limits.max_quarantined_fraction,
+        estimate=estimate_of(manifest, images_listed, settings.region),
+    )
+
+
+def job_of(manifest: Manifest, images: int, region: str) -> Job:
+    """What the manifest asks for, as far as it costs money."""
+    cluster = manifest.cluster
+    return Job(
+        images=images,
+        engine=manifest.engine,
+        image_size=manifest.model.image_size,
+        workers=cluster.workers,
+        instance_types=cluster.instance_types,
+        spot=cluster.market == "spot",
+        region=region,
+    )
+
+
+def budget_of(manifest: Manifest) -> Budget:
+    """What the manifest allows."""
+    return Budget(manifest.limits.max_runtime_minutes, manifest.limits.max_cost_eur)
+
+
+def estimate_of(manifest: Manifest, images: int, region: str) -> Estimate:
+    """What the run will probably, and may at most, take and cost."""
+    return estimate(job_of(manifest, images, region), budget_of(manifest))
+
+
+def cost_fault(manifest: Manifest, images: int, region: str) -> Fault | None:
+    """Why the run is too dear for its limit, with the ways to get under it; None when it is not."""
+    job, budget = job_of(manifest, images, region), budget_of(manifest)
+    if not is_too_dear(job, budget):
+        return None
+    known = estimate_of(manifest, images, region)
+    problem = (
+        f"is {budget.max_cost_eur:g}, but {images:,} images are estimated to take {known.minutes:,.0f} "
+        f"minutes and {known.eur:.2f} EUR, and may cost {known.worst_case_eur:.2f} EUR in "
+        f"limits.max_runtime_minutes = {budget.max_runtime_minutes} (estimates from list prices of "
+        f"{PRICES_AS_OF} in {region} and {IMAGES_PER_SECOND_PER_VCPU[job.engine]:g} images/s a vCPU)"
+    )
+    choices = "; or ".join(way.advice for way in ways_out(job, budget)[:MAX_WAYS_OUT])
+    remedy = f"Either {choices}." if choices else "Name fewer images a manifest."
+    return Fault("$.limits.max_cost_eur", problem, remedy)
+
+
+def offer_fault(cluster: Cluster, offered: frozenset[str] | None, settings: LauncherSettings) -> Fault | None:
+    """Why EMR has no machine for the run; None when it has, or its offer is not known (None or empty)."""
+    if not offered or not offered.isdisjoint(cluster.instance_types):
+        return None
+    where = f"EMR offers in {settings.region} with {settings.release_label}"
+    choices = ", ".join(name for name in INSTANCE_TYPES if name in offered)
+    remedy = (
+        f"Name some of those: {choices}." if choices else "Deploy the stack with another release or region."
+    )
+    return Fault("$.cluster.instance_types", f"names none of the types that {where}", remedy)
+
+
+def slots(cluster: Cluster) -> int:
+    """Tasks that run at once: the workers' virtual CPUs, of the smallest type that may be bought."""
+    return cluster.workers * min(INSTANCE_TYPES[name].vcpus for name in cluster.instance_types)
+
+
+def shard_images(images: int, slots: int) -> int:
+    """Images a shard, within the two limits: equally many for each slot, so that none waits for another."""
+    shards_per_slot = max(SHARDS_PER_SLOT, ceil(images / (slots * MAX_SHARD_IMAGES)))
+    return max(MIN_SHARD_IMAGES, ceil(images / (slots * shards_per_slot)))
+
+
+def _sources(images: Images) -> tuple[Source, ...]:
+    if not images.keys:
+        return tuple(Source(uri) for uri in images.prefixes)
+    by_bucket: dict[str, list[str]] = {}
+    for uri in images.keys:
+        bucket, key = s3uri.split(uri)
+        by_bucket.setdefault(bucket, []).append(key)
+    return tuple(Source(f"{s3uri.SCHEME}{bucket}/", tuple(keys)) for bucket, keys in by_bucket.items())
+
+
+def _label_rule(label: str | RegexLabel) -> LabelRule:
+    if isinstance(label, RegexLabel):
+        return LabelRule("regex", label.regex)
+    return LabelRule("none" if label == "none" else "parent_folder")
+
+
+def _pca_spec(pca: Pca) -> PcaSpec:
+    fitted_by_count = pca.variance is None and pca.model is None
+    return PcaSpec(pca.components if fitted_by_count else None, pca.variance, pca.standardize, pca.model)

@@ -1,0 +1,255 @@
+"""What the Lambdas need of the outside world. :mod:`lambdas.aws` implements it; tests have fakes.
+
+A Lambda's use case knows only these protocols, so it runs without AWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from lambdas.contract.cost.estimate import InstanceUse
+from lambdas.contract.metrics import Sample
+from lambdas.contract.run import RunRecord
+from lambdas.runs.admission import Admissions
+
+
+class Objects(Protocol):
+    """Objects of the data bucket. Texts are written as UTF-8."""
+
+    def read(self, key: str, version_id: str | None = None, max_bytes: int | None = None) -> bytes | None:
+        """The object, or its first ``max_bytes``; None when there is no such object or version."""
+        ...
+
+    def write(self, key: str, text: str) -> None:
+        """Create or replace."""
+        ...
+
+    def create(self, key: str, text: str) -> bool:
+        """Create unless it exists; False when it does."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete; nothing happens when there is none."""
+        ...
+
+
+class BucketMissing(Exception):  # noqa: N818  # a state of the world, not a malfunction
+    """There is no bucket of that name."""
+
+
+class BucketDenied(Exception):  # noqa: N818  # a state of the world, not a malfunction
+    """We may not list the bucket. ``region`` is where it is, as far as S3 told."""
+
+    def __init__(self, region: str | None) -> None:
+        super().__init__(region)
+        self.region = region
+
+
+class Buckets(Protocol):
+    """Any bucket that a manifest may name."""
+
+    def region(self, bucket: str) -> str:
+        """Where the bucket is.
+
+        Raises:
+            BucketMissing: it does not exist.
+            BucketDenied: it may exist, but is closed to us.
+        """
+        ...
+
+    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[str, ...]]:
+        """The keys below ``prefix`` in order, up to 1,000 at a time, fetched as they are asked for.
+
+        Raises:
+            BucketDenied: listing below this prefix is not allowed.
+        """
+        ...
+
+    def folders(self, bucket: str, prefix: str) -> tuple[str, ...]:
+        """The first 1,000 "folders" directly below ``prefix``, each ending with ``/``.
+
+        Raises:
+            BucketDenied: listing below this prefix is not allowed.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The latest heard of a manifest's key; ``sequencer`` as :func:`lambdas.contract.run.ordered`."""
+
+    sequencer: str
+    deleted: bool
+
+
+class Ledger(Protocol):
+    """The run records, and what all runs share.
+
+    Every change is a compare-and-swap: it happens once, to what the writer saw, whoever else writes. A
+    writer that comes too late changes nothing; it reads and decides again.
+
+    This, and not powertools' idempotency, guards the launch: that utility lets a second execution pass
+    once its in-progress time is over, which would cost a second cluster.
+    """
+
+    def get(self, run_id: str) -> RunRecord | None:
+        """The record as of now (a consistent read)."""
+        ...
+
+    def insert(self, record: RunRecord) -> bool:
+        """Insert ``record`` unless the run has one; False when it has."""
+        ...
+
+    def swap(self, seen: RunRecord, after: RunRecord) -> RunRecord | None:
+        """Replace ``seen`` by ``after`` and return it as written; None when ``seen`` is out of date."""
+        ...
+
+    def active(self) -> tuple[RunRecord, ...]:
+        """The runs that are not closed, oldest first. May miss changes of the last second."""
+        ...
+
+    def queue(self) -> Iterator[RunRecord]:
+        """The queued ones of them, fetched a few at a time as they are asked for."""
+        ...
+
+    def admissions(self) -> Admissions:
+        """The shared account of slots, budget and pace (a consistent read)."""
+        ...
+
+    def swap_admissions(self, seen: Admissions, after: Admissions) -> bool:
+        """Replace it if nobody changed it since ``seen``. ``paused`` is left as it is: people set it."""
+        ...
+
+    def newest(self, key: str) -> Newest | None:
+        """The latest that was noted of a manifest's key."""
+        ...
+
+    def note(self, key: str, newest: Newest) -> bool:
+        """Note it unless something later is noted already; False when it is."""
+        ...
+
+
+class LaunchRefusedError(Exception):
+    """EMR refused the request, and would refuse it again. Holds EMR's code and message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+class LaunchInDoubtError(Exception):
+    """No clear answer (throttled, timed out, server error): a cluster may or may not have been created."""
+
+
+class StepState(StrEnum):
+    """EMR's step states."""
+
+    PENDING = "PENDING"
+    CANCEL_PENDING = "CANCEL_PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+    INTERRUPTED = "INTERRUPTED"
+
+
+class ClusterState(StrEnum):
+    """EMR's cluster states."""
+
+    STARTING = "STARTING"
+    BOOTSTRAPPING = "BOOTSTRAPPING"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+    TERMINATED_WITH_ERRORS = "TERMINATED_WITH_ERRORS"
+
+
+@dataclass(frozen=True)
+class StepSnapshot:
+    """One step as EMR shows it. ``failure`` is EMR's text, empty when nothing failed."""
+
+    name: str
+    state: StepState
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class ClusterSummary:
+    """A cluster in EMR's list. Times are Unix seconds; ``ended_at`` is None while it lives."""
+
+    cluster_id: str
+    name: str
+    state: ClusterState
+    created_at: float
+    ended_at: float | None
+
+    @property
+    def lives(self) -> bool:
+        return self.state not in (ClusterState.TERMINATED, ClusterState.TERMINATED_WITH_ERRORS)
+
+    def seconds(self, now: float) -> float:
+        """How long it has existed, or did."""
+        return max(0.0, (self.ended_at or now) - self.created_at)
+
+
+@dataclass(frozen=True)
+class ClusterSnapshot(ClusterSummary):
+    """A cluster and its steps (in no particular order) as EMR shows them."""
+
+    reason_code: str
+    reason_message: str
+    tags: Mapping[str, str]
+    steps: tuple[StepSnapshot, ...]
+
+
+class Clusters(Protocol):
+    """Transient EMR clusters."""
+
+    def launch(self, request: Mapping[str, Any]) -> str:
+        """Ask for a cluster (the parameters of RunJobFlow), once; its id.
+
+        Raises:
+            LaunchRefusedError: there is no cluster, and asking again would not help.
+            LaunchInDoubtError: there may be one.
+        """
+        ...
+
+    def list(self, created_after: float) -> Sequence[ClusterSummary]:
+        """Every cluster of the account made after that time (Unix seconds), newest first."""
+        ...
+
+    def describe(self, cluster_id: str) -> ClusterSnapshot:
+        """The cluster as it is now."""
+        ...
+
+    def terminate(self, cluster_id: str) -> None:
+        """Begin to end the cluster, protected or not; nothing happens if it has ended."""
+        ...
+
+    def instance_types(self, release_label: str) -> frozenset[str] | None:
+        """The types that EMR offers here with that release; None where it does not tell (now)."""
+        ...
+
+    def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
+        """Every machine that the cluster had, for as long as it ran (until ``now``, Unix seconds)."""
+        ...
+
+
+class Meter(Protocol):
+    """Where measurements go."""
+
+    def emit(self, samples: Iterable[Sample]) -> None:
+        """Record each of them once."""
+        ...
+
+
+class Topic(Protocol):
+    """Where people are told."""
+
+    def publish(self, subject: str, message: str) -> None:
+        """Send one message. ``subject``: ASCII, at most 100 characters."""
+        ...

@@ -1,0 +1,141 @@
+"""What every Lambda does alike with a run: its record in the ledger, its slot, its plan and its status.
+
+Each function may be cut off anywhere and called again, by anybody: what it does is done once, or done again
+with the same effect.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lambdas.contract.layout import RunLayout
+from lambdas.contract.plan import Plan
+from lambdas.contract.report import STEPS, StepReport
+from lambdas.contract.run import RunRecord, RunState, is_terminal
+from lambdas.contract.settings import Caps
+from lambdas.contract.status import QueuePlace, Status, compose_status, timestamp
+from lambdas.runs.admission import Wait, admit, release
+from lambdas.runs.ports import Ledger, Objects
+
+SECONDS_A_MINUTE = 60
+QUEUE_SHOWN = 20
+"""So many queued runs are told their place; further behind it is not worth the requests."""
+CLOSING_SECONDS = 60
+"""How long whoever ended a run may take to close it, before it is taken for dead (the tracker's time-out)."""
+
+
+@dataclass(frozen=True)
+class RunService:
+    """``now`` gives Unix seconds."""
+
+    objects: Objects
+    ledger: Ledger
+    now: Callable[[], float]
+
+    def change(
+        self, run_id: str, decide: Callable[[RunRecord], RunRecord]
+    ) -> tuple[RunRecord | None, RunRecord | None]:
+        """Replace a run's record by what ``decide`` makes of it, as often as others come first.
+
+        Returns:
+            The record before and after; the same one where ``decide`` returned it unchanged, and None
+            where the ledger does not know the run.
+        """
+        while (seen := self.ledger.get(run_id)) is not None:
+            after = decide(seen)
+            if after == seen:
+                return seen, seen
+            if written := self.ledger.swap(seen, after):
+                return seen, written
+        return None, None
+
+    def admit(self, record: RunRecord, caps: Caps) -> Wait | None:
+        """Take a slot, budget and a launch token for the run; or why it has to wait."""
+        while True:
+            seen = self.ledger.admissions()
+            after = admit(seen, record.run_id, record.worst_case_eur, self.now(), caps)
+            if isinstance(after, Wait):
+                return after
+            if self.ledger.swap_admissions(seen, after):
+                return None
+
+    def close(self, record: RunRecord, tell: Callable[[Status], None]) -> Status:
+        """Everything that follows from a run's end: status, message (``tell``), slot. Then it is closed.
+
+        Closing comes last, so a run whose closing was cut off stays listed as active and is closed later.
+        """
+        status = self.publish(record)
+        tell(status)
+        self.release(record.run_id, spent_eur(record))
+        self.change(record.run_id, lambda seen: dataclasses.replace(seen, closed=True))
+        return status
+
+    def publish(self, record: RunRecord, place: QueuePlace | None = None) -> Status:
+        """Write ``status.json`` for the run as it is now; ``place``: where it stands while it is queued.
+
+        Written again if the run moved meanwhile, so that the last of several concurrent writers is right.
+        """
+        keys = RunLayout(record.dataset, record.run_id)
+        plan, current = self.plan(record), None
+        while (latest := self.ledger.get(record.run_id) or record) != current:
+            current = latest
+            status = compose_status(current, plan, self.reports(record), timestamp(self.now()), place)
+            self.objects.write(keys.status, status.to_json())
+        return status
+
+    def publish_queue(self, wait: Wait | None) -> None:
+        """Tell the first in the queue where they stand and what for, unless their status says it already."""
+        for position, record in enumerate(self._head_of_queue(), start=1):
+            place = QueuePlace(position, wait)
+            written = self.objects.read(RunLayout(record.dataset, record.run_id).status)
+            known = json.loads(written) if written else {}
+            if (known.get("queue_position"), known.get("waits_for")) != (place.position, place.waits_for):
+                self.publish(record, place)
+
+    def position(self, run_id: str) -> int | None:
+        """The run's place in the queue, 1 is next; None where it is not among the first."""
+        places = enumerate(self._head_of_queue(), start=1)
+        return next((position for position, record in places if record.run_id == run_id), None)
+
+    def _head_of_queue(self) -> Iterator[RunRecord]:
+        return itertools.islice(self.ledger.queue(), QUEUE_SHOWN)
+
+    def plan(self, record: RunRecord) -> Plan | None:
+        """The run's plan; None where there is none."""
+        body = self.objects.read(RunLayout(record.dataset, record.run_id).plan)
+        return Plan.from_json(body) if body else None
+
+    def reports(self, record: RunRecord) -> list[StepReport]:
+        """What the steps have reported so far."""
+        keys = RunLayout(record.dataset, record.run_id)
+        bodies = (self.objects.read(keys.step_report(step)) for step in STEPS)
+        return [StepReport.from_json(body) for body in bodies if body]
+
+    def release(self, run_id: str, spent_eur: float) -> None:
+        """Free the run's slot; nothing happens when it holds none."""
+        while True:
+            seen = self.ledger.admissions()
+            after = release(seen, run_id, spent_eur)
+            if after == seen or self.ledger.swap_admissions(seen, after):
+                return
+
+
+def spent_eur(record: RunRecord) -> float:
+    """Of the worst case that was set aside for the run, what it used: all of it where that is not known."""
+    if not any(change.state is RunState.LAUNCHED for change in record.history):
+        return 0.0
+    return record.worst_case_eur if record.actual_eur is None else record.actual_eur
+
+
+def needs_closing(record: RunRecord) -> bool:
+    """Whether the run has ended and not all that follows from it is done."""
+    return is_terminal(record.state) and not record.closed
+
+
+def is_left_open(record: RunRecord, now: float) -> bool:
+    """Whether the run needs closing, and whoever ended it must have died over that."""
+    return needs_closing(record) and now > record.changed_at + CLOSING_SECONDS

@@ -1,0 +1,82 @@
+"""The use case: something happened to a cluster; bring the run's record and status up to date.
+
+An event is only a hint that EMR should be asked. What is written follows from EMR's and the ledger's
+present state, so events may come late, twice or in any order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lambdas.contract.cost.estimate import Usage, usage
+from lambdas.contract.run import RUN_TAG, RunRecord, is_terminal
+from lambdas.contract.status import Status
+from lambdas.runs import notification
+from lambdas.runs.outcome import advance
+from lambdas.runs.ports import Clusters, ClusterSnapshot, Meter, Topic
+from lambdas.runs.run_metrics import of_ended_run
+from lambdas.runs.run_service import RunService, is_left_open
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """The event changes none of our runs; ``detail`` says why."""
+
+    detail: str
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """The use case with its collaborators."""
+
+    runs: RunService
+    clusters: Clusters
+    topic: Topic
+    meter: Meter
+
+    def track(self, cluster_id: str) -> Status | Ignored:
+        """Bring the run of this cluster up to date; its status, if that is new."""
+        cluster = self.clusters.describe(cluster_id)
+        run_id = cluster.tags.get(RUN_TAG)
+        record = self.runs.ledger.get(run_id) if run_id is not None else None
+        if record is None:
+            return Ignored(f"cluster {cluster_id} ({cluster.name}) is of no run in the ledger")
+        reports = [] if cluster.lives else self.runs.reports(record)
+        used = None if cluster.lives else self._usage(cluster_id, record)
+
+        def advanced(seen: RunRecord) -> RunRecord:
+            return advance(seen, cluster, reports, used, self.runs.now()) if is_of(seen, cluster) else seen
+
+        before, after = self.runs.change(record.run_id, advanced)
+        if before is None or after is None or not is_of(before, cluster):
+            return Ignored(f"cluster {cluster_id} ({cluster.name}) is not the one of run {record.run_id}")
+        # One end has several events, which come at once: who made the last change does what follows from it.
+        ended_now = is_terminal(after.state) and not is_terminal(before.state)
+        if ended_now or is_left_open(after, self.runs.now()):
+            return self.close(after)
+        if after == before:
+            return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
+        return self.runs.publish(after)
+
+    def _usage(self, cluster_id: str, record: RunRecord) -> Usage | None:
+        """What the cluster used; None where no region, hence no price, is known."""
+        plan = self.runs.plan(record)
+        if plan is None or plan.estimate is None:
+            return None
+        return usage(self.clusters.instances(cluster_id, self.runs.now()), plan.estimate.region)
+
+    def close(self, record: RunRecord) -> Status:
+        """Do what follows from the run's end."""
+        plan = self.runs.plan(record)
+
+        def tell(status: Status) -> None:
+            self.meter.emit(of_ended_run(record, status, self.runs.reports(record)))
+            if plan and plan.notify:
+                self.topic.publish(notification.subject(status), notification.body(status))
+
+        return self.runs.close(record, tell)
+
+
+def is_of(record: RunRecord, cluster: ClusterSnapshot) -> bool:
+    """Whether this is the cluster of the run's present attempt."""
+    return cluster.name == record.cluster_name and record.cluster_id in (None, cluster.cluster_id)

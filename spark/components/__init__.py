@@ -1,0 +1,1 @@
+"""Principal components: exact PCA from mergeable moments, and the fitted model as objects."""

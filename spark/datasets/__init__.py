@@ -1,0 +1,1 @@
+"""Data sets as objects: listing, the index of images, their labels, publication."""

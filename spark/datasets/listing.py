@@ -1,0 +1,101 @@
+"""Listing image folders in key order, many folders at once, in bounded memory.
+
+S3 answers a listing in key order, a thousand keys a request, one request after another. Folders are
+therefore listed side by side, each into a temporary Arrow file, and read back one after another.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+
+from spark.datasets.arrow_arrays import integers, strings
+from spark.datasets.object_store import Folder, Listed, is_sorted, list_below, list_folder
+
+LISTERS = 16
+"""Folders being listed at once. S3 allows thousands of requests a second; sixteen bring some 100,000 keys."""
+MAX_DEPTH = 4
+"""Levels of folders that are opened in search of enough of them to list side by side."""
+_PROBE = 1000
+"""Keys of S3's first page, by which a folder without folders is recognised."""
+_BATCH = 4096
+_SPOOLED = pa.schema([("path", pa.string()), ("size", pa.int64()), ("etag", pa.string())])
+
+
+@dataclass(frozen=True)
+class Division:
+    """A folder taken apart: ``leaves`` are folders that hold all but the ``objects``. Both sorted by URI."""
+
+    leaves: tuple[str, ...]
+    objects: tuple[Listed, ...]
+
+
+def list_in_order(uri: str) -> Iterator[Listed]:
+    """All objects below ``uri``, sorted by URI.
+
+    Raises:
+        StepFailedError: the store refuses or does not answer, or holds a name that cannot be addressed.
+    """
+    if not is_sorted(uri):
+        yield from sorted(list_below(uri))  # a folder of this machine
+        return
+    division = divide(uri)
+    yield from heapq.merge(division.objects, _side_by_side(division.leaves))
+
+
+def divide(uri: str) -> Division:
+    """Take a folder apart, level by level, until there are enough folders to keep all listers busy."""
+    leaves: list[str] = []
+    objects: list[Listed] = []
+    opened = [uri]
+    for _ in range(MAX_DEPTH):
+        if len(leaves) + len(opened) >= LISTERS:
+            break
+        # A page of files only: opening the folder would hold all of it in memory and find no folder.
+        flat = [folder for folder in opened if not _holds_folders(folder)]
+        contents: list[Folder] = [list_folder(folder) for folder in opened if folder not in flat]
+        leaves += flat
+        opened = [folder for content in contents for folder in content.folders]
+        objects += [item for content in contents for item in content.objects]
+    return Division(tuple(sorted(leaves + opened)), tuple(sorted(objects)))
+
+
+def _holds_folders(uri: str) -> bool:
+    return any("/" in listed.uri.removeprefix(uri) for listed in islice(list_below(uri), _PROBE))
+
+
+def _side_by_side(folders: Iterable[str]) -> Iterator[Listed]:
+    """The objects of sorted folders, of which the next ``LISTERS`` are being listed."""
+    with TemporaryDirectory(prefix="fruits-listing-") as scratch, ThreadPoolExecutor(LISTERS) as pool:
+        waiting: deque[Future[Path]] = deque()
+        for number, folder in enumerate(folders):
+            waiting.append(pool.submit(_spool, folder, Path(scratch) / str(number)))
+            if len(waiting) >= LISTERS:
+                yield from _unspool(waiting.popleft().result())
+        while waiting:
+            yield from _unspool(waiting.popleft().result())
+
+
+def _spool(folder: str, target: Path) -> Path:
+    found = list_below(folder)
+    with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_stream(sink, _SPOOLED) as stream:
+        while batch := list(islice(found, _BATCH)):
+            uris, sizes, etags = zip(*batch, strict=True)
+            arrays = [strings(uris), integers(sizes), strings(etags)]
+            stream.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_SPOOLED))
+    return target
+
+
+def _unspool(path: Path) -> Iterator[Listed]:
+    with pa.OSFile(str(path), "rb") as source:
+        for batch in pa.ipc.open_stream(source):
+            yield from map(Listed, *(column.to_pylist() for column in batch.columns))
+    path.unlink()

@@ -1,0 +1,241 @@
+"""Packages MobileNetV2: ``python -m spark.features.package_model --out build/model [--weights FILE]``.
+
+Finds the weights, converts the network once to TensorFlow Lite, and writes both under names with their
+hashes, next to ``model.json`` that describes them. A package that matches the request is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import os
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lambdas.contract.model_package import DESCRIPTION, UNTRAINED, ModelPackage
+
+NAME = "mobilenet_v2"
+IMAGE_SIZE = 224
+"""The side at which the network is converted; the converted model is resized to any other at run time."""
+KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{KERAS_FILE}"
+"""Where ``keras.applications.MobileNetV2(weights="imagenet")`` gets its weights."""
+DOWNLOAD_TIMEOUT_SECONDS = 10
+SEED = 20_200_518
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HASH_LENGTH = 12
+
+UNTRAINED_WARNING = """
+******************************************************************************
+*  WARNING: no trained weights were found. The model is UNTRAINED: its       *
+*  features are random projections, good for a demonstration and nothing     *
+*  else. Every output says "weights": "untrained".                           *
+*  For real features give a Keras .h5 file: WEIGHTS=<file> or --weights.     *
+******************************************************************************
+"""
+
+
+class WeightsError(Exception):
+    """The weights cannot be had or used. The text says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that were found: what they are called, and the bytes of a Keras ``.h5`` file.
+    ``suffix`` tells Keras the format: ``.weights.h5`` is its current one, ``.h5`` its older one."""
+
+    origin: str
+    data: bytes
+    suffix: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Package the model; returns the exit code: 0, or 2 with a message when there are no usable weights."""
+    parser = argparse.ArgumentParser(prog="python -m spark.features.package_model", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--weights", type=Path, help="Keras .h5 file without top (default: $WEIGHTS)")
+    parser.add_argument("--allow-untrained", action="store_true", help="fall back to seeded random weights")
+    options = parser.parse_args(arguments)
+    given = options.weights or (Path(os.environ["WEIGHTS"]) if os.environ.get("WEIGHTS") else None)
+    try:
+        package = package_model(options.out, given, os.environ, allow_untrained=options.allow_untrained)
+    except WeightsError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    if package.weights == UNTRAINED:
+        sys.stderr.write(UNTRAINED_WARNING)
+    sys.stdout.write(f"{options.out / package.file} (weights: {package.weights})\n")
+    return 0
+
+
+def package_model(
+    out: Path,
+    given: Path | None,
+    environ: Mapping[str, str],
+    *,
+    allow_untrained: bool,
+    url: str = KERAS_URL,
+) -> ModelPackage:
+    """Make ``out`` hold the package of the requested weights.
+
+    The weights are those of the file ``given``, else Keras' cached ones, else downloaded ones, else,
+    when allowed, seeded random ones.
+
+    Raises:
+        WeightsError: there are none, or the file is not one of this network's.
+    """
+    weights = read_weights(given) if given else cached_weights(environ)
+    existing = read_package(out)
+    if existing and _matches(existing, weights, allow_untrained=allow_untrained):
+        return existing
+    weights = weights or download_weights(url, environ) or (untrained_weights() if allow_untrained else None)
+    if weights is None:
+        raise WeightsError(
+            f"no weights for MobileNetV2: none given, none in {cache_file(environ)}, and {url} cannot be "
+            "reached. Do one of: give a Keras .h5 file, `make package WEIGHTS=FILE` (here: --weights); "
+            "put it at that cache path; try again with internet access; or, to try things, random features "
+            "by `python -m spark.features.package_model --out build/model --allow-untrained`"
+        )
+    return write_package(out, weights)
+
+
+def read_weights(path: Path) -> Weights:
+    """The weights in a file that a person names; raises :class:`WeightsError`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"cannot read the weights {path}: {error.strerror}. Give the path of a Keras .h5 file"
+        ) from error
+    if not data.startswith(HDF5_SIGNATURE):
+        raise WeightsError(f"{path} is not an HDF5 file. Give MobileNetV2 weights as Keras saves them (.h5)")
+    return Weights(path.name, data, _suffix(path.name))
+
+
+def cache_file(environ: Mapping[str, str]) -> Path:
+    """Where Keras keeps its ImageNet weights of this network."""
+    home = environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home) / "models" / KERAS_FILE
+
+
+def cached_weights(environ: Mapping[str, str]) -> Weights | None:
+    """Keras' cached ImageNet weights, if there are any."""
+    path = cache_file(environ)
+    return dataclasses.replace(read_weights(path), origin="imagenet") if path.is_file() else None
+
+
+def download_weights(url: str, environ: Mapping[str, str]) -> Weights | None:
+    """Keras' ImageNet weights from ``url``, kept in its cache; None when they cannot be had."""
+    try:
+        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as answer:  # noqa: S310 (constant https)
+            data: bytes = answer.read()
+    except OSError:  # URLError and time-outs alike
+        return None
+    if not data.startswith(HDF5_SIGNATURE):
+        return None
+    path = cache_file(environ)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return Weights("imagenet", data, _suffix(path.name))
+
+
+def untrained_weights() -> Weights:
+    """Seeded random weights: the same bytes on every machine with the same Keras."""
+    import keras
+
+    keras.utils.set_random_seed(SEED)
+    suffix = ".weights.h5"
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{NAME}{suffix}"
+        _network(None).save_weights(path)
+        return Weights(UNTRAINED, path.read_bytes(), suffix)
+
+
+def read_package(out: Path) -> ModelPackage | None:
+    """The package in ``out``; None when there is none, or its files are not those it describes."""
+    try:
+        package = ModelPackage.from_json((out / DESCRIPTION).read_bytes())
+        hashes = [_sha256((out / name).read_bytes()) for name in (package.file, package.weights_file)]
+    except (OSError, ValueError, TypeError):
+        return None
+    return package if hashes == [package.sha256, package.weights_sha256] else None
+
+
+def write_package(out: Path, weights: Weights) -> ModelPackage:
+    """Convert and write; ``model.json`` last. Raises :class:`WeightsError` for another network's weights."""
+    model = convert(weights)
+    package = ModelPackage(
+        name=NAME,
+        file=f"{NAME}-{_sha256(model)[:HASH_LENGTH]}.tflite",
+        sha256=_sha256(model),
+        weights=weights.origin,
+        weights_file=f"{NAME}-{_sha256(weights.data)[:HASH_LENGTH]}{weights.suffix}",
+        weights_sha256=_sha256(weights.data),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / package.file).write_bytes(model)
+    (out / package.weights_file).write_bytes(weights.data)
+    (out / DESCRIPTION).write_text(package.to_json())
+    return package
+
+
+def convert(weights: Weights) -> bytes:
+    """The TensorFlow Lite model (fp32) of the network up to its global average pool."""
+    import tensorflow as tf
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"weights{weights.suffix}"
+        path.write_bytes(weights.data)
+        try:
+            network = _network(path)
+        except (ValueError, OSError, KeyError) as error:
+            raise WeightsError(
+                f"the weights {weights.origin} do not fit MobileNetV2 (alpha 1.0, without top): "
+                f"{str(error).splitlines()[0]} Give a file such as Keras' {KERAS_FILE}"
+            ) from error
+    with redirect_stdout(StringIO()):  # Keras prints every variable of what it exports
+        return bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+
+
+def _network(weights: Path | None) -> Any:
+    import keras
+
+    # The layers' names end up in the converted bytes, numbered by what this process built before.
+    keras.backend.clear_session()
+    return keras.applications.MobileNetV2(
+        include_top=False,
+        pooling="avg",
+        weights=str(weights) if weights else None,
+        input_shape=(IMAGE_SIZE, IMAGE_SIZE, 3),
+    )
+
+
+def _matches(existing: ModelPackage, weights: Weights | None, *, allow_untrained: bool) -> bool:
+    """Whether a package is the one asked for. An untrained one is, when allowed and nothing better is at
+    hand: remove the folder to try the download again."""
+    if weights is None:
+        return allow_untrained and existing.weights == UNTRAINED
+    asked = (weights.origin, _sha256(weights.data))
+    return (existing.weights, existing.weights_sha256) == asked
+
+
+def _suffix(name: str) -> str:
+    return ".weights.h5" if name.endswith(".weights.h5") else ".h5"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The two steps, and what both have: entry point, runner, session, progress, added-up shard statistics."""

@@ -1,0 +1,64 @@
+"""What spark-submit runs: ``step.py featurize|pca --plan URI``. Exit code 0, or 1 with a line why."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from lambdas.contract.plan import Plan
+from spark.datasets.object_store import read_uri
+from spark.errors import StepFailedError
+from spark.steps.runner import STEPS, run_step
+from spark.steps.session import session
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the step that the command line names; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="step.py", description="Run one step of a run on Spark.")
+    parser.add_argument("step", choices=sorted(STEPS))
+    parser.add_argument("--plan", required=True, metavar="URI", help="s3://bucket/runs/<run_id>/plan.json")
+    options = parser.parse_args(arguments)
+    _log_to_stdout()
+    try:
+        plan = read_plan(options.plan)
+        spark = session(f"fruits-{plan.run_id}-{options.step}", os.environ)
+        report = run_step(options.step, plan, spark)
+    except StepFailedError as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    if report.error is not None:
+        sys.stderr.write(f"{StepFailedError(report.error.kind, report.error.message, report.error.remedy)}\n")
+        return 1
+    return 0
+
+
+def read_plan(uri: str) -> Plan:
+    """Read the plan at ``uri``.
+
+    Raises:
+        StepFailedError: there is none, or it is of another version, or storage fails.
+    """
+    redo = "upload the manifest again: the launcher writes a plan for each version of it"
+    try:
+        return Plan.from_json(read_uri(uri))
+    except FileNotFoundError as error:
+        raise StepFailedError("ours", f"there is no plan at {uri}", redo) from error
+    except ValueError as error:
+        raise StepFailedError("ours", f"the plan at {uri} cannot be used: {error}", redo) from error
+
+
+def _log_to_stdout() -> None:
+    """Our own lines only, bare: EMR keeps standard output as the step's log for people."""
+    logger = logging.getLogger("spark")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

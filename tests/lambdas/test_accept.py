@@ -1,0 +1,287 @@
+"""One manifest version, one cluster: whatever is delivered twice, fails or crashes in between."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.contract.run import RunState, run_id
+from lambdas.launcher.accept import Deletion, Outcome, Upload
+from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS
+from lambdas.runs.ports import LaunchRefusedError
+
+from .fakes import throttled
+from .world import BUCKET, KEY, World, manifest
+
+
+def test_a_good_manifest_launches_one_cluster_and_leaves_record_plan_and_status(world: World) -> None:
+    result = world.launched()
+    assert result.outcome is Outcome.LAUNCHED
+    assert result.run_id == run_id("fruits", BUCKET, KEY, "v1")
+    (request,) = world.clusters.requests
+    assert request["Name"] == f"fruits-{result.run_id}"
+    record = world.record()
+    (cluster_id,) = world.clusters.clusters
+    assert (record.state, record.cluster_id) == (RunState.LAUNCHED, cluster_id)
+    plan = world.plan()
+    assert (plan.images_listed, plan.submitted_at) == (3, "2026-01-02T03:04:05.678Z")
+    status = world.status()
+    assert (status["state"], status["cluster_id"]) == ("LAUNCHED", cluster_id)
+    assert status["logs"] == f"s3://{BUCKET}/logs/{cluster_id}/"
+    assert status["images_in"] is None
+
+
+def test_five_deliveries_one_after_the_other_launch_one_cluster(world: World) -> None:
+    upload = world.upload(manifest())
+    outcomes = [world.launch(upload).outcome for _ in range(5)]
+    assert outcomes == [Outcome.LAUNCHED, *[Outcome.DUPLICATE] * 4]
+    assert len(world.clusters.requests) == 1
+
+
+def test_five_deliveries_at_once_launch_one_cluster(world: World) -> None:
+    upload = world.upload(manifest())
+    with ThreadPoolExecutor(5) as pool:
+        results = list(pool.map(world.launch, [upload] * 5))
+    assert [result.outcome for result in results].count(Outcome.LAUNCHED) == 1
+    assert len(world.clusters.requests) == 1
+
+
+def test_a_second_version_of_the_manifest_is_a_second_run(world: World) -> None:
+    first = world.launch(world.upload(manifest(), "v1"))
+    second = world.launch(world.upload(manifest(), "v2"))
+    assert second.outcome is Outcome.LAUNCHED
+    assert first.run_id != second.run_id
+    assert len(world.clusters.requests) == 2
+
+
+def test_the_very_version_of_the_event_is_read_though_a_newer_one_is_there(world: World) -> None:
+    upload = world.upload(manifest(dataset="first"), "v1")
+    world.upload(manifest(dataset="second"), "v2")
+    assert world.launch(upload).dataset == "first"
+
+
+def test_a_version_deleted_since_launches_nothing(world: World) -> None:
+    result = world.launch(Upload(KEY, "gone", "2026-01-02T03:04:05Z", "01"))
+    assert result.outcome is Outcome.IGNORED
+    assert not world.objects.names()
+
+
+def test_a_bad_manifest_leaves_every_fault_and_launches_nothing(world: World) -> None:
+    result = world.launched(engine="fst", dataset=7)
+    assert result.outcome is Outcome.REJECTED
+    rejection = world.rejection()
+    assert rejection["manifest"] == {"bucket": BUCKET, "key": KEY, "version_id": "v1"}
+    assert {fault["path"] for fault in rejection["faults"]} == {"$.dataset", "$.engine"}
+    assert set(rejection["faults"][0]) == {"path", "problem", "remedy", "nearest"}
+    assert rejection["rejected_at"] == "1970-01-12T13:46:40+00:00"
+    assert not world.ledger.records
+    assert not world.clusters.requests
+
+
+def test_the_rejection_goes_when_the_corrected_manifest_is_accepted(world: World) -> None:
+    world.launch(world.upload(b"{", "v1"))
+    world.launch(world.upload(manifest(), "v2"))
+    assert "manifests-rejected/fruits.json" not in world.objects.names()
+
+
+def test_a_manifest_in_a_folder_is_rejected_under_the_same_name(world: World) -> None:
+    world.launch(world.upload(b"{", key="manifests/team/a b.json"))
+    assert world.rejection("team/a b")["faults"]
+
+
+def crash_while_launching(world: World, upload: Upload, *, created: bool) -> None:
+    """Kill the Lambda in the middle of RunJobFlow."""
+    world.clusters.error = KeyboardInterrupt()  # type: ignore[assignment]  # kills the process, no handler runs
+    world.clusters.creates_despite_error = created
+    with pytest.raises(KeyboardInterrupt):
+        world.launch(upload)
+    world.clusters.error = None
+
+
+def test_while_a_claim_may_be_alive_nobody_touches_its_run(world: World) -> None:
+    upload = world.upload(manifest())
+    crash_while_launching(world, upload, created=False)
+    world.time += LEASE_SECONDS - 1
+    assert world.launch(upload).outcome is Outcome.DUPLICATE
+    world.reconcile()
+    assert world.record().state is RunState.CLAIMED
+    assert not world.clusters.requests
+
+
+@pytest.mark.parametrize("created", [False, True])
+def test_after_a_crash_between_claim_and_record_there_is_exactly_one_cluster(
+    world: World, created: bool
+) -> None:
+    crash_while_launching(world, world.upload(manifest()), created=created)
+    world.time += LEASE_SECONDS + 1
+    for _ in range(3):
+        world.reconcile()
+    (cluster_id,) = world.clusters.clusters
+    assert (world.record().state, world.record().cluster_id) == (RunState.LAUNCHED, cluster_id)
+    assert world.status()["state"] == "LAUNCHED"
+
+
+def test_many_reconcilers_at_once_after_a_crash_launch_one_cluster(world: World) -> None:
+    crash_while_launching(world, world.upload(manifest()), created=False)
+    world.time += LEASE_SECONDS + 1
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: world.reconcile(), range(5)))
+    assert len(world.clusters.requests) == 1
+
+
+def test_throttled_but_created_is_adopted_at_once(world: World) -> None:
+    world.clusters.error = throttled()
+    world.clusters.creates_despite_error = True
+    assert world.launched().outcome is Outcome.LAUNCHED
+    assert [world.record().cluster_id] == list(world.clusters.clusters)
+
+
+def test_a_throttled_run_is_launched_by_the_reconciler_after_a_second_look(world: World) -> None:
+    world.clusters.error = throttled()
+    assert world.launched().outcome is Outcome.QUEUED
+    world.clusters.error = None
+    world.reconcile()
+    assert not world.clusters.requests
+    world.time += DOUBT_SECONDS + 1
+    world.reconcile()
+    assert len(world.clusters.requests) == 1
+    assert world.record().state is RunState.LAUNCHED
+
+
+def test_a_cluster_that_emr_lists_late_is_adopted(world: World) -> None:
+    world.clusters.error = throttled()
+    world.launched()
+    cluster_id = world.clusters.create_unseen()
+    world.time += DOUBT_SECONDS + 1
+    world.reconcile()
+    assert world.record().cluster_id == cluster_id
+    assert len(world.clusters.clusters) == 1
+
+
+def test_a_failure_of_another_service_before_the_run_is_known_asks_for_redelivery(world: World) -> None:
+    def fail(key: str) -> None:
+        raise OSError("S3 is away")
+
+    world.objects.before_write = fail
+    upload = world.upload(manifest())
+    with pytest.raises(OSError, match="S3 is away"):
+        world.launch(upload)
+    world.objects.before_write = lambda key: None
+    assert world.launch(upload).outcome is Outcome.LAUNCHED
+
+
+def test_a_refusal_by_emr_fails_the_run_for_good(world: World) -> None:
+    world.clusters.error = LaunchRefusedError("ValidationException", "Invalid InstanceProfile: nodes.")
+    upload = world.upload(manifest())
+    assert world.launch(upload).outcome is Outcome.REFUSED
+    status = world.status()
+    assert (status["state"], status["reason"], status["kind"]) == ("FAILED", "ValidationException", "config")
+    assert "Invalid InstanceProfile" in status["message"]
+    assert status["remedy"]
+    assert world.launch(upload).outcome is Outcome.DUPLICATE
+    assert not world.clusters.requests
+
+
+def test_a_newer_version_replaces_an_older_one_that_waits(world: World) -> None:
+    world.configure(max_clusters="1")
+    world.launch(world.upload(manifest(), key="manifests/other.json"))
+    older = world.launch(world.upload(manifest(), "v1"))
+    newer = world.launch(world.upload(manifest(), "v2"))
+    assert (older.outcome, newer.outcome) == (Outcome.QUEUED, Outcome.QUEUED)
+    replaced = world.ledger.records[older.run_id or ""]
+    assert (replaced.state, replaced.reason) == (RunState.CANCELLED, "SUPERSEDED")
+    assert world.ledger.records[newer.run_id or ""].state is RunState.QUEUED
+
+
+def test_an_older_version_that_arrives_late_does_not_replace_a_newer_one(world: World) -> None:
+    older, newer = world.upload(manifest(), "v1"), world.upload(manifest(), "v2")
+    assert world.launch(newer).outcome is Outcome.LAUNCHED
+    late = world.launch(older)
+    assert late.outcome is Outcome.CANCELLED
+    assert len(world.clusters.requests) == 1
+    assert world.ledger.records[late.run_id or ""].reason == "SUPERSEDED"
+
+
+def test_deleting_the_manifest_cancels_a_run_that_waits(world: World) -> None:
+    world.configure(max_clusters="0")
+    run = world.launched().run_id or ""
+    world.launcher.delete(Deletion(KEY, None, world.sequencer()))
+    assert (world.record().state, world.record().reason) == (RunState.CANCELLED, "MANIFEST_DELETED")
+    world.configure()
+    world.reconcile()
+    assert not world.clusters.requests
+    assert world.ledger.records[run].state is RunState.CANCELLED
+
+
+def test_a_deletion_heard_of_before_the_upload_cancels_it_too(world: World) -> None:
+    upload = world.upload(manifest())
+    world.launcher.delete(Deletion(KEY, None, world.sequencer()))
+    assert world.launch(upload).outcome is Outcome.CANCELLED
+    assert not world.clusters.requests
+
+
+def test_a_deletion_that_arrives_late_does_not_touch_a_newer_upload(world: World) -> None:
+    world.configure(max_clusters="0")
+    deletion = Deletion(KEY, None, world.sequencer())
+    world.launched()
+    world.launcher.delete(deletion)
+    assert world.record().state is RunState.QUEUED
+
+
+@pytest.mark.parametrize(("policy", "state"), [("nothing", "LAUNCHED"), ("stop", "CANCELLED")])
+def test_deleting_the_manifest_of_a_running_run_does_what_the_manifest_says(
+    world: World, policy: str, state: str
+) -> None:
+    world.launched(when_deleted=policy)
+    world.launcher.delete(Deletion(KEY, None, world.sequencer()))
+    world.reconcile()
+    world.reconcile()
+    assert world.record().state == state
+    if state == "CANCELLED":
+        assert world.record().reason == "MANIFEST_DELETED"
+
+
+def test_a_run_that_the_daily_budget_could_never_admit_is_rejected(world: World) -> None:
+    world.configure(max_eur_per_day="0.5")
+    assert world.launched().outcome is Outcome.REJECTED
+    (fault,) = world.rejection()["faults"]
+    assert "0.50 EUR a day" in fault["problem"]
+
+
+@given(st.lists(st.sampled_from(["ok", "throttled", "created", "crash", "crash_created"]), max_size=6))
+def test_any_history_of_failures_ends_with_exactly_one_cluster(history: list[str]) -> None:
+    world = World()
+    upload = world.upload(manifest())
+    errors: dict[str, Any] = {"throttled": throttled(), "created": throttled()}
+    for event in [*history, "ok", "ok"]:
+        world.clusters.error = None if event == "ok" else errors.get(event, KeyboardInterrupt())
+        world.clusters.creates_despite_error = "created" in event
+        with contextlib.suppress(KeyboardInterrupt):
+            world.launch(upload)
+        with contextlib.suppress(KeyboardInterrupt):
+            world.reconcile()
+        world.time += LEASE_SECONDS + 1
+    assert len(world.clusters.requests) == 1
+    assert world.record().state is RunState.LAUNCHED
+
+
+@given(st.text(min_size=1), st.text(min_size=1), st.text(min_size=1))
+def test_a_run_id_is_a_pure_function_of_the_object_version(bucket: str, key: str, version: str) -> None:
+    identity = run_id("d", bucket, key, version)
+    assert identity == run_id("d", bucket, key, version)
+    assert identity != run_id("d", bucket, key, version + "x")
+
+
+def test_the_plan_is_the_same_bytes_whenever_it_is_made(world: World) -> None:
+    world.launched()
+    other = World()
+    other.time += 12_345
+    other.launched()
+    assert world.plan().to_json() == other.plan().to_json()
+    assert json.loads(world.plan().to_json())["root"] == f"s3://{BUCKET}"

@@ -1,0 +1,169 @@
+"""Record and status follow what EMR and the steps say, in whatever order and number events come."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.contract.cost.estimate import InstanceUse
+from lambdas.contract.run import TRANSITIONS, RunState, is_terminal, moved
+from lambdas.runs.ports import ClusterState, LaunchRefusedError, StepState
+from lambdas.runs.run_service import CLOSING_SECONDS
+from lambdas.runs.tracking import Ignored
+
+from .runs import DONE, completed_run
+from .world import BUCKET, World
+
+
+def test_a_completed_run_shows_what_was_measured_and_nothing_else(world: World) -> None:
+    cluster_id = completed_run(world)
+    world.tracker.track(cluster_id)
+    status = world.status()
+    assert status["state"] == "COMPLETED"
+    assert (status["images_in"], status["images_featurized"], status["images_quarantined"]) == (3, 2, 1)
+    assert status["quarantine_reasons"] == {"corrupt": 1}
+    assert (status["feature_dim"], status["pca_components"], status["explained_variance"]) == (1280, 2, 0.75)
+    assert (status["weights"], status["engine"], status["kind"]) == ("imagenet", "fast", None)
+    assert status["seconds"] == {"featurize.infer": 2.0, "featurize.total": 3.0, "pca.total": 1.5}
+    assert status["outputs"] == [f"s3://{BUCKET}/Results/fruits/x/", f"s3://{BUCKET}/Results_PCA/fruits/x/"]
+
+
+def test_a_run_is_seen_starting_then_running(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.tracker.track(cluster_id)
+    assert world.status()["state"] == "LAUNCHED"
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+    world.tracker.track(cluster_id)
+    assert world.status()["state"] == "RUNNING"
+
+
+def test_a_cluster_that_the_launcher_could_not_record_is_recorded_by_its_first_event(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    record = world.record()
+    world.ledger.records[record.run_id] = dataclasses.replace(record, state=RunState.CLAIMED, cluster_id=None)
+    world.tracker.track(cluster_id)
+    assert (world.record().state, world.record().cluster_id) == (RunState.LAUNCHED, cluster_id)
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"tags": {}},
+        {"name": "another"},
+        {"name": "fruits-unknown", "tags": {"fruits:run_id": "unknown"}},
+        {"cluster_id": "j-second"},
+    ],
+    ids=["no tag", "other name", "unknown run", "second cluster of a run"],
+)
+def test_clusters_of_others_are_left_alone(world: World, difference: dict[str, Any]) -> None:
+    cluster_id = world.launched_cluster()
+    before = dict(world.objects.versions)
+    stranger = dataclasses.replace(world.clusters.clusters[cluster_id], **difference)
+    world.clusters.clusters[stranger.cluster_id] = stranger
+    assert isinstance(world.tracker.track(stranger.cluster_id), Ignored)
+    assert world.objects.versions == before
+
+
+def test_people_are_told_once_when_they_asked_for_it(world: World) -> None:
+    cluster_id = completed_run(world, notify=True)
+    for _ in range(3):
+        world.tracker.track(cluster_id)
+    ((subject, body),) = world.topic.messages
+    assert subject == f"COMPLETED: {world.record().run_id}"
+    assert "3 in, 2 with features, 1 in quarantine" in body
+    assert "2 components hold 75.0% of the variance" in body
+    assert f"Results: s3://{BUCKET}/Results/fruits/x/" in body
+
+
+def test_people_are_not_told_when_they_did_not_ask(world: World) -> None:
+    world.tracker.track(completed_run(world))
+    assert world.topic.messages == []
+
+
+def test_a_late_writer_of_an_old_state_corrects_itself(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+
+    def another_tracker_finishes_first(key: str) -> None:
+        world.objects.before_write = lambda key: None
+        running = world.record()
+        world.ledger.swap(running, moved(running, RunState.COMPLETED, world.time))
+
+    world.objects.before_write = another_tracker_finishes_first
+    world.tracker.track(cluster_id)
+    assert world.status()["state"] == "COMPLETED"
+
+
+VIEWS = [
+    (ClusterState.STARTING, "", {}),
+    (ClusterState.RUNNING, "", {"featurize": StepState.RUNNING}),
+    (ClusterState.TERMINATING, "", {"featurize": StepState.COMPLETED, "pca": StepState.RUNNING}),
+    (ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE),
+    (ClusterState.TERMINATED_WITH_ERRORS, "STEP_FAILURE", {"pca": StepState.FAILED}),
+    (ClusterState.TERMINATED_WITH_ERRORS, "USER_REQUEST", {"pca": StepState.CANCELLED}),
+]
+
+
+@given(st.lists(st.sampled_from(VIEWS), max_size=8))
+def test_a_run_only_moves_along_legal_transitions_and_its_end_is_final(views: list[Any]) -> None:
+    world = World()
+    cluster_id = completed_run(world, notify=True)
+    states = [world.record().state]
+    for state, reason, steps in views:
+        world.clusters.change(cluster_id, state, reason, steps)
+        world.tracker.track(cluster_id)
+        states.append(world.record().state)
+        assert world.status()["state"] == states[-1]
+    for before, after in itertools.pairwise(states):
+        assert after is before or after in TRANSITIONS[before]
+    assert len(world.topic.messages) == sum(is_terminal(state) for state in states[-1:])
+
+
+def test_a_run_that_emr_refused_has_no_cluster_and_still_a_status(world: World) -> None:
+    world.clusters.error = LaunchRefusedError("ValidationException", "no")
+    world.launched()
+    assert world.status()["cluster_id"] is None
+    assert world.status()["logs"] is None
+
+
+def test_an_ended_run_frees_its_slot_and_what_it_did_not_spend(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.time += 60
+    world.clusters.used = (InstanceUse("m5.xlarge", spot=False, hours=0.25),) * 3
+    committed = world.ledger.shared.committed_eur
+    world.clusters.change(
+        cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "STEP_FAILURE", {"pca": StepState.FAILED}
+    )
+    world.tracker.track(cluster_id)
+    assert not world.ledger.shared.slots
+    spent = world.record().actual_eur
+    assert spent is not None
+    assert 0 < spent < committed
+    assert world.ledger.shared.committed_eur == pytest.approx(spent)
+    assert world.record().closed
+
+
+def test_events_of_one_end_that_arrive_at_once_tell_and_measure_it_once(world: World) -> None:
+    cluster_id = completed_run(world, notify=True)
+
+    def another_event(key: str) -> None:
+        world.objects.before_write = lambda key: None
+        assert isinstance(world.tracker.track(cluster_id), Ignored)
+
+    world.objects.before_write = another_event
+    world.tracker.track(cluster_id)
+    assert len(world.topic.messages) == 1
+    assert [sample.metric.name for sample in world.meter.samples].count("Runs") == 1
+
+
+def test_an_event_closes_a_run_whose_closing_was_cut_off_long_ago(world: World) -> None:
+    cluster_id = completed_run(world, notify=True)
+    world.track_and_die(cluster_id)
+    world.time += CLOSING_SECONDS + 1
+    world.tracker.track(cluster_id)
+    assert (world.record().closed, len(world.topic.messages)) == (True, 1)
