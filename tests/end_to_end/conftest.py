@@ -51,8 +51,8 @@ class User:
 
 @dataclass(frozen=True)
 class Happened:
-    """A cloud in which three runs have ended: one of good images, one with two broken ones among them, and one
-    of nothing but a broken one. A mistyped manifest was refused."""
+    """A cloud in which three runs have ended: one of good images, one with two broken ones among them, one of
+    nothing but a broken one. A mistyped manifest was refused."""
 
     user: User
     fruits: Submitted
