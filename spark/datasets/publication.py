@@ -26,7 +26,7 @@ _ENGINE_PACKAGES = {
     "fast": ("ai-edge-litert", "numba", "numpy", "obstore", "pillow", "pyarrow"),
     "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "tensorflow"),
 }
-_DECODING = ("decoding.py", "resize.py")
+_DECODING = ("images/decoding.py", "images/resize.py")
 """The modules that make pixels of files."""
 
 
@@ -68,7 +68,7 @@ class Provenance:
             weights_sha256=plan.model.weights_sha256,
             image_size=plan.image_size,
             decoding_sha256=hashlib.sha256(
-                b"".join(pkgutil.get_data("spark.images", name) or b"" for name in _DECODING)
+                b"".join(pkgutil.get_data("spark", name) or b"" for name in _DECODING)
             ).hexdigest(),
             versions={
                 "pyspark": pyspark.__version__,  # on a cluster it comes with Spark, not as a distribution
