@@ -8,7 +8,7 @@ from typing import Any
 
 
 class ExitCode(IntEnum):
-    """Documented in `fruits --help` and the README."""
+    """Documented in `fruits --help` and docs/operations.md."""
 
     OK = 0
     NO = 1
