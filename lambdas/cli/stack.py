@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import boto3
@@ -28,6 +28,8 @@ class Stack:
     ledger: DynamoLedger
     clusters: EmrClusters
     failures: SqsFailures
+    caller: Callable[[], str]
+    """ARN of whoever uses the commands. Needs no permission. Source: API reference of GetCallerIdentity."""
 
 
 def connect(environ: Mapping[str, str]) -> Stack:
@@ -55,4 +57,5 @@ def connect(environ: Mapping[str, str]) -> Stack:
         ledger=ledger,
         clusters=EmrClusters(launching=emr, reading=emr),
         failures=SqsFailures(session.client("sqs"), session.client("lambda"), settings.failure_queue_url),
+        caller=lambda: str(session.client("sts").get_caller_identity()["Arn"]),
     )

@@ -14,6 +14,7 @@ def of_pass(pass_: Reconciliation) -> tuple[Sample, ...]:
     in_doubt = sum(outcome is Dispatched.IN_DOUBT for outcome in pass_.dispatched.values())
     values = {
         metrics.HEARTBEAT: 1,
+        metrics.LAUNCHING_PAUSED: int(gauges.paused),
         metrics.QUEUED_RUNS: gauges.queued,
         metrics.RUNNING_RUNS: gauges.on_cluster,
         metrics.OLDEST_RUN_SECONDS: gauges.oldest_seconds,

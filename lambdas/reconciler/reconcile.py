@@ -44,6 +44,8 @@ LOOK_BACK_SECONDS = 2 * SECONDS_A_DAY
 class Gauges:
     """The state of the stack after the repairs."""
 
+    paused: bool
+    """Whether people have paused launching."""
     queued: int
     on_cluster: int
     oldest_seconds: float
@@ -184,6 +186,7 @@ class Reconciler:
         states = Counter(record.state for record in active)
         now = self.dispatcher.runs.now()
         return Gauges(
+            paused=self.dispatcher.runs.ledger.admissions().paused is not None,
             queued=states[RunState.QUEUED],
             on_cluster=sum(states[state] for state in ON_CLUSTER),
             oldest_seconds=max((now - record.accepted_at for record in active), default=0.0),

@@ -11,7 +11,7 @@ from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.metrics import Sample
 from lambdas.contract.run import RunRecord, RunState
-from lambdas.runs.admission import Admissions
+from lambdas.runs.admission import Admissions, Pause
 from lambdas.runs.ports import (
     BucketDenied,
     BucketMissing,
@@ -96,10 +96,24 @@ class FakeLedger:
 
     def swap_admissions(self, seen: Admissions, after: Admissions) -> bool:
         with self._lock:
-            if self.shared.revision != seen.revision:
+            paused_since = self.shared.paused and not seen.paused
+            if self.shared.revision != seen.revision or paused_since:
                 return False
             self.shared = dataclasses.replace(after, revision=seen.revision + 1, paused=self.shared.paused)
             return True
+
+    def pause(self, pause: Pause) -> bool:
+        with self._lock:
+            if self.shared.paused:
+                return False
+            self.shared = dataclasses.replace(self.shared, paused=pause)
+            return True
+
+    def resume(self) -> Pause | None:
+        with self._lock:
+            ended = self.shared.paused
+            self.shared = dataclasses.replace(self.shared, paused=None)
+            return ended
 
     def newest(self, key: str) -> Newest | None:
         return self.keys.get(key)

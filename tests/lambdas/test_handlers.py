@@ -270,6 +270,7 @@ def test_a_pass_of_the_reconciler_shows_its_heartbeat_and_the_gauges(
     assert measured["ReconcilerHeartbeat"] == 1
     assert set(measured) == {
         "ReconcilerHeartbeat",
+        "LaunchingPaused",
         "QueuedRuns",
         "RunningRuns",
         "OldestRunSeconds",

@@ -14,6 +14,7 @@ from lambdas.contract.metrics import METRICS, Metric, Sample, Service
 from lambdas.contract.report import FeaturizeMetrics, ShardSeconds, StepError
 from lambdas.contract.run import FailureKind, RunState
 from lambdas.reconciler.pass_metrics import of_pass
+from lambdas.runs.admission import Pause
 from lambdas.runs.dispatch import LEASE_SECONDS
 from lambdas.runs.ports import ClusterState, StepState
 from lambdas.runs.run_metrics import of_ended_run
@@ -153,6 +154,18 @@ def test_launches_in_doubt_show_in_the_pass_that_tried_them(world: World) -> Non
     world.time += LEASE_SECONDS
     values = {sample.metric.name: sample.value for sample in of_pass(world.reconcile())}
     assert (values["LaunchesInDoubt"], values["RunningRuns"]) == (0, 1)
+
+
+def test_every_pass_says_whether_launching_is_paused(world: World) -> None:
+    def paused() -> float:
+        values = {sample.metric.name: sample.value for sample in of_pass(world.reconcile())}
+        return values["LaunchingPaused"]
+
+    assert paused() == 0
+    world.ledger.pause(Pause())
+    assert paused() == 1
+    world.ledger.resume()
+    assert paused() == 0
 
 
 def test_every_pass_says_how_long_the_nodes_certificate_holds(world: World) -> None:
