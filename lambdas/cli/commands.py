@@ -25,7 +25,7 @@ from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, Run
 from lambdas.contract.status import compose_status, timestamp
 from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, cluster_of
-from lambdas.runs.planning import cost_fault, estimate_of, shard_images, slots
+from lambdas.runs.planning import cluster_spec, cost_fault, estimate_of, shard_images, slots
 from lambdas.runs.preflight import preflight
 
 POLL_SECONDS = 2.0
@@ -56,16 +56,16 @@ def plan(stack: Stack, manifest: str) -> Result:
     except ManifestError as error:
         return _faulty(error.faults)
     counted = preflight(parsed.images, stack.settings.data_bucket, stack.buckets, lambda: False)
-    too_dear = cost_fault(parsed, counted.images_listed, stack.settings.region)
+    images = counted.images_listed
+    expected = estimate_of(parsed, images, stack.settings.region)
+    too_dear = cost_fault(parsed, images, expected)
     faults = counted.faults or ((too_dear,) if too_dear else ())
     if faults:
         return _faulty(faults)
-    images, region = counted.images_listed, stack.settings.region
-    shards = ceil(images / shard_images(images, slots(parsed.cluster)))
-    known = estimate_of(parsed, images, region)
+    shards = ceil(images / shard_images(images, slots(cluster_spec(parsed.cluster))))
     return Result(
-        {"images": images, "shards": shards, **dataclasses.asdict(known)},
-        views.plan(images, shards, known, parsed.limits.max_runtime_minutes),
+        {"images": images, "shards": shards, **dataclasses.asdict(expected)},
+        views.plan(images, shards, expected, parsed.limits.max_runtime_minutes),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -26,10 +27,12 @@ from lambdas.runs.ports import (
 
 
 class FakeObjects:
-    """A versioned bucket. ``before_write`` runs in the middle of every write: a chance to interfere."""
+    """A versioned bucket that counts ``reads`` by key. ``before_write`` runs in the middle of every write: a
+    chance to interfere."""
 
     def __init__(self) -> None:
         self.versions: dict[tuple[str, str | None], bytes] = {}
+        self.reads: Counter[str] = Counter()
         self.before_write: Callable[[str], None] = lambda key: None
 
     def upload(self, key: str, body: bytes, version_id: str) -> None:
@@ -42,6 +45,7 @@ class FakeObjects:
         return {key for key, version_id in self.versions if version_id is None}
 
     def read(self, key: str, version_id: str | None = None, max_bytes: int | None = None) -> bytes | None:
+        self.reads[key] += 1
         body = self.versions.get((key, version_id))
         return body if body is None else body[:max_bytes]
 

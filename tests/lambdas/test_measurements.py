@@ -213,7 +213,7 @@ def test_whatever_became_of_a_run_it_is_counted_exactly_once(state: RunState, ki
     world = World()
     world.launched()
     record = dataclasses.replace(world.record(), state=state, kind=kind)
-    status = world.tracker.runs.publish(record)
+    status = world.runs.publish(record)
     names = [
         sample.metric.name for sample in of_ended_run(record, dataclasses.replace(status, kind=kind), [])
     ]

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lambdas.contract.run import RunState
-from lambdas.launcher.accept import Outcome
 from lambdas.reconciler.repairs import LOST_SECONDS
 from lambdas.runs.admission import Pause, Slot, Wait
+from lambdas.runs.dispatch import Outcome
 from lambdas.runs.ports import ClusterState, StepState
 from lambdas.runs.run_service import CLOSING_SECONDS
 
