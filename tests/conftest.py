@@ -1,1 +1,1 @@
-pytest_plugins = ["tests.aws_models.plugin"]
+pytest_plugins = ["tests.aws_models.plugin", "tests.tiers"]

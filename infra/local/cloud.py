@@ -13,8 +13,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from pulumi import RunError
 
@@ -23,6 +22,7 @@ from infra.local.deploy import deploy
 from infra.local.emr import EmrEndpoint, InjectedFailures, Recorder
 from infra.local.engine.home import make_home
 from infra.local.ministack import MiniStack, MiniStackError, client
+from infra.local.process import StartedAndStopped
 from infra.local.provider import LocalProvider
 from infra.local.submit import manifest_for
 from infra.program import BUILD, REPOSITORY
@@ -46,7 +46,7 @@ class FolderInUseError(RuntimeError):
     """Another local cloud keeps its logs and certificates in the same folder."""
 
 
-class LocalCloud:
+class LocalCloud(StartedAndStopped):
     """A whole stack on this machine, on loopback only. Start with :meth:`start` or ``with``."""
 
     def __init__(
@@ -130,15 +130,6 @@ class LocalCloud:
     def client(self, service: str, **credentials: str) -> Any:
         """A boto3 client as root, or with other ``credentials`` (boto3's keyword names)."""
         return client(service, self.environment, **credentials)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _claim(folder: Path) -> IO[str]:

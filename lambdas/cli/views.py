@@ -10,6 +10,7 @@ from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.run import RunRecord
 from lambdas.contract.status import timestamp
+from lambdas.runs.admission import Pause
 
 SECONDS_A_MINUTE = 60
 MINUTES_AN_HOUR = 60
@@ -66,6 +67,8 @@ def status(known: dict[str, Any], eur_so_far: float | None) -> str:
     if known["waits_for"]:
         place = f"place {known['queue_position']}; " if known["queue_position"] else ""
         lines.append(f"  queue    {place}{known['waits_for']}")
+    if known["paused"]:
+        lines.append(f"  paused   {known['paused']['description']}; `fruits resume` ends it")
     if known["progress"]:
         lines.append(f"  now      {step(known['progress'], known['remaining_seconds'])}")
     if known["images_in"] is not None:
@@ -84,6 +87,11 @@ def status(known: dict[str, Any], eur_so_far: float | None) -> str:
             lines.append(f"  {title:<8} {known[field]}")
     lines += [f"  results  {output}" for output in known["outputs"]]
     return "\n".join(lines)
+
+
+def paused(pause: Pause) -> str:
+    """That launching is paused, since when and by whom, and what ends it."""
+    return f"launching is paused ({pause.description}); uploads queue until somebody says `fruits resume`"
 
 
 def step(progress: dict[str, Any], remaining_seconds: float | None) -> str:

@@ -29,6 +29,14 @@ CLOSING_SECONDS = 60
 
 
 @dataclass(frozen=True)
+class RunDocuments:
+    """What is kept of a run beside its record: the plan (None: there is none), and what steps reported."""
+
+    plan: Plan | None
+    reports: tuple[StepReport, ...]
+
+
+@dataclass(frozen=True)
 class RunService:
     """``now`` gives Unix seconds."""
 
@@ -63,28 +71,39 @@ class RunService:
             if self.ledger.swap_admissions(seen, after):
                 return None
 
-    def close(self, record: RunRecord, tell: Callable[[Status], None]) -> Status:
+    def close(self, record: RunRecord, documents: RunDocuments, tell: Callable[[Status], None]) -> Status:
         """Everything that follows from a run's end: status, message (``tell``), slot. Then it is closed.
 
         Closing comes last, so a run whose closing was cut off stays listed as active and is closed later.
         """
-        status = self.publish(record)
+        status = self.publish(record, documents)
         tell(status)
         self.release(record.run_id, spent_eur(record))
         self.change(record.run_id, lambda seen: dataclasses.replace(seen, closed=True))
         return status
 
-    def publish(self, record: RunRecord, place: QueuePlace | None = None) -> Status:
-        """Write ``status.json`` for the run as it is now; ``place``: where it stands while it is queued.
+    def publish(
+        self, record: RunRecord, documents: RunDocuments | None = None, place: QueuePlace | None = None
+    ) -> Status:
+        """Write ``status.json`` for the run as it is now.
 
         Written again if the run moved meanwhile, so that the last of several concurrent writers is right.
+
+        Args:
+            record: the run as the caller knows it.
+            documents: what belongs to it, where the caller has read that. Of a run that moved since, the
+                reports are read again: whoever moved it may have seen more of them.
+            place: where it stands while it is queued.
         """
         keys = RunLayout(record.dataset, record.run_id)
-        plan, current = self.plan(record), None
-        while (latest := self.ledger.get(record.run_id) or record) != current:
-            current = latest
-            status = compose_status(current, plan, self.reports(record), timestamp(self.now()), place)
+        documents, read_at = documents or self.documents(record), record
+        written = None
+        while (latest := self.ledger.get(record.run_id) or record) != written:
+            if latest != read_at:
+                documents, read_at = RunDocuments(documents.plan, self.reports(latest)), latest
+            status = compose_status(latest, documents.plan, documents.reports, timestamp(self.now()), place)
             self.objects.write(keys.status, status.to_json())
+            written = latest
         return status
 
     def publish_queue(self, wait: Wait | None) -> None:
@@ -94,7 +113,7 @@ class RunService:
             written = self.objects.read(RunLayout(record.dataset, record.run_id).status)
             known = json.loads(written) if written else {}
             if (known.get("queue_position"), known.get("waits_for")) != (place.position, place.waits_for):
-                self.publish(record, place)
+                self.publish(record, place=place)
 
     def position(self, run_id: str) -> int | None:
         """The run's place in the queue, 1 is next; None where it is not among the first."""
@@ -104,16 +123,16 @@ class RunService:
     def _head_of_queue(self) -> Iterator[RunRecord]:
         return itertools.islice(self.ledger.queue(), QUEUE_SHOWN)
 
-    def plan(self, record: RunRecord) -> Plan | None:
-        """The run's plan; None where there is none."""
+    def documents(self, record: RunRecord) -> RunDocuments:
+        """The run's plan and reports as they are now."""
         body = self.objects.read(RunLayout(record.dataset, record.run_id).plan)
-        return Plan.from_json(body) if body else None
+        return RunDocuments(Plan.from_json(body) if body else None, self.reports(record))
 
-    def reports(self, record: RunRecord) -> list[StepReport]:
+    def reports(self, record: RunRecord) -> tuple[StepReport, ...]:
         """What the steps have reported so far."""
         keys = RunLayout(record.dataset, record.run_id)
         bodies = (self.objects.read(keys.step_report(step)) for step in STEPS)
-        return [StepReport.from_json(body) for body in bodies if body]
+        return tuple(StepReport.from_json(body) for body in bodies if body)
 
     def release(self, run_id: str, spent_eur: float) -> None:
         """Free the run's slot; nothing happens when it holds none."""

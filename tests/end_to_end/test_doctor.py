@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 
-from infra.local.cloud import LocalCloud
 from lambdas.contract.run import RunState
 
 from .conftest import User
 
 
-def test_a_trial_goes_through_the_whole_stack_and_says_what_came_of_it(cloud: LocalCloud, user: User) -> None:
+def test_a_trial_goes_through_the_whole_stack_and_says_what_came_of_it(user: User) -> None:
+    cloud = user.cloud
     exported = [line.removeprefix("export ").partition("=") for line in cloud.outputs["shell"].splitlines()]
     shell = {name: value for name, _, value in exported}
     done = subprocess.run(

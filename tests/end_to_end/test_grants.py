@@ -6,13 +6,13 @@ at once. What the local AWS never asks for cannot be shown to be needed; it is l
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from infra.local.cloud import LocalCloud
 from infra.local.emr import InjectedFailures
-from infra.program import BUILD
 
 from .grants import Grant, Grants
 from .paths import NOT_OFFERED, Paths
@@ -118,7 +118,6 @@ NEEDED_BY: dict[str, Path] = {
     "tracker InspectClusters elasticmapreduce:ListInstances": Paths.track,
     "tracker InspectClusters elasticmapreduce:ListSteps": Paths.track,
     "tracker TellPeople sns:Publish": Paths.track,
-    "reconciler ReadManifests s3:GetObjectVersion": Paths.dispatch,
     "reconciler KeepRuns s3:GetObject": Paths.dispatch,
     "reconciler KeepRuns s3:PutObject": Paths.dispatch,
     "reconciler ListActiveRuns dynamodb:Query": Paths.dispatch,
@@ -158,9 +157,9 @@ PATHS = (
 
 
 @pytest.fixture(scope="module")
-def cloud(packaged: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+def cloud(build: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     folder = tmp_path_factory.mktemp("grants")
-    with LocalCloud(folder, build=BUILD, faults=INSTANT, config=NO_CAPS) as cloud:
+    with LocalCloud(folder, build=build, faults=INSTANT, config=NO_CAPS) as cloud:
         Paths(cloud).prepare()
         yield cloud
 

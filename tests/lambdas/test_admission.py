@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.settings import Caps
-from lambdas.runs.admission import LAUNCH_BURST, Admissions, Wait, admit, release
+from lambdas.contract.status import timestamp
+from lambdas.runs.admission import LAUNCH_BURST, Admissions, Pause, Wait, admit, release
 
 NOON = 1_767_355_200.0
 DAY = 24 * 3600.0
@@ -43,7 +45,7 @@ def test_what_was_reserved_yesterday_does_not_lower_todays_account() -> None:
 
 
 def test_nothing_is_admitted_while_launching_is_paused() -> None:
-    assert admit(Admissions(paused=True), "a", 1.0, NOON, CAPS) is Wait.PAUSED
+    assert admit(Admissions(paused=Pause()), "a", 1.0, NOON, CAPS) is Wait.PAUSED
 
 
 def test_a_run_with_a_slot_needs_only_a_token() -> None:
@@ -59,6 +61,21 @@ def test_launches_are_paced_after_a_burst() -> None:
         admissions = admitted(admissions, "a")
     assert admit(admissions, "a", 1.0, NOON, CAPS) is Wait.PACE
     admitted(admissions, "a", now=NOON + 2)
+
+
+@pytest.mark.parametrize(
+    ("pause", "said"),
+    [
+        (
+            Pause(NOON, "arn:aws:sts::123456789012:assumed-role/Operator/ada", "an upgrade"),
+            f"since {timestamp(NOON)}, by assumed-role/Operator/ada: an upgrade",
+        ),
+        (Pause(NOON, "arn:aws:iam::123456789012:user/ada"), f"since {timestamp(NOON)}, by user/ada"),
+        (Pause(), "nobody recorded by whom"),
+    ],
+)
+def test_a_pause_is_described_as_far_as_it_was_recorded(pause: Pause, said: str) -> None:
+    assert pause.description == said
 
 
 EVENTS = st.lists(
