@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -116,6 +117,33 @@ def test_every_setting_that_a_document_names_exists(document: str) -> None:
     known = {setting.key for setting in SETTINGS}
     resource_tags = {"ledger", "run", "dataset"}
     assert set(re.findall(r"`?fruits:([a-z]\w+)", text_of(document))) <= known | resource_tags
+
+
+PACKAGES = sorted(
+    str(file.parent.relative_to(REPOSITORY))
+    for room in ("lambdas", "spark", "infra")
+    for file in (REPOSITORY / room).rglob("__init__.py")
+    if file.stat().st_size
+)
+PARTS = re.compile(r"^ {4}([a-z_]+)(?:\.py|/)? {2,}\S|``([a-z_]+)(?:\.py|/)?``", re.MULTILINE)
+"""What a package's docstring names: the first word of each line of a list, and words set as code."""
+COMMAND = "fruits"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_part_that_a_package_lists_exists(package: str) -> None:
+    folder = REPOSITORY / package
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()), clean=False) or ""
+    named = {listed or set_as_code for listed, set_as_code in PARTS.findall(docstring)} - {COMMAND}
+    assert {
+        name for name in named if not ((folder / name).is_dir() or (folder / f"{name}.py").is_file())
+    } == set()
+
+
+def test_the_packages_that_architecture_is_read_from_list_their_parts() -> None:
+    for package in ("lambdas", "lambdas/runs", "spark", "infra/local/emr", "infra/doctor"):
+        assert package in PACKAGES
+        assert len(PARTS.findall((REPOSITORY / package / "__init__.py").read_text())) > 5, package
 
 
 def test_the_readme_names_commands_targets_and_files_of_each_kind() -> None:
