@@ -107,7 +107,7 @@ def test_ctrl_c_in_mid_run_leaves_nothing_behind() -> None:
     assert demo.stdout is not None
     said = ""
     deadline = time.monotonic() + 120
-    while "step featurize RUNNING" not in said and time.monotonic() < deadline:
+    while "featurize: " not in said and time.monotonic() < deadline:
         said += demo.stdout.readline()
     os.killpg(demo.pid, signal.SIGINT)
     rest, _ = demo.communicate(timeout=30)
