@@ -64,8 +64,8 @@ def cluster_for(
 ) -> ClusterSpec:
     """The cluster of an attempt: the first as the manifest says, later ones on demand.
 
-    Spot and later attempts go where capacity is, so they may also use other types that have as many virtual
-    CPUs and as much memory and cost no more: the worst case, and the size of executors, stay what they were.
+    Spot and later attempts go where capacity is, so they may also use other types of as many vCPUs, at least
+    as much memory and no higher price: the worst case, and the size of executors, stay what they were.
 
     ``offered``: the types that EMR has in this region, to which the choice is limited, since a single other
     one makes EMR refuse the whole request. None, where that is not known, and where none is offered: the
@@ -165,7 +165,7 @@ def _worker_types(instance_types: Sequence[str]) -> list[dict[str, Any]]:
             "InstanceType": name,
             # The manifest counts machines, whatever their size.
             "WeightedCapacity": 1,
-            # YARN counts memory only, so the memory must end where the virtual CPUs do.
+            # YARN counts memory only, so the memory must end where the vCPUs do.
             "Configurations": [
                 _classified("yarn-site", {"yarn.nodemanager.resource.memory-mb": str(executor.yarn_mb(name))})
             ],

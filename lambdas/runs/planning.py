@@ -35,7 +35,7 @@ MAX_WAYS_OUT = 3
 """More choices than this do not help anybody to choose."""
 MIN_SHARD_IMAGES = 16
 MAX_SHARD_IMAGES = 1024
-"""A shard of 1,024 images is some 5 MB of features and, at 100 images/s a slot, ten seconds to repeat."""
+"""A shard of 1,024 images is some 5 MB of features and, at 100 images/s per slot, ten seconds to repeat."""
 
 
 def make_plan(
@@ -154,7 +154,7 @@ def cluster_spec(cluster: Cluster) -> ClusterSpec:
 
 
 def slots(cluster: ClusterSpec) -> int:
-    """Tasks that run at once: the workers' virtual CPUs, of the smallest type that may be bought."""
+    """Tasks that run at once: the workers' vCPUs, of the smallest type that may be bought."""
     return cluster.workers * min(INSTANCE_TYPES[name].vcpus for name in cluster.instance_types)
 
 

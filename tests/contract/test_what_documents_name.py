@@ -1,14 +1,17 @@
-"""Whatever a document names exists: files, modules, links, make targets, commands, settings, figures."""
+"""Files, modules and figures that documents and packages name are those of the repository.
+
+What people type, and links, are held by tests/infra/test_documents.py.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from infra.settings import SETTINGS
-from lambdas.cli.main import main
 from lambdas.contract.cost.estimate import Job
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -21,11 +24,9 @@ ARCHITECTURE = "docs/architecture.md"
 SPARK_SESSION = "spark.read"
 """Also what the variable of a Spark session is called everywhere."""
 
-PATH = re.compile(rf"(?<![\w./<-])(?:{'|'.join(ROOMS)})/[\w./-]*\w|(?<![\w./<-])(?:{'|'.join(ROOMS)})/(?!\S)")
-FOLDER = re.compile(rf"`((?:{'|'.join(ROOMS)})/(?:[\w-]+/)*)`")
+PATH = re.compile(rf"(?<![\w./<-])(?:{'|'.join(ROOMS)})/[\w./-]*")
 FILE_NAME = re.compile(r"(?<![\w./-])\w+\.(?:py|sh|toml|yaml)\b(?!\.)")
 MODULE = re.compile(rf"(?<![\w./-])(?:{'|'.join(ROOMS)})(?:\.\w+)+(?![\w/])")
-LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([\w-]+))?\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -34,95 +35,90 @@ def text_of(document: str) -> str:
     return (REPOSITORY / document).read_text()
 
 
-def typed(document: str) -> list[str]:
-    """What is set as code: lines of blocks, and spans of text."""
-    text = text_of(document)
-    lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
-    return lines + SPAN.findall(BLOCK.sub("", text))
+def unknown_paths(text: str) -> set[str]:
+    paths = {path.rstrip("./-") for path in PATH.findall(text)}
+    return {path for path in paths if not (REPOSITORY / path).exists()}
 
 
-def commands(document: str, program: str) -> set[str]:
-    """The word after ``program`` wherever it is typed."""
-    call = re.compile(rf"(?:^|&& |\(|nice )(?:\.venv/bin/)?{program} ([a-z][a-z-]*)")
-    return {word for line in typed(document) for word in call.findall(line)}
+def unknown_names(text: str) -> set[str]:
+    """Files that are named without their folder, and are in none."""
+    found = (path for room in ROOMS for path in (REPOSITORY / room).rglob("*.*"))
+    return set(FILE_NAME.findall(text)) - {path.name for path in [*found, *REPOSITORY.glob("*.*")]}
 
 
-def exists(dotted: str) -> bool:
+def unknown_modules(text: str) -> set[str]:
+    code = "\n".join([*BLOCK.findall(text), *SPAN.findall(BLOCK.sub("", text))])
+    dotted = {name for name in MODULE.findall(code) if not name.startswith(SPARK_SESSION)}
+    return {name for name in dotted if not is_module_or_name(name)}
+
+
+def is_module_or_name(dotted: str) -> bool:
     """Whether there is such a module, or a module that has such a name in it."""
     module, _, name = dotted.rpartition(".")
-    file, within = REPOSITORY / dotted.replace(".", "/"), REPOSITORY / module.replace(".", "/")
+    file, within = REPOSITORY / dotted.replace(".", "/"), REPOSITORY / f"{module.replace('.', '/')}.py"
     if file.is_dir() or file.with_suffix(".py").is_file():
         return True
-    source = within.with_suffix(".py")
-    return source.is_file() and re.search(rf"\b{name}\b", source.read_text()) is not None
+    return within.is_file() and re.search(rf"\b{name}\b", within.read_text()) is not None
 
 
-def anchors(file: Path) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+FINDERS = (unknown_paths, unknown_names, unknown_modules)
 
 
-def tracked_names() -> set[str]:
-    found = (path for room in ROOMS for path in (REPOSITORY / room).rglob("*.*"))
-    return {path.name for path in [*found, *REPOSITORY.glob("*.*")]}
-
-
+@pytest.mark.parametrize("find", FINDERS)
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_file_and_folder_that_a_document_names_exists(document: str) -> None:
-    text = text_of(document)
-    named = {*PATH.findall(text), *FOLDER.findall(text)}
-    assert {path for path in named if not (REPOSITORY / path).exists()} == set()
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_file_that_a_document_names_without_its_folder_exists_somewhere(document: str) -> None:
-    assert set(FILE_NAME.findall(text_of(document))) - tracked_names() == set()
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_module_that_a_document_names_exists(document: str) -> None:
-    named = MODULE.findall("\n".join(typed(document)))
-    modules = {dotted for dotted in named if not dotted.startswith(SPARK_SESSION)}
-    assert {dotted for dotted in modules if not exists(dotted)} == set()
-
-
-@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md"])
-def test_every_link_leads_to_a_file_and_a_heading(document: str) -> None:
-    for target, anchor in LINK.findall(text_of(document)):
-        file = ((REPOSITORY / document).parent / target).resolve() if target else REPOSITORY / document
-        assert file.exists(), target
-        if anchor:
-            assert anchor in anchors(file), f"{target}#{anchor}"
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_make_target_that_a_document_names_exists(document: str) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
-    assert commands(document, "make") <= targets
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_command_that_a_document_names_exists(
-    document: str, capsys: pytest.CaptureFixture[str]
+def test_every_file_and_module_that_a_document_names_exists(
+    document: str, find: Callable[[str], set[str]]
 ) -> None:
-    for command in commands(document, "fruits"):
-        with pytest.raises(SystemExit) as ended:
-            main([command, "--help"], {})
-        assert ended.value.code == 0, command
+    assert find(text_of(document)) == set()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_setting_that_a_document_names_exists(document: str) -> None:
-    known = {setting.key for setting in SETTINGS}
-    resource_tags = {"ledger", "run", "dataset"}
-    assert set(re.findall(r"`?fruits:([a-z]\w+)", text_of(document))) <= known | resource_tags
+INVENTED = """See lambdas/contract/gone.py, [there](../spark/gone.py), `infra/`, `infra/gone/`, spark/images/.
+
+`gone.py`, `schema.py`; `lambdas.contract.gone`, `lambdas.contract.layout.MANIFESTS` or
+
+```sh
+python -m infra.gone.too
+```
+"""
 
 
-def test_the_readme_names_commands_targets_and_files_of_each_kind() -> None:
-    assert {"demo", "test", "package"} <= commands("README.md", "make")
-    assert {"status", "doctor"} <= commands("README.md", "fruits")
-    assert len(LINK.findall(text_of("README.md"))) > 10
-    assert len(PATH.findall(text_of(ARCHITECTURE))) > 40
+@pytest.mark.parametrize(
+    ("find", "unknown"),
+    [
+        (unknown_paths, {"lambdas/contract/gone.py", "infra/gone"}),
+        (unknown_names, {"gone.py"}),
+        (unknown_modules, {"lambdas.contract.gone", "infra.gone.too"}),
+    ],
+)
+def test_what_is_gone_is_found(find: Callable[[str], set[str]], unknown: set[str]) -> None:
+    assert find(INVENTED) == unknown
+
+
+PACKAGES = sorted(
+    str(file.parent.relative_to(REPOSITORY))
+    for room in ("lambdas", "spark", "infra")
+    for file in (REPOSITORY / room).rglob("__init__.py")
+    if file.stat().st_size
+)
+PARTS = re.compile(r"^ {4}([a-z_]+)(?:\.py|/)? {2,}\S|``([a-z_]+)(?:\.py|/)?``", re.MULTILINE)
+"""What a package's docstring names: the first word of each line of a list, and words set as code."""
+COMMAND = "fruits"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_part_that_a_package_lists_exists(package: str) -> None:
+    folder = REPOSITORY / package
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()), clean=False) or ""
+    named = {listed or set_as_code for listed, set_as_code in PARTS.findall(docstring)} - {COMMAND}
+    assert {
+        name for name in named if not ((folder / name).is_dir() or (folder / f"{name}.py").is_file())
+    } == set()
+
+
+def test_the_packages_that_architecture_is_read_from_list_their_parts() -> None:
+    for package in ("lambdas", "lambdas/runs", "spark", "infra/local/emr", "infra/doctor"):
+        assert package in PACKAGES
+        assert len(PARTS.findall((REPOSITORY / package / "__init__.py").read_text())) > 5, package
 
 
 def test_the_readme_stays_a_page() -> None:

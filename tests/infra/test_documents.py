@@ -14,7 +14,10 @@ from infra.program import REPOSITORY
 from infra.settings import SETTINGS
 from lambdas.cli.main import main
 
-DOCUMENTS = ("README.md", "docs/deploy.md", "docs/runbook.md", "docs/cost.md")
+DOCUMENTS = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *sorted(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/**/*.md")),
+)
 CUSTOM_AWS = {"s3"}
 """Services whose commands are the CLI's own, with arguments of their own kind."""
 

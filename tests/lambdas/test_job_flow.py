@@ -1,4 +1,4 @@
-"""The cluster that a plan asks for: bought as the manifest says, divided into one task slot a virtual CPU."""
+"""The cluster that a plan asks for: bought as the manifest says, divided into one task slot per vCPU."""
 
 from __future__ import annotations
 
