@@ -21,7 +21,7 @@ KNOWN = {"<run_id>": "a-run"}
 
 
 def commands() -> Iterator[str]:
-    for line in typed(RUNBOOK):
+    for line in typed(text_of(RUNBOOK)):
         for placeholder, text in KNOWN.items():
             line = line.replace(placeholder, text)
         if line.startswith("aws ") and not re.search(r"<\w+>", line):
