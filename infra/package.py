@@ -214,17 +214,17 @@ def _uv(repository: Path) -> str:
     return found
 
 
-def main() -> int:
-    """Build into ``build/`` and say what changed. Exit code 1 with one message when it cannot."""
+def main(build: Path = REPOSITORY / "build") -> int:
+    """Build into ``build`` and say what changed. Exit code 1 with one message when it cannot."""
     try:
-        built = package(REPOSITORY, REPOSITORY / "build")
+        built = package(REPOSITORY, build)
     except PackageError as error:
         sys.stderr.write(f"package: {error}\n")
         return 1
     for artifact in built:
         size = artifact.path.stat().st_size / 1e6
         state = "built" if artifact.changed else "unchanged"
-        sys.stdout.write(f"{artifact.path.relative_to(REPOSITORY)}  {size:.2f} MB  {state}\n")
+        sys.stdout.write(f"{build.name}/{artifact.path.name}  {size:.2f} MB  {state}\n")
     return 0
 
 

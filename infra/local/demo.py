@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -31,11 +32,10 @@ from infra.local.submit import (
     upload_manifest,
 )
 from infra.local.watch import Snapshot, follow
+from infra.package import main as package_code
 from lambdas.contract import layout
 
-ROOT = Path(__file__).resolve().parents[2]
-DEMO_FOLDER = Path(".local/demo")
-CLOUD_FOLDER = DEMO_FOLDER / "cloud"
+FOLDER = Path(".local/demo")
 BUILD = Path("build")
 SAMPLE_DATASET = "sample-fruits"
 RUN_TIMEOUT_SECONDS = 3600.0
@@ -43,62 +43,67 @@ INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
 
 
-def main() -> int:
-    """Run the demo; returns the process's exit code."""
+def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER, build: Path = BUILD) -> int:
+    """Run the demo; returns the process's exit code.
+
+    Args:
+        arguments: the command line; None: the process's own.
+        folder: receives the sample images, the logs of the local cloud, the results.
+        build: receives what is packaged.
+    """
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--data", type=Path, help="a folder that holds a folder of images for each class")
     parser.add_argument("--weights", help="MobileNetV2 weights without top, a Keras .h5 file")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     console = Console()
     started = time.monotonic()
     try:
-        folder, images = _images(options.data)
+        data = options.data or _sample(folder)
+        images = find_images(data)
         with console.status("Packaging the code and the model (the first time takes half a minute)..."):
-            package(options.weights)
-        return run_demo(console, folder, images, started)
+            exit_code = package(options.weights, build)
+        return exit_code or run_demo(console, data, images, folder, build, started)
     except NoImagesError as error:
         console.print(f"[bold red]Cannot start:[/] {error}")
         return 2
-    except subprocess.CalledProcessError as error:
-        # The packaging command has already said what is wrong and what to do.
-        return error.returncode
     except KeyboardInterrupt:
         console.print("\nStopped. The local cloud is down and nothing is left running.")
         return INTERRUPTED
 
 
-def _images(data: Path | None) -> tuple[Path, list[Path]]:
-    if data is not None:
-        return data, find_images(data)
-    folder = DEMO_FOLDER / "images" / SAMPLE_DATASET
-    shutil.rmtree(folder, ignore_errors=True)
-    write_sample_images(folder)
-    return folder, find_images(folder)
+def _sample(folder: Path) -> Path:
+    """Draw the sample images below ``folder``."""
+    data = folder / "images" / SAMPLE_DATASET
+    shutil.rmtree(data, ignore_errors=True)
+    write_sample_images(data)
+    return data
 
 
-def package(weights: str | None) -> None:
-    """Build what a deployment uploads, with untrained weights if there really are no others.
+def package(weights: str | None, build: Path) -> int:
+    """Build in ``build`` what a deployment uploads, with untrained weights if there really are no others.
 
-    Raises:
-        subprocess.CalledProcessError: it failed, and has said why.
+    Returns 0, or the exit code of what failed, which has said why and what to do.
     """
-    subprocess.run([sys.executable, "-m", "infra.package"], check=True, cwd=ROOT)
+    if exit_code := package_code(build):
+        return exit_code
     chosen = ["--weights", weights] if weights else ["--allow-untrained"]
-    command = [sys.executable, "-m", "spark.features.package_model", "--out", str(BUILD / "model"), *chosen]
+    command = [sys.executable, "-m", "spark.features.package_model", "--out", str(build / "model"), *chosen]
     # TensorFlow chats on standard error as it starts; only a failure makes that worth reading.
     done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.stderr.write(done.stderr)
-        done.check_returncode()
+    return done.returncode
 
 
-def run_demo(console: Console, folder: Path, images: list[Path], started: float) -> int:
-    """Upload, watch, fetch, show. Returns 0 when the run completed, else 1."""
-    if read_model(BUILD / "model").weights == "untrained":
+def run_demo(
+    console: Console, data: Path, images: list[Path], folder: Path, build: Path, started: float
+) -> int:
+    """Upload, watch, fetch to ``folder``, show. Returns 0 when the run completed, else 1."""
+    if read_model(build / "model").weights == "untrained":
         warn_untrained(console)
-    dataset = dataset_name(folder)
+    dataset = dataset_name(data)
     with console.status("Starting the local cloud: MiniStack, the Pulumi program, the EMR endpoint..."):
-        cloud = LocalCloud(CLOUD_FOLDER, build=BUILD)
+        cloud = LocalCloud(folder / "cloud", build=build)
         cloud.start()
     try:
         console.print(
@@ -108,7 +113,7 @@ def run_demo(console: Console, folder: Path, images: list[Path], started: float)
         with _upload_bar(console) as bar:
             task = bar.add_task(f"Uploading {dataset}", total=len(images))
             prefix = f"{layout.IMAGES}{dataset}/"
-            upload_images(s3, cloud.bucket, prefix, folder, images, on_uploaded=lambda: bar.advance(task))
+            upload_images(s3, cloud.bucket, prefix, data, images, on_uploaded=lambda: bar.advance(task))
         run = upload_manifest(s3, cloud.bucket, dataset, manifest_for(cloud.bucket, dataset))
         console.print(
             f"[green]✓[/] uploaded s3://{cloud.bucket}/{run.key}: the event starts run [bold]{run.run_id}[/]"
@@ -116,19 +121,19 @@ def run_demo(console: Console, folder: Path, images: list[Path], started: float)
         with RunView(console) as view:
             for snapshot in follow(s3, emr, cloud.bucket, run, RUN_TIMEOUT_SECONDS):
                 view.update(snapshot)
-        return _finish(console, cloud, snapshot, time.monotonic() - started)
+        return _finish(console, cloud, folder, snapshot, time.monotonic() - started)
     finally:
         cloud.stop()
 
 
-def _finish(console: Console, cloud: LocalCloud, last: Snapshot, elapsed: float) -> int:
+def _finish(console: Console, cloud: LocalCloud, folder: Path, last: Snapshot, elapsed: float) -> int:
     if last.rejection:
         show_rejection(console, last.rejection)
         return 1
     status = last.status or {}
-    fetched = results.fetch(cloud.client("s3"), cloud.bucket, DEMO_FOLDER, status)
-    show_result(console, status, fetched, CLOUD_FOLDER, elapsed)
-    page = render(cloud, DEMO_FOLDER, since=time.time() - elapsed, runs=1)
+    fetched = results.fetch(cloud.client("s3"), cloud.bucket, folder, status)
+    show_result(console, status, fetched, folder / "cloud", elapsed)
+    page = render(cloud, folder, since=time.time() - elapsed, runs=1)
     console.print(f"  dashboard  {page}", highlight=False)
     return 0 if status["state"] == "COMPLETED" else 1
 

@@ -26,7 +26,7 @@ _ENGINE_PACKAGES = {
     "fast": ("ai-edge-litert", "numba", "numpy", "obstore", "pillow", "pyarrow"),
     "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "tensorflow"),
 }
-_DECODING = ("images.py", "resize.py")
+_DECODING = ("images/decoding.py", "images/resize.py")
 """The modules that make pixels of files."""
 
 

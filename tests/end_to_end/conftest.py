@@ -1,37 +1,33 @@
-"""One local cloud for all tests of this folder: the real zips, the real program, real steps."""
+"""One local cloud for the tests of this folder that let nothing go wrong: the real zips, the real program,
+real steps. A few runs happen in it, as in `make dashboard`; the tests look at what they left."""
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.local.cloud import LocalCloud
-from infra.local.demo import BUILD, package
-from infra.local.sample_images import write_sample_images
-from infra.local.submit import Submitted, find_images, manifest_for, upload_images, upload_manifest
-from infra.local.watch import Snapshot, follow
-from lambdas.contract import layout
+from infra.local.dashboard.__main__ import ONE_AT_A_TIME, let_runs_happen
+from infra.local.dashboard.rendering import render
+from infra.local.submit import Submitted, manifest_for, upload_manifest
+from infra.local.watch import Snapshot, follow, look
+from tests.artifacts import built
 
 RUN_TIMEOUT_SECONDS = 600.0
 
 
 @pytest.fixture(scope="session")
-def packaged() -> None:
-    package(os.environ.get("WEIGHTS"))
-
-
-@pytest.fixture(scope="session")
-def cloud(packaged: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    with LocalCloud(tmp_path_factory.mktemp("cloud"), build=BUILD) as running:
-        yield running
+def build() -> Path:
+    return built()
 
 
 class User:
-    """What a person does: upload images, upload a manifest, wait."""
+    """What a person does: upload a manifest, wait, look."""
 
     def __init__(self, cloud: LocalCloud) -> None:
         self.cloud = cloud
@@ -39,36 +35,49 @@ class User:
         self.s3 = cloud.client("s3")
         self.emr = cloud.client("emr")
 
-    def uploads_images(self, folder: Path, dataset: str) -> int:
-        images = find_images(folder)
-        upload_images(
-            self.s3, self.bucket, f"{layout.IMAGES}{dataset}/", folder, images, on_uploaded=lambda: None
-        )
-        return len(images)
+    @property
+    def shell(self) -> dict[str, str]:
+        """The variables of a shell that knows the stack."""
+        exports = (line.removeprefix("export ") for line in self.cloud.outputs["shell"].splitlines())
+        return {**self.cloud.environment, **dict(line.split("=", 1) for line in exports)}
 
-    def uploads_manifest(self, dataset: str, **fields: Any) -> Submitted:
-        return upload_manifest(self.s3, self.bucket, dataset, manifest_for(self.bucket, dataset, **fields))
-
-    def uploads_text(self, name: str, body: bytes) -> Submitted:
-        key = f"{layout.MANIFESTS}{name}.json"
-        version = self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)["VersionId"]
-        return Submitted("unknown", key, version, "unknown")
+    def uploads_manifest(self, name: str, dataset: str, **fields: Any) -> Submitted:
+        return upload_manifest(self.s3, self.bucket, name, manifest_for(self.bucket, dataset, **fields))
 
     def waits_for(self, run: Submitted) -> Snapshot:
         *_, last = follow(self.s3, self.emr, self.bucket, run, RUN_TIMEOUT_SECONDS)
         return last
 
+    def looks_at(self, run: Submitted) -> Snapshot:
+        return look(self.s3, self.emr, self.bucket, run)
+
     def clusters(self) -> list[dict[str, Any]]:
         return [c for page in self.emr.get_paginator("list_clusters").paginate() for c in page["Clusters"]]
 
 
-@pytest.fixture
-def user(cloud: LocalCloud) -> User:
-    return User(cloud)
+@dataclass(frozen=True)
+class Happened:
+    """A cloud in which three runs have ended: one of good images, one with two broken ones among them, one of
+    nothing but a broken one. A mistyped manifest was refused."""
+
+    user: User
+    fruits: Submitted
+    flawed: Submitted
+    broken: Submitted
+    page: Path
+    """The dashboard, as it was when they had just ended."""
 
 
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample")
-    write_sample_images(folder)
-    return folder
+def happened(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Happened]:
+    folder = tmp_path_factory.mktemp("happened")
+    with LocalCloud(folder / "cloud", build=build, config=ONE_AT_A_TIME) as cloud:
+        started = time.time()
+        runs = let_runs_happen(cloud, folder / "images")
+        page = render(cloud, folder, since=started, runs=len(runs))
+        yield Happened(User(cloud), *runs, page)
+
+
+@pytest.fixture
+def user(happened: Happened) -> User:
+    return happened.user

@@ -31,8 +31,8 @@ FINE = Evidence(
 )
 
 
-def test_a_small_storm_violates_nothing(packaged: None, tmp_path: Path) -> None:
-    verdict = chaos(tmp_path / "cloud", seed=7, manifests=24, deliveries=72, log=lambda line: None)
+def test_a_small_storm_violates_nothing(build: Path, tmp_path: Path) -> None:
+    verdict = chaos(tmp_path / "cloud", build, seed=7, manifests=24, deliveries=72, log=lambda line: None)
     assert not any(verdict["violations"].values()), verdict
     assert min(verdict["faults"].values()) > 0
     assert verdict["runs"] > 10

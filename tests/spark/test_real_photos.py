@@ -8,11 +8,16 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import PcaSpec, Source
-from tests.spark.conftest import PHOTOS, WEIGHTS, PlanFactory, run
+from tests.artifacts import TRAINED_WEIGHTS
+from tests.spark.conftest import REPOSITORY, PlanFactory, run
+
+PHOTOS = REPOSITORY.parent / "shared" / "data" / "fruits360"
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # PySpark's own
-    pytest.mark.skipif(not (PHOTOS.exists() and WEIGHTS.exists()), reason="needs photos and trained weights"),
+    pytest.mark.skipif(
+        not (PHOTOS.exists() and TRAINED_WEIGHTS.exists()), reason="needs photos and trained weights"
+    ),
 ]
 
 PHOTOS_A_CLASS = 6

@@ -44,6 +44,7 @@ def main() -> int:
     try:
         verdict = chaos(
             REPOSITORY / ".local" / "chaos",
+            BUILD,
             seed=options.seed,
             manifests=options.manifests,
             deliveries=options.deliveries,
@@ -62,9 +63,11 @@ def main() -> int:
     return 1 if any(verdict["violations"].values()) else 0
 
 
-def chaos(folder: Path, *, seed: int, manifests: int, deliveries: int, log: Any) -> dict[str, Any]:
-    """One storm in a local cloud of its own in ``folder``: what happened, and how often each invariant was
-    violated."""
+def chaos(
+    folder: Path, build: Path, *, seed: int, manifests: int, deliveries: int, log: Any
+) -> dict[str, Any]:
+    """One storm in a local cloud of its own in ``folder``, of what ``build`` holds: what happened, and how
+    often each invariant was violated."""
     started = time.monotonic()
     config = {
         "fruits:maxClusters": str(MAX_CLUSTERS),
@@ -73,7 +76,7 @@ def chaos(folder: Path, *, seed: int, manifests: int, deliveries: int, log: Any)
     }
     steps = InstantSteps()
     faults = draw_faults(seed, manifests, steps)
-    with LocalCloud(folder, build=BUILD, faults=faults, config=config) as cloud:
+    with LocalCloud(folder, build=build, faults=faults, config=config) as cloud:
         steps.s3 = cloud.client("s3")
         prefix = f"{IMAGES}chaos/"
         cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{prefix}apple/1.jpg", Body=b"")

@@ -7,7 +7,6 @@ time lets the others queue. The reconciler, which on AWS comes every five minute
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -38,7 +37,9 @@ def main() -> int:
     console = Console()
     try:
         with console.status("Packaging the code and the model (the first time takes half a minute)..."):
-            package(weights=None)
+            exit_code = package(weights=None, build=BUILD)
+        if exit_code:
+            return exit_code
         with console.status("Starting the local cloud..."):
             cloud = LocalCloud(FOLDER / "cloud", build=BUILD, config=ONE_AT_A_TIME)
             started = time.time()
@@ -46,12 +47,9 @@ def main() -> int:
         try:
             with console.status("One run completes, one has images in quarantine, one fails..."):
                 runs = let_runs_happen(cloud, FOLDER / "images")
-            page = render(cloud, BUILD, since=started, runs=runs)
+            page = render(cloud, BUILD, since=started, runs=len(runs))
         finally:
             cloud.stop()
-    except subprocess.CalledProcessError as error:
-        # The packaging command has already said what is wrong and what to do.
-        return error.returncode
     except KeyboardInterrupt:
         console.print("\nStopped. The local cloud is down and nothing is left running.")
         return INTERRUPTED
@@ -62,8 +60,10 @@ def main() -> int:
     return 0
 
 
-def let_runs_happen(cloud: LocalCloud, folder: Path) -> int:
-    """Upload everything, then reconcile until all runs have ended; how many they were.
+def let_runs_happen(cloud: LocalCloud, folder: Path) -> list[Submitted]:
+    """Upload everything, then reconcile until all runs have ended: of ``fruits``, ``flawed`` and ``broken``.
+
+    ``folder`` receives the images.
 
     Raises:
         TimeoutError: one of them has not.
@@ -78,7 +78,7 @@ def let_runs_happen(cloud: LocalCloud, folder: Path) -> int:
         cloud.client("s3"), cloud.bucket, "mistyped", manifest_for(cloud.bucket, "fruits", engin="fast")
     )
     _reconcile_until_over(cloud, runs)
-    return len(runs)
+    return runs
 
 
 def _submit(cloud: LocalCloud, folder: Path) -> Submitted:

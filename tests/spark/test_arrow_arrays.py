@@ -55,7 +55,8 @@ def test_scoring_a_part_does_not_import_pandas() -> None:
 
 def test_a_shards_columns_do_not_import_pandas() -> None:
     code = (
-        "import sys, numpy as np; from spark import fast; from spark.datasets.arrow_arrays import *; "
+        "import sys, numpy as np; from spark.features import litert_engine; "
+        "from spark.datasets.arrow_arrays import *; "
         "strings(['a', None]).to_pylist(), integers([1]), float_lists(np.zeros((2, 3), np.float32)); "
         "sys.exit('pandas' in sys.modules)"
     )
