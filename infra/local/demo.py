@@ -148,9 +148,7 @@ def _connect(cloud: LocalCloud) -> Stack:
     return connect(os.environ)
 
 
-def _finish(
-    console: Console, cloud: LocalCloud, folder: Path, status: dict[str, Any], elapsed: float
-) -> int:
+def _finish(console: Console, cloud: LocalCloud, folder: Path, status: dict[str, Any], elapsed: float) -> int:
     fetched = results.fetch(cloud.client("s3"), cloud.bucket, folder, status)
     show_result(console, status, fetched, folder / "cloud", elapsed)
     page = render(cloud, folder, since=time.time() - elapsed, runs=1)
