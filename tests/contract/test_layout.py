@@ -41,7 +41,9 @@ def test_a_manifest_may_lie_in_a_folder() -> None:
 
 
 def test_a_key_that_is_no_manifests_is_told_with_what_would_be_one() -> None:
-    with pytest.raises(ValueError, match=r"^'images/a.json' is not a manifest key; manifests are manifests/<"):
+    with pytest.raises(
+        ValueError, match=r"^'images/a.json' is not a manifest key; manifests are manifests/<"
+    ):
         layout.manifest_name("images/a.json")
     with pytest.raises(ValueError, match=r"manifests/<name>\.json$"):
         layout.manifest_name("manifests/a.yaml")
@@ -57,5 +59,3 @@ def test_the_prefixes_are_those_that_users_see() -> None:
     assert (layout.LOGS, layout.ARTIFACTS, layout.CERTIFICATES) == ("logs/", "artifacts/", "certificates/")
     assert (layout.KEPT, layout.LIVE) == ("stack/kept.json", "stack/live.json")
     assert (layout.SUCCESS_MARKER, layout.DATASET_MANIFEST) == ("_SUCCESS", "_manifest.json")
-
-

@@ -80,7 +80,9 @@ PCA = dataclasses.replace(
     error=StepError("data", "m", "r"),
 )
 METRICS_OF_RUN = RunMetrics.of("d", [FEATURIZE, PCA])
-PROGRESS = Progress("d-1", "featurize", "infer", 1, 3, 0, 2.5, 9.0, {"fetch": 1.0}, 1, MEASURED.slowest_shards)
+PROGRESS = Progress(
+    "d-1", "featurize", "infer", 1, 3, 0, 2.5, 9.0, {"fetch": 1.0}, 1, MEASURED.slowest_shards
+)
 PACKAGE = ModelPackage("mobilenet_v2", "m.tflite", "a", "imagenet", "w.h5", "b")
 
 
@@ -115,7 +117,7 @@ def test_a_plan_says_where_its_run_writes() -> None:
 @pytest.mark.parametrize("document", [[], "text", None, {}, {"version": 2}, {"version": "1"}])
 def test_what_is_no_plan_of_this_version_is_refused(document: object) -> None:
     with pytest.raises(
-        ValueError, match="^not a plan of version 1; the launcher and the job differ in version$"
+        ValueError, match=r"^not a plan of version 1; the launcher and the job differ in version$"
     ):
         Plan.from_json(json.dumps(document))
 
@@ -164,18 +166,21 @@ def vars_of(report: StepReport) -> dict[str, Any]:
 
 
 def test_a_runs_metrics_are_the_first_steps_counts_and_the_last_ones_variance() -> None:
-    assert RunMetrics(
-        run_id="d-1",
-        dataset="d",
-        engine="fast",
-        images_in=3,
-        images_featurized=2,
-        images_quarantined=1,
-        quarantine_reasons={"corrupt": 1},
-        featurize=MEASURED,
-        explained_variance=0.75,
-        seconds={"featurize": {"list": 0.5, "total": 3.0}, "pca": {"fit": 1.0}},
-    ) == METRICS_OF_RUN
+    assert (
+        RunMetrics(
+            run_id="d-1",
+            dataset="d",
+            engine="fast",
+            images_in=3,
+            images_featurized=2,
+            images_quarantined=1,
+            quarantine_reasons={"corrupt": 1},
+            featurize=MEASURED,
+            explained_variance=0.75,
+            seconds={"featurize": {"list": 0.5, "total": 3.0}, "pca": {"fit": 1.0}},
+        )
+        == METRICS_OF_RUN
+    )
     assert RunMetrics.of("d", [FEATURIZE]).explained_variance is None
 
 
@@ -245,6 +250,6 @@ def test_when_the_nodes_certificate_ends_is_unix_seconds() -> None:
 
 
 def test_a_sample_of_other_dimensions_is_refused_with_both() -> None:
-    with pytest.raises(ValueError, match="^Runs has the dimensions dataset, engine, state, not dataset, x$"):
+    with pytest.raises(ValueError, match=r"^Runs has the dimensions dataset, engine, state, not dataset, x$"):
         Sample(RUNS, 1, {"dataset": "d", "x": "y"})
     assert all(metric.schema == ("stack", *metric.dimensions) for metric in METRICS)

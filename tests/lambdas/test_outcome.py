@@ -59,9 +59,7 @@ def cluster(
 
 
 def ended(reason: str, *steps: StepState, message: str = "", failure: str = "") -> ClusterSnapshot:
-    return cluster(
-        ClusterState.TERMINATED_WITH_ERRORS, reason, *steps, message=message, failure=failure
-    )
+    return cluster(ClusterState.TERMINATED_WITH_ERRORS, reason, *steps, message=message, failure=failure)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +75,7 @@ def ended(reason: str, *steps: StepState, message: str = "", failure: str = "") 
         (StepState.FAILED, StepState.CANCELLED, RunState.RUNNING),
     ],
 )
-@pytest.mark.parametrize(
-    "living", [state for state in ClusterState if not state.startswith("TERMINATED")]
-)
+@pytest.mark.parametrize("living", [state for state in ClusterState if not state.startswith("TERMINATED")])
 def test_a_run_runs_from_the_first_step_that_began_until_its_cluster_is_gone(
     living: ClusterState, featurize: StepState, pca: StepState, state: RunState
 ) -> None:
