@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-import pytest
-=======
 import dataclasses
 
->>>>>>> mutants
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.settings import Caps
-<<<<<<< HEAD
 from lambdas.contract.status import timestamp
-from lambdas.runs.admission import LAUNCH_BURST, Admissions, Pause, Wait, admit, release
-=======
-from lambdas.runs.admission import LAUNCH_BURST, Admissions, Slot, Wait, admit, release
->>>>>>> mutants
+from lambdas.runs.admission import LAUNCH_BURST, Admissions, Pause, Slot, Wait, admit, release
 
 NOON = 1_767_355_200.0
 DAY = 24 * 3600.0
@@ -72,7 +65,6 @@ def test_launches_are_paced_after_a_burst() -> None:
     admitted(admissions, "a", now=NOON + 2)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize(
     ("pause", "said"),
     [
@@ -86,7 +78,8 @@ def test_launches_are_paced_after_a_burst() -> None:
 )
 def test_a_pause_is_described_as_far_as_it_was_recorded(pause: Pause, said: str) -> None:
     assert pause.description == said
-=======
+
+
 def test_a_slot_holds_what_was_set_aside_and_on_which_day() -> None:
     after = admitted(Admissions(), "a", eur=2.5)
     assert after.slots == {"a": Slot(2.5, "2026-01-02")}
@@ -136,7 +129,6 @@ def test_release_frees_one_slot_and_leaves_what_was_spent() -> None:
     assert (set(after.slots), after.committed_eur) == ({"b"}, 3.0)
     assert release(both, "a", spent_eur=9.0).committed_eur == 5.0
     assert release(both, "unknown", spent_eur=1.0) is both
->>>>>>> mutants
 
 
 EVENTS = st.lists(
