@@ -7,6 +7,7 @@ would be alone with one of them.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
 from pathlib import PurePath
@@ -62,6 +63,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         groups.setdefault(group, []).append(item)
     if hasattr(config, "workerinput"):
         items[:] = [item for group in groups.values() for item in group]
+
+
+def pytest_collection_finish() -> None:
+    # What was imported is never garbage; the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def _lasts(item: pytest.Item, fixture: str) -> bool:

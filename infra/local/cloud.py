@@ -36,6 +36,8 @@ EXAMPLE_DATASET = "my-photos"
 PULUMI = "pulumi-home"
 """The folder of Pulumi's home for a person's own stacks. Their state ends with the cloud that they are in."""
 OWN_STACK = "mine"
+PERSONAL = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+"""Variables of a person's own account that would go before this cloud's."""
 SERVICE_LINKED = ("elasticmapreduce.amazonaws.com", "spot.amazonaws.com")
 """Whose roles an account has once its owner made them, by docs/deploy.md."""
 INTERRUPTED = 130
@@ -94,6 +96,12 @@ class LocalCloud(StartedAndStopped):
     def bucket(self) -> str:
         """The data bucket's name."""
         return self.outputs["data_bucket"]
+
+    @property
+    def shell(self) -> dict[str, str]:
+        """The variables of a shell that knows the stack."""
+        exports = (line.removeprefix("export ") for line in self.outputs["shell"].splitlines())
+        return dict(export.split("=", 1) for export in exports)
 
     @property
     def recorder(self) -> Recorder:
@@ -164,7 +172,7 @@ def write_environment(cloud: LocalCloud) -> Path:
     path.touch(mode=0o600)
     variables = {**cloud.environment, **make_home(cloud.folder / PULUMI)}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
-    lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN", *lines, cloud.outputs["shell"]]
+    lines = [f"unset {' '.join(PERSONAL)}", *lines, cloud.outputs["shell"]]
     path.write_text("\n".join([*lines, ""]))
     return path
 

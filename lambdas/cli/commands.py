@@ -106,17 +106,24 @@ def status(stack: Stack, run_id: str) -> Result:
         "progress": dataclasses.asdict(progress) if progress else None,
         "remaining_seconds": remaining,
     }
-    return Result(document, views.status(document, forecast.eur_so_far(known, stack.runs.now())), code)
+    now = stack.runs.now()
+    text = views.status(document, forecast.seconds_in_state(known, now), forecast.eur_so_far(known, now))
+    return Result(document, text, code)
 
 
-def watch(stack: Stack, run_id: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[Result]:
+def watch(
+    stack: Stack,
+    run_id: str,
+    sleep: Callable[[float], None] = time.sleep,
+    poll_seconds: float = POLL_SECONDS,
+) -> Iterator[Result]:
     """The status, again and again, until the run has ended."""
     while True:
         answer = status(stack, run_id)
         yield answer
         if is_terminal(RunState(answer.document["state"])):
             return
-        sleep(POLL_SECONDS)
+        sleep(poll_seconds)
 
 
 def cancel(stack: Stack, run_id: str) -> Result:

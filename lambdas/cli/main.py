@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from rich.console import Console
 
 from lambdas.aws.errors import error_code
-from lambdas.cli import commands, live
+from lambdas.cli import commands, live_view
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import connect
 
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return _doctor(options, environ)
     answers = _answers(options, environ)
     try:
-        if options.command == "status" and options.watch and not options.json and sys.stdout.isatty():
-            return live.follow(answers, Console())
+        if options.command == "status" and options.watch and not options.json:
+            return live_view.follow(answers, Console())
         return _print(answers, as_json=options.json)
     except CommandError as error:
         return _fail(error.code, str(error))

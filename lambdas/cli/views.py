@@ -61,9 +61,10 @@ def runs(records: Sequence[RunRecord], *, more: bool = False) -> str:
     return "\n".join([*lines, *(["... older runs are not shown: --limit N shows more."] if more else [])])
 
 
-def status(known: dict[str, Any], eur_so_far: float | None) -> str:
-    """A run's ``status.json``, with the running step's ``progress`` and ``remaining_seconds``."""
-    lines = [f"{known['run_id']}  {known['state']}{_attempt(known)}"]
+def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: float | None) -> str:
+    """A run's ``status.json`` with ``paused``, ``progress`` and ``remaining_seconds``."""
+    for_how_long = "" if seconds_in_state is None else f" for {duration(seconds_in_state)}"
+    lines = [f"{known['run_id']}  {known['state']}{for_how_long}{_attempt(known)}"]
     if known["waits_for"]:
         place = f"place {known['queue_position']}; " if known["queue_position"] else ""
         lines.append(f"  queue    {place}{known['waits_for']}")
@@ -99,8 +100,9 @@ def step(progress: dict[str, Any], remaining_seconds: float | None) -> str:
     text = f"{progress['step']}: {progress['phase']}"
     if progress["images_total"]:
         text += f", {progress['images_done']:,} of {progress['images_total']:,} images"
-        text += f", {progress['images_per_second']:g} images/s"
-    if remaining_seconds is not None:
+        if progress["images_per_second"]:
+            text += f", {progress['images_per_second']:g} images/s"
+    if remaining_seconds:
         text += f", about {duration(remaining_seconds)} left"
     return text
 

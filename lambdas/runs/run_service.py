@@ -91,16 +91,15 @@ class RunService:
 
         Args:
             record: the run as the caller knows it.
-            documents: what belongs to it, where the caller has read that. Of a run that moved since, the
-                reports are read again: whoever moved it may have seen more of them.
+            documents: what belongs to it, where the caller has read that. Of a run that moved since, they
+                are read again: whoever moved it may have seen more reports.
             place: where it stands while it is queued.
         """
         keys = RunLayout(record.dataset, record.run_id)
-        documents, read_at = documents or self.documents(record), record
-        written = None
+        read_at, written = record, None
         while (latest := self.ledger.get(record.run_id) or record) != written:
-            if latest != read_at:
-                documents, read_at = RunDocuments(documents.plan, self.reports(latest)), latest
+            if documents is None or latest != read_at:
+                documents, read_at = self.documents(latest), latest
             status = compose_status(latest, documents.plan, documents.reports, timestamp(self.now()), place)
             self.objects.write(keys.status, status.to_json())
             written = latest
@@ -125,14 +124,13 @@ class RunService:
 
     def documents(self, record: RunRecord) -> RunDocuments:
         """The run's plan and reports as they are now."""
-        body = self.objects.read(RunLayout(record.dataset, record.run_id).plan)
-        return RunDocuments(Plan.from_json(body) if body else None, self.reports(record))
-
-    def reports(self, record: RunRecord) -> tuple[StepReport, ...]:
-        """What the steps have reported so far."""
         keys = RunLayout(record.dataset, record.run_id)
-        bodies = (self.objects.read(keys.step_report(step)) for step in STEPS)
-        return tuple(StepReport.from_json(body) for body in bodies if body)
+        plan = self.objects.read(keys.plan)
+        reports = (self.objects.read(keys.step_report(step)) for step in STEPS)
+        return RunDocuments(
+            plan=Plan.from_json(plan) if plan else None,
+            reports=tuple(StepReport.from_json(report) for report in reports if report),
+        )
 
     def release(self, run_id: str, spent_eur: float) -> None:
         """Free the run's slot; nothing happens when it holds none."""

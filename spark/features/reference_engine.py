@@ -68,8 +68,9 @@ def featurize_shards(
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", BATCH_IMAGES)
 
     def outcomes(contents: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        network = _keras_model(shared.value, weights_name, plan.image_size)
+        network = None  # for as long as there are no images: few do not reach all partitions
         for content in contents:
+            network = network or _keras_model(shared.value, weights_name, plan.image_size)
             yield pd.DataFrame(_outcomes(network, content, plan.image_size))
 
     def publish(rows: pd.DataFrame) -> pd.DataFrame:

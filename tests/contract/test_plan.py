@@ -117,7 +117,7 @@ def test_a_plan_says_where_its_run_writes() -> None:
 @pytest.mark.parametrize("document", [[], "text", None, {}, {"version": 2}, {"version": "1"}])
 def test_what_is_no_plan_of_this_version_is_refused(document: object) -> None:
     with pytest.raises(
-        ValueError, match="^not a plan of version 1; the launcher and the job differ in version$"
+        ValueError, match=r"^not a plan of version 1; the launcher and the job differ in version$"
     ):
         Plan.from_json(json.dumps(document))
 
@@ -250,6 +250,6 @@ def test_when_the_nodes_certificate_ends_is_unix_seconds() -> None:
 
 
 def test_a_sample_of_other_dimensions_is_refused_with_both() -> None:
-    with pytest.raises(ValueError, match="^Runs has the dimensions dataset, engine, state, not dataset, x$"):
+    with pytest.raises(ValueError, match=r"^Runs has the dimensions dataset, engine, state, not dataset, x$"):
         Sample(RUNS, 1, {"dataset": "d", "x": "y"})
     assert all(metric.schema == ("stack", *metric.dimensions) for metric in METRICS)

@@ -95,7 +95,7 @@ def test_an_end_comes_with_its_reason() -> None:
 
 def test_an_ended_run_goes_nowhere_and_the_error_names_it() -> None:
     end = ended(RECORD, RunState.CANCELLED, WHY, 20.0)
-    with pytest.raises(IllegalTransitionError, match="^run d-1 cannot go from CANCELLED to QUEUED$"):
+    with pytest.raises(IllegalTransitionError, match=r"^run d-1 cannot go from CANCELLED to QUEUED$"):
         moved(end, RunState.QUEUED, 30.0)
 
 

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from infra.local.cloud import LocalCloud
+from infra.local.emr.node import Node
 from infra.local.submit import Submitted, manifest_for, upload_manifest
 from lambdas.contract import layout
 from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunState
@@ -20,24 +23,6 @@ WAIT_SECONDS = 20.0
 
 NOT_OFFERED = "m5a.xlarge"
 SOME_NOT_OFFERED = {"instance_types": [NOT_OFFERED, "m5.xlarge"]}
-
-ON_A_NODE = """
-set -e
-# As the bootstrap action fetches the wheels.
-aws s3 cp --region "$AWS_REGION" --recursive --only-show-errors "$1/artifacts/grants/" fetched
-test -f fetched/wheel
-python - "$1" "$2" <<'PROGRAM'
-import sys
-import boto3
-from spark.datasets.object_store import join_uri, list_below, open_store, read_uri, write
-
-root, key_id = sys.argv[1:]
-write(open_store(root), "runs/grants/written", b"x")
-assert [read_uri(uri) for uri, _, _ in list_below(join_uri(root, "images/grants/"))] == [b"x"]
-kms = boto3.client("kms")
-kms.decrypt(CiphertextBlob=kms.generate_data_key(KeyId=key_id, KeySpec="AES_256")["CiphertextBlob"])
-PROGRAM
-"""
 
 
 @dataclass(frozen=True)
@@ -130,39 +115,32 @@ class Paths:
             self.cloud.client("emr").terminate_job_flows(JobFlowIds=[cluster])
         return self._end_of(cluster) == "TERMINATED" and stopped
 
-    def run_on_a_node(self) -> bool:
-        """A node fetches a script that reads, lists, writes and unlocks; EMR keeps its log."""
-        emr, root = self.cloud.client("emr"), f"s3://{self.cloud.bucket}"
-        launched = emr.run_job_flow(
-            Name="grants",
-            Instances={"KeepJobFlowAliveWhenNoSteps": False},
-            JobFlowRole=self._setting("INSTANCE_PROFILE_ARN"),
-            LogUri=f"{root}/{layout.LOGS}",
-            BootstrapActions=[
-                {
-                    "Name": "grants",
-                    "ScriptBootstrapAction": {
-                        "Path": f"{root}/{layout.ARTIFACTS}grants.sh",
-                        "Args": [root, self._key("nodes")],
-                    },
-                }
-            ],
-        )
-        cluster = launched["JobFlowId"]
-        logs = self.cloud.client("s3").list_objects_v2
-        return self._end_of(cluster) == "TERMINATED" and bool(
-            logs(Bucket=self.cloud.bucket, Prefix=f"{layout.LOGS}{cluster}/")["KeyCount"]
-        )
+    def act_as_a_node(self) -> bool:
+        """With a node's credentials: fetch what is needed, list, write results and logs, unlock a disk."""
+        environment, root = self.cloud.environment, self.cloud.client
+        profile = self._setting("INSTANCE_PROFILE_ARN")
+        credentials = Node(environment, root("iam"), root("sts"), profile, {}, slots=1).credentials()
+        s3, kms = (self.cloud.client(service, **credentials) for service in ("s3", "kms"))
+        bucket, key_id = self.cloud.bucket, self._key("nodes")
+        try:
+            (image,) = s3.list_objects_v2(Bucket=bucket, Prefix=f"{layout.IMAGES}grants/")["Contents"]
+            s3.get_object(Bucket=bucket, Key=image["Key"])["Body"].close()
+            for prefix in (layout.FEATURES, layout.LOGS):
+                s3.put_object(Bucket=bucket, Key=f"{prefix}grants/1", Body=b"x")
+            kms.decrypt(
+                CiphertextBlob=kms.generate_data_key(KeyId=key_id, KeySpec="AES_256")["CiphertextBlob"]
+            )
+        except ClientError:
+            return False
+        return True
 
     def prepare(self) -> None:
-        """Silence the events that would run the Lambdas by themselves, and upload what paths need."""
+        """Silence the events that would run the Lambdas by themselves, and upload an image."""
         s3, events = self.cloud.client("s3"), self.cloud.client("events")
         s3.put_bucket_notification_configuration(Bucket=self.cloud.bucket, NotificationConfiguration={})
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
         s3.put_object(Bucket=self.cloud.bucket, Key="images/grants/1.jpg", Body=b"x")
-        s3.put_object(Bucket=self.cloud.bucket, Key="artifacts/grants/wheel", Body=b"x")
-        s3.put_object(Bucket=self.cloud.bucket, Key="artifacts/grants.sh", Body=ON_A_NODE.encode())
 
     def settle(self) -> None:
         """Leave the reconciler nothing to do that other paths have left it."""

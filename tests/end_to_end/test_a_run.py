@@ -6,14 +6,9 @@ reads, the code in the zips, the nodes' permissions, the events between EMR and 
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +17,6 @@ import pytest
 from infra.local import results
 from infra.local.submit import Submitted
 from infra.local.watch import Snapshot
-from lambdas.cli.main import main
-from lambdas.cli.result import ExitCode
 from lambdas.contract import layout
 from lambdas.contract.run import cluster_name
 
@@ -43,37 +36,6 @@ def fetched(
     user, _, snapshot = finished
     assert snapshot.status is not None
     return results.fetch(user.s3, user.bucket, tmp_path_factory.mktemp("results"), snapshot.status)
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A run and what `fruits status --watch --json` said of it."""
-
-    run: Submitted
-    exit_code: int
-    said: list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def second(finished: tuple[User, Submitted, Snapshot]) -> Watched:
-    """A second version of the manifest, which asks for another engine and other components."""
-    user, _, _ = finished
-    exported = user.cloud.outputs["shell"].replace("export ", "").splitlines()
-    shell = {**user.cloud.environment, **dict(line.split("=", 1) for line in exported)}
-    with pytest.MonkeyPatch.context() as environment, contextlib.redirect_stdout(io.StringIO()) as said:
-        for name, value in shell.items():
-            environment.setenv(name, value)
-        run = user.uploads_manifest(
-            "flawed", "flawed", model={"image_size": 96}, engine="reference", pca={"variance": 0.9}
-        )
-        deadline = time.monotonic() + 60
-        while main(["status", run.run_id]) == ExitCode.UNKNOWN_RUN:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        said.seek(0)
-        said.truncate()
-        exit_code = main(["status", run.run_id, "--watch", "--json"])
-    return Watched(run, exit_code, [json.loads(line) for line in said.getvalue().splitlines()])
 
 
 def test_a_manifest_upload_ends_in_a_completed_run_and_a_terminated_cluster(
@@ -146,46 +108,6 @@ def test_five_deliveries_of_one_event_launch_one_cluster(
         answers = list(pool.map(deliver_once, range(5)))
     assert all("FunctionError" not in answer for answer in answers)
     assert sum(c["Name"] == cluster_name(run.run_id) for c in user.clusters()) == 1
-
-
-def test_a_second_version_of_the_manifest_is_a_second_run(
-    finished: tuple[User, Submitted, Snapshot], second: Watched
-) -> None:
-    user, first, _ = finished
-    assert second.run.run_id != first.run_id
-    status = user.looks_at(second.run).status
-    assert status is not None
-    assert status["state"] == "COMPLETED", status
-    assert status["explained_variance"] >= 0.9
-
-
-def test_a_person_can_watch_a_run_from_the_command_line(second: Watched) -> None:
-    assert second.exit_code == ExitCode.OK
-    assert second.said[-1]["state"] == "COMPLETED"
-    assert any(status["progress"] for status in second.said), "no step was seen at work"
-
-
-def test_the_reference_engine_agrees_with_the_fast_one(
-    finished: tuple[User, Submitted, Snapshot], second: Watched, fetched: results.Fetched, tmp_path: Path
-) -> None:
-    user, first, _ = finished
-    status = user.looks_at(second.run).status
-    assert status is not None
-    reference = results.fetch(user.s3, user.bucket, tmp_path, status)
-    fast, slow = (
-        by_path(where, f"flawed/{r}/")
-        for where, r in ((fetched, first.run_id), (reference, second.run.run_id))
-    )
-    assert fast.keys() == slow.keys()
-    for path, features in fast.items():
-        cosine = features @ slow[path] / (np.linalg.norm(features) * np.linalg.norm(slow[path]))
-        assert cosine >= 0.9999
-
-
-def by_path(fetched: results.Fetched, run_folder: str) -> dict[str, np.ndarray]:
-    table = results.open_table(fetched.folder, layout.FEATURES, run_folder)
-    assert table is not None
-    return {row["path"]: np.array(row["features"]) for row in table.to_table().to_pylist()}
 
 
 def s3_event(bucket: str, run: Submitted) -> dict[str, Any]:

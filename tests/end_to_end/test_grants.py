@@ -1,7 +1,9 @@
 """Every granted action is needed: taken away by itself, the smallest path that should need it fails.
 
-Paths run the real Lambdas and a real bootstrap action on the nodes, with clusters whose steps complete
-at once. What the local AWS never asks for cannot be shown to be needed; it is listed here with the reason.
+Paths run the real Lambdas, with clusters whose steps complete at once, and do what nodes do with the
+credentials that EMR would hand them. It takes the whole stack: only there do the roles' policies, the code
+that needs them and an AWS that refuses come together. What the local AWS never asks for cannot be shown to be
+needed; it is listed here with the reason.
 """
 
 from __future__ import annotations
@@ -133,11 +135,11 @@ NEEDED_BY: dict[str, Path] = {
     "reconciler TellPeople sns:Publish": Paths.catch_up,
     "reconciler StopClusters elasticmapreduce:SetTerminationProtection": Paths.stop_a_stranger,
     "reconciler StopClusters elasticmapreduce:TerminateJobFlows": Paths.stop_a_stranger,
-    "emr-nodes ReadInputsAndOwnOutputs s3:GetObject": Paths.run_on_a_node,
-    "emr-nodes WriteResultsAndLogs s3:PutObject": Paths.run_on_a_node,
-    "emr-nodes ListInputsAndOutputs s3:ListBucket": Paths.run_on_a_node,
-    "emr-nodes UnlockDisks kms:Decrypt": Paths.run_on_a_node,
-    "emr-nodes UnlockDisks kms:GenerateDataKey": Paths.run_on_a_node,
+    "emr-nodes ReadInputsAndOwnOutputs s3:GetObject": Paths.act_as_a_node,
+    "emr-nodes WriteResultsAndLogs s3:PutObject": Paths.act_as_a_node,
+    "emr-nodes ListInputsAndOutputs s3:ListBucket": Paths.act_as_a_node,
+    "emr-nodes UnlockDisks kms:Decrypt": Paths.act_as_a_node,
+    "emr-nodes UnlockDisks kms:GenerateDataKey": Paths.act_as_a_node,
 }
 
 
@@ -152,7 +154,7 @@ PATHS = (
     Paths.choose_machines,
     Paths.choose_machines_later,
     Paths.stop_a_stranger,
-    Paths.run_on_a_node,
+    Paths.act_as_a_node,
 )
 
 

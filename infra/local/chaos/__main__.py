@@ -66,8 +66,8 @@ def main() -> int:
 def chaos(
     folder: Path, build: Path, *, seed: int, manifests: int, deliveries: int, log: Any
 ) -> dict[str, Any]:
-    """One storm in a local cloud of its own in ``folder``, which runs what is packaged in ``build``: what
-    happened, and how often each invariant was violated."""
+    """One storm in a local cloud of its own in ``folder``, of what ``build`` holds: what happened, and how
+    often each invariant was violated."""
     started = time.monotonic()
     config = {
         "fruits:maxClusters": str(MAX_CLUSTERS),
