@@ -152,5 +152,5 @@ def test_links_lead_to_files_and_headings(document: str) -> None:
 
 
 def test_a_link_that_leads_nowhere_is_found() -> None:
-    text = "# One\n[a](README.md#one) [b](README.md#commands) [c](gone.md) [d](#one) [e](#two)"
+    text = "# One\n[a](README.md#one) [b](README.md#deploy) [c](gone.md) [d](#one) [e](#two)"
     assert list(dead_links(text, REPOSITORY)) == ["README.md#one", "gone.md", "#two"]
