@@ -167,9 +167,9 @@ def cost_today(account: Admissions, caps: Caps, now: float) -> list[Finding]:
     )
     findings = []
     if account.paused is not None:
-        text = f"launching is paused, and every new run waits ({account.paused.description})"
+        waits = f"launching is paused, and every new run waits ({account.paused.description})"
         findings.append(
-            warning(text, "`fruits resume` when its reason is gone; docs/runbook.md#pausing-launches")
+            warning(waits, "`fruits resume` when its reason is gone; docs/runbook.md#pausing-launches")
         )
     if committed >= NEARLY * caps.max_eur_per_day:
         findings.append(

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.filesize import decimal
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Column, Table
 from rich.tree import Tree
 
 from infra.local.results import Fetched
@@ -114,7 +114,12 @@ def _figures(status: dict[str, Any], fetched: Fetched, elapsed: float) -> Table:
 
 
 def _quarantine(fetched: Fetched) -> Table:
-    table = Table("image", "reason", "detail", title=f"{len(fetched.quarantined)} images in quarantine")
+    table = Table(
+        Column("image", overflow="fold"),
+        "reason",
+        "detail",
+        title=f"{len(fetched.quarantined)} images in quarantine",
+    )
     for row in fetched.quarantined[:QUARANTINE_ROWS_SHOWN]:
         table.add_row(s3uri.split(row["path"])[1], row["reason"], row["detail"])
     return table

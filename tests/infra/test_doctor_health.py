@@ -217,3 +217,4 @@ def test_a_paused_stack_and_a_used_up_budget_are_warnings() -> None:
         "nothing, or raise fruits:maxEurPerDay and `pulumi up`",
     )
     assert cost.status is Status.OK
+    assert cost.text.startswith("estimate by list prices")
