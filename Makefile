@@ -16,6 +16,8 @@ WEIGHTS ?=
 # The browser of `make test`, where it is not found by itself.
 CHROMIUM ?=
 export UV WEIGHTS CHROMIUM
+# Dozens of Pythons start in a test run; each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Print this list
 	@echo "Upload a manifest, get features. Start with:  make demo"
@@ -40,11 +42,11 @@ chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count wha
 dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of them as build/dashboard.html
 	@$(VENV)/python -m infra.local.dashboard
 
-test: lint browser engine build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, the fast ones first
-	@$(VENV)/python -m pytest tests/contract tests/lambdas tests/aws_models tests/spark tests/infra tests/local_emr tests/engine tests/end_to_end
+test: lint browser engine code build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, on all cores
+	@$(VENV)/python -m pytest -n auto
 
-test-fast: $(READY) ## Only the tests of the contract and the Lambdas: seconds
-	@$(VENV)/python -m pytest tests/contract tests/lambdas
+test-fast: $(READY) ## Only the tests that need no cloud, no JVM, no TensorFlow and no Pulumi engine: seconds
+	@$(VENV)/python -m pytest -n auto -m "not slow" tests/contract tests/lambdas tests/infra tests/spark tests/aws_models
 
 lint: $(READY) ## Style, types and the direction of dependencies
 	@$(VENV)/ruff check

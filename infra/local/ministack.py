@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import socket
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import boto3
 import botocore.exceptions
 import botocore.session
 
-from infra.local.process import ProcessGroup
+from infra.local.process import ProcessGroup, StartedAndStopped
 from infra.local.tls import TlsFiles
 
 ACCOUNT_ID = "000000000000"
@@ -35,6 +36,8 @@ _NO_PERSONAL_SETTINGS: dict[str, tuple[None, list[str], str | None, None]] = {
     }.items()
 }
 """botocore's session variables that lead to a person's own files, cut off from file and environment."""
+_MAKING_A_CLIENT = threading.Lock()
+"""A session makes one client at a time; clients are for all threads. Source: Boto3, "Session reference"."""
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 
@@ -42,7 +45,7 @@ class MiniStackError(RuntimeError):
     """MiniStack did not come up. The message holds the end of its log."""
 
 
-class MiniStack:
+class MiniStack(StartedAndStopped):
     """Start with :meth:`start` or ``with``; :attr:`environment` points any AWS client at it, as root.
 
     The constructor already binds a free loopback port, which the child inherits as a socket: no other
@@ -112,19 +115,6 @@ class MiniStack:
         """A boto3 client as root, or with other ``credentials`` (boto3's own keyword names)."""
         return client(service, self.environment, **credentials)
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     def _server_environment(self) -> dict[str, str]:
         # An explicit list: a person's own AWS credentials and settings must not reach the local Lambdas.
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
@@ -170,15 +160,26 @@ def client(service: str, environment: Mapping[str, str], **credentials: str) -> 
     Reads nothing of the calling process's own AWS configuration. ``credentials`` (boto3's keyword
     names) replace the environment's.
     """
-    session = boto3.Session(
-        aws_access_key_id=credentials.get("aws_access_key_id", environment["AWS_ACCESS_KEY_ID"]),
-        aws_secret_access_key=credentials.get("aws_secret_access_key", environment["AWS_SECRET_ACCESS_KEY"]),
-        aws_session_token=credentials.get("aws_session_token"),
-        region_name=environment["AWS_REGION"],
+    with _MAKING_A_CLIENT:
+        session = _session(
+            environment["AWS_REGION"],
+            credentials.get("aws_access_key_id", environment["AWS_ACCESS_KEY_ID"]),
+            credentials.get("aws_secret_access_key", environment["AWS_SECRET_ACCESS_KEY"]),
+            credentials.get("aws_session_token"),
+        )
+        endpoint = environment.get(f"AWS_ENDPOINT_URL_{service.upper()}", environment["AWS_ENDPOINT_URL"])
+        return session.client(  # type: ignore[call-overload]  # the service's name is not a literal here
+            service, endpoint_url=endpoint, verify=environment["AWS_CA_BUNDLE"]
+        )
+
+
+@functools.lru_cache(maxsize=16)
+def _session(region: str, access_key_id: str, secret: str, token: str | None) -> boto3.Session:
+    """Kept, because a session reads AWS' description of a service once, which takes longer than most calls."""
+    return boto3.Session(
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        region_name=region,
         botocore_session=botocore.session.Session(_NO_PERSONAL_SETTINGS),
-    )
-    return session.client(  # type: ignore[call-overload]  # the service's name is not a literal here
-        service,
-        endpoint_url=environment.get(f"AWS_ENDPOINT_URL_{service.upper()}", environment["AWS_ENDPOINT_URL"]),
-        verify=environment["AWS_CA_BUNDLE"],
     )

@@ -1,9 +1,11 @@
-"""A stub build folder, and a recording provider that creates nothing."""
+"""A stub build folder, a recording provider that creates nothing, and a stack in the local cloud."""
 
 from __future__ import annotations
 
+import functools
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +15,29 @@ import pytest
 
 from infra.components.certificates import file_of, today, write_node_certificate
 from infra.deployed import DEPLOYED_RESOURCES
+from infra.local.cloud import LocalCloud
 from infra.local.deploy import deploy
 from lambdas.contract.regions import EU_REGIONS
 
 ACCOUNT_ID = "123456789012"
 PREINSTALLED = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
-STUB_HANDLER = """
+SEEN = "runs/stub/seen.json"
+"""Where a stub Lambda writes the event that it got."""
+BROKEN = "broken"
+"""A stub Lambda fails on an event that has this word in it, until there is an object at :data:`MENDED`."""
+MENDED = "runs/stub/mended"
+STUB_HANDLER = f"""
 import json, os, boto3
+from botocore.exceptions import ClientError
 
 def handler(event, context):
-    bucket = os.environ["FRUITS_DATA_BUCKET"]
-    boto3.client("s3").put_object(Bucket=bucket, Key="runs/stub/seen.json", Body=json.dumps(event))
+    s3, bucket, text = boto3.client("s3"), os.environ["FRUITS_DATA_BUCKET"], json.dumps(event)
+    if "{BROKEN}" in text:
+        try:
+            s3.get_object(Bucket=bucket, Key="{MENDED}")
+        except ClientError as error:
+            raise RuntimeError("the function is broken") from error
+    s3.put_object(Bucket=bucket, Key="{SEEN}", Body=text)
 """
 
 
@@ -97,15 +111,27 @@ class RecordingProvider(pulumi.runtime.Mocks):
 
 
 def preview(build: Path, stack: str = "eu", **config: str) -> RecordingProvider:
-    """What the program declares with this configuration."""
+    """What the program declares with this configuration. Only to be looked at: tests share it."""
+    return _previewed(build, stack, frozenset(config.items()))
+
+
+@functools.cache
+def _previewed(build: Path, stack: str, config: frozenset[tuple[str, str]]) -> RecordingProvider:
     provider = RecordingProvider()
-    deploy(provider, stack=stack, config={**PREINSTALLED, **config}, build=build)
+    deploy(provider, stack=stack, config={**PREINSTALLED, **dict(config)}, build=build)
     return provider
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def declared(build: Path) -> RecordingProvider:
     return preview(build)
+
+
+@pytest.fixture(scope="session")
+def cloud(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A stack with stub Lambdas, for tests that leave it as it is but for objects and users of their own."""
+    with LocalCloud(tmp_path_factory.mktemp("cloud"), build=build) as running:
+        yield running
 
 
 def as_list(value: str | list[str]) -> list[str]:

@@ -130,9 +130,6 @@ def test_people_are_told_when_it_begins_and_when_it_is_over(build: Path) -> None
     ]
 
 
-def test_the_local_cloud_has_every_alarm(
-    build: Any, tmp_path: Any, alarms: dict[str, dict[str, Any]]
-) -> None:
-    with LocalCloud(tmp_path / "cloud", build=build) as cloud:
-        created = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
+def test_the_local_cloud_has_every_alarm(cloud: LocalCloud, alarms: dict[str, dict[str, Any]]) -> None:
+    created = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert {alarm["AlarmName"] for alarm in created} == {f"fruits-local-{name}" for name in alarms}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.local.cloud import LocalCloud
 from infra.local.dashboard.chart import HEIGHT, WIDTH, number, svg, ticks, times
 from infra.local.dashboard.metrics import duration, embedded
 from infra.local.dashboard.page import page
@@ -27,8 +27,6 @@ from infra.local.dashboard.panels import (
     Window,
 )
 from infra.local.dashboard.reading import UnknownExpressionError, read
-from infra.local.ministack import MiniStack
-from infra.local.tls import issue
 from lambdas.aws.telemetry import Telemetry
 from lambdas.contract.metrics import RUNS, Sample, Service
 
@@ -70,21 +68,19 @@ def test_the_report_of_an_invocation_says_how_long_it_took() -> None:
 
 
 @pytest.fixture(scope="module")
-def cloudwatch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("cloudwatch")
-    with MiniStack(tls=issue(folder / "tls"), folder=folder, region="eu-west-1") as ministack:
-        client = ministack.client("cloudwatch")
-        for state, dataset, at, value in (
-            ("DONE", "a", BEGIN + 1000, 1),
-            ("DONE", "b", BEGIN + 1000, 2),
-            ("DONE", "b", BEGIN + 1300, 4),
-            ("LOST", "a", BEGIN + 1000, 8),
-        ):
-            dimensions = {"state": state, "dataset": dataset}
-            put(client, "Runs", dimensions, at, value)
-        put(client, "Runs", {"state": "DONE"}, BEGIN + 1000, 16)
-        put(client, "Other", {"state": "DONE", "dataset": "a"}, BEGIN + 1000, 32)
-        yield client
+def cloudwatch(cloud: LocalCloud) -> Any:
+    client = cloud.client("cloudwatch")
+    for state, dataset, at, value in (
+        ("DONE", "a", BEGIN + 1000, 1),
+        ("DONE", "b", BEGIN + 1000, 2),
+        ("DONE", "b", BEGIN + 1300, 4),
+        ("LOST", "a", BEGIN + 1000, 8),
+    ):
+        dimensions = {"state": state, "dataset": dataset}
+        put(client, "Runs", dimensions, at, value)
+    put(client, "Runs", {"state": "DONE"}, BEGIN + 1000, 16)
+    put(client, "Other", {"state": "DONE", "dataset": "a"}, BEGIN + 1000, 32)
+    return client
 
 
 def put(client: Any, metric: str, dimensions: dict[str, str], at: float, value: float) -> None:

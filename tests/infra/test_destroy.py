@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class RetentionMonitor(MockMonitor):
         return super().RegisterResource(request)
 
 
+@functools.cache
 def previewed(build: Path, *, keep: bool) -> tuple[RecordingProvider, set[tuple[str, str]]]:
     """What is declared, and kind and name of what outlives the stack."""
     provider = RecordingProvider()

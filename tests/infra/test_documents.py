@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,10 @@ from infra.program import REPOSITORY
 from infra.settings import SETTINGS
 from lambdas.cli.main import main
 
-DOCUMENTS = ("README.md", "docs/deploy.md", "docs/runbook.md", "docs/cost.md")
+DOCUMENTS = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *sorted(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/**/*.md")),
+)
 CUSTOM_AWS = {"s3"}
 """Services whose commands are the CLI's own, with arguments of their own kind."""
 
@@ -23,18 +29,19 @@ def text_of(document: str) -> str:
     return (REPOSITORY / document).read_text()
 
 
-def typed(document: str) -> list[str]:
+def typed(text: str) -> list[str]:
     """Everything that is set as code: each line of a block with its continuations, and spans of text."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", text_of(document), re.DOTALL | re.MULTILINE)
-    text = re.sub(r"^```.*?^```", "", text_of(document), flags=re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return lines + re.findall(r"`([^`\n]+)`", text)
+    return lines + re.findall(r"`([^`\n]+)`", prose)
 
 
-def commands(document: str, program: str) -> list[list[str]]:
+def commands(text: str, program: str) -> list[list[str]]:
     """The words after ``program`` wherever it is typed."""
     call = re.compile(rf"(?:^|&& |\()(?:\.venv/bin/)?{program} ([^&)#]+)")
-    return [found.split() for line in typed(document) for found in call.findall(line)]
+    found = [words.split() for line in typed(text) for words in call.findall(line)]
+    return [words for words in found if words]
 
 
 @cache
@@ -42,48 +49,108 @@ def aws_services() -> Any:
     return create_clidriver().create_help_command().command_table
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_aws_commands_and_their_options_exist(document: str) -> None:
-    for service, operation, *arguments in (words for words in commands(document, "aws") if len(words) > 1):
-        operations = aws_services()[service].create_help_command().command_table
-        assert operation in operations, f"aws {service} {operation}"
-        if service in CUSTOM_AWS:
-            continue
-        known = operations[operation].create_help_command().arg_table
-        options = [word.removeprefix("--") for word in arguments if word.startswith("--")]
-        assert set(options) <= known.keys() | {"query", "output"}, f"aws {service} {operation}"
+@cache
+def arguments_of(service: str, operation: str) -> frozenset[str] | None:
+    """The options of a command of the AWS CLI; None where there is no such command."""
+    if service not in aws_services():
+        return None
+    operations = aws_services()[service].create_help_command().command_table
+    if operation not in operations:
+        return None
+    return frozenset(operations[operation].create_help_command().arg_table)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_fruits_commands_exist(document: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in {words[0] for words in commands(document, "fruits") if words}:
-        with pytest.raises(SystemExit) as ended:
-            main([command, "--help"], {})
-        assert ended.value.code == 0, command
+def unknown_to_aws(text: str) -> Iterator[str]:
+    for service, operation, *words in (words for words in commands(text, "aws") if len(words) > 1):
+        known = arguments_of(service, operation)
+        if known is None:
+            yield f"aws {service} {operation}"
+        elif service not in CUSTOM_AWS:
+            options = {word.removeprefix("--") for word in words if word.startswith("--")}
+            yield from sorted(f"--{option}" for option in options - known - {"query", "output"})
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_make_targets_exist(document: str) -> None:
+@cache
+def is_command(name: str) -> bool:
+    with pytest.raises(SystemExit) as ended, contextlib.redirect_stderr(io.StringIO()):
+        main([name, "--help"], {})
+    return ended.value.code == 0
+
+
+def unknown_to_fruits(text: str) -> Iterator[str]:
+    yield from {f"fruits {words[0]}" for words in commands(text, "fruits") if not is_command(words[0])}
+
+
+def unknown_to_make(text: str) -> Iterator[str]:
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
-    assert {words[0] for words in commands(document, "make") if words} <= targets
+    yield from {f"make {words[0]}" for words in commands(text, "make") if words[0] not in targets}
 
 
+def unknown_settings(text: str) -> Iterator[str]:
+    known = {setting.key for setting in SETTINGS}
+    yield from {f"fruits:{name}" for name in re.findall(r"fruits:(\w+)", text) if name not in known}
+
+
+FINDERS = (unknown_to_aws, unknown_to_fruits, unknown_to_make, unknown_settings)
+
+
+@pytest.mark.parametrize("find", FINDERS)
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_settings_exist(document: str) -> None:
-    described = {f"fruits:{setting.key}" for setting in SETTINGS}
-    assert {f"fruits:{name}" for name in re.findall(r"fruits:(\w+)", text_of(document))} <= set(described)
+def test_whatever_a_document_tells_people_to_type_exists(
+    document: str, find: Callable[[str], Iterator[str]]
+) -> None:
+    assert list(find(text_of(document))) == []
+
+
+INVENTED = """Set `fruits:noSetting`, type `make nothing`, or
+
+```sh
+.venv/bin/fruits prune --all    # now
+aws ec2 describe-vpcs --dry \\
+    --output text && aws emr stop
+eval "$(fruits stop)"; aws emrs list
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("find", "unknown"),
+    [
+        (unknown_to_aws, {"--dry", "aws emr stop"}),
+        (unknown_to_fruits, {"fruits prune", "fruits stop"}),
+        (unknown_to_make, {"make nothing"}),
+        (unknown_settings, {"fruits:noSetting"}),
+    ],
+)
+def test_what_somebody_invents_is_found(find: Callable[[str], Iterator[str]], unknown: set[str]) -> None:
+    assert set(find(INVENTED)) == unknown
+
+
+@pytest.mark.parametrize(("program", "least"), [("aws", 20), ("fruits", 20), ("make", 10)])
+def test_the_commands_of_the_documents_are_found(program: str, least: int) -> None:
+    assert len(commands("\n".join(map(text_of, DOCUMENTS)), program)) >= least
+
+
+def dead_links(text: str, folder: Path) -> Iterator[str]:
+    """Links to files that are not there, and to headings that their file does not have."""
+    for target, anchor in re.findall(r"\]\((?!https)([^)#]*)(?:#([\w-]+))?\)", text):
+        file = (folder / target).resolve()
+        if target and not file.exists():
+            yield target
+        elif anchor and anchor not in anchors(file.read_text() if target else text):
+            yield f"{target}#{anchor}"
+
+
+def anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_to_files_and_headings(document: str) -> None:
-    folder = (REPOSITORY / document).parent
-    for target, anchor in re.findall(r"\]\((?!https)([^)#]*)(?:#([\w-]+))?\)", text_of(document)):
-        file = (folder / target).resolve() if target else REPOSITORY / document
-        assert file.exists(), target
-        if anchor:
-            assert anchor in anchors(file), f"{target}#{anchor}"
+    assert list(dead_links(text_of(document), (REPOSITORY / document).parent)) == []
 
 
-def anchors(file: Path) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+def test_a_link_that_leads_nowhere_is_found() -> None:
+    text = "# One\n[a](README.md#one) [b](README.md#deploy) [c](gone.md) [d](#one) [e](#two)"
+    assert list(dead_links(text, REPOSITORY)) == ["README.md#one", "gone.md", "#two"]

@@ -10,8 +10,7 @@ import pytest
 
 from infra.config import ConfigInvalid
 from infra.emulator import SERVICES, emulator_faults
-from infra.local.deploy import deploy
-from tests.infra.conftest import PREINSTALLED, RecordingProvider, preview
+from tests.infra.conftest import RecordingProvider, preview
 from tests.infra.test_policies import EVERYTHING_ON
 
 HERE = {"fruits:emulatorEndpoint": "https://localhost:4566"}
@@ -24,9 +23,7 @@ SERVICES_OF: dict[str, set[str]] = {
 
 
 def previewed(build: Path, **config: str) -> RecordingProvider:
-    provider = RecordingProvider()
-    deploy(provider, stack="local-cli", config={**PREINSTALLED, **EVERYTHING_ON, **config}, build=build)
-    return provider
+    return preview(build, "local-cli", **EVERYTHING_ON, **config)
 
 
 def endpoints(declared: RecordingProvider) -> dict[str, str]:

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from infra.local import tls
+from infra.local.cloud import LocalCloud
 from infra.local.emr import lifecycle
 from infra.local.emr.events import StateEvent, state_events
 from infra.local.emr.lifecycle import ActionOnFailure, Cluster, Fleet, Reason, ReasonCode, Step
-from infra.local.ministack import MiniStack
 from lambdas.contract.report import STEPS
 from lambdas.contract.run import cluster_name, run_id
 from tests.infra.conftest import RecordingProvider
@@ -22,29 +21,27 @@ Matcher = Callable[[StateEvent], bool]
 RUN = run_id("citrus", "a-bucket", "manifests/citrus.json", "1")
 
 
-@pytest.fixture(scope="module")
-def wakes(declared: RecordingProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matcher]:
+@pytest.fixture
+def wakes(declared: RecordingProvider, cloud: LocalCloud) -> Matcher:
     """Whether an event matches the tracker's rule."""
     pattern = declared.one("EventRule", "-emr")["eventPattern"]
-    folder = tmp_path_factory.mktemp("events")
-    with MiniStack(tls=tls.issue(folder / "tls"), folder=folder, region="eu-west-1") as ministack:
-        events = ministack.client("events")
+    events = cloud.client("events")
 
-        def matches(event: StateEvent) -> bool:
-            envelope: dict[str, Any] = {
-                "id": "1",
-                "account": "123456789012",
-                "source": "aws.emr",
-                "time": "2026-01-01T00:00:00Z",
-                "region": "eu-west-1",
-                "resources": [],
-                "detail-type": event.detail_type,
-                "detail": event.detail,
-            }
-            answer = events.test_event_pattern(EventPattern=pattern, Event=json.dumps(envelope))
-            return bool(answer["Result"])
+    def matches(event: StateEvent) -> bool:
+        envelope: dict[str, Any] = {
+            "id": "1",
+            "account": "123456789012",
+            "source": "aws.emr",
+            "time": "2026-01-01T00:00:00Z",
+            "region": "eu-west-1",
+            "resources": [],
+            "detail-type": event.detail_type,
+            "detail": event.detail,
+        }
+        answer = events.test_event_pattern(EventPattern=pattern, Event=json.dumps(envelope))
+        return bool(answer["Result"])
 
-        yield matches
+    return matches
 
 
 def life(name: str, *step_names: str) -> Iterator[StateEvent]:

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-import zipfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from infra.local.cloud import LocalCloud
-from infra.local.deploy import deploy
 from infra.local.ministack import ACCOUNT_ID
 from lambdas.cli.main import main
-from tests.infra.conftest import RecordingProvider
+from tests.infra.conftest import BROKEN, MENDED, SEEN, RecordingProvider
 
-CONFIG = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
-FAILS_UNTIL_MENDED = """
-import json, os, boto3
-from botocore.exceptions import ClientError
-
-def handler(event, context):
-    s3, bucket = boto3.client("s3"), os.environ["FRUITS_DATA_BUCKET"]
-    try:
-        s3.get_object(Bucket=bucket, Key="runs/stub/mended")
-    except ClientError as error:
-        raise RuntimeError("the launcher is broken") from error
-    s3.put_object(Bucket=bucket, Key="runs/stub/seen.json", Body=json.dumps(event))
-"""
 WAIT_SECONDS = 30.0
 FUNCTIONS = ("launcher", "tracker", "reconciler")
 
 
 class Stack:
-    """A stack whose launcher fails until somebody mends it."""
+    """The stack, and its shell. The launcher fails on what is broken, until somebody mends it."""
 
     def __init__(self, cloud: LocalCloud) -> None:
         self.outputs = outputs = cloud.outputs
@@ -53,7 +36,7 @@ class Stack:
 
     def seen(self) -> dict[str, Any] | None:
         try:
-            body = self.s3.get_object(Bucket=self.bucket, Key="runs/stub/seen.json")["Body"].read()
+            body = self.s3.get_object(Bucket=self.bucket, Key=SEEN)["Body"].read()
         except self.s3.exceptions.NoSuchKey:
             return None
         event: dict[str, Any] = json.loads(body)
@@ -61,15 +44,15 @@ class Stack:
 
 
 @pytest.fixture
-def stack(build: Path, tmp_path: Path) -> Iterator[Stack]:
-    broken = tmp_path / "build"
-    shutil.copytree(build, broken)
-    with zipfile.ZipFile(broken / "launcher.zip", "w") as archive:
-        archive.writestr("lambdas/__init__.py", "")
-        archive.writestr("lambdas/launcher/__init__.py", "")
-        archive.writestr("lambdas/launcher/handler.py", FAILS_UNTIL_MENDED)
-    with LocalCloud(tmp_path / "cloud", build=broken) as cloud:
-        yield Stack(cloud)
+def stack(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """Known to this process, as to a person's shell."""
+    stack = Stack(cloud)
+    stack.sqs.purge_queue(QueueUrl=stack.queue)
+    for key in (SEEN, MENDED):
+        stack.s3.delete_object(Bucket=stack.bucket, Key=key)
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    return stack
 
 
 def eventually(condition: Callable[[], object]) -> None:
@@ -87,19 +70,17 @@ def redrive(capsys: pytest.CaptureFixture[str], stack: Stack) -> dict[str, Any]:
 
 
 def test_an_event_that_failed_is_kept_and_reaches_the_mended_function_by_redrive(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in stack.environment.items():
-        monkeypatch.setenv(name, value)
-    uploaded = stack.s3.put_object(Bucket=stack.bucket, Key="manifests/a.json", Body=b"{}")
+    uploaded = stack.s3.put_object(Bucket=stack.bucket, Key=f"manifests/{BROKEN}.json", Body=b"{}")
     eventually(lambda: stack.waiting() == 1)
 
     # Still broken: the event is given back, fails again, and waits again.
     (again,) = redrive(capsys, stack)["redriven"]
-    assert again == {"function": stack.outputs["launcher_function"], "error": "the launcher is broken"}
+    assert again == {"function": stack.outputs["launcher_function"], "error": "the function is broken"}
     eventually(lambda: stack.waiting() == 1)
 
-    stack.s3.put_object(Bucket=stack.bucket, Key="runs/stub/mended", Body=b"")
+    stack.s3.put_object(Bucket=stack.bucket, Key=MENDED, Body=b"")
     assert len(redrive(capsys, stack)["redriven"]) == 1
     eventually(stack.seen)
     event = stack.seen()
@@ -110,11 +91,7 @@ def test_an_event_that_failed_is_kept_and_reaches_the_mended_function_by_redrive
     assert redrive(capsys, stack) == {"redriven": [], "kept": []}
 
 
-def test_what_cannot_be_redriven_is_kept_and_said(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name, value in stack.environment.items():
-        monkeypatch.setenv(name, value)
+def test_what_cannot_be_redriven_is_kept_and_said(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     gone = {
         "requestContext": {"functionArn": f"arn:aws:lambda:eu-west-1:{ACCOUNT_ID}:function:gone"},
         "requestPayload": {},
@@ -130,11 +107,9 @@ def test_what_cannot_be_redriven_is_kept_and_said(
 
 
 def test_an_event_that_never_reached_its_function_reaches_it_by_redrive(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in stack.environment.items():
-        monkeypatch.setenv(name, value)
-    stack.s3.put_object(Bucket=stack.bucket, Key="runs/stub/mended", Body=b"")
+    stack.s3.put_object(Bucket=stack.bucket, Key=MENDED, Body=b"")
     function = f"arn:aws:lambda:eu-west-1:{ACCOUNT_ID}:function:{stack.outputs['launcher_function']}"
     event = {"source": "aws.emr", "detail": {"clusterId": "j-1"}}
     # As EventBridge writes it: the event itself, and in attributes what became of it.
@@ -151,9 +126,7 @@ def test_an_event_that_never_reached_its_function_reaches_it_by_redrive(
     assert stack.waiting() == 0
 
 
-def test_every_rule_keeps_what_it_cannot_deliver(build: Path, stack: Stack) -> None:
-    declared = RecordingProvider()
-    deploy(declared, stack="eu", config=CONFIG, build=build)
+def test_every_rule_keeps_what_it_cannot_deliver(declared: RecordingProvider, stack: Stack) -> None:
     targets = declared.all_of("EventTarget")
     assert len(targets) == len(declared.all_of("EventRule"))
     assert {target["deadLetterConfig"]["arn"] for target in targets} == {
@@ -171,9 +144,7 @@ def test_every_rule_keeps_what_it_cannot_deliver(build: Path, stack: Stack) -> N
         assert ":fruits-local-failures-" in created["DeadLetterConfig"]["Arn"]
 
 
-def test_every_function_keeps_its_failures_in_the_encrypted_queue(build: Path) -> None:
-    declared = RecordingProvider()
-    deploy(declared, stack="eu", config=CONFIG, build=build)
+def test_every_function_keeps_its_failures_in_the_encrypted_queue(declared: RecordingProvider) -> None:
     queue = declared.one("Queue")
     assert queue["kmsMasterKeyId"] == "arn:test:kms/key:::fruits-eu-control"
     assert queue["messageRetentionSeconds"] == 14 * 24 * 3600

@@ -16,7 +16,7 @@ import pytest
 from infra.config import LONGEST_STACK_NAME, ConfigInvalid, validate
 from infra.local.deploy import deploy
 from infra.policies.rules import PROVIDER
-from tests.infra.conftest import PREINSTALLED, RecordingProvider
+from tests.infra.conftest import PREINSTALLED, RecordingProvider, preview
 from tests.infra.test_policies import EVERYTHING_ON
 
 PULUMIS_SUFFIX = "-0123456"
@@ -131,9 +131,7 @@ Guide, "IAM and STS quotas"; AWS PrivateLink, "Endpoint policies"."""
 @pytest.fixture(scope="module")
 def everything(build: Path) -> RecordingProvider:
     """The program with every option, as a stack with the longest name that is allowed."""
-    provider, name = RecordingProvider(), "s" * LONGEST_STACK_NAME
-    deploy(provider, stack=name, config={**PREINSTALLED, **EVERYTHING_ON}, build=build)
-    return provider
+    return preview(build, "s" * LONGEST_STACK_NAME, **EVERYTHING_ON)
 
 
 def resources(provider: RecordingProvider) -> Iterator[tuple[str, pulumi.runtime.MockResourceArgs]]:

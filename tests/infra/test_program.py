@@ -185,12 +185,13 @@ def test_artifacts_are_named_by_their_content(build: Path) -> None:
     assert any(re.fullmatch(r"artifacts/job-[0-9a-f]{12}\.zip", key) for key in keys)
 
 
-def test_the_wheelhouse_comes_with_its_bootstrap_action(build: Path) -> None:
-    wheelhouse = build / "wheelhouse"
+def test_the_wheelhouse_comes_with_its_bootstrap_action(build: Path, tmp_path: Path) -> None:
+    complete = shutil.copytree(build, tmp_path / "build")
+    wheelhouse = complete / "wheelhouse"
     wheelhouse.mkdir()
     (wheelhouse / "requirements.txt").write_text("x==1 --hash=sha256:0\n")
     (wheelhouse / "x-1-py3-none-any.whl").write_bytes(b"")
-    declared = preview(build, **{"fruits:nodePackages": "wheelhouse"})
+    declared = preview(complete, **{"fruits:nodePackages": "wheelhouse"})
     function = next(f for f in declared.all_of("Function") if "launcher" in f["handler"])
     settings = LauncherSettings.from_env(function["environment"]["variables"])
     keys = {inputs["key"] for inputs in declared.all_of("BucketObjectv2")}
@@ -223,7 +224,7 @@ def test_where_only_the_wheelhouse_is_missing_the_local_cloud_is_thought_of(
             deploy(RecordingProvider(), stack="eu", config={"aws:region": "eu-west-1"}, build=copy)
         return str(refused.value)
 
-    copy = shutil.copytree(build, tmp_path / "build", ignore=shutil.ignore_patterns("wheelhouse"))
+    copy = shutil.copytree(build, tmp_path / "build")
     remedy = "; or, on the local cloud, `pulumi config set fruits:nodePackages preinstalled`"
     assert refusal().endswith(remedy)
     (copy / "step.py").unlink()

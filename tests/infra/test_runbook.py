@@ -21,19 +21,11 @@ KNOWN = {"<run_id>": "a-run"}
 
 
 def commands() -> Iterator[str]:
-    for line in typed(RUNBOOK):
+    for line in typed(text_of(RUNBOOK)):
         for placeholder, text in KNOWN.items():
             line = line.replace(placeholder, text)
         if line.startswith("aws ") and not re.search(r"<\w+>", line):
             yield line
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory, build: Path) -> Iterator[LocalCloud]:
-    with LocalCloud(tmp_path_factory.mktemp("cloud"), build=build) as running:
-        # `aws s3 ls` fails where there is nothing.
-        running.client("s3").put_object(Bucket=running.bucket, Key=f"{MANIFESTS}a.json", Body=b"{}")
-        yield running
 
 
 def run(cloud: LocalCloud, command: str) -> subprocess.CompletedProcess[str]:
@@ -48,6 +40,8 @@ def run(cloud: LocalCloud, command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("command", sorted(commands()))
 def test_a_command_works_as_typed(cloud: LocalCloud, command: str) -> None:
+    # `aws s3 ls` fails where there is nothing.
+    cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{MANIFESTS}a.json", Body=b"{}")
     # The AWS CLI has host names of its own for SQS, and overlooks the local cloud's variable.
     local = ' --endpoint-url "$AWS_ENDPOINT_URL"' if command.startswith("aws sqs") else ""
     done = run(cloud, command + local)

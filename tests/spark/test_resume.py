@@ -202,7 +202,7 @@ def test_a_killed_jvm_or_step_costs_what_was_not_done(
 
 def start_step(folder: Path) -> subprocess.Popen[bytes]:
     """The featurize step as a process group of its own, on the plan in ``folder``."""
-    command = [sys.executable, str(REPOSITORY / "spark" / "step.py"), "featurize", "--plan"]
+    command = [sys.executable, str(REPOSITORY / "spark" / "steps" / "entry.py"), "featurize", "--plan"]
     return subprocess.Popen(
         [*command, f"file://{folder}/plan.json"],
         env=step_environment(),

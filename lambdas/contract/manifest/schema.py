@@ -28,7 +28,7 @@ from lambdas.contract.manifest import fields
 from lambdas.contract.manifest.error_messages import faults_of
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.json_reader import read_json
-from lambdas.contract.plan import FEATURE_DIM, Engine
+from lambdas.contract.plan import FEATURE_DIM, Engine, Market
 
 DEFAULT_COMPONENTS = 50
 
@@ -164,7 +164,7 @@ class Cluster(_Section):
         description="EC2 instance types to choose from; several make capacity easier to get.",
         examples=[["m5.xlarge", "m6i.xlarge"]],
     )
-    market: Literal["on_demand", "spot"] = Field(
+    market: Market = Field(
         default="on_demand",
         description="How workers are bought. Spot falls back to on-demand; the primary and the first worker "
         "are always on-demand.",

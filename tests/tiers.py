@@ -1,0 +1,117 @@
+"""The part of pytest that runs everything in minutes: what runs together, what goes first, and the sum.
+
+A tier is a folder of tests. In parallel (``pytest -n 2``) a file stays in one worker, and so do all files of
+a tier that share something dear, such as a JVM: it starts once. The longest go first, or the last worker
+would be alone with one of them.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import Counter
+from pathlib import PurePath
+
+import pytest
+
+DEAR = frozenset({"cloud", "happened", "local_aws", "ministack", "model_folder", "spark"})
+"""Fixtures that start a cloud, a JVM, TensorFlow or Pulumi's engine. Tests that have one are marked slow."""
+LONGEST_FIRST = ("spark", "end_to_end", "engine", "infra", "local_emr", "lambdas")
+"""Tiers by the time that their dear part takes. Single files are shorter, and follow as they stand."""
+
+
+def file_of(node_id: str) -> str:
+    """The file that a test is in, from the top of the repository."""
+    return node_id.partition("::")[0]
+
+
+def tier_of(node_id: str) -> str:
+    """The folder of tests that a test is in."""
+    parts = PurePath(file_of(node_id)).parts
+    return parts[1] if len(parts) > 2 else ""
+
+
+def sentence_of(node_id: str) -> str:
+    """What a test says, in words."""
+    name = node_id.rpartition("::")[2].removeprefix("test_")
+    sentence, bracket, case = name.partition("[")
+    return sentence.replace("_", " ") + (f" [{case}" if bracket else "")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    # pytest-xdist would hand out tests one by one, and begin with the groups that have the most.
+    if config.option.numprocesses and config.option.dist == "no":
+        config.option.dist = "loadgroup"
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    together: set[str] = set()
+    for item in items:
+        dear = DEAR.intersection(getattr(item, "fixturenames", ()))
+        if dear:
+            item.add_marker(pytest.mark.slow)
+        if any(_lasts(item, fixture) for fixture in dear):
+            together.add(file_of(item.nodeid))
+    groups: dict[str, list[pytest.Item]] = {tier: [] for tier in LONGEST_FIRST}
+    for item in items:
+        file = file_of(item.nodeid)
+        group = tier_of(file) if file in together else file
+        item.add_marker(pytest.mark.xdist_group(group))
+        groups.setdefault(group, []).append(item)
+    if hasattr(config, "workerinput"):
+        items[:] = [item for group in groups.values() for item in group]
+
+
+def pytest_collection_finish() -> None:
+    # What was imported is never garbage; the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+
+
+def _lasts(item: pytest.Item, fixture: str) -> bool:
+    """Whether files share it; one that a file has for itself ends with the file."""
+    manager = item.session._fixturemanager
+    return any(found.scope == "session" for found in manager.getfixturedefs(fixture, item) or ())
+
+
+class Sums:
+    """Counts the tests of each tier and the time that they take, and says so at the very end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._started = time.monotonic()
+        self._tests: Counter[str] = Counter()
+        self._seconds: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        tier = tier_of(report.nodeid)
+        self._tests[tier] += report.when == "setup"
+        self._seconds[tier] += report.duration
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        untrue = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
+        if untrue:
+            terminalreporter.section("not true, or not known", red=True)
+            for report in untrue:
+                terminalreporter.line(f"{file_of(report.nodeid)}: {sentence_of(report.nodeid)}")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is None or not self._tests:
+            return
+        tiers = [f"{tier} {count} in {_minutes(self._seconds[tier])}" for tier, count in self._tests.items()]
+        passed = _minutes(time.monotonic() - self._started)
+        terminal.line(f"{sum(self._tests.values())} tests in {passed} minutes: {', '.join(tiers)}")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Sums(config), "sums")
