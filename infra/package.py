@@ -178,7 +178,7 @@ def _installed(folder: Path, repository: Path) -> dict[str, Path]:
         excludes.write("\n".join(RUNTIME_PACKAGES))
         excludes.flush()
         command = [
-            *(_uv(repository), "pip", "install", "--quiet", "--target", str(folder)),
+            *(find_uv(repository), "pip", "install", "--quiet", "--target", str(folder)),
             *("--group", f"{repository / 'pyproject.toml'}:lambdas"),
             *("--constraint", str(repository / "requirements.lock"), "--require-hashes"),
             *("--excludes", excludes.name),
@@ -206,7 +206,12 @@ def _is_install_record(path: Path) -> bool:
     )
 
 
-def _uv(repository: Path) -> str:
+def find_uv(repository: Path) -> str:
+    """The uv that ``UV`` names, or `make setup` has installed, or the PATH has.
+
+    Raises:
+        PackageError: there is none.
+    """
     own = repository / ".local" / "uv" / "bin" / "uv"
     found = os.environ.get("UV") or (str(own) if own.exists() else shutil.which("uv"))
     if not found:

@@ -175,7 +175,7 @@ def client(service: str, environment: Mapping[str, str], **credentials: str) -> 
 
 @functools.lru_cache(maxsize=16)
 def _session(region: str, access_key_id: str, secret: str, token: str | None) -> boto3.Session:
-    """Kept, because a session reads AWS' description of a service once, which takes longer than most calls."""
+    """Kept, since a session reads AWS' description of a service once, which takes longer than most calls."""
     return boto3.Session(
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret,

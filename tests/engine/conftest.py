@@ -194,9 +194,9 @@ def engine(local_aws: LocalAws) -> Engine:
     return Engine(local_aws)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live(local_aws: LocalAws, build: Path) -> Iterator[Deployment]:
-    """A stack that is up, over stub artifacts; gone with the module."""
+    """A stack that is up, over stub artifacts, for tests that leave it as they found it."""
     deployment = local_aws.deployment("live", program(build))
     deployment.up()
     yield deployment

@@ -10,12 +10,12 @@ import os
 import subprocess
 import sys
 from importlib.metadata import packages_distributions, version
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from infra.local.demo import package
 from infra.program import REPOSITORY
 
 PROJECT: dict[str, Any] = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text())
@@ -25,10 +25,10 @@ ENVIRONMENT = REPOSITORY / PROJECT["runtime"]["options"]["virtualenv"]
 START = """
 import json, runpy, sys
 from pathlib import Path
-import pulumi
+import infra.program, pulumi
 from tests.infra.conftest import RecordingProvider
 
-folder = Path(sys.argv[1])
+folder, infra.program.BUILD = Path(sys.argv[1]), Path(sys.argv[2])
 provider = RecordingProvider()
 pulumi.runtime.set_mocks(provider, project="fruits", stack="eu", preview=False)
 pulumi.runtime.set_all_config(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
@@ -64,12 +64,11 @@ def test_pip_tells_the_host_which_packages_there_are() -> None:
 
 
 @pytest.fixture(scope="module")
-def started() -> dict[str, Any]:
+def started(build: Path) -> dict[str, Any]:
     """What the program did, started as the host starts it: in its own folder."""
-    package(os.environ.get("WEIGHTS"))
     config = {"aws:region": "eu-west-3", "fruits:nodePackages": "preinstalled"}
     done = subprocess.run(
-        [sys.executable, "-c", START, str(MAIN)],
+        [sys.executable, "-c", START, str(MAIN), str(build)],
         cwd=MAIN,
         env={
             **os.environ,

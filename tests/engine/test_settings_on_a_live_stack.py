@@ -1,62 +1,26 @@
-"""Each setting, changed by itself on a stack that is up: it updates what it should and replaces no data."""
+"""Settings, changed on a stack that is up: they update what they should and replace no data."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from pulumi.automation import CommandError, ConfigValue
 
-from infra.settings import SETTINGS
 from tests.engine.conftest import Deployment
-
-FUNCTIONS = 3
-
-CHANGES: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
-    # Nodes and launcher may read the bucket, and its endpoint lets them.
-    "imageBuckets": ('["more-photos"]', {("update", "RolePolicy"): 2, ("update", "VpcEndpoint"): 1}),
-    "logRetentionDays": (
-        "60",
-        {("update", "LogGroup"): FUNCTIONS, ("update", "BucketLifecycleConfiguration"): 1},
-    ),
-    "auditRetentionDays": (
-        "30",
-        {("update", "BucketLifecycleConfiguration"): 2, ("update", "BucketObjectLockConfiguration"): 1},
-    ),
-    "dataRetentionDays": ("90", {("update", "BucketLifecycleConfiguration"): 1}),
-    "notificationEmail": ("me@example.org", {("create", "TopicSubscription"): 1}),
-    "alarmEmails": ('["a@example.org", "b@example.org"]', {("create", "TopicSubscription"): 2}),
-    "keepDataOnDestroy": (
-        "true",
-        {("update", "Bucket"): 3, ("update", "Table"): 1, ("create", "BucketObjectv2"): 1},
-    ),
-    # Both functions that launch.
-    "maxClusters": ("3", {("update", "Function"): 2}),
-    "maxEurPerDay": ("12.5", {("update", "Function"): 2}),
-    "launchesPerSecond": ("0.25", {("update", "Function"): 2}),
-}
-"""A value that is not the default, and how many resources of which kind see what."""
-ELSEWHERE = {
-    "dataBucketName": "refused on a live stack",
-    "adopt": "refused on a live stack",
-    "releaseLabel": "only one release fits the lock file",
-    "nodePackages": "uploads the wheels; see the upgrade",
-    "emulatorEndpoint": "only stacks named local... take it, and nothing but the provider changes",
-    "emulatorEmrEndpoint": "the same",
-}
+from tests.infra.test_settings_of_the_program import CHANGES, changes
 
 
-def test_every_setting_is_tried() -> None:
-    assert {*CHANGES, *ELSEWHERE} == {setting.key for setting in SETTINGS}
-
-
-@pytest.mark.parametrize("key", CHANGES)
-def test_a_setting_changes_what_it_should_and_nothing_else(live: Deployment, key: str) -> None:
-    value, expected = CHANGES[key]
-    live.configure(**{key: value})
+def test_settings_change_what_is_there_in_place_and_replace_no_data(live: Deployment, build: Path) -> None:
+    """All of them at once; which of them changes what is shown where the program is looked at."""
+    values = {key: value for key, (value, _) in CHANGES.items()}
+    live.configure(**values)
     try:
         told = live.preview()
     finally:
-        live.configure(**{key: None})
-    assert dict(told.counts) == expected
+        live.configure(**dict.fromkeys(values))
+    of_each = [changes(build, "live", {key: value}) for key, value in values.items()]
+    assert set(told.steps) == set().union(*of_each)
     assert told.warnings == []
 
 

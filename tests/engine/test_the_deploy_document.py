@@ -5,17 +5,17 @@ The tests of this module are the chapters of one story: each goes on where the o
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
 import pytest
 
 from infra.components.artifacts import read_model
-from infra.local.demo import package
 from infra.local.sample_images import write_sample_images
-from infra.program import BUILD, REPOSITORY
-from lambdas.contract.layout import ARTIFACTS
+from infra.program import REPOSITORY
+from lambdas.contract.layout import ARTIFACTS, RunLayout
+from lambdas.contract.report import StepReport
+from tests.artifacts import built
 from tests.engine.conftest import LocalAws
 from tests.engine.left_behind import resources_of
 from tests.engine.person import Person
@@ -49,7 +49,8 @@ class Story:
     def __init__(self, person: Person, aws: LocalAws) -> None:
         self.person = person
         self.aws = aws
-        self.weights = BUILD / "model" / read_model(BUILD / "model").weights_file
+        model = built() / "model"
+        self.weights = model / read_model(model).weights_file
         self.bucket = ""
         self.read: list[str] = []
 
@@ -75,7 +76,6 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     assert INIT in DOCUMENT
-    package(os.environ.get("WEIGHTS"))
     aws = LocalAws(tmp_path_factory.mktemp("aws"))
     person = Person(tmp_path_factory.mktemp("person"), aws.environment)
     try:
@@ -148,6 +148,19 @@ def test_a_later_stack_takes_over_what_was_kept(story: Story) -> None:
     assert {kind: now[kind] for kind in NAMED} == {kind: kept[kind] for kind in NAMED}
     told = story.person.types('eval "$(pulumi stack output shell)"\nfruits runs')
     assert re.search(r"fruits-360-\S+ +COMPLETED", told)
+
+
+def test_a_later_run_reuses_what_the_earlier_stack_computed(story: Story) -> None:
+    earlier = story.person.types(LISTED).strip()
+    story.person.types("aws s3 cp manifest.json s3://$FRUITS_DATA_BUCKET/manifests/fruits-360.json")
+    begun = f'until later="$({LISTED})"; [ "$later" != {earlier} ]; do sleep 0.5; done; echo $later'
+    later = story.person.types(begun).strip()
+    story.person.types(f"fruits status {later} --watch")
+    key = RunLayout("fruits-360", later).step_report("featurize")
+    body = story.aws.client("s3").get_object(Bucket=story.bucket, Key=key)["Body"].read()
+    told = StepReport.from_json(body).featurize
+    assert told is not None
+    assert told.images_reused == 240
 
 
 def test_leaving_nothing_behind(story: Story) -> None:

@@ -49,7 +49,10 @@ def of_kind(deployment: Deployment, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("stack_name", ["first"], indirect=True)
-def test_a_stack_comes_stays_as_it_is_and_goes_without_a_trace(deployment: Deployment) -> None:
+def test_a_stack_comes_stays_as_it_is_and_goes_without_a_trace_and_the_one_beside_it_hears_nothing(
+    deployment: Deployment, live: Deployment
+) -> None:
+    beside = resources_of(live.client, "live")
     previewed = deployment.preview()
     assert previewed.operations == {"create"}
     assert previewed.warnings == []
@@ -64,12 +67,14 @@ def test_a_stack_comes_stays_as_it_is_and_goes_without_a_trace(deployment: Deplo
     assert len(there["function"]) == 3
     assert len(there["key"]) == len(there["alias"]) == 4
 
-    assert deployment.up(expect_no_changes=True).steps == []
-    assert deployment.refresh(expect_no_changes=True).steps == []
+    assert live.refresh(expect_no_changes=True).steps == []
+    assert deployment.up(refresh=True, expect_no_changes=True).steps == []
 
     gone = deployment.destroy()
     assert gone.operations == {"delete"}
     assert resources_of(deployment.client, "first") == {}
+    assert resources_of(live.client, "live") == beside
+    assert live.up(refresh=True, expect_no_changes=True).steps == []
 
 
 @pytest.mark.parametrize("stack_name", ["broken"], indirect=True)
@@ -134,50 +139,42 @@ def test_an_engine_that_was_killed_is_made_up_for_by_the_next_up(deployment: Dep
     assert deployment.output("launcher_function") in of_kind(deployment, "function")
 
 
-@pytest.mark.parametrize("stack_name", ["drift"], indirect=True)
-def test_what_somebody_changed_by_hand_is_shown_by_refresh_and_repaired_by_up(
-    deployment: Deployment,
-) -> None:
-    deployment.up()
-    bucket, s3 = deployment.output("data_bucket"), deployment.client("s3")
+def test_what_somebody_changed_by_hand_is_shown_by_refresh_and_repaired_by_up(live: Deployment) -> None:
+    bucket, s3 = live.output("data_bucket"), live.client("s3")
     guarded = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(guarded, False))
     opened = {"Version": policy["Version"], "Statement": policy["Statement"][1:]}
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(opened))
 
-    shown = deployment.refresh()
+    shown = live.refresh()
     assert dict(shown.counts) == {("update", "BucketPublicAccessBlock"): 1, ("update", "BucketPolicy"): 1}
-    repaired = deployment.up()
+    repaired = live.up()
     assert dict(repaired.counts) == dict(shown.counts)
     assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"] == guarded
     assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]) == policy
 
 
-@pytest.mark.parametrize("stack_name", ["drift-gone"], indirect=True)
-def test_what_somebody_deleted_by_hand_is_made_again(deployment: Deployment) -> None:
-    deployment.up()
-    logs, function = deployment.client("logs"), deployment.output("launcher_function")
-    (group,) = [name for name in of_kind(deployment, "log group") if "-launcher-" in name]
+def test_what_somebody_deleted_by_hand_is_made_again(live: Deployment) -> None:
+    logs, function = live.client("logs"), live.output("launcher_function")
+    (group,) = [name for name in of_kind(live, "log group") if "-launcher-" in name]
     logs.delete_log_group(logGroupName=group)
-    deployment.client("lambda").delete_function(FunctionName=function)
+    live.client("lambda").delete_function(FunctionName=function)
 
-    shown = deployment.refresh()
+    shown = live.refresh()
     assert ("delete", "LogGroup") in shown.counts
     assert ("delete", "Function") in shown.counts
-    deployment.up()
-    assert deployment.up(refresh=True, expect_no_changes=True).steps == []
-    assert len(of_kind(deployment, "function")) == 3
+    live.up()
+    assert live.up(refresh=True, expect_no_changes=True).steps == []
+    assert len(of_kind(live, "function")) == 3
 
 
-@pytest.mark.parametrize("stack_name", ["upgrade"], indirect=True)
 def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
-    deployment: Deployment, build: Path, tmp_path: Path
+    live: Deployment, build: Path, tmp_path: Path
 ) -> None:
-    deployment.up()
-    bucket, s3 = deployment.output("data_bucket"), deployment.client("s3")
+    bucket, s3 = live.output("data_bucket"), live.client("s3")
     before = keys_in(s3, bucket)
-    functions = of_kind(deployment, "function")
+    functions = of_kind(live, "function")
 
     newer = tmp_path / "build"
     shutil.copytree(build, newer)
@@ -194,10 +191,15 @@ def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
     wheelhouse.mkdir()
     (wheelhouse / "requirements.txt").write_text("numpy==2.0 --hash=sha256:0\n")
     (wheelhouse / "numpy-2.0.whl").write_text("wheel")
-    deployment.configure(nodePackages="wheelhouse")
-    deployment.stack.workspace.program = program(newer)
-
-    upgraded = deployment.up()
+    live.configure(nodePackages="wheelhouse")
+    live.stack.workspace.program = program(newer)
+    try:
+        upgraded = live.up()
+        after = keys_in(s3, bucket)
+    finally:
+        live.configure(nodePackages="preinstalled")
+        live.stack.workspace.program = program(build)
+        live.up()
     counts = upgraded.counts
     # Job, step, model, certificate, the bootstrap script, and the two files of the wheelhouse.
     assert counts.pop(("create", "BucketObjectv2")) == 7
@@ -207,24 +209,8 @@ def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
     replaced = {operation: counts.pop((operation, "SecurityConfiguration")) for operation in REPLACEMENT}
     assert replaced == dict.fromkeys(REPLACEMENT, 1)
     assert dict(counts) == {("update", "Function"): 2}
-    assert before < keys_in(s3, bucket)
-    assert of_kind(deployment, "function") == functions
-
-
-@pytest.mark.parametrize("stack_name", ["left"], indirect=True)
-def test_two_stacks_live_side_by_side_in_one_account(
-    deployment: Deployment, local_aws: LocalAws, build: Path
-) -> None:
-    other = local_aws.deployment("right", program(build))
-    deployment.up()
-    other.up()
-    here = resources_of(deployment.client, "left")
-    assert deployment.up(refresh=True, expect_no_changes=True).steps == []
-    other.destroy()
-    other.stack.workspace.remove_stack("right")
-    assert resources_of(deployment.client, "right") == {}
-    assert resources_of(deployment.client, "left") == here
-    assert deployment.up(refresh=True, expect_no_changes=True).steps == []
+    assert before < after
+    assert of_kind(live, "function") == functions
 
 
 def keys_in(s3: Any, bucket: str) -> set[str]:
@@ -232,28 +218,27 @@ def keys_in(s3: Any, bucket: str) -> set[str]:
     return {item["Key"] for page in pages for item in page.get("Contents", ())}
 
 
-@pytest.mark.parametrize("stack_name", ["renamed"], indirect=True)
-def test_a_stack_under_another_name_is_refused_before_it_loses_its_data(deployment: Deployment) -> None:
-    deployment.up()
-    there = resources_of(deployment.client, "renamed")
-    rename(deployment, "other")
+def test_a_stack_under_another_name_is_refused_before_it_loses_its_data(live: Deployment) -> None:
+    there = resources_of(live.client, "live")
+    rename(live, "live", "other")
     try:
-        renamed = deployment.aws.deployment("other", deployment.stack.workspace.program)
+        renamed = live.aws.deployment("other", live.stack.workspace.program)
         with pytest.raises(CommandError) as refused:
             renamed.up()
     finally:
-        rename(renamed, "renamed")
+        rename(live, "other", "live")
     told = str(refused.value)
-    assert "stack: this one was deployed as fruits-renamed and cannot become fruits-other" in told
+    assert "stack: this one was deployed as fruits-live and cannot become fruits-other" in told
     assert "`pulumi stack rename` it back" in told
     assert "Traceback" not in told
-    assert resources_of(deployment.client, "renamed") == there
+    assert resources_of(live.client, "live") == there
 
 
-def rename(deployment: Deployment, name: str) -> None:
+def rename(deployment: Deployment, name: str, new: str) -> None:
+    """Of the stack, and of the file of its settings."""
     workspace = deployment.stack.workspace
     workspace.pulumi_command.run(
-        ["stack", "rename", name, "--stack", deployment.stack.name],
+        ["stack", "rename", new, "--stack", name],
         workspace.work_dir,
         workspace.env_vars,
         None,

@@ -54,10 +54,9 @@ def test_a_local_cloud_that_is_gone_is_told_from_a_fault_of_the_program(
     assert "is `make local` still running?" in told
 
 
-@pytest.mark.parametrize("name", ["Wrong", "a_b", "x" * 37, "a--b"])
-def test_a_stack_name_that_aws_would_refuse_is_refused_first(refused: Preview, name: str) -> None:
-    told = refused(name)
-    assert f"stack: '{name}' becomes part of names that AWS would refuse; use at most 36" in told
+def test_a_stack_name_that_aws_would_refuse_is_refused_first(refused: Preview) -> None:
+    told = refused("a--b")
+    assert "stack: 'a--b' becomes part of names that AWS would refuse; use at most 36" in told
     assert "`pulumi stack init <name>`" in told
     assert "aws:" not in told
 

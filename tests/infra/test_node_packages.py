@@ -7,7 +7,6 @@ folder, `sudo` does as it is told, `python3.11` is the bare interpreter, and `dn
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
 import shutil
@@ -21,10 +20,11 @@ import pyspark
 import pytest
 
 from infra.local.sample_images import write_sample_images
-from infra.package import package
+from infra.package import find_uv
 from infra.program import BUILD, REPOSITORY
 from lambdas.contract.plan import Source
 from lambdas.contract.report import StepReport
+from tests.artifacts import built
 from tests.bench.steps import make_plan, packaged_model
 
 pytestmark = pytest.mark.skipif(
@@ -64,6 +64,8 @@ class Node:
             "LANG": "C.UTF-8",
             "http_proxy": nowhere,
             "https_proxy": nowhere,
+            # pip would compile all of TensorFlow, in a minute; here Python does, what it imports.
+            "PIP_NO_COMPILE": "1",
         }
 
     def bootstrap(self, wheelhouse: Path) -> subprocess.CompletedProcess[str]:
@@ -79,6 +81,22 @@ class Node:
         program = self.folder / "bin" / name
         program.write_text(f"#!/bin/bash\n{script}\n")
         program.chmod(0o755)
+
+
+@pytest.fixture(scope="module")
+def empty_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `python3.11 -m venv` makes, in seconds; where it is there already, in less."""
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    subprocess.run([INTERPRETER, "-m", "venv", folder], check=True)
+    return folder
+
+
+@pytest.fixture
+def fresh_node(empty_environment: Path, tmp_path: Path) -> Node:
+    """A node on which nothing is installed yet."""
+    node = node_in(tmp_path / "node")
+    shutil.copytree(empty_environment, node.folder / "venv", symlinks=True)
+    return node
 
 
 def node_in(folder: Path) -> Node:
@@ -122,13 +140,11 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
 
 
 def test_the_job_runs_on_what_was_installed_offline(node: Node, tmp_path: Path) -> None:
-    package(REPOSITORY, BUILD)
-    package_model = ["-m", "spark.features.package_model", "--out", BUILD / "model", "--allow-untrained"]
-    subprocess.run([sys.executable, *package_model], cwd=REPOSITORY, check=True)
+    build = built()
     write_sample_images(tmp_path / "images")
     root = tmp_path / "root"
     root.mkdir()
-    plan = make_plan(root, packaged_model(BUILD / "model"), Source(f"file://{tmp_path / 'images'}/"), 122)
+    plan = make_plan(root, packaged_model(build / "model"), Source(f"file://{tmp_path / 'images'}/"), 122)
     (root / "plan.json").write_text(plan.to_json())
     spark_home = Path(pyspark.__file__).parent
     finished = subprocess.run(
@@ -137,7 +153,7 @@ def test_the_job_runs_on_what_was_installed_offline(node: Node, tmp_path: Path) 
             *("--conf", "spark.ui.enabled=false", "--conf", "spark.driver.host=127.0.0.1"),
             *("--conf", f"spark.pyspark.python={node.python}"),
             *("--conf", f"spark.pyspark.driver.python={node.python}"),
-            *("--py-files", BUILD / "job.zip", BUILD / "step.py"),
+            *("--py-files", build / "job.zip", build / "step.py"),
             *("featurize", "--plan", f"file://{root}/plan.json"),
         ],
         # Outside of the repository, whose own packages must not come to help.
@@ -176,7 +192,7 @@ def test_the_packages_of_nodes_have_the_versions_and_hashes_of_the_lock_file() -
 
 
 def test_the_same_lock_file_makes_the_same_requirements(tmp_path: Path) -> None:
-    uv = os.environ["UV"]
+    uv = find_uv(REPOSITORY)
     for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copyfile(REPOSITORY / name, tmp_path / name)
     subprocess.run(
@@ -202,27 +218,27 @@ def small_wheelhouse(node: Node, tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_altered_wheel_ends_the_bootstrap(small_wheelhouse: Path, tmp_path: Path) -> None:
+def test_an_altered_wheel_ends_the_bootstrap(small_wheelhouse: Path, fresh_node: Node) -> None:
     (wheel,) = small_wheelhouse.glob("*.whl")
     wheel.write_bytes(wheel.read_bytes() + b"\0")
-    finished = node_in(tmp_path / "node").bootstrap(small_wheelhouse)
+    finished = fresh_node.bootstrap(small_wheelhouse)
     assert finished.returncode != 0
     assert "DO NOT MATCH THE HASHES" in finished.stderr
 
 
 def test_a_missing_wheel_ends_the_bootstrap_and_nothing_is_fetched_instead(
-    small_wheelhouse: Path, tmp_path: Path
+    small_wheelhouse: Path, fresh_node: Node
 ) -> None:
     (wheel,) = small_wheelhouse.glob("*.whl")
     wheel.unlink()
-    finished = node_in(tmp_path / "node").bootstrap(small_wheelhouse)
+    finished = fresh_node.bootstrap(small_wheelhouse)
     assert finished.returncode != 0
     assert "No matching distribution found for six" in finished.stderr
 
 
-def test_a_requirement_without_a_hash_ends_the_bootstrap(small_wheelhouse: Path, tmp_path: Path) -> None:
+def test_a_requirement_without_a_hash_ends_the_bootstrap(small_wheelhouse: Path, fresh_node: Node) -> None:
     (small_wheelhouse / "requirements.txt").write_text("six\n")
-    finished = node_in(tmp_path / "node").bootstrap(small_wheelhouse)
+    finished = fresh_node.bootstrap(small_wheelhouse)
     assert finished.returncode != 0
     assert "--require-hashes" in finished.stderr
 
