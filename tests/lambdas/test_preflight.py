@@ -144,7 +144,7 @@ def test_a_place_without_images_is_told_exactly(buckets: FakeBuckets) -> None:
 
 def test_five_suffixes_are_named_at_most_the_most_frequent_first(buckets: FakeBuckets) -> None:
     buckets.keys[OTHER] = [f"a/{n}.{'abcdef'[n]}" for n in range(6)] + ["a/7.f"]
-    assert "suffixes seen: .f, .a, .b, .c, .d" in only_fault(buckets, f"s3://{OTHER}/a/").problem
+    assert only_fault(buckets, f"s3://{OTHER}/a/").problem.endswith("suffixes seen: .f, .a, .b, .c, .d")
 
 
 def test_suffixes_match_in_any_case_on_either_side(buckets: FakeBuckets) -> None:
@@ -154,6 +154,8 @@ def test_suffixes_match_in_any_case_on_either_side(buckets: FakeBuckets) -> None
 
 def test_the_nearest_folder_is_looked_for_where_the_prefix_is(buckets: FakeBuckets) -> None:
     buckets.keys[OTHER] = ["x/apples/1.jpg", "apples/1.jpg"]
+    buckets.keys[DATA] = ["images/MAX/1.jpg"]
+    assert only_fault(buckets, f"s3://{DATA}/images/MIX/").nearest == f"s3://{DATA}/images/MAX/"
     assert only_fault(buckets, f"s3://{OTHER}/x/apple/").nearest == f"s3://{OTHER}/x/apples/"
     assert only_fault(buckets, f"s3://{OTHER}/apple/").nearest == f"s3://{OTHER}/apples/"
 
@@ -248,6 +250,13 @@ def test_what_earlier_prefixes_hold_counts_against_the_limit(monkeypatch: pytest
     result = preflight(Images(prefixes=places), DATA, pages, lambda: False)
     assert result == Preflight((), 200)
     assert pages.pages_asked == [2, 1, 1]
+
+
+def test_a_key_is_missing_where_nothing_at_all_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = FakeBuckets({DATA: "eu-west-1"})
+    monkeypatch.setattr(nothing, "pages", lambda bucket, prefix: iter(()))
+    (fault,) = looked_at(nothing, keys=[f"s3://{DATA}/images/1.jpg"]).faults
+    assert (fault.path, fault.nearest) == ("$.images.keys[0]", None)
 
 
 class Guarded(FakeBuckets):
