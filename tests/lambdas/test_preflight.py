@@ -150,7 +150,7 @@ def test_suffixes_match_in_any_case_on_either_side(buckets: FakeBuckets) -> None
 def test_the_nearest_folder_is_looked_for_where_the_prefix_is(buckets: FakeBuckets) -> None:
     buckets.keys[OTHER] = ["x/apples/1.jpg", "apples/1.jpg"]
     buckets.keys[DATA] = ["images/MAX/1.jpg"]
-    assert only_fault(buckets, f"s3://{DATA}/images/MIX/").nearest == f"s3://{DATA}/images/MAX/"
+    assert only_fault(buckets, f"s3://{DATA}/images/X/").nearest == f"s3://{DATA}/images/MAX/"
     assert only_fault(buckets, f"s3://{OTHER}/x/apple/").nearest == f"s3://{OTHER}/x/apples/"
     assert only_fault(buckets, f"s3://{OTHER}/apple/").nearest == f"s3://{OTHER}/apples/"
 
