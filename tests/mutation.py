@@ -1,9 +1,12 @@
-"""Part of `make mutants`: property tests try few examples, the same each time, and shrink none."""
+"""Part of `make mutants`: each mutant is tested in a fork of its own, so tenths of a second count."""
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import Phase, settings
 
+# Few examples, the same each time, and none is shrunk: that a mutant is noticed is all we want to know.
 settings.register_profile(
     "mutants",
     deadline=None,
@@ -12,3 +15,8 @@ settings.register_profile(
     max_examples=25,
     phases=[Phase.explicit, Phase.generate],
 )
+
+
+def pytest_sessionstart() -> None:
+    # pytest ends with several full collections, which would go through all that was imported before the fork.
+    gc.freeze()

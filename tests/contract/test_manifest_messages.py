@@ -62,20 +62,6 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
         None,
     ),
     (
-        {"label": "parent"},
-        "$.label",
-        'is the text "parent"; it must be one of: parent_folder, none',
-        "Did you mean parent_folder?",
-        "parent_folder",
-    ),
-    (
-        {"model": {"image_size": 300}},
-        "$.model.image_size",
-        "is 300; it must be one of: 96, 128, 160, 192, 224",
-        "Write one of: 96, 128, 160, 192, 224.",
-        None,
-    ),
-    (
         {"version": "1"},
         "$.version",
         'is the text "1"; it must be a whole number, without quotes',
@@ -83,13 +69,6 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
         None,
     ),
     ({"dataset": 7}, "$.dataset", "is 7; it must be a text in double quotes", f"Correct it{DATASET}", None),
-    (
-        {"dataset": "A"},
-        "$.dataset",
-        'is the text "A", which does not have the right form',
-        f"Correct it{DATASET}",
-        None,
-    ),
     (
         {"images": []},
         "$.images",

@@ -79,7 +79,18 @@ PCA = dataclasses.replace(
     featurize=None,
     error=StepError("data", "m", "r"),
 )
-METRICS_OF_RUN = RunMetrics.of("d", [FEATURIZE, PCA])
+METRICS_OF_RUN = RunMetrics(
+    run_id="d-1",
+    dataset="d",
+    engine="fast",
+    images_in=3,
+    images_featurized=2,
+    images_quarantined=1,
+    quarantine_reasons={"corrupt": 1},
+    featurize=MEASURED,
+    explained_variance=0.75,
+    seconds={"featurize": {"list": 0.5, "total": 3.0}, "pca": {"fit": 1.0}},
+)
 PROGRESS = Progress(
     "d-1", "featurize", "infer", 1, 3, 0, 2.5, 9.0, {"fetch": 1.0}, 1, MEASURED.slowest_shards
 )
@@ -166,21 +177,7 @@ def vars_of(report: StepReport) -> dict[str, Any]:
 
 
 def test_a_runs_metrics_are_the_first_steps_counts_and_the_last_ones_variance() -> None:
-    assert (
-        RunMetrics(
-            run_id="d-1",
-            dataset="d",
-            engine="fast",
-            images_in=3,
-            images_featurized=2,
-            images_quarantined=1,
-            quarantine_reasons={"corrupt": 1},
-            featurize=MEASURED,
-            explained_variance=0.75,
-            seconds={"featurize": {"list": 0.5, "total": 3.0}, "pca": {"fit": 1.0}},
-        )
-        == METRICS_OF_RUN
-    )
+    assert RunMetrics.of("d", [FEATURIZE, PCA]) == METRICS_OF_RUN
     assert RunMetrics.of("d", [FEATURIZE]).explained_variance is None
 
 

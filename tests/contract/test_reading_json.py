@@ -60,7 +60,7 @@ UTF8 = "Save the file as UTF-8 and upload it again."
             NOT_JSON,
         ),
         (
-            b'{"version": 1,\n "dataset": fruits}\n',
+            b'{"version": 1,\n "dataset": fruits}\n\n\n',
             "is not JSON: line 2, column 13: expecting value; found fruits}",
             NOT_JSON,
         ),

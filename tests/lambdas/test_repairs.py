@@ -21,7 +21,9 @@ from lambdas.reconciler.repairs import (
 )
 from lambdas.runs.ports import ClusterState, ClusterSummary
 
+from .fakes import throttled
 from .test_outcome import RECORD
+from .world import World
 
 CREATED = 1000.0
 LIMIT = CREATED + 120 * 60
@@ -185,3 +187,28 @@ def test_a_pass_is_measured_by_what_it_left() -> None:
         "NodeCertificateDaysLeft": 7.5,
     }
     assert {tuple(sample.dimensions.items()) for sample in samples} == {(("service", "reconciler"),)}
+
+
+def test_a_slot_of_a_run_that_the_list_does_not_show_yet_is_kept(world: World) -> None:
+    world.launched()
+    world.clusters.clusters.clear()
+    world.ledger.active = lambda: ()  # type: ignore[method-assign]
+    slots = dict(world.ledger.shared.slots)
+    assert not world.reconcile().repairs
+    assert world.ledger.shared.slots == slots != {}
+
+
+def test_a_claim_that_was_renewed_meanwhile_is_left_alone(world: World) -> None:
+    world.clusters.error = throttled()
+    world.launched()
+    before = world.record()
+    world.time += 60
+    list_clusters = world.clusters.list
+
+    def renewed_while_listing(created_after: float) -> list[ClusterSummary]:
+        world.ledger.swap(before, dataclasses.replace(before, lease_until=world.time + 50))
+        return list_clusters(created_after)
+
+    world.clusters.list = renewed_while_listing  # type: ignore[method-assign]
+    assert world.reconcile().repairs == (Requeue(before.run_id, before.lease_until),)
+    assert (world.record().state, world.record().lease_until) == (RunState.CLAIMED, world.time + 50)
