@@ -287,7 +287,15 @@ def _cost_faults(manifest: Manifest) -> list[Fault]:
 
 def json_schema() -> dict[str, Any]:
     """The published schema: JSON Schema 2020-12."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema()}
+    described: dict[str, Any] = _without_nulls(Manifest.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
+
+
+def _without_nulls(schema: Any) -> Any:
+    """null stands for a field that is left out; a manifest that holds one is refused."""
+    if isinstance(schema, dict):
+        return {name: _without_nulls(value) for name, value in schema.items() if value is not None}
+    return schema
 
 
 if __name__ == "__main__":
