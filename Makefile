@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench chaos dashboard test test-fast lint browser engine local package code model lock policy-pack clean
+.PHONY: help setup demo bench chaos dashboard test test-fast mutants lint browser engine local package code model lock policy-pack clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
 UV := $(CURDIR)/.local/uv/bin/uv
@@ -47,6 +47,10 @@ test: lint browser engine code build/wheelhouse/requirements.txt ## Everything: 
 
 test-fast: $(READY) ## Only the tests that need no cloud, no JVM, no TensorFlow and no Pulumi engine: seconds
 	@$(VENV)/python -m pytest -n auto -m "not slow" tests/contract tests/lambdas tests/infra tests/spark tests/aws_models
+
+mutants: $(READY) ## Break the pure modules in thousands of small ways: which does no fast test notice? (half an hour)
+	@$(VENV)/mutmut run
+	@$(VENV)/mutmut results
 
 lint: $(READY) ## Style, types and the direction of dependencies
 	@$(VENV)/ruff check
@@ -107,7 +111,7 @@ policy-pack: .local/policy-pack/.ready ## Install what `pulumi preview --policy-
 	@touch $@
 
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .local build mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 # uv is in the lock file like everything else; plain pip installs it, checked against its hashes.
 $(UV): requirements.lock

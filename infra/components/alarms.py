@@ -19,6 +19,9 @@ CERTIFICATE_DAYS = 60
 DIGEST_LENGTH = 12
 PERIOD_SECONDS = 300
 """Also the reconciler's period: each pass is one data point."""
+FORGOTTEN_PAUSE_SECONDS = 12 * 3600
+"""Longer than a pause for an upgrade or a look takes. An alarm may look back a day at most. Source: API
+reference of PutMetricAlarm, ``Period``."""
 
 
 class Missing(StrEnum):
@@ -126,6 +129,14 @@ def alarms(
             # One refusal is tried again in the next pass, and is nobody's business.
             breaches=3,
             periods=4,
+        ),
+        _of_stack(
+            stack,
+            "forgotten-pause",
+            f"Launching has been paused for {FORGOTTEN_PAUSE_SECONDS // 3600} hours; new runs wait.",
+            metrics.LAUNCHING_PAUSED,
+            breaches=FORGOTTEN_PAUSE_SECONDS // PERIOD_SECONDS,
+            periods=FORGOTTEN_PAUSE_SECONDS // PERIOD_SECONDS + 1,
         ),
         Alarm(
             "expiring-certificate",

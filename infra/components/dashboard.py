@@ -82,6 +82,7 @@ def _now(watched: Watched) -> Widget:
         "stat": "Maximum",
         "period": PERIOD_SECONDS,
         "metrics": [
+            _of_stack(watched, metrics.LAUNCHING_PAUSED, "launching paused (1: yes)"),
             _of_stack(watched, metrics.QUEUED_RUNS, "queued runs"),
             _of_stack(watched, metrics.RUNNING_RUNS, "running runs"),
             _of_stack(watched, metrics.OLDEST_RUN_SECONDS, "age of the oldest run (seconds)"),

@@ -103,3 +103,34 @@ class Function(pulumi.ComponentResource):
             opts=child,
         )
         self.register_outputs({"function": self.function.name})
+
+
+def invoke_on(
+    rule: aws.cloudwatch.EventRule,
+    function: aws.lambda_.Function,
+    *,
+    name: str,
+    source: str,
+    failures: FailureQueue,
+    parent: pulumi.Resource,
+) -> None:
+    """Let EventBridge invoke the function by the rule. What it cannot hand over goes to the failures.
+
+    ``name`` is the function's logical name; ``source`` says in a word or two where the events come from.
+    """
+    permission = aws.lambda_.Permission(
+        f"{name}-from-{source}",
+        function=function.name,
+        action="lambda:InvokeFunction",
+        principal="events.amazonaws.com",
+        source_arn=rule.arn,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    aws.cloudwatch.EventTarget(
+        name,
+        rule=rule.name,
+        target_id=TARGET,
+        arn=function.arn,
+        dead_letter_config={"arn": failures.queue.arn},
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[permission]),
+    )

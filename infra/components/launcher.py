@@ -153,6 +153,7 @@ def _access(naming: Naming, args: LauncherArgs) -> list[iam.Statement]:
     image_bucket_arns = [naming.bucket_arn(name) for name in args.image_buckets]
     return [
         *launch_access(naming, args),
+        iam.Statement("ReadManifests", ["s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])),
         iam.Statement(
             "KeepRejections",
             ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
@@ -166,7 +167,6 @@ def launch_access(naming: Naming, args: LauncherArgs) -> list[iam.Statement]:
     """What launching the clusters of queued runs takes."""
     bucket_arn = args.storage.bucket.arn
     return [
-        iam.Statement("ReadManifests", ["s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])),
         *iam.run_objects(bucket_arn),
         args.ledger.access(),
         args.ledger.listing(),

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.components import iam
-from infra.components.function import TARGET, Function, FunctionArgs
+from infra.components.function import Function, FunctionArgs, invoke_on
 from infra.components.launcher import LauncherArgs, launch_access, settings
 from infra.components.tracker import Tracker, track_access
 from infra.naming import Naming
@@ -66,21 +66,13 @@ class Reconciler(pulumi.ComponentResource):
             schedule_expression=SCHEDULE,
             opts=child,
         )
-        permission = aws.lambda_.Permission(
-            f"{naming.prefix}-reconciler-from-schedule",
-            function=self.function.name,
-            action="lambda:InvokeFunction",
-            principal="events.amazonaws.com",
-            source_arn=rule.arn,
-            opts=child,
-        )
-        aws.cloudwatch.EventTarget(
-            f"{naming.prefix}-reconciler",
-            rule=rule.name,
-            target_id=TARGET,
-            arn=self.function.arn,
-            dead_letter_config={"arn": args.launching.failures.queue.arn},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        invoke_on(
+            rule,
+            self.function,
+            name=f"{naming.prefix}-reconciler",
+            source="schedule",
+            failures=args.launching.failures,
+            parent=self,
         )
         self.register_outputs({"function": self.function.name})
 

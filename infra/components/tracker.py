@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from infra.components import iam
 from infra.components.failure_queue import FailureQueue
-from infra.components.function import TARGET, Function, FunctionArgs
+from infra.components.function import Function, FunctionArgs, invoke_on
 from infra.components.keys import READ, READ_AND_WRITE
 from infra.components.ledger import Ledger
 from infra.components.storage import Storage
@@ -109,21 +109,13 @@ class Tracker(pulumi.ComponentResource):
             event_pattern=json.dumps(EVENT_PATTERN),
             opts=child,
         )
-        permission = aws.lambda_.Permission(
-            f"{naming.prefix}-tracker-from-events",
-            function=self.function.name,
-            action="lambda:InvokeFunction",
-            principal="events.amazonaws.com",
-            source_arn=rule.arn,
-            opts=child,
-        )
-        aws.cloudwatch.EventTarget(
-            f"{naming.prefix}-tracker",
-            rule=rule.name,
-            target_id=TARGET,
-            arn=self.function.arn,
-            dead_letter_config={"arn": args.failures.queue.arn},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        invoke_on(
+            rule,
+            self.function,
+            name=f"{naming.prefix}-tracker",
+            source="events",
+            failures=args.failures,
+            parent=self,
         )
         self.register_outputs({"function": self.function.name})
 

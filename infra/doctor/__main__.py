@@ -1,4 +1,4 @@
-"""`python -m infra.doctor`, which `fruits doctor` starts. Exit codes are in the README."""
+"""`python -m infra.doctor`, which `fruits doctor` starts. Exit codes are in docs/operations.md."""
 
 from __future__ import annotations
 

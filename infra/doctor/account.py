@@ -101,7 +101,7 @@ def service_linked(has: Mapping[str, bool]) -> list[Finding]:
 
 
 def read_vcpus(client: Client) -> float:
-    """How many virtual CPUs of standard instances may run on demand at once."""
+    """How many vCPUs of standard instances may run on demand at once."""
     quotas, which = client("service-quotas"), {"ServiceCode": "ec2", "QuotaCode": STANDARD_VCPUS}
     try:
         answer = quotas.get_service_quota(**which)

@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 class ExitCode(IntEnum):
-    """As those of the other commands, see the README."""
+    """As those of the other commands, see docs/operations.md."""
 
     OK = 0
     NO = 1

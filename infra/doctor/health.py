@@ -166,9 +166,10 @@ def cost_today(account: Admissions, caps: Caps, now: float) -> list[Finding]:
         f"{caps.max_eur_per_day:.2f} EUR a day; storage and standing parts come on top (docs/cost.md)"
     )
     findings = []
-    if account.paused:
+    if account.paused is not None:
+        waits = f"launching is paused, and every new run waits ({account.paused.description})"
         findings.append(
-            warning("launching is paused: every run waits", "README, Pause and resume: set paused to false")
+            warning(waits, "`fruits resume` when its reason is gone; docs/runbook.md#pausing-launches")
         )
     if committed >= NEARLY * caps.max_eur_per_day:
         findings.append(

@@ -13,8 +13,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from pulumi import RunError
 
@@ -23,6 +22,7 @@ from infra.local.deploy import deploy
 from infra.local.emr import EmrEndpoint, InjectedFailures, Recorder
 from infra.local.engine.home import make_home
 from infra.local.ministack import MiniStack, MiniStackError, client
+from infra.local.process import StartedAndStopped
 from infra.local.provider import LocalProvider
 from infra.local.submit import manifest_for
 from infra.program import BUILD, REPOSITORY
@@ -36,6 +36,8 @@ EXAMPLE_DATASET = "my-photos"
 PULUMI = "pulumi-home"
 """The folder of Pulumi's home for a person's own stacks. Their state ends with the cloud that they are in."""
 OWN_STACK = "mine"
+PERSONAL = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+"""Variables of a person's own account that would go before this cloud's."""
 SERVICE_LINKED = ("elasticmapreduce.amazonaws.com", "spot.amazonaws.com")
 """Whose roles an account has once its owner made them, by docs/deploy.md."""
 INTERRUPTED = 130
@@ -46,7 +48,7 @@ class FolderInUseError(RuntimeError):
     """Another local cloud keeps its logs and certificates in the same folder."""
 
 
-class LocalCloud:
+class LocalCloud(StartedAndStopped):
     """A whole stack on this machine, on loopback only. Start with :meth:`start` or ``with``."""
 
     def __init__(
@@ -96,6 +98,12 @@ class LocalCloud:
         return self.outputs["data_bucket"]
 
     @property
+    def shell(self) -> dict[str, str]:
+        """The variables of a shell that knows the stack."""
+        exports = (line.removeprefix("export ") for line in self.outputs["shell"].splitlines())
+        return dict(export.split("=", 1) for export in exports)
+
+    @property
     def recorder(self) -> Recorder:
         """What really happens on EMR."""
         return self._emr.recorder
@@ -131,15 +139,6 @@ class LocalCloud:
         """A boto3 client as root, or with other ``credentials`` (boto3's keyword names)."""
         return client(service, self.environment, **credentials)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
 
 def _claim(folder: Path) -> IO[str]:
     """Take the folder for one local cloud and clear what the last one left there."""
@@ -173,7 +172,7 @@ def write_environment(cloud: LocalCloud) -> Path:
     path.touch(mode=0o600)
     variables = {**cloud.environment, **make_home(cloud.folder / PULUMI)}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
-    lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN", *lines, cloud.outputs["shell"]]
+    lines = [f"unset {' '.join(PERSONAL)}", *lines, cloud.outputs["shell"]]
     path.write_text("\n".join([*lines, ""]))
     return path
 

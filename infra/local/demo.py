@@ -7,21 +7,23 @@ Brings up the local cloud, uploads images and a manifest, shows the run live, fe
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from infra.components.artifacts import read_model
 from infra.local import results
-from infra.local.cloud import LocalCloud
+from infra.local.cloud import PERSONAL, LocalCloud
 from infra.local.dashboard.rendering import render
-from infra.local.demo_view import RunView, show_rejection, show_result, warn_untrained
+from infra.local.demo_view import show_rejection, show_result, warn_untrained
 from infra.local.sample_images import write_sample_images
 from infra.local.submit import (
     NoImagesError,
@@ -31,14 +33,18 @@ from infra.local.submit import (
     upload_images,
     upload_manifest,
 )
-from infra.local.watch import Snapshot, follow
+from infra.local.watch import follow
 from infra.package import main as package_code
+from lambdas.cli import commands, live_view
+from lambdas.cli.stack import Stack, connect
 from lambdas.contract import layout
 
 FOLDER = Path(".local/demo")
 BUILD = Path("build")
 SAMPLE_DATASET = "sample-fruits"
-RUN_TIMEOUT_SECONDS = 3600.0
+PATIENCE_SECONDS = 120.0
+"""For the launcher's answer, and for the cluster of a run that has ended; both take seconds."""
+POLL_SECONDS = 0.5
 INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
 
@@ -66,6 +72,9 @@ def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER, build: P
     except NoImagesError as error:
         console.print(f"[bold red]Cannot start:[/] {error}")
         return 2
+    except TimeoutError as error:
+        console.print(f"[bold red]Given up:[/] {error}; the logs are in {folder / 'cloud'}")
+        return 1
     except KeyboardInterrupt:
         console.print("\nStopped. The local cloud is down and nothing is left running.")
         return INTERRUPTED
@@ -79,7 +88,7 @@ def _sample(folder: Path) -> Path:
     return data
 
 
-def package(weights: str | None, build: Path) -> int:
+def package(weights: str | None, build: Path = BUILD) -> int:
     """Build in ``build`` what a deployment uploads, with untrained weights if there really are no others.
 
     Returns 0, or the exit code of what failed, which has said why and what to do.
@@ -118,19 +127,28 @@ def run_demo(
         console.print(
             f"[green]✓[/] uploaded s3://{cloud.bucket}/{run.key}: the event starts run [bold]{run.run_id}[/]"
         )
-        with RunView(console) as view:
-            for snapshot in follow(s3, emr, cloud.bucket, run, RUN_TIMEOUT_SECONDS):
-                view.update(snapshot)
-        return _finish(console, cloud, folder, snapshot, time.monotonic() - started)
+        with console.status("Waiting for the launcher..."):
+            looks = follow(s3, emr, cloud.bucket, run, PATIENCE_SECONDS)
+            answer = next(look for look in looks if look.answered)
+        if answer.rejection:
+            show_rejection(console, answer.rejection)
+            return 1
+        live_view.follow(commands.watch(_connect(cloud), run.run_id, poll_seconds=POLL_SECONDS), console)
+        *_, last = follow(s3, emr, cloud.bucket, run, PATIENCE_SECONDS)
+        return _finish(console, cloud, folder, last.status or {}, time.monotonic() - started)
     finally:
         cloud.stop()
 
 
-def _finish(console: Console, cloud: LocalCloud, folder: Path, last: Snapshot, elapsed: float) -> int:
-    if last.rejection:
-        show_rejection(console, last.rejection)
-        return 1
-    status = last.status or {}
+def _connect(cloud: LocalCloud) -> Stack:
+    """The stack, as the commands for people know it; from now on this process is a shell that does."""
+    for name in PERSONAL:
+        os.environ.pop(name, None)
+    os.environ.update(cloud.environment | cloud.shell)
+    return connect(os.environ)
+
+
+def _finish(console: Console, cloud: LocalCloud, folder: Path, status: dict[str, Any], elapsed: float) -> int:
     fetched = results.fetch(cloud.client("s3"), cloud.bucket, folder, status)
     show_result(console, status, fetched, folder / "cloud", elapsed)
     page = render(cloud, folder, since=time.time() - elapsed, runs=1)

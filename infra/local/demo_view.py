@@ -1,21 +1,19 @@
-"""What the demo shows on the terminal, live and at the end."""
+"""What only the demo shows: a warning at the start, and what there is at the end."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
 from rich.filesize import decimal
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.tree import Tree
 
 from infra.local.results import Fetched
-from infra.local.watch import Snapshot
+from lambdas.contract import s3uri
 
 QUARANTINE_ROWS_SHOWN = 10
 PARTS_SHOWN = 3
@@ -35,54 +33,6 @@ def warn_untrained(console: Console) -> None:
             border_style="bold red",
         )
     )
-
-
-class RunView:
-    """A live line for the run: its state, the cluster's, and a bar of images; transitions stay as lines."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        self._task = self._bar.add_task("waiting for the launcher", total=None, rate="")
-        self._said: set[str] = set()
-
-    def __enter__(self) -> RunView:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def update(self, snapshot: Snapshot) -> None:
-        """Show what changed since the last snapshot."""
-        for name, state in snapshot.steps:
-            if state != "PENDING":
-                self._say(f"step {name} {state}")
-        if snapshot.cluster_state:
-            self._say(f"cluster {snapshot.cluster_state}")
-        if snapshot.progress:
-            now = snapshot.progress
-            self._bar.update(
-                self._task,
-                description=f"{now.step}: {now.phase}",
-                completed=now.images_done,
-                total=now.images_total or None,
-                rate=f"{now.images_per_second:.0f} images/s" if now.step == "featurize" else "",
-            )
-
-    def _say(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
-            self._bar.console.print(f"  {line}")
 
 
 def show_rejection(console: Console, rejection: dict[str, Any]) -> None:
@@ -136,15 +86,18 @@ def _tree(fetched: Fetched) -> Tree:
 
 
 def _figures(status: dict[str, Any], fetched: Fetched, elapsed: float) -> Table:
+    """What was measured; a run that failed has less of it."""
     table = Table(show_header=False, title=f"run {status['run_id']}")
-    table.add_row(
-        "images",
-        f"{status['images_in']} in = {status['images_featurized']} featurized"
-        f" + {status['images_quarantined']} quarantined",
-    )
+    if status["images_in"] is not None:
+        table.add_row(
+            "images",
+            f"{status['images_in']} in = {status['images_featurized']} featurized"
+            f" + {status['images_quarantined']} quarantined",
+        )
     for prefix, rows in fetched.rows.items():
         table.add_row(f"rows in {prefix}", str(rows))
-    table.add_row("features", f"{status['feature_dim']} floats an image, engine {status['engine']}")
+    if status["feature_dim"] is not None:
+        table.add_row("features", f"{status['feature_dim']} floats an image, engine {status['engine']}")
     table.add_row("weights", str(status["weights"]))
     if status["explained_variance"] is not None:
         table.add_row(
@@ -161,7 +114,12 @@ def _figures(status: dict[str, Any], fetched: Fetched, elapsed: float) -> Table:
 
 
 def _quarantine(fetched: Fetched) -> Table:
-    table = Table("image", "reason", "detail", title=f"{len(fetched.quarantined)} images in quarantine")
+    table = Table(
+        Column("image", overflow="fold"),
+        "reason",
+        "detail",
+        title=f"{len(fetched.quarantined)} images in quarantine",
+    )
     for row in fetched.quarantined[:QUARANTINE_ROWS_SHOWN]:
-        table.add_row(row["path"], row["reason"], row["detail"])
+        table.add_row(s3uri.split(row["path"])[1], row["reason"], row["detail"])
     return table

@@ -11,14 +11,13 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import boto3
 import botocore.exceptions
 import botocore.session
 
-from infra.local.process import ProcessGroup
+from infra.local.process import ProcessGroup, StartedAndStopped
 from infra.local.tls import TlsFiles
 
 ACCOUNT_ID = "000000000000"
@@ -46,7 +45,7 @@ class MiniStackError(RuntimeError):
     """MiniStack did not come up. The message holds the end of its log."""
 
 
-class MiniStack:
+class MiniStack(StartedAndStopped):
     """Start with :meth:`start` or ``with``; :attr:`environment` points any AWS client at it, as root.
 
     The constructor already binds a free loopback port, which the child inherits as a socket: no other
@@ -115,19 +114,6 @@ class MiniStack:
     def client(self, service: str, **credentials: str) -> Any:
         """A boto3 client as root, or with other ``credentials`` (boto3's own keyword names)."""
         return client(service, self.environment, **credentials)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _server_environment(self) -> dict[str, str]:
         # An explicit list: a person's own AWS credentials and settings must not reach the local Lambdas.

@@ -1,4 +1,4 @@
-"""Child processes that never outlive us: an own process group that is ended as one, or with its parent."""
+"""What is started and stopped: child processes that never outlive us, servers in a ``with`` statement."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 # The group's standard input is a pipe that only we hold open. When we close it, or die in any way,
 # even by SIGKILL, the watcher reads end-of-file and ends the whole group. A shell gives background
@@ -57,3 +59,26 @@ class ProcessGroup:
         self._leader.wait()
         with contextlib.suppress(OSError):
             os.close(self._lifeline)
+
+
+class StartedAndStopped:
+    """Can stand in a ``with`` statement. What a start that failed has begun is stopped."""
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

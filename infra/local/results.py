@@ -82,11 +82,14 @@ def draw_components(folder: Path, run_folder: str) -> Path | None:
     if len(sizes) < MIN_CLASSES_TO_DRAW or len(rows[0]["pca"]) < 2:
         return None
     # Imported here: it takes half a second that only a finished run should pay.
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 7), layout="constrained")
     axes = figure.subplots()
-    shown = [label for label, _ in sizes.most_common(20)]
+    colours = colormaps["tab20"].colors  # type: ignore[attr-defined]  # a listed colormap has them
+    axes.set_prop_cycle(color=colours)
+    shown = [label for label, _ in sizes.most_common(len(colours))]
     for label in sorted(shown, key=str):
         members = [row["pca"] for row in rows if row["label"] == label]
         axes.scatter([m[0] for m in members], [m[1] for m in members], s=14, alpha=0.75, label=str(label))
@@ -94,7 +97,8 @@ def draw_components(folder: Path, run_folder: str) -> Path | None:
     axes.set_ylabel("principal component 2")
     axes.set_title(f"{len(rows)} images by their first two principal components")
     axes.legend(
-        title="label" if len(sizes) == len(shown) else f"label (20 of {len(sizes)})", fontsize="small"
+        title="label" if len(sizes) == len(shown) else f"label ({len(shown)} of {len(sizes)})",
+        fontsize="small",
     )
     path = folder / "pca.png"
     figure.savefig(path, dpi=120)

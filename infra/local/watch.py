@@ -1,4 +1,4 @@
-"""Follow a run as a user can: by the objects that appear in the bucket and by the cluster's state."""
+"""Wait for a run as a user can: by the objects that appear in the bucket, and by its cluster's state."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambdas.contract.layout import RunLayout, rejection_key
-from lambdas.contract.report import Progress
-from lambdas.contract.run import RunState, cluster_name, is_terminal
+from lambdas.contract.run import RunState, is_terminal
 
 if TYPE_CHECKING:
     from mypy_boto3_emr import EMRClient
@@ -23,14 +22,16 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What can be known of a run at one moment; ``None`` and empty where there is nothing yet."""
+    """What can be known of a run at one moment; ``None`` where there is nothing yet."""
 
-    rejection: dict[str, Any] | None
-    status: dict[str, Any] | None
-    progress: Progress | None
-    cluster_state: str | None
-    steps: tuple[tuple[str, str], ...]
-    """(name, state) of each step, in order."""
+    rejection: dict[str, Any] | None = None
+    status: dict[str, Any] | None = None
+    cluster_state: str | None = None
+
+    @property
+    def answered(self) -> bool:
+        """The launcher has refused the manifest, or accepted the run."""
+        return self.rejection is not None or self.status is not None
 
     @property
     def ended(self) -> bool:
@@ -62,22 +63,16 @@ def follow(
 
 def look(s3: S3Client, emr: EMRClient, bucket: str, run: Submitted) -> Snapshot:
     """One snapshot, now."""
-    keys = RunLayout(run.dataset, run.run_id)
     rejection = read_object(s3, bucket, rejection_key(run.key))
     if rejection is not None:
         refused = json.loads(rejection)
         if refused["manifest"]["version_id"] == run.version_id:
-            return Snapshot(refused, None, None, None, ())
-    status = read_object(s3, bucket, keys.status)
-    progress = read_object(s3, bucket, keys.progress)
-    cluster_state, steps = _cluster(emr, run.run_id)
-    return Snapshot(
-        rejection=None,
-        status=json.loads(status) if status else None,
-        progress=Progress.from_json(progress) if progress else None,
-        cluster_state=cluster_state,
-        steps=steps,
-    )
+            return Snapshot(rejection=refused)
+    written = read_object(s3, bucket, RunLayout(run.dataset, run.run_id).status)
+    status = json.loads(written) if written else None
+    cluster_id = status["cluster_id"] if status else None
+    state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"] if cluster_id else None
+    return Snapshot(status=status, cluster_state=state)
 
 
 def read_object(s3: S3Client, bucket: str, key: str) -> bytes | None:
@@ -86,15 +81,3 @@ def read_object(s3: S3Client, bucket: str, key: str) -> bytes | None:
         return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except s3.exceptions.NoSuchKey:
         return None
-
-
-def _cluster(emr: EMRClient, run_id: str) -> tuple[str | None, tuple[tuple[str, str], ...]]:
-    for page in emr.get_paginator("list_clusters").paginate():
-        for cluster in page["Clusters"]:
-            if cluster["Name"] == cluster_name(run_id):
-                steps = emr.list_steps(ClusterId=cluster["Id"])["Steps"]
-                # EMR lists the newest step first.
-                return cluster["Status"]["State"], tuple(
-                    (s["Name"], s["Status"]["State"]) for s in reversed(steps)
-                )
-    return None, ()

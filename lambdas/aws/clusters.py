@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5
 
 
-def emr_clusters(launch_call_seconds: int) -> EmrClusters:
+def emr_clusters(session: boto3.Session, launch_call_seconds: int) -> EmrClusters:
     """The adapter with its clients: launches are asked for once, within that time; the rest is retried."""
     once = Config(
         retries={"total_max_attempts": 1},
@@ -48,7 +48,7 @@ def emr_clusters(launch_call_seconds: int) -> EmrClusters:
     )
     patiently = Config(retries={"mode": "standard", "total_max_attempts": 5})
     return EmrClusters(
-        launching=boto3.client("emr", config=once), reading=boto3.client("emr", config=patiently)
+        launching=session.client("emr", config=once), reading=session.client("emr", config=patiently)
     )
 
 

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code
 from lambdas.contract.run import Change, RunRecord, RunState
-from lambdas.runs.admission import Admissions, Slot
+from lambdas.runs.admission import Admissions, Pause, Slot
 from lambdas.runs.ports import Newest
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ QUEUE_PAGE = 10
 """Mostly only the first few can start."""
 _ADMISSIONS = {"run_id": "#admissions"}
 """Run ids cannot contain ``#``."""
+_NOT_PAUSED = Attr("paused").not_exists() | Attr("paused").eq(value=False)
+"""``paused`` is a map, or true or false where people wrote the item with AWS' own commands."""
 
 
 class DynamoLedger:
@@ -71,14 +73,24 @@ class DynamoLedger:
 
     def admissions(self) -> Admissions:
         item = self._item(_ADMISSIONS)
-        # People may have set `paused` in an item that this program has not written yet.
-        return _admissions(item) if "revision" in item else Admissions(paused=item.get("paused", False))
+        # A pause may be the first that was ever written of it.
+        return _admissions(item) if "revision" in item else Admissions(paused=_pause(item.get("paused")))
 
     def swap_admissions(self, seen: Admissions, after: Admissions) -> bool:
-        values = _plain(dataclasses.asdict(after)) | {"revision": seen.revision + 1}
-        del values["paused"]
-        unseen = Attr("revision").not_exists()
-        return self._set(_ADMISSIONS, values, Attr("revision").eq(seen.revision) if seen.revision else unseen)
+        values = _plain(dataclasses.asdict(dataclasses.replace(after, paused=None)))
+        values["revision"] = seen.revision + 1
+        unchanged = Attr("revision").eq(seen.revision) if seen.revision else Attr("revision").not_exists()
+        # Else a run could still be admitted by whoever looked just before the pause.
+        return self._set(_ADMISSIONS, values, unchanged if seen.paused else unchanged & _NOT_PAUSED)
+
+    def pause(self, pause: Pause) -> bool:
+        return self._set(_ADMISSIONS, {"paused": _plain(dataclasses.asdict(pause))}, _NOT_PAUSED)
+
+    def resume(self) -> Pause | None:
+        answer = self._table.update_item(
+            Key=_ADMISSIONS, UpdateExpression="REMOVE paused", ReturnValues="UPDATED_OLD"
+        )
+        return _pause(answer.get("Attributes", {}).get("paused"))
 
     def newest(self, key: str) -> Newest | None:
         item = self._item(_manifest(key))
@@ -168,7 +180,13 @@ def _admissions(item: dict[str, Any]) -> Admissions:
     values["slots"] = {
         run_id: Slot(float(slot["eur"]), str(slot["day"])) for run_id, slot in values["slots"].items()
     }
-    return Admissions(**values)
+    return Admissions(**values | {"paused": _pause(values.get("paused"))})
+
+
+def _pause(value: Any) -> Pause | None:
+    if isinstance(value, dict):
+        return Pause(**_numbers(Pause, value))
+    return Pause() if value else None
 
 
 def _lost(error: ClientError) -> bool:

@@ -23,13 +23,15 @@ from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.report import Progress
 from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, ended, is_terminal
 from lambdas.contract.status import compose_status, timestamp
+from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, cluster_of
-from lambdas.runs.planning import cost_fault, estimate_of, shard_images, slots
+from lambdas.runs.planning import cluster_spec, cost_fault, estimate_of, shard_images, slots
 from lambdas.runs.preflight import preflight
 
 POLL_SECONDS = 2.0
 RUNS_COMPARED = 500
 """Among so many of the newest runs, the one that was probably meant is looked for."""
+WHEN_RESUMED = "the next pass of the reconciler, within five minutes, starts what has queued up"
 CANCELLED = Ending(
     "USER_REQUEST",
     "The run was cancelled by request.",
@@ -54,16 +56,16 @@ def plan(stack: Stack, manifest: str) -> Result:
     except ManifestError as error:
         return _faulty(error.faults)
     counted = preflight(parsed.images, stack.settings.data_bucket, stack.buckets, lambda: False)
-    too_dear = cost_fault(parsed, counted.images_listed, stack.settings.region)
+    images = counted.images_listed
+    expected = estimate_of(parsed, images, stack.settings.region)
+    too_dear = cost_fault(parsed, images, expected)
     faults = counted.faults or ((too_dear,) if too_dear else ())
     if faults:
         return _faulty(faults)
-    images, region = counted.images_listed, stack.settings.region
-    shards = ceil(images / shard_images(images, slots(parsed.cluster)))
-    known = estimate_of(parsed, images, region)
+    shards = ceil(images / shard_images(images, slots(cluster_spec(parsed.cluster))))
     return Result(
-        {"images": images, "shards": shards, **dataclasses.asdict(known)},
-        views.plan(images, shards, known, parsed.limits.max_runtime_minutes),
+        {"images": images, "shards": shards, **dataclasses.asdict(expected)},
+        views.plan(images, shards, expected, parsed.limits.max_runtime_minutes),
     )
 
 
@@ -72,7 +74,12 @@ def runs(stack: Stack, limit: int) -> Result:
     records = stack.ledger.recent(limit + 1)
     shown = records[:limit]
     more = len(records) > limit
-    return Result([dataclasses.asdict(record) for record in shown], views.runs(shown, more=more))
+    paused = stack.ledger.admissions().paused
+    return Result(
+        [dataclasses.asdict(record) for record in shown],
+        views.runs(shown, more=more),
+        notice=views.paused(paused) if paused else "",
+    )
 
 
 def status(stack: Stack, run_id: str) -> Result:
@@ -85,6 +92,8 @@ def status(stack: Stack, run_id: str) -> Result:
         if written
         else dataclasses.asdict(compose_status(record, None, (), timestamp(time.time())))
     )
+    queued = RunState(known["state"]) is RunState.QUEUED
+    paused = stack.ledger.admissions().paused if queued else None
     on_cluster = RunState(known["state"]) in ON_CLUSTER
     reported = stack.runs.objects.read(keys.progress) if on_cluster else None
     progress = Progress.from_json(reported) if reported else None
@@ -92,20 +101,29 @@ def status(stack: Stack, run_id: str) -> Result:
     remaining = forecast.remaining_seconds(progress) if progress else None
     document = {
         **known,
+        "waits_for": _waits_for(known["waits_for"], paused),
+        "paused": _pause_document(paused),
         "progress": dataclasses.asdict(progress) if progress else None,
         "remaining_seconds": remaining,
     }
-    return Result(document, views.status(document, forecast.eur_so_far(known, stack.runs.now())), code)
+    now = stack.runs.now()
+    text = views.status(document, forecast.seconds_in_state(known, now), forecast.eur_so_far(known, now))
+    return Result(document, text, code)
 
 
-def watch(stack: Stack, run_id: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[Result]:
+def watch(
+    stack: Stack,
+    run_id: str,
+    sleep: Callable[[float], None] = time.sleep,
+    poll_seconds: float = POLL_SECONDS,
+) -> Iterator[Result]:
     """The status, again and again, until the run has ended."""
     while True:
         answer = status(stack, run_id)
         yield answer
         if is_terminal(RunState(answer.document["state"])):
             return
-        sleep(POLL_SECONDS)
+        sleep(poll_seconds)
 
 
 def cancel(stack: Stack, run_id: str) -> Result:
@@ -133,6 +151,44 @@ def cancel(stack: Stack, run_id: str) -> Result:
     else:
         text = f"Run {run_id} is cancelled. It had no cluster."
     return Result({"run_id": run_id, "state": after.state, "cluster_id": cluster_id}, text)
+
+
+def pause(stack: Stack, reason: str | None) -> Result:
+    """Launch nothing from now on; runs that have a cluster go on. Pausing twice changes nothing."""
+    wanted = Pause(stack.runs.now(), stack.caller(), " ".join((reason or "").split()) or None)
+    while not stack.ledger.pause(wanted):
+        if present := stack.ledger.admissions().paused:
+            text = (
+                f"Launching is paused already, and stays as it was ({present.description}).\n"
+                "Ask them before you `fruits resume`: there is one pause for everybody."
+            )
+            return Result({"paused": _pause_document(present), "changed": False}, text)
+    text = (
+        "Launching is paused: from now on no run is started.\n"
+        "Uploads queue, and runs that have a cluster go on. `fruits resume` ends the pause."
+    )
+    return Result({"paused": _pause_document(wanted), "changed": True}, text)
+
+
+def resume(stack: Stack) -> Result:
+    """Launch again. Resuming what is not paused changes nothing."""
+    was = stack.ledger.resume()
+    text = f"The pause is over ({was.description}): {WHEN_RESUMED}." if was else "Launching was not paused."
+    return Result({"paused": None, "changed": was is not None, "was": _pause_document(was)}, text)
+
+
+def _pause_document(pause: Pause | None) -> dict[str, Any] | None:
+    if pause is None:
+        return None
+    since = None if pause.since is None else timestamp(pause.since)
+    return {**dataclasses.asdict(pause), "since": since, "description": pause.description}
+
+
+def _waits_for(told: str | None, pause: Pause | None) -> str | None:
+    """``told`` by the run's status, which hears of a pause and of its end in the reconciler's next pass."""
+    if pause:
+        return Wait.PAUSED
+    return f"Launching was resumed: {WHEN_RESUMED}." if told == Wait.PAUSED else told
 
 
 def _unrecorded_cluster(stack: Stack, record: RunRecord) -> str | None:

@@ -1,4 +1,4 @@
-"""How long a run will still take and what it has cost so far, as far as that can be told. Pure."""
+"""How long a run has been where it is, how long it will still take and what it has cost so far. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from lambdas.contract.report import Progress
-from lambdas.contract.run import ON_CLUSTER, RunState
+from lambdas.contract.run import ON_CLUSTER, RunState, is_terminal
 
 SECONDS_A_MINUTE = 60
+
+
+def seconds_in_state(status: Mapping[str, Any], now: float) -> float | None:
+    """How long a run has been in its state at ``now`` (Unix seconds); None for one that has ended."""
+    if is_terminal(RunState(status["state"])) or not status["history"]:
+        return None
+    return max(0.0, now - _at(status["history"][-1]))
 
 
 def remaining_seconds(progress: Progress) -> float | None:
@@ -24,7 +31,11 @@ def eur_so_far(status: Mapping[str, Any], now: float) -> float | None:
     expects euros; earlier attempts as they were measured. None for other runs, and without an estimate."""
     if RunState(status["state"]) not in ON_CLUSTER or not status["estimated_minutes"]:
         return None
-    launched = [entered["at"] for entered in status["history"] if entered["state"] == RunState.LAUNCHED]
-    minutes = (now - datetime.fromisoformat(launched[-1]).timestamp()) / SECONDS_A_MINUTE
+    *_, launched = (entered for entered in status["history"] if entered["state"] == RunState.LAUNCHED)
+    minutes = (now - _at(launched)) / SECONDS_A_MINUTE
     eur_per_minute: float = status["estimated_eur"] / status["estimated_minutes"]
     return (status["actual_eur"] or 0.0) + eur_per_minute * minutes
+
+
+def _at(entered: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(entered["at"]).timestamp()

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from rich.console import Console
 
 from lambdas.aws.errors import error_code
-from lambdas.cli import commands, live
+from lambdas.cli import commands, live_view
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import connect
 
@@ -28,6 +28,8 @@ _COMMANDS = {
     "runs": "list the newest runs, the newest first",
     "status": "how a run is",
     "cancel": "stop a run, and its cluster",
+    "pause": "launch nothing until it is resumed; uploads queue, running runs go on",
+    "resume": "launch again",
     "redrive": "give the events of the failure queue back to their functions",
     "doctor": "whether a deployment will work, and whether what is deployed is as it should be",
 }
@@ -47,8 +49,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return _doctor(options, environ)
     answers = _answers(options, environ)
     try:
-        if options.command == "status" and options.watch and not options.json and sys.stdout.isatty():
-            return live.follow(answers, Console())
+        if options.command == "status" and options.watch and not options.json:
+            return live_view.follow(answers, Console())
         return _print(answers, as_json=options.json)
     except CommandError as error:
         return _fail(error.code, str(error))
@@ -71,6 +73,8 @@ def _print(answers: Iterator[Result], *, as_json: bool) -> ExitCode:
             said = answer.document
             sys.stdout.write(f"{json.dumps(said) if as_json else answer.text}\n")
             sys.stdout.flush()
+            if answer.notice:
+                sys.stderr.write(f"fruits: {answer.notice}\n")
     return code
 
 
@@ -95,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
                 "--run",
                 action="store_true",
                 help="also send a small generated data set through the whole stack, and wait for it",
+            )
+        if name == "pause":
+            command.add_argument(
+                "--reason", metavar="TEXT", help="why, for those who find launching paused", default=None
             )
         if name == "runs":
             command.add_argument(
@@ -129,6 +137,10 @@ def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterato
             yield commands.status(stack, options.run)
         case "cancel":
             yield commands.cancel(stack, options.run)
+        case "pause":
+            yield commands.pause(stack, options.reason)
+        case "resume":
+            yield commands.resume(stack)
         case "redrive":
             yield commands.redrive(stack)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class ExitCode(IntEnum):
-    """Documented in `fruits --help` and the README."""
+    """Documented in `fruits --help` and docs/operations.md."""
 
     OK = 0
     NO = 1
@@ -23,11 +23,13 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """``document`` is what ``--json`` prints, ``text`` what a person reads; both say the same."""
+    """``document`` is what ``--json`` prints, ``text`` what a person reads; both say the same. ``notice`` is
+    what everybody should know besides, on standard error: scripts read on as they did."""
 
     document: Any
     text: str
     code: ExitCode = ExitCode.OK
+    notice: str = ""
 
 
 class CommandError(Exception):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-import boto3
 
 from lambdas.aws.buckets import S3Buckets
 from lambdas.aws.clusters import EmrClusters
+from lambdas.aws.composition import Composition
 from lambdas.aws.failure_queue import SqsFailures
 from lambdas.aws.ledger import DynamoLedger
-from lambdas.aws.objects import S3Objects
 from lambdas.cli.result import CommandError, ExitCode
 from lambdas.contract.settings import CommandSettings, SettingsError
 from lambdas.runs.run_service import RunService
@@ -28,6 +25,8 @@ class Stack:
     ledger: DynamoLedger
     clusters: EmrClusters
     failures: SqsFailures
+    caller: Callable[[], str]
+    """ARN of whoever uses the commands. Needs no permission. Source: API reference of GetCallerIdentity."""
 
 
 def connect(environ: Mapping[str, str]) -> Stack:
@@ -45,14 +44,15 @@ def connect(environ: Mapping[str, str]) -> Stack:
             'On AWS:  eval "$(pulumi stack output shell)"\n'
             "In the local cloud (make local):  source .local/cloud/env.sh",
         ) from error
-    session = boto3.Session(region_name=settings.region)
-    s3, emr = session.client("s3"), session.client("emr")
-    ledger = DynamoLedger(session.resource("dynamodb").Table(settings.ledger_table))
+    parts = Composition(
+        data_bucket=settings.data_bucket, ledger_table=settings.ledger_table, region=settings.region
+    )
     return Stack(
         settings=settings,
-        runs=RunService(S3Objects(s3, settings.data_bucket), ledger, time.time),
-        buckets=S3Buckets(s3),
-        ledger=ledger,
-        clusters=EmrClusters(launching=emr, reading=emr),
-        failures=SqsFailures(session.client("sqs"), session.client("lambda"), settings.failure_queue_url),
+        runs=parts.runs,
+        buckets=parts.buckets,
+        ledger=parts.ledger,
+        clusters=parts.clusters,
+        failures=parts.failures(settings),
+        caller=parts.caller,
     )

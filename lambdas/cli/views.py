@@ -10,6 +10,7 @@ from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.run import RunRecord
 from lambdas.contract.status import timestamp
+from lambdas.runs.admission import Pause
 
 SECONDS_A_MINUTE = 60
 MINUTES_AN_HOUR = 60
@@ -60,12 +61,15 @@ def runs(records: Sequence[RunRecord], *, more: bool = False) -> str:
     return "\n".join([*lines, *(["... older runs are not shown: --limit N shows more."] if more else [])])
 
 
-def status(known: dict[str, Any], eur_so_far: float | None) -> str:
-    """A run's ``status.json``, with the running step's ``progress`` and ``remaining_seconds``."""
-    lines = [f"{known['run_id']}  {known['state']}{_attempt(known)}"]
+def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: float | None) -> str:
+    """A run's ``status.json`` with ``paused``, ``progress`` and ``remaining_seconds``."""
+    for_how_long = "" if seconds_in_state is None else f" for {duration(seconds_in_state)}"
+    lines = [f"{known['run_id']}  {known['state']}{for_how_long}{_attempt(known)}"]
     if known["waits_for"]:
         place = f"place {known['queue_position']}; " if known["queue_position"] else ""
         lines.append(f"  queue    {place}{known['waits_for']}")
+    if known["paused"]:
+        lines.append(f"  paused   {known['paused']['description']}; `fruits resume` ends it")
     if known["progress"]:
         lines.append(f"  now      {step(known['progress'], known['remaining_seconds'])}")
     if known["images_in"] is not None:
@@ -86,13 +90,19 @@ def status(known: dict[str, Any], eur_so_far: float | None) -> str:
     return "\n".join(lines)
 
 
+def paused(pause: Pause) -> str:
+    """That launching is paused, since when and by whom, and what ends it."""
+    return f"launching is paused ({pause.description}); uploads queue until somebody says `fruits resume`"
+
+
 def step(progress: dict[str, Any], remaining_seconds: float | None) -> str:
     """``featurize: infer, 60 of 122 images, 55.1 images/s, about 2 s left``."""
     text = f"{progress['step']}: {progress['phase']}"
     if progress["images_total"]:
         text += f", {progress['images_done']:,} of {progress['images_total']:,} images"
-        text += f", {progress['images_per_second']:g} images/s"
-    if remaining_seconds is not None:
+        if progress["images_per_second"]:
+            text += f", {progress['images_per_second']:g} images/s"
+    if remaining_seconds:
         text += f", about {duration(remaining_seconds)} left"
     return text
 

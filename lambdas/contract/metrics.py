@@ -94,6 +94,8 @@ STORE_RETRIES = Metric("StoreRetries", Unit.COUNT, _RUN)
 """Reads of images that were tried again after a transient error."""
 
 HEARTBEAT = Metric("ReconcilerHeartbeat", Unit.NONE, _SERVICE)
+LAUNCHING_PAUSED = Metric("LaunchingPaused", Unit.NONE, _SERVICE)
+"""1 while people have paused launching, else 0."""
 QUEUED_RUNS = Metric("QueuedRuns", Unit.NONE, _SERVICE)
 RUNNING_RUNS = Metric("RunningRuns", Unit.NONE, _SERVICE)
 OLDEST_RUN_SECONDS = Metric("OldestRunSeconds", Unit.NONE, _SERVICE)
@@ -119,6 +121,7 @@ METRICS: tuple[Metric, ...] = (
     PHASE_SECONDS,
     STORE_RETRIES,
     HEARTBEAT,
+    LAUNCHING_PAUSED,
     QUEUED_RUNS,
     RUNNING_RUNS,
     OLDEST_RUN_SECONDS,

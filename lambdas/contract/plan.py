@@ -1,7 +1,7 @@
-"""The plan: all that the Spark steps need to know about a run. Immutable, complete, JSON.
+"""The plan: all that launching and computing a run takes. Immutable, complete, JSON.
 
-The launcher makes it from a manifest (:mod:`lambdas.runs.planning`) and the steps read
-nothing else. Standard library only, because Spark workers import it from a zip.
+The launcher makes it from a manifest (:mod:`lambdas.runs.planning`); after that neither the Lambdas nor the
+Spark steps read the manifest again. Standard library only, because Spark workers import it from a zip.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ FEATURE_DIM = 1280
 
 Engine = Literal["fast", "reference"]
 LabelKind = Literal["parent_folder", "none", "regex"]
+Market = Literal["on_demand", "spot"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,18 @@ class PcaSpec:
 
 
 @dataclass(frozen=True)
+class ClusterSpec:
+    """The cluster that the manifest asks for: ``workers`` beside one primary node, bought on ``market``.
+
+    ``instance_types``: EC2's names, of which EMR may choose.
+    """
+
+    workers: int
+    instance_types: tuple[str, ...]
+    market: Market
+
+
+@dataclass(frozen=True)
 class ManifestRef:
     """The very object version that asked for this run."""
 
@@ -104,6 +117,8 @@ class Plan:
     max_quarantined_fraction: float
     estimate: Estimate | None = None
     """For status and message; the steps do not need it."""
+    cluster: ClusterSpec | None = None
+    """For the launch. None in plans that were written before plans held it."""
 
     @property
     def layout(self) -> RunLayout:

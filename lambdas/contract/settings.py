@@ -21,11 +21,11 @@ class Caps:
 
 
 class SettingsError(ValueError):
-    """The environment is incomplete; the stack writes these variables. :attr:`missing`: their names."""
+    """Variables that the stack writes are missing or useless. :attr:`missing`: their names."""
 
-    def __init__(self, missing: Sequence[str]) -> None:
+    def __init__(self, missing: Sequence[str], problem: str = "missing in the environment") -> None:
         self.missing = tuple(missing)
-        super().__init__(f"missing in the environment: {', '.join(missing)}; deploy the stack again")
+        super().__init__(f"{problem}: {', '.join(missing)}; deploy the stack again")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class LauncherSettings:
         try:
             return Caps(int(self.max_clusters), float(self.max_eur_per_day), float(self.launches_per_second))
         except ValueError as error:
-            raise SettingsError(f"a cap of the stack is not a number ({error}); deploy it again") from error
+            names = [env_name(field.name) for field in fields(Caps)]
+            raise SettingsError(names, f"one of these is not a number ({error})") from error
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> LauncherSettings:
@@ -131,7 +132,7 @@ class ReconcilerSettings:
         try:
             return datetime.fromisoformat(self.certificate_expiry).timestamp()
         except ValueError as error:
-            raise SettingsError([env_name("certificate_expiry")]) from error
+            raise SettingsError([env_name("certificate_expiry")], f"not a time ({error})") from error
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> ReconcilerSettings:

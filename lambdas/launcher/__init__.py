@@ -1,4 +1,5 @@
 """The launcher Lambda: an uploaded manifest becomes a run, or a rejection that says why.
 
-``handler`` translates S3's events; ``accept`` decides what becomes of each.
+``handler`` is the entry point, ``events`` reads what S3 tells; ``accept`` decides what becomes of an upload,
+``rejection`` keeps why one was refused, ``withdraw`` does what follows from a deletion.
 """

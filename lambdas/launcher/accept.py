@@ -1,4 +1,4 @@
-"""The use case: a manifest version was uploaded or deleted.
+"""The use case: a manifest version was uploaded.
 
 A good version becomes a run in the ledger, and from then on the ledger answers for it: it is dispatched at
 once if its turn has come, else by the reconciler. So an event has to be repeated only as long as its run is
@@ -7,68 +7,40 @@ not in the ledger.
 Order of events, each of which may be the last before a crash, and what a redelivery then finds:
 
 1. read, parse, preflight        nothing happened: starts again
-2. write plan                 the same bytes again
-3. insert (conditional put)   the run is known: nothing to do
+2. write plan                    the same bytes again
+3. insert (conditional put)      the run is known: nothing to do
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from lambdas.contract import layout
+from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.json_reader import MAX_BYTES
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.plan import ManifestRef
-from lambdas.contract.run import (
-    Change,
-    RunRecord,
-    RunState,
-    ended,
-    is_terminal,
-    ordered,
-    run_id,
-)
+from lambdas.contract.run import Change, RunRecord, RunState, ended, ordered, run_id
 from lambdas.contract.settings import LauncherSettings
-from lambdas.contract.status import QueuePlace, timestamp
-from lambdas.runs.dispatch import MANIFEST_DELETED, SUPERSEDED, Dispatched, Dispatcher
-from lambdas.runs.planning import cost_fault, estimate_of, make_plan, offer_fault
-from lambdas.runs.ports import Buckets, Newest
+from lambdas.contract.status import QueuePlace
+from lambdas.launcher import rejection
+from lambdas.runs.dispatch import SUPERSEDED, Dispatcher, Outcome
+from lambdas.runs.planning import cost_fault, daily_budget_fault, estimate_of, make_plan, offer_fault
+from lambdas.runs.ports import Buckets, Clusters, Newest
 from lambdas.runs.preflight import preflight
 from lambdas.runs.run_service import RunService
 
 LAUNCH_RESERVE_SECONDS = 60
 """Time that counting images leaves for the launch itself."""
 
-
-class Outcome(StrEnum):
-    """What became of an upload."""
-
-    LAUNCHED = "launched"
-    QUEUED = "queued"
-    """The run waits for its turn, or for a second look at a launch in doubt; the reconciler sees to it."""
-    CANCELLED = "cancelled"
-    """A later version, or the deletion, of the manifest was heard of before."""
-    DUPLICATE = "duplicate"
-    """The run is in the ledger already."""
-    REJECTED = "rejected"
-    REFUSED = "refused"
-    """EMR refused the cluster; the run failed."""
-    IGNORED = "ignored"
-    DELETED = "deleted"
-    """The event told of a deletion, which was noted."""
-
-
-_OUTCOMES = {
-    Dispatched.LAUNCHED: Outcome.LAUNCHED,
-    Dispatched.ADOPTED: Outcome.LAUNCHED,
-    Dispatched.REFUSED: Outcome.REFUSED,
-    Dispatched.OBSOLETE: Outcome.CANCELLED,
+TOLD_AS: Mapping[Outcome, Outcome] = {
+    Outcome.ADOPTED: Outcome.LAUNCHED,
+    Outcome.IN_DOUBT: Outcome.QUEUED,
+    Outcome.OVERTAKEN: Outcome.QUEUED,
 }
+"""How the turn of an upload's run is told of the upload, where that is not the turn's own outcome."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +55,6 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Deletion:
-    """An object of the data bucket, or the one version of it that ``version_id`` names, was deleted."""
-
-    key: str
-    version_id: str | None
-    sequencer: str
-
-
-@dataclass(frozen=True)
 class Result:
     """What became of one event; ``detail`` is a sentence for the log."""
 
@@ -100,20 +63,30 @@ class Result:
     dataset: str = "unknown"
     engine: str = "unknown"
     run_id: str | None = None
-    others: Mapping[str, Dispatched] = field(default_factory=dict)
+    others: Mapping[str, Outcome] = field(default_factory=dict)
     """Runs that waited, and had their turn in front of this one."""
 
 
 @dataclass(frozen=True)
-class Launcher:
+class _Checked:
+    """What was found of a manifest before it is accepted; ``faults``: what only this stack can find wrong."""
+
+    images_listed: int
+    expected: Estimate
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class Acceptor:
     """The use case with its collaborators."""
 
     settings: LauncherSettings
     runs: RunService
     buckets: Buckets
+    clusters: Clusters
     dispatcher: Dispatcher
 
-    def launch(self, upload: Upload, deadline: float) -> Result:
+    def accept(self, upload: Upload, deadline: float) -> Result:
         """Launch, queue, reject or recognise. May be called any number of times, also at once.
 
         ``deadline`` (Unix seconds) is when this process ends at the latest.
@@ -133,58 +106,55 @@ class Launcher:
 
         if known := self.runs.ledger.get(identity):
             return result(Outcome.DUPLICATE, f"the run is {known.state} already")
-        images_listed, faults = self._check(manifest, deadline)
-        if faults:
-            return self._reject(source, upload.sequencer, faults, manifest.dataset)
-        worst_case_eur = estimate_of(manifest, images_listed, self.settings.region).worst_case_eur
-        record = self._record(manifest, source, upload.sequencer, worst_case_eur)
+        checked = self._check(manifest, deadline)
+        if checked.faults:
+            return self._reject(source, upload.sequencer, checked.faults, manifest.dataset)
+        record = self._record(manifest, source, upload.sequencer, checked.expected)
         plan = make_plan(
             manifest,
             run_id=identity,
             source=source,
             submitted_at=upload.time,
-            images_listed=images_listed,
+            images_listed=checked.images_listed,
+            expected=checked.expected,
             settings=self.settings,
         )
         self.runs.objects.write(plan.layout.plan, plan.to_json())
         if not self.runs.ledger.insert(record):
             return result(Outcome.DUPLICATE, "another delivery accepted the run just now")
-        self._accepted(record)
+        self._replace_older(record)
         done, wait = self.dispatcher.dispatch(deadline, record)
-        own = done.pop(identity, Dispatched.OVERTAKEN)
-        outcome = _OUTCOMES.get(own, Outcome.QUEUED)
+        turn = done.pop(identity, Outcome.OVERTAKEN)
+        outcome = TOLD_AS.get(turn, turn)
         if outcome is Outcome.QUEUED:
-            self.runs.publish(record, QueuePlace(self.runs.position(identity), wait))
-        return dataclasses.replace(result(outcome, wait or f"dispatched: {own}"), others=done)
+            self.runs.publish(record, place=QueuePlace(self.runs.position(identity), wait))
+        return dataclasses.replace(result(outcome, wait or f"dispatched: {turn}"), others=done)
 
-    def delete(self, deletion: Deletion) -> Result:
-        """Cancel the runs of a deleted manifest that have not launched; stop the others if it says so."""
-        sequencer = ordered(deletion.sequencer)
-        if deletion.version_id is None:
-            self.runs.ledger.note(deletion.key, Newest(sequencer, deleted=True))
-        for record in self.runs.ledger.active():
-            one_of_them = deletion.version_id in (None, record.manifest_version_id)
-            if record.manifest_key == deletion.key and one_of_them and record.sequencer < sequencer:
-                self._withdraw(record.run_id)
-        return Result(Outcome.DELETED, f"{deletion.key} was deleted")
+    def _check(self, manifest: Manifest, deadline: float) -> _Checked:
+        def out_of_time() -> bool:
+            return self.runs.now() > deadline - LAUNCH_RESERVE_SECONDS
 
-    def _withdraw(self, identity: str) -> None:
-        def withdrawn(record: RunRecord) -> RunRecord:
-            if record.state is RunState.QUEUED:
-                return ended(record, RunState.CANCELLED, MANIFEST_DELETED, self.runs.now())
-            if record.stop_when_deleted and not is_terminal(record.state) and record.stopping is None:
-                # The reconciler stops the cluster: this Lambda may not.
-                return dataclasses.replace(
-                    record, stopping=RunState.CANCELLED, **dataclasses.asdict(MANIFEST_DELETED)
-                )
-            return record
+        counted = preflight(manifest.images, self.settings.data_bucket, self.buckets, out_of_time)
+        images = counted.images_listed
+        expected = estimate_of(manifest, images, self.settings.region)
+        offered = self.clusters.instance_types(self.settings.release_label)
+        not_offered = offer_fault(manifest.cluster, offered, self.settings)
+        faults = (*counted.faults, not_offered) if not_offered else counted.faults
+        if not faults and (too_dear := cost_fault(manifest, images, expected)):
+            faults = (too_dear,)
+        if not faults and (never := daily_budget_fault(expected, self.settings.caps)):
+            faults = (never,)
+        return _Checked(images, expected, faults)
 
-        before, after = self.runs.change(identity, withdrawn)
-        if after is not None and after != before:
-            self.runs.publish(after)
+    def _reject(
+        self, source: ManifestRef, sequencer: str, faults: tuple[Fault, ...], dataset: str = "unknown"
+    ) -> Result:
+        rejection.write(self.runs.objects, source, ordered(sequencer), faults, self.runs.now())
+        detail = f"{len(faults)} faults; the first: {faults[0].path} {faults[0].problem}"
+        return Result(Outcome.REJECTED, detail, dataset)
 
     def _record(
-        self, manifest: Manifest, source: ManifestRef, sequencer: str, worst_case_eur: float
+        self, manifest: Manifest, source: ManifestRef, sequencer: str, expected: Estimate
     ) -> RunRecord:
         now = self.runs.now()
         return RunRecord(
@@ -197,19 +167,18 @@ class Launcher:
             sequencer=ordered(sequencer),
             accepted_at=now,
             max_runtime_minutes=manifest.limits.max_runtime_minutes,
-            worst_case_eur=worst_case_eur,
+            worst_case_eur=expected.worst_case_eur,
             stop_when_deleted=manifest.when_deleted == "stop",
             history=(Change(RunState.QUEUED, now),),
         )
 
-    def _accepted(self, record: RunRecord) -> None:
+    def _replace_older(self, record: RunRecord) -> None:
         """This version is a run now: it replaces older ones that wait, unless it is the older one itself."""
         key, ledger = record.manifest_key, self.runs.ledger
         is_first = ledger.newest(key) is None
         if not ledger.note(key, Newest(record.sequencer, deleted=False)):
             return
-        if not self._is_rejected_since(key, record.sequencer):
-            self.runs.objects.delete(layout.rejection_key(key))
+        rejection.remove(self.runs.objects, key, record.sequencer)
         for other in () if is_first else ledger.active():
             if other.manifest_key == key and other.sequencer < record.sequencer:
                 _, after = self.runs.change(other.run_id, self._superseded)
@@ -220,51 +189,3 @@ class Launcher:
         if record.state is not RunState.QUEUED:
             return record
         return ended(record, RunState.CANCELLED, SUPERSEDED, self.runs.now())
-
-    def _check(self, manifest: Manifest, deadline: float) -> tuple[int, tuple[Fault, ...]]:
-        """The images counted, and what only this stack can find wrong with the manifest."""
-
-        def out_of_time() -> bool:
-            return self.runs.now() > deadline - LAUNCH_RESERVE_SECONDS
-
-        counted = preflight(manifest.images, self.settings.data_bucket, self.buckets, out_of_time)
-        images, region = counted.images_listed, self.settings.region
-        offered = self.dispatcher.clusters.instance_types(self.settings.release_label)
-        not_offered = offer_fault(manifest.cluster, offered, self.settings)
-        faults = (*counted.faults, not_offered) if not_offered else counted.faults
-        if not faults and (too_dear := cost_fault(manifest, images, region)):
-            faults = (too_dear,)
-        worst_case_eur = estimate_of(manifest, images, region).worst_case_eur
-        if not faults and worst_case_eur > self.settings.caps.max_eur_per_day:
-            faults = (_beyond_budget(worst_case_eur, self.settings.caps.max_eur_per_day),)
-        return images, faults
-
-    def _reject(
-        self, source: ManifestRef, sequencer: str, faults: tuple[Fault, ...], dataset: str = "unknown"
-    ) -> Result:
-        detail = f"{len(faults)} faults; the first: {faults[0].path} {faults[0].problem}"
-        if not self._is_rejected_since(source.key, ordered(sequencer)):
-            rejection = {
-                "manifest": dataclasses.asdict(source),
-                "sequencer": ordered(sequencer),
-                "rejected_at": timestamp(self.runs.now()),
-                "faults": [dataclasses.asdict(fault) for fault in faults],
-                "schema": "lambdas/contract/manifest/manifest.schema.json, version 1",
-            }
-            text = json.dumps(rejection, indent=2) + "\n"
-            self.runs.objects.write(layout.rejection_key(source.key), text)
-        return Result(Outcome.REJECTED, detail, dataset)
-
-    def _is_rejected_since(self, key: str, sequencer: str) -> bool:
-        """Whether a version of the manifest later than this one was rejected already."""
-        body = self.runs.objects.read(layout.rejection_key(key))
-        return body is not None and str(json.loads(body).get("sequencer", "")) > sequencer
-
-
-def _beyond_budget(worst_case_eur: float, cap: float) -> Fault:
-    return Fault(
-        "$.limits.max_runtime_minutes",
-        f"lets the run cost up to {worst_case_eur:.2f} EUR, and this stack may spend {cap:.2f} EUR a day, so "
-        "its turn would never come",
-        "Lower it, cluster.workers or the instance size, or raise fruits:maxEurPerDay of the stack.",
-    )

@@ -9,21 +9,14 @@ from collections import Counter
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.aws.clusters import emr_clusters
-from lambdas.aws.ledger import DynamoLedger
-from lambdas.aws.objects import S3Objects
+from lambdas.aws.composition import Composition
 from lambdas.aws.telemetry import Telemetry
-from lambdas.aws.topic import SnsTopic
 from lambdas.contract.metrics import Service
 from lambdas.contract.settings import LauncherSettings, ReconcilerSettings, TrackerSettings
 from lambdas.reconciler.pass_metrics import of_pass
 from lambdas.reconciler.reconcile import Reconciler
-from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
-from lambdas.runs.run_service import RunService
-from lambdas.runs.tracking import Tracker
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001  # a bare tick
@@ -50,13 +43,13 @@ def _telemetry() -> Telemetry:
 @cache
 def _reconciler() -> Reconciler:
     launching, tracking = LauncherSettings.from_env(os.environ), TrackerSettings.from_env(os.environ)
-    runs = RunService(
-        objects=S3Objects(boto3.client("s3"), launching.data_bucket),
-        ledger=DynamoLedger(boto3.resource("dynamodb").Table(launching.ledger_table)),
-        now=time.time,
+    own = ReconcilerSettings.from_env(os.environ)
+    parts = Composition(data_bucket=launching.data_bucket, ledger_table=launching.ledger_table)
+    return Reconciler(
+        runs=parts.runs,
+        clusters=parts.clusters,
+        dispatcher=parts.dispatcher(launching),
+        tracker=parts.tracker(tracking, _telemetry()),
+        ledger_table=launching.ledger_table,
+        certificate_expires_at=own.certificate_expires_at,
     )
-    clusters = emr_clusters(LAUNCH_CALL_SECONDS)
-    topic = SnsTopic(boto3.client("sns"), tracking.topic_arn)
-    tracker = Tracker(runs, clusters, topic, _telemetry())
-    expires_at = ReconcilerSettings.from_env(os.environ).certificate_expires_at
-    return Reconciler(Dispatcher(launching, runs, clusters, time.sleep), tracker, expires_at)

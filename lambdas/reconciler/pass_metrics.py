@@ -5,15 +5,16 @@ from __future__ import annotations
 from lambdas.contract import metrics
 from lambdas.contract.metrics import Sample, Service
 from lambdas.reconciler.reconcile import Reconciliation
-from lambdas.runs.dispatch import Dispatched
+from lambdas.runs.dispatch import Outcome
 
 
 def of_pass(pass_: Reconciliation) -> tuple[Sample, ...]:
     """The state of the stack after a pass, and that there was one."""
     gauges = pass_.gauges
-    in_doubt = sum(outcome is Dispatched.IN_DOUBT for outcome in pass_.dispatched.values())
+    in_doubt = sum(outcome is Outcome.IN_DOUBT for outcome in pass_.dispatched.values())
     values = {
         metrics.HEARTBEAT: 1,
+        metrics.LAUNCHING_PAUSED: int(gauges.paused),
         metrics.QUEUED_RUNS: gauges.queued,
         metrics.RUNNING_RUNS: gauges.on_cluster,
         metrics.OLDEST_RUN_SECONDS: gauges.oldest_seconds,

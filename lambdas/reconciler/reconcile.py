@@ -31,8 +31,9 @@ from lambdas.reconciler.repairs import (
     repairs,
 )
 from lambdas.runs.admission import Wait
-from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, Dispatched, Dispatcher
-from lambdas.runs.ports import ClusterSummary
+from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, Dispatcher, Outcome
+from lambdas.runs.ports import Clusters, ClusterSummary
+from lambdas.runs.run_service import RunService
 from lambdas.runs.tracking import Tracker
 
 SECONDS_A_DAY = 24 * 3600
@@ -44,6 +45,8 @@ LOOK_BACK_SECONDS = 2 * SECONDS_A_DAY
 class Gauges:
     """The state of the stack after the repairs."""
 
+    paused: bool
+    """Whether people have paused launching."""
     queued: int
     on_cluster: int
     oldest_seconds: float
@@ -61,7 +64,7 @@ class Reconciliation:
     """What one pass found and did. ``wait``: why the queue did not empty, None if it did."""
 
     repairs: tuple[Repair, ...]
-    dispatched: Mapping[str, Dispatched]
+    dispatched: Mapping[str, Outcome]
     """What became of each run that had its turn."""
     wait: Wait | None
     gauges: Gauges
@@ -71,8 +74,12 @@ class Reconciliation:
 class Reconciler:
     """The use case with its collaborators."""
 
+    runs: RunService
+    clusters: Clusters
     dispatcher: Dispatcher
     tracker: Tracker
+    ledger_table: str
+    """By which clusters of this stack are told from those of others."""
     certificate_expires_at: float
     """Unix seconds."""
 
@@ -85,7 +92,7 @@ class Reconciler:
         for repair in found:
             self._do(repair)
         done, wait = self.dispatcher.dispatch(deadline)
-        self.dispatcher.runs.publish_queue(wait)
+        self.runs.publish_queue(wait)
         return Reconciliation(
             repairs=tuple(found),
             dispatched=done,
@@ -94,22 +101,19 @@ class Reconciler:
         )
 
     def _disagreements(self) -> list[Repair]:
-        runs, now = self.dispatcher.runs, self.dispatcher.runs.now()
-        active = runs.ledger.active()
+        ledger, now = self.runs.ledger, self.runs.now()
+        active = ledger.active()
         oldest = min((record.accepted_at for record in active), default=now)
         since = min(oldest - CLOCK_SKEW_SECONDS, now - LOOK_BACK_SECONDS)
-        clusters = [
-            cluster
-            for cluster in self.dispatcher.clusters.list(since)
-            if cluster.name.startswith(CLUSTER_PREFIX)
-        ]
+        listed = self.clusters.list(since)
+        clusters = [cluster for cluster in listed if cluster.name.startswith(CLUSTER_PREFIX)]
         run_of = self._runs_of_strangers(active, clusters)
         records = {record.run_id: record for record in active}
         # Asked for one by one: the list of active runs may miss a run of the last second.
         for run_id in set(run_of.values()) - set(records):
-            if (record := runs.ledger.get(run_id)) is not None:
+            if (record := ledger.get(run_id)) is not None:
                 records[run_id] = record
-        holders = (run_id for run_id in runs.ledger.admissions().slots if run_id not in records)
+        holders = (run_id for run_id in ledger.admissions().slots if run_id not in records)
         unneeded = [Release(run_id) for run_id in holders if self._is_over(run_id)]
         return [*repairs(records.values(), clusters, run_of, now), *unneeded]
 
@@ -121,17 +125,16 @@ class Reconciler:
         run_of: dict[str, str] = {}
         for cluster in clusters:
             if cluster.lives and cluster.cluster_id not in own:
-                tags = self.dispatcher.clusters.describe(cluster.cluster_id).tags
-                if tags.get(LEDGER_TAG) == self.dispatcher.settings.ledger_table and RUN_TAG in tags:
+                tags = self.clusters.describe(cluster.cluster_id).tags
+                if tags.get(LEDGER_TAG) == self.ledger_table and RUN_TAG in tags:
                     run_of[cluster.cluster_id] = tags[RUN_TAG]
         return run_of
 
     def _is_over(self, run_id: str) -> bool:
-        record = self.dispatcher.runs.ledger.get(run_id)
+        record = self.runs.ledger.get(run_id)
         return record is None or record.closed
 
     def _do(self, repair: Repair) -> None:
-        runs = self.dispatcher.runs
         match repair:
             case Track(_, cluster_id):
                 self.tracker.track(cluster_id)
@@ -140,23 +143,23 @@ class Reconciler:
             case Stop(run_id, cluster_id, why, _):
                 self._stop(run_id, cluster_id, why)
             case StopOrphan(_, cluster_id):
-                self.dispatcher.clusters.terminate(cluster_id)
+                self.clusters.terminate(cluster_id)
             case GiveUp(run_id, why):
                 self._give_up(run_id, why)
             case Close(run_id):
-                if (record := runs.ledger.get(run_id)) is not None:
+                if (record := self.runs.ledger.get(run_id)) is not None:
                     self.tracker.close(record)
             case Release(run_id):
-                runs.release(run_id, spent_eur=0.0)
+                self.runs.release(run_id, spent_eur=0.0)
 
     def _requeue(self, run_id: str, lease_until: float | None) -> None:
         def requeued(record: RunRecord) -> RunRecord:
             # Another lease is another claim, which is alive.
             if record.state is not RunState.CLAIMED or record.lease_until != lease_until:
                 return record
-            return moved(record, RunState.QUEUED, self.dispatcher.runs.now())
+            return moved(record, RunState.QUEUED, self.runs.now())
 
-        self.dispatcher.runs.change(run_id, requeued)
+        self.runs.change(run_id, requeued)
 
     def _stop(self, run_id: str, cluster_id: str, why: Ending | None) -> None:
         def stopping(record: RunRecord) -> RunRecord:
@@ -165,25 +168,26 @@ class Reconciler:
             return dataclasses.replace(record, stopping=RunState.FAILED, **dataclasses.asdict(why))
 
         # First the reason, then the stop: the tracker may hear of the end at once.
-        _, record = self.dispatcher.runs.change(run_id, stopping)
+        _, record = self.runs.change(run_id, stopping)
         if record is not None and record.stopping is not None and record.cluster_id == cluster_id:
-            self.dispatcher.clusters.terminate(cluster_id)
+            self.clusters.terminate(cluster_id)
 
     def _give_up(self, run_id: str, why: Ending) -> None:
         def given_up(record: RunRecord) -> RunRecord:
             if record.state not in ON_CLUSTER:
                 return record
-            return ended(record, RunState.FAILED, why, self.dispatcher.runs.now())
+            return ended(record, RunState.FAILED, why, self.runs.now())
 
-        _, record = self.dispatcher.runs.change(run_id, given_up)
+        _, record = self.runs.change(run_id, given_up)
         if record is not None and is_terminal(record.state):
             self.tracker.close(record)
 
     def _gauges(self, found: Sequence[Repair]) -> Gauges:
-        active = self.dispatcher.runs.ledger.active()
+        active = self.runs.ledger.active()
         states = Counter(record.state for record in active)
-        now = self.dispatcher.runs.now()
+        now = self.runs.now()
         return Gauges(
+            paused=self.dispatcher.runs.ledger.admissions().paused is not None,
             queued=states[RunState.QUEUED],
             on_cluster=sum(states[state] for state in ON_CLUSTER),
             oldest_seconds=max((now - record.accepted_at for record in active), default=0.0),

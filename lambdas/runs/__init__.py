@@ -3,9 +3,9 @@
 ::
 
     preflight.py     are the images there, and how many?
-    planning.py      manifest to plan; what it will cost
+    planning.py      manifest to plan; what it will cost. From here on nobody reads the manifest again
     admission.py     whose turn it is: slots, budget, pace
-    dispatch.py      queued runs get their clusters
+    dispatch.py      queued runs get their clusters, by their plans alone
     sizing.py        executors on machines
     job_flow.py      the RunJobFlow request
     tracking.py      the cluster changed: bring the run up to date

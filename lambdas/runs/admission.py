@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from lambdas.contract.settings import Caps
+from lambdas.contract.status import timestamp
 
 LAUNCH_BURST = 5.0
 """Launches that may follow each other at once before the pace applies. EMR throttles RunJobFlow by a token
@@ -37,6 +38,26 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Launching is paused for the whole stack. What was not recorded is None: people may also write the item
+    themselves."""
+
+    since: float | None = None
+    """Unix seconds."""
+    by: str | None = None
+    """ARN of whoever paused it."""
+    reason: str | None = None
+
+    @property
+    def description(self) -> str:
+        """``since 2026-01-02T03:04:05+00:00, by user/ada: an upgrade``."""
+        since = f"since {timestamp(self.since)}" if self.since is not None else ""
+        by = f"by {self.by.rpartition(':')[2]}" if self.by else ""
+        known = ", ".join(filter(None, (since, by))) or "nobody recorded by whom"
+        return f"{known}: {self.reason}" if self.reason else known
+
+
+@dataclass(frozen=True)
 class Admissions:
     """Who holds a cluster (by run id), and today's account. A slot is held from before the launch until after
     the run's end, across attempts: the cap counts clusters that may exist, not only those that were seen."""
@@ -46,8 +67,8 @@ class Admissions:
     committed_eur: float = 0.0
     tokens: float = LAUNCH_BURST
     refilled_at: float = 0.0
-    paused: bool = False
-    """Set by people (the kill switch), never by this program."""
+    paused: Pause | None = None
+    """Set and ended by people, never by an admission."""
     revision: int = 0
 
 
@@ -56,7 +77,7 @@ def admit(admissions: Admissions, run_id: str, eur: float, now: float, caps: Cap
 
     A run that holds a slot already only needs a token.
     """
-    if admissions.paused:
+    if admissions.paused is not None:
         return Wait.PAUSED
     admissions = _refilled(_on_day_of(now, admissions), now, caps)
     slots = admissions.slots

@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lambdas.contract.manifest.schema import parse_manifest
 from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, ended, moved
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs.admission import Wait
 from lambdas.runs.job_flow import cluster_for, run_job_flow
 from lambdas.runs.ports import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError, Newest
-from lambdas.runs.run_service import RunService
+from lambdas.runs.run_service import RunDocuments, RunService
 
 LEASE_SECONDS = 50
 """How long a claim is presumed alive. From claim to cluster takes seconds."""
@@ -35,20 +34,30 @@ CLOCK_SKEW_SECONDS = 300
 """By how much EMR's clock and ours may differ when a cluster is looked up by its creation time."""
 
 
-class Dispatched(StrEnum):
-    """What became of a run's turn."""
+class Outcome(StrEnum):
+    """What became of an upload, of a deletion, or of a run's turn to launch."""
 
     LAUNCHED = "launched"
+    CANCELLED = "cancelled"
+    """The manifest was deleted or replaced since, or the plan was erased."""
+    REFUSED = "refused"
+    """EMR refused the cluster, or the plan does not say which one is wanted; the run failed."""
+
     ADOPTED = "adopted"
     """An earlier attempt to launch had made the cluster, and could not record it."""
     IN_DOUBT = "in_doubt"
     """EMR gave no clear answer; the reconciler looks again when the lease has ended."""
-    REFUSED = "refused"
-    """EMR refused the cluster; the run failed."""
-    OBSOLETE = "obsolete"
-    """The manifest was deleted or replaced since; the run is cancelled."""
     OVERTAKEN = "overtaken"
     """Somebody else took this turn."""
+
+    QUEUED = "queued"
+    """The run waits for its turn, or for a second look at a launch in doubt; the reconciler sees to it."""
+    DUPLICATE = "duplicate"
+    """The run is in the ledger already."""
+    REJECTED = "rejected"
+    IGNORED = "ignored"
+    DELETED = "deleted"
+    """The event told of a deletion, which was noted."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Dispatcher:
 
     def dispatch(
         self, deadline: float, own: RunRecord | None = None
-    ) -> tuple[dict[str, Dispatched], Wait | None]:
+    ) -> tuple[dict[str, Outcome], Wait | None]:
         """Start queued runs in their order: until ``own`` had its turn, or all of them without ``own``.
 
         Waits for the launch pace only without ``own``: an upload's delivery should end soon, a queue should
@@ -71,10 +80,10 @@ class Dispatcher:
         Returns:
             What became of each run that had its turn, and why the next one has to wait.
         """
-        done: dict[str, Dispatched] = {}
+        done: dict[str, Outcome] = {}
         for record in waiting(self.runs.ledger.queue(), own):
             if (ending := obsolete(record, self.runs.ledger.newest(record.manifest_key))) is not None:
-                done[record.run_id] = self._end(record, RunState.CANCELLED, ending, Dispatched.OBSOLETE)
+                done[record.run_id] = self._end(record, RunState.CANCELLED, ending, Outcome.CANCELLED)
                 continue
             if (wait := self._admit(record, deadline, patient=own is None)) is not None:
                 return done, wait
@@ -93,7 +102,7 @@ class Dispatcher:
                 return wait
             self.sleep(1 / caps.launches_per_second)
 
-    def _start(self, record: RunRecord) -> Dispatched:
+    def _start(self, record: RunRecord) -> Outcome:
         ledger, now = self.runs.ledger, self.runs.now
         # Before the claim, whose lease it must not use up.
         offered = self.clusters.instance_types(self.settings.release_label)
@@ -101,48 +110,50 @@ class Dispatcher:
             record, moved(record, RunState.CLAIMED, now(), lease_until=now() + LEASE_SECONDS)
         )
         if claimed is None:
-            return Dispatched.OVERTAKEN
+            return Outcome.OVERTAKEN
         # Claimed before: that launch may have made a cluster that was not to be seen yet.
         if was_claimed_before(record) and (found := self._find(claimed)):
-            return self._launched(claimed, found.cluster_id, Dispatched.ADOPTED)
+            return self._launched(claimed, found.cluster_id, Outcome.ADOPTED)
         return self._launch(claimed, offered)
 
-    def _launch(self, claimed: RunRecord, offered: frozenset[str] | None) -> Dispatched:
-        body = self.runs.objects.read(claimed.manifest_key, claimed.manifest_version_id)
-        plan = self.runs.plan(claimed)
-        if body is None or plan is None:
-            return self._end(claimed, RunState.CANCELLED, MANIFEST_ERASED, Dispatched.OBSOLETE)
-        wanted = parse_manifest(body).cluster
-        cluster = cluster_for(wanted, claimed.attempt, self.settings.region, offered)
+    def _launch(self, claimed: RunRecord, offered: frozenset[str] | None) -> Outcome:
+        documents = self.runs.documents(claimed)
+        if (plan := documents.plan) is None:
+            return self._end(claimed, RunState.CANCELLED, PLAN_ERASED, Outcome.CANCELLED)
+        if plan.cluster is None:
+            return self._end(claimed, RunState.FAILED, PLAN_OUTDATED, Outcome.REFUSED)
+        cluster = cluster_for(plan.cluster, claimed.attempt, self.settings.region, offered)
         request = run_job_flow(plan, cluster, self.settings, claimed.attempt)
         if claimed.lease_until is None or self.runs.now() > claimed.lease_until - LAUNCH_CALL_SECONDS:
-            return Dispatched.IN_DOUBT
+            return Outcome.IN_DOUBT
         try:
             cluster_id = self.clusters.launch(request)
         except LaunchRefusedError as error:
-            return self._end(claimed, RunState.FAILED, _refusal(error), Dispatched.REFUSED)
+            return self._end(claimed, RunState.FAILED, _refusal(error), Outcome.REFUSED)
         except LaunchInDoubtError:
             if found := self._find(claimed):
-                return self._launched(claimed, found.cluster_id, Dispatched.ADOPTED)
+                return self._launched(claimed, found.cluster_id, Outcome.ADOPTED, documents)
             doubtful = dataclasses.replace(claimed, lease_until=self.runs.now() + DOUBT_SECONDS)
             self.runs.ledger.swap(claimed, doubtful)
-            return Dispatched.IN_DOUBT
-        return self._launched(claimed, cluster_id, Dispatched.LAUNCHED)
+            return Outcome.IN_DOUBT
+        return self._launched(claimed, cluster_id, Outcome.LAUNCHED, documents)
 
     def _find(self, record: RunRecord) -> ClusterSummary | None:
         listed = self.clusters.list(record.accepted_at - CLOCK_SKEW_SECONDS)
         return cluster_of(record, listed)
 
-    def _launched(self, claimed: RunRecord, cluster_id: str, outcome: Dispatched) -> Dispatched:
+    def _launched(
+        self, claimed: RunRecord, cluster_id: str, outcome: Outcome, documents: RunDocuments | None = None
+    ) -> Outcome:
         launched = moved(claimed, RunState.LAUNCHED, self.runs.now(), cluster_id=cluster_id)
         # None when the tracker heard of the cluster before we could record it, which is as good.
-        self.runs.publish(self.runs.ledger.swap(claimed, launched) or claimed)
+        self.runs.publish(self.runs.ledger.swap(claimed, launched) or claimed, documents)
         return outcome
 
-    def _end(self, record: RunRecord, state: RunState, ending: Ending, outcome: Dispatched) -> Dispatched:
+    def _end(self, record: RunRecord, state: RunState, ending: Ending, outcome: Outcome) -> Outcome:
         end = self.runs.ledger.swap(record, ended(record, state, ending, self.runs.now()))
         if end is None:
-            return Dispatched.OVERTAKEN
+            return Outcome.OVERTAKEN
         self.runs.publish(end)
         return outcome
 
@@ -183,9 +194,17 @@ MANIFEST_DELETED = Ending(
     "Upload it again if the run is wanted after all.",
     FailureKind.USER,
 )
-MANIFEST_ERASED = dataclasses.replace(
-    MANIFEST_DELETED,
-    message="The manifest's version or the run's plan was erased before the run's turn came.",
+PLAN_ERASED = Ending(
+    "PLAN_ERASED",
+    "The run's plan was erased before the run's turn came.",
+    "Upload the manifest again if the run is wanted after all.",
+    FailureKind.USER,
+)
+PLAN_OUTDATED = Ending(
+    "PLAN_OUTDATED",
+    "The run was accepted before the stack was upgraded, and its plan does not say which cluster to launch.",
+    "Upload the manifest again: its new run has a complete plan.",
+    FailureKind.OURS,
 )
 SUPERSEDED = Ending(
     "SUPERSEDED",

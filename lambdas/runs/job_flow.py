@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from lambdas.contract.cost.prices import CORE_NODES, INSTANCE_TYPES
 from lambdas.contract.layout import LOGS
-from lambdas.contract.manifest.schema import Cluster
-from lambdas.contract.plan import Plan
+from lambdas.contract.plan import ClusterSpec, Plan
 from lambdas.contract.report import STEPS
 from lambdas.contract.run import EMR_TAG, LEDGER_TAG, RUN_TAG, cluster_name
 from lambdas.contract.settings import LauncherSettings
@@ -25,7 +25,7 @@ MAX_INSTANCE_TYPES = 5
 
 
 def run_job_flow(
-    plan: Plan, cluster: Cluster, settings: LauncherSettings, attempt: int = 1
+    plan: Plan, cluster: ClusterSpec, settings: LauncherSettings, attempt: int = 1
 ) -> dict[str, Any]:
     """Parameters of EMR's RunJobFlow for this attempt at the run.
 
@@ -59,11 +59,13 @@ def run_job_flow(
     }
 
 
-def cluster_for(cluster: Cluster, attempt: int, region: str, offered: frozenset[str] | None) -> Cluster:
+def cluster_for(
+    cluster: ClusterSpec, attempt: int, region: str, offered: frozenset[str] | None
+) -> ClusterSpec:
     """The cluster of an attempt: the first as the manifest says, later ones on demand.
 
-    Spot and later attempts go where capacity is, so they may also use other types that have as many virtual
-    CPUs and as much memory and cost no more: the worst case, and the size of executors, stay what they were.
+    Spot and later attempts go where capacity is, so they may also use other types of as many vCPUs, at least
+    as much memory and no higher price: the worst case, and the size of executors, stay what they were.
 
     ``offered``: the types that EMR has in this region, to which the choice is limited, since a single other
     one makes EMR refuse the whole request. None, where that is not known, and where none is offered: the
@@ -73,11 +75,10 @@ def cluster_for(cluster: Cluster, attempt: int, region: str, offered: frozenset[
     goes_further = attempt > 1 or cluster.market == "spot"
     sought = (*own, *_alternatives(own, region)) if goes_further else own
     had = [name for name in sought if name in offered] if offered else []
-    return cluster.model_copy(
-        update={
-            "instance_types": tuple(had[:MAX_INSTANCE_TYPES]) or own,
-            "market": cluster.market if attempt == 1 else "on_demand",
-        }
+    return dataclasses.replace(
+        cluster,
+        instance_types=tuple(had[:MAX_INSTANCE_TYPES]) or own,
+        market=cluster.market if attempt == 1 else "on_demand",
     )
 
 
@@ -96,7 +97,7 @@ def _alternatives(instance_types: Sequence[str], region: str) -> list[str]:
     )
 
 
-def _instances(cluster: Cluster, settings: LauncherSettings) -> dict[str, Any]:
+def _instances(cluster: ClusterSpec, settings: LauncherSettings) -> dict[str, Any]:
     fleets = [_primary_fleet(cluster), _core_fleet(cluster)]
     if cluster.workers > CORE_NODES:
         fleets.append(_task_fleet(cluster))
@@ -111,7 +112,7 @@ def _instances(cluster: Cluster, settings: LauncherSettings) -> dict[str, Any]:
     }
 
 
-def _primary_fleet(cluster: Cluster) -> dict[str, Any]:
+def _primary_fleet(cluster: ClusterSpec) -> dict[str, Any]:
     # Never on spot: it runs the Spark driver, so losing it loses the run.
     return {
         "Name": "primary",
@@ -124,7 +125,7 @@ def _primary_fleet(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _core_fleet(cluster: Cluster) -> dict[str, Any]:
+def _core_fleet(cluster: ClusterSpec) -> dict[str, Any]:
     # Never on spot either: it holds HDFS and the application master.
     return {
         "Name": "core",
@@ -135,7 +136,7 @@ def _core_fleet(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _task_fleet(cluster: Cluster) -> dict[str, Any]:
+def _task_fleet(cluster: ClusterSpec) -> dict[str, Any]:
     fleet = {
         "Name": "task",
         "InstanceFleetType": "TASK",
@@ -164,7 +165,7 @@ def _worker_types(instance_types: Sequence[str]) -> list[dict[str, Any]]:
             "InstanceType": name,
             # The manifest counts machines, whatever their size.
             "WeightedCapacity": 1,
-            # YARN counts memory only, so the memory must end where the virtual CPUs do.
+            # YARN counts memory only, so the memory must end where the vCPUs do.
             "Configurations": [
                 _classified("yarn-site", {"yarn.nodemanager.resource.memory-mb": str(executor.yarn_mb(name))})
             ],
@@ -173,7 +174,7 @@ def _worker_types(instance_types: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _configurations(cluster: Cluster, settings: LauncherSettings) -> list[dict[str, Any]]:
+def _configurations(cluster: ClusterSpec, settings: LauncherSettings) -> list[dict[str, Any]]:
     executor = executor_for(cluster.instance_types)
     return [
         _classified("spark-defaults", _spark_defaults(cluster, executor, settings)),
@@ -200,7 +201,7 @@ _MASTER_ON_CORE = {
 }
 
 
-def _spark_defaults(cluster: Cluster, executor: Executor, settings: LauncherSettings) -> dict[str, str]:
+def _spark_defaults(cluster: ClusterSpec, executor: Executor, settings: LauncherSettings) -> dict[str, str]:
     executors = cluster.workers * max(executor.count(name) for name in cluster.instance_types)
     return {
         "spark.pyspark.python": settings.node_python,
@@ -215,7 +216,7 @@ def _spark_defaults(cluster: Cluster, executor: Executor, settings: LauncherSett
     }
 
 
-def _has_spot(cluster: Cluster) -> bool:
+def _has_spot(cluster: ClusterSpec) -> bool:
     return cluster.market == "spot" and cluster.workers > CORE_NODES
 
 

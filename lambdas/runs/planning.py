@@ -14,11 +14,12 @@ from lambdas.contract.cost.estimate import (
     is_too_dear,
     ways_out,
 )
-from lambdas.contract.cost.prices import INSTANCE_TYPES, PRICES_AS_OF
+from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Cluster, Images, Manifest, Pca, RegexLabel
 from lambdas.contract.plan import (
     PLAN_VERSION,
+    ClusterSpec,
     LabelRule,
     ManifestRef,
     ModelArtifact,
@@ -26,7 +27,7 @@ from lambdas.contract.plan import (
     Plan,
     Source,
 )
-from lambdas.contract.settings import LauncherSettings
+from lambdas.contract.settings import Caps, LauncherSettings
 
 SHARDS_PER_SLOT = 4
 """Several shards a slot, so that a slow or repeated one does not leave the others idle for long."""
@@ -34,7 +35,7 @@ MAX_WAYS_OUT = 3
 """More choices than this do not help anybody to choose."""
 MIN_SHARD_IMAGES = 16
 MAX_SHARD_IMAGES = 1024
-"""A shard of 1,024 images is some 5 MB of features and, at 100 images/s a slot, ten seconds to repeat."""
+"""A shard of 1,024 images is some 5 MB of features and, at 100 images/s per slot, ten seconds to repeat."""
 
 
 def make_plan(
@@ -44,9 +45,11 @@ def make_plan(
     source: ManifestRef,
     submitted_at: str,
     images_listed: int,
+    expected: Estimate,
     settings: LauncherSettings,
 ) -> Plan:
-    """All that the Spark steps need. ``submitted_at``: ISO 8601, when the manifest was uploaded."""
+    """All that the run takes. ``submitted_at``: ISO 8601, when the manifest was uploaded."""
+    cluster = cluster_spec(manifest.cluster)
     root = f"{s3uri.SCHEME}{settings.data_bucket}"
     return Plan(
         version=PLAN_VERSION,
@@ -59,7 +62,7 @@ def make_plan(
         suffixes=tuple(suffix.lower() for suffix in manifest.images.suffixes),
         label=_label_rule(manifest.label),
         images_listed=images_listed,
-        shard_images=shard_images(images_listed, slots(manifest.cluster)),
+        shard_images=shard_images(images_listed, slots(cluster)),
         engine=manifest.engine,
         image_size=manifest.model.image_size,
         model=ModelArtifact(
@@ -75,7 +78,8 @@ def make_plan(
         notify=manifest.notify,
         max_runtime_minutes=manifest.limits.max_runtime_minutes,
         max_quarantined_fraction=manifest.limits.max_quarantined_fraction,
-        estimate=estimate_of(manifest, images_listed, settings.region),
+        estimate=expected,
+        cluster=cluster,
     )
 
 
@@ -103,21 +107,33 @@ def estimate_of(manifest: Manifest, images: int, region: str) -> Estimate:
     return estimate(job_of(manifest, images, region), budget_of(manifest))
 
 
-def cost_fault(manifest: Manifest, images: int, region: str) -> Fault | None:
+def cost_fault(manifest: Manifest, images: int, expected: Estimate) -> Fault | None:
     """Why the run is too dear for its limit, with the ways to get under it; None when it is not."""
-    job, budget = job_of(manifest, images, region), budget_of(manifest)
+    job, budget = job_of(manifest, images, expected.region), budget_of(manifest)
     if not is_too_dear(job, budget):
         return None
-    known = estimate_of(manifest, images, region)
     problem = (
-        f"is {budget.max_cost_eur:g}, but {images:,} images are estimated to take {known.minutes:,.0f} "
-        f"minutes and {known.eur:.2f} EUR, and may cost {known.worst_case_eur:.2f} EUR in "
+        f"is {budget.max_cost_eur:g}, but {images:,} images are estimated to take {expected.minutes:,.0f} "
+        f"minutes and {expected.eur:.2f} EUR, and may cost {expected.worst_case_eur:.2f} EUR in "
         f"limits.max_runtime_minutes = {budget.max_runtime_minutes} (estimates from list prices of "
-        f"{PRICES_AS_OF} in {region} and {IMAGES_PER_SECOND_PER_VCPU[job.engine]:g} images/s a vCPU)"
+        f"{expected.prices_as_of} in {expected.region} and "
+        f"{IMAGES_PER_SECOND_PER_VCPU[job.engine]:g} images/s a vCPU)"
     )
     choices = "; or ".join(way.advice for way in ways_out(job, budget)[:MAX_WAYS_OUT])
     remedy = f"Either {choices}." if choices else "Name fewer images a manifest."
     return Fault("$.limits.max_cost_eur", problem, remedy)
+
+
+def daily_budget_fault(expected: Estimate, caps: Caps) -> Fault | None:
+    """Why the run's turn would never come; None when the stack may spend as much in a day."""
+    if expected.worst_case_eur <= caps.max_eur_per_day:
+        return None
+    return Fault(
+        "$.limits.max_runtime_minutes",
+        f"lets the run cost up to {expected.worst_case_eur:.2f} EUR, and this stack may spend "
+        f"{caps.max_eur_per_day:.2f} EUR a day, so its turn would never come",
+        "Lower it, cluster.workers or the instance size, or raise fruits:maxEurPerDay of the stack.",
+    )
 
 
 def offer_fault(cluster: Cluster, offered: frozenset[str] | None, settings: LauncherSettings) -> Fault | None:
@@ -132,8 +148,13 @@ def offer_fault(cluster: Cluster, offered: frozenset[str] | None, settings: Laun
     return Fault("$.cluster.instance_types", f"names none of the types that {where}", remedy)
 
 
-def slots(cluster: Cluster) -> int:
-    """Tasks that run at once: the workers' virtual CPUs, of the smallest type that may be bought."""
+def cluster_spec(cluster: Cluster) -> ClusterSpec:
+    """The manifest's cluster as the plan holds it."""
+    return ClusterSpec(cluster.workers, cluster.instance_types, cluster.market)
+
+
+def slots(cluster: ClusterSpec) -> int:
+    """Tasks that run at once: the workers' vCPUs, of the smallest type that may be bought."""
     return cluster.workers * min(INSTANCE_TYPES[name].vcpus for name in cluster.instance_types)
 
 

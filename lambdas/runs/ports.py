@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.metrics import Sample
 from lambdas.contract.run import RunRecord
-from lambdas.runs.admission import Admissions
+from lambdas.runs.admission import Admissions, Pause
 
 
 class Objects(Protocol):
@@ -120,7 +120,16 @@ class Ledger(Protocol):
         ...
 
     def swap_admissions(self, seen: Admissions, after: Admissions) -> bool:
-        """Replace it if nobody changed it since ``seen``. ``paused`` is left as it is: people set it."""
+        """Replace it if nobody changed it, or paused launching, since ``seen``. ``paused`` is left as it is:
+        only :meth:`pause` and :meth:`resume` change it."""
+        ...
+
+    def pause(self, pause: Pause) -> bool:
+        """Admit nothing from now on; False when launching is paused already, which is left as it is."""
+        ...
+
+    def resume(self) -> Pause | None:
+        """Admit again; the pause that this ended, None when there was none."""
         ...
 
     def newest(self, key: str) -> Newest | None:

@@ -29,6 +29,14 @@ CLOSING_SECONDS = 60
 
 
 @dataclass(frozen=True)
+class RunDocuments:
+    """What is kept of a run beside its record: the plan (None: there is none), and what steps reported."""
+
+    plan: Plan | None
+    reports: tuple[StepReport, ...]
+
+
+@dataclass(frozen=True)
 class RunService:
     """``now`` gives Unix seconds."""
 
@@ -63,28 +71,38 @@ class RunService:
             if self.ledger.swap_admissions(seen, after):
                 return None
 
-    def close(self, record: RunRecord, tell: Callable[[Status], None]) -> Status:
+    def close(self, record: RunRecord, documents: RunDocuments, tell: Callable[[Status], None]) -> Status:
         """Everything that follows from a run's end: status, message (``tell``), slot. Then it is closed.
 
         Closing comes last, so a run whose closing was cut off stays listed as active and is closed later.
         """
-        status = self.publish(record)
+        status = self.publish(record, documents)
         tell(status)
         self.release(record.run_id, spent_eur(record))
         self.change(record.run_id, lambda seen: dataclasses.replace(seen, closed=True))
         return status
 
-    def publish(self, record: RunRecord, place: QueuePlace | None = None) -> Status:
-        """Write ``status.json`` for the run as it is now; ``place``: where it stands while it is queued.
+    def publish(
+        self, record: RunRecord, documents: RunDocuments | None = None, place: QueuePlace | None = None
+    ) -> Status:
+        """Write ``status.json`` for the run as it is now.
 
         Written again if the run moved meanwhile, so that the last of several concurrent writers is right.
+
+        Args:
+            record: the run as the caller knows it.
+            documents: what belongs to it, where the caller has read that. Of a run that moved since, they
+                are read again: whoever moved it may have seen more reports.
+            place: where it stands while it is queued.
         """
         keys = RunLayout(record.dataset, record.run_id)
-        plan, current = self.plan(record), None
-        while (latest := self.ledger.get(record.run_id) or record) != current:
-            current = latest
-            status = compose_status(current, plan, self.reports(record), timestamp(self.now()), place)
+        read_at, written = record, None
+        while (latest := self.ledger.get(record.run_id) or record) != written:
+            if documents is None or latest != read_at:
+                documents, read_at = self.documents(latest), latest
+            status = compose_status(latest, documents.plan, documents.reports, timestamp(self.now()), place)
             self.objects.write(keys.status, status.to_json())
+            written = latest
         return status
 
     def publish_queue(self, wait: Wait | None) -> None:
@@ -94,7 +112,7 @@ class RunService:
             written = self.objects.read(RunLayout(record.dataset, record.run_id).status)
             known = json.loads(written) if written else {}
             if (known.get("queue_position"), known.get("waits_for")) != (place.position, place.waits_for):
-                self.publish(record, place)
+                self.publish(record, place=place)
 
     def position(self, run_id: str) -> int | None:
         """The run's place in the queue, 1 is next; None where it is not among the first."""
@@ -104,16 +122,15 @@ class RunService:
     def _head_of_queue(self) -> Iterator[RunRecord]:
         return itertools.islice(self.ledger.queue(), QUEUE_SHOWN)
 
-    def plan(self, record: RunRecord) -> Plan | None:
-        """The run's plan; None where there is none."""
-        body = self.objects.read(RunLayout(record.dataset, record.run_id).plan)
-        return Plan.from_json(body) if body else None
-
-    def reports(self, record: RunRecord) -> list[StepReport]:
-        """What the steps have reported so far."""
+    def documents(self, record: RunRecord) -> RunDocuments:
+        """The run's plan and reports as they are now."""
         keys = RunLayout(record.dataset, record.run_id)
-        bodies = (self.objects.read(keys.step_report(step)) for step in STEPS)
-        return [StepReport.from_json(body) for body in bodies if body]
+        plan = self.objects.read(keys.plan)
+        reports = (self.objects.read(keys.step_report(step)) for step in STEPS)
+        return RunDocuments(
+            plan=Plan.from_json(plan) if plan else None,
+            reports=tuple(StepReport.from_json(report) for report in reports if report),
+        )
 
     def release(self, run_id: str, spent_eur: float) -> None:
         """Free the run's slot; nothing happens when it holds none."""

@@ -1,4 +1,4 @@
-"""How machines are divided: one task slot a virtual CPU, each with memory for its Python worker. Pure.
+"""How machines are divided: one task slot per vCPU, each with memory for its Python worker. Pure.
 
 Executors are all of one size, however different the machines are that EC2 has. So an executor is as wide as
 the smallest machine, larger machines take several, and YARN hands out exactly the memory of those.

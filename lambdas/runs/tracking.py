@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambdas.contract.cost.estimate import Usage, usage
+from lambdas.contract.plan import Plan
 from lambdas.contract.run import RUN_TAG, RunRecord, is_terminal
 from lambdas.contract.status import Status
 from lambdas.runs import notification
 from lambdas.runs.outcome import advance
 from lambdas.runs.ports import Clusters, ClusterSnapshot, Meter, Topic
 from lambdas.runs.run_metrics import of_ended_run
-from lambdas.runs.run_service import RunService, is_left_open
+from lambdas.runs.run_service import RunDocuments, RunService, is_left_open
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,18 @@ class Tracker:
     meter: Meter
 
     def track(self, cluster_id: str) -> Status | Ignored:
-        """Bring the run of this cluster up to date; its status, if that is new."""
+        """Bring the run of this cluster up to date; its status, if that is new.
+
+        The plan and the reports of a cluster that has ended are final, so they are read once, and passed on.
+        """
         cluster = self.clusters.describe(cluster_id)
         run_id = cluster.tags.get(RUN_TAG)
         record = self.runs.ledger.get(run_id) if run_id is not None else None
         if record is None:
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is of no run in the ledger")
-        reports = [] if cluster.lives else self.runs.reports(record)
-        used = None if cluster.lives else self._usage(cluster_id, record)
+        final = None if cluster.lives else self.runs.documents(record)
+        reports = final.reports if final else ()
+        used = self._usage(cluster_id, final.plan) if final else None
 
         def advanced(seen: RunRecord) -> RunRecord:
             return advance(seen, cluster, reports, used, self.runs.now()) if is_of(seen, cluster) else seen
@@ -53,28 +58,27 @@ class Tracker:
         # One end has several events, which come at once: who made the last change does what follows from it.
         ended_now = is_terminal(after.state) and not is_terminal(before.state)
         if ended_now or is_left_open(after, self.runs.now()):
-            return self.close(after)
+            return self.close(after, final)
         if after == before:
             return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
-        return self.runs.publish(after)
+        return self.runs.publish(after, final)
 
-    def _usage(self, cluster_id: str, record: RunRecord) -> Usage | None:
+    def _usage(self, cluster_id: str, plan: Plan | None) -> Usage | None:
         """What the cluster used; None where no region, hence no price, is known."""
-        plan = self.runs.plan(record)
         if plan is None or plan.estimate is None:
             return None
         return usage(self.clusters.instances(cluster_id, self.runs.now()), plan.estimate.region)
 
-    def close(self, record: RunRecord) -> Status:
-        """Do what follows from the run's end."""
-        plan = self.runs.plan(record)
+    def close(self, record: RunRecord, documents: RunDocuments | None = None) -> Status:
+        """Do what follows from the run's end; ``documents``: the run's, where the caller has read them."""
+        known = documents or self.runs.documents(record)
 
         def tell(status: Status) -> None:
-            self.meter.emit(of_ended_run(record, status, self.runs.reports(record)))
-            if plan and plan.notify:
+            self.meter.emit(of_ended_run(record, status, known.reports))
+            if known.plan and known.plan.notify:
                 self.topic.publish(notification.subject(status), notification.body(status))
 
-        return self.runs.close(record, tell)
+        return self.runs.close(record, known, tell)
 
 
 def is_of(record: RunRecord, cluster: ClusterSnapshot) -> bool:

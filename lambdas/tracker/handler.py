@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import os
-import time
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.aws.clusters import emr_clusters
-from lambdas.aws.ledger import DynamoLedger
-from lambdas.aws.objects import S3Objects
+from lambdas.aws.composition import Composition
 from lambdas.aws.telemetry import Telemetry
-from lambdas.aws.topic import SnsTopic
 from lambdas.contract.metrics import Service
 from lambdas.contract.settings import TrackerSettings
-from lambdas.runs.run_service import RunService
 from lambdas.runs.tracking import Ignored, Tracker
-
-READ_SECONDS = 25
-"""The tracker launches nothing; its calls get the launcher's time."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str | None]:
@@ -44,6 +35,7 @@ def _telemetry() -> Telemetry:
     return Telemetry(Service.TRACKER, _settings().prefix)
 
 
+@cache
 def _settings() -> TrackerSettings:
     return TrackerSettings.from_env(os.environ)
 
@@ -51,10 +43,5 @@ def _settings() -> TrackerSettings:
 @cache
 def _tracker() -> Tracker:
     settings = _settings()
-    runs = RunService(
-        objects=S3Objects(boto3.client("s3"), settings.data_bucket),
-        ledger=DynamoLedger(boto3.resource("dynamodb").Table(settings.ledger_table)),
-        now=time.time,
-    )
-    topic = SnsTopic(boto3.client("sns"), settings.topic_arn)
-    return Tracker(runs, emr_clusters(READ_SECONDS), topic, _telemetry())
+    parts = Composition(data_bucket=settings.data_bucket, ledger_table=settings.ledger_table)
+    return parts.tracker(settings, _telemetry())

@@ -102,7 +102,7 @@ def run_step(
     root.mkdir(parents=True, exist_ok=True)
     (root / "plan.json").write_text(plan.to_json())
     began, peak, polls = time.monotonic(), 0.0, 0
-    command = [sys.executable, str(REPOSITORY / "spark" / "step.py"), "featurize", "--plan"]
+    command = [sys.executable, str(REPOSITORY / "spark" / "steps" / "entry.py"), "featurize", "--plan"]
     with (root / "step.log").open("wb") as log:
         step = subprocess.Popen(
             [*command, f"file://{root}/plan.json"],

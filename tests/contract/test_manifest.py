@@ -260,6 +260,13 @@ def test_the_published_schema_is_in_step_with_the_code() -> None:
     )
 
 
+def test_a_manifest_that_a_tool_fills_with_the_schemas_defaults_is_accepted() -> None:
+    fields = json_schema()["properties"]
+    defaults = {name: field["default"] for name, field in fields.items() if "default" in field}
+    assert len(defaults) > 5
+    assert parse(defaults | SMALLEST) == parse(SMALLEST)
+
+
 def test_every_field_of_the_schema_is_described() -> None:
     schema = json_schema()
     for name, part in [("manifest", schema), *schema["$defs"].items()]:

@@ -104,7 +104,7 @@ def test_ctrl_c_in_mid_run_leaves_nothing_behind(build: Path, tmp_path: Path) ->
     with start_demo(tmp_path, build) as process:
         assert process.stdout is not None
         said = ""
-        while "step featurize RUNNING" not in said:
+        while "featurize: " not in said:
             line = process.stdout.readline()
             assert line, said
             said += line

@@ -120,7 +120,6 @@ NEEDED_BY: dict[str, Path] = {
     "tracker InspectClusters elasticmapreduce:ListInstances": Paths.track,
     "tracker InspectClusters elasticmapreduce:ListSteps": Paths.track,
     "tracker TellPeople sns:Publish": Paths.track,
-    "reconciler ReadManifests s3:GetObjectVersion": Paths.dispatch,
     "reconciler KeepRuns s3:GetObject": Paths.dispatch,
     "reconciler KeepRuns s3:PutObject": Paths.dispatch,
     "reconciler ListActiveRuns dynamodb:Query": Paths.dispatch,

@@ -25,8 +25,8 @@ def test_what_it_prints_makes_a_second_stack_beside_its_own_and_takes_it_away_ag
                 ["pulumi", "config"],
                 ["pulumi", "up"],
             ]
-            readme = (REPOSITORY / "README.md").read_text()
-            assert all(f"\n{line}" in readme for line in typed[1:])
+            document = (REPOSITORY / "docs" / "operations.md").read_text()
+            assert all(f"\n{line}" in document for line in typed[1:])
             before = names(cloud)
             made = person.types("\n".join(typed))
             assert " created\n" in made

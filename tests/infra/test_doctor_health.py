@@ -14,7 +14,7 @@ from infra.doctor.finding import Finding, Status
 from infra.doctor.health import Subscriptions, TaggedCluster
 from lambdas.contract.run import RunRecord, RunState, cluster_name
 from lambdas.contract.settings import Caps
-from lambdas.runs.admission import Admissions, Slot
+from lambdas.runs.admission import Admissions, Pause, Slot
 from lambdas.runs.ports import ClusterState, ClusterSummary
 from tests.infra.conftest import RecordingProvider
 
@@ -203,11 +203,13 @@ def test_the_account_of_another_day_is_none_of_today() -> None:
 
 
 def test_a_paused_stack_and_a_used_up_budget_are_warnings() -> None:
-    paused, nearly, cost = health.cost_today(replace(ACCOUNT, paused=True, committed_eur=95.0), CAPS, NOW)
+    paused, nearly, cost = health.cost_today(
+        replace(ACCOUNT, paused=Pause(reason="an upgrade"), committed_eur=95.0), CAPS, NOW
+    )
     assert paused == Finding(
         Status.WARNING,
-        "launching is paused: every run waits",
-        "README, Pause and resume: set paused to false",
+        "launching is paused, and every new run waits (nobody recorded by whom: an upgrade)",
+        "`fruits resume` when its reason is gone; docs/runbook.md#pausing-launches",
     )
     assert nearly == Finding(
         Status.WARNING,
@@ -215,3 +217,4 @@ def test_a_paused_stack_and_a_used_up_budget_are_warnings() -> None:
         "nothing, or raise fruits:maxEurPerDay and `pulumi up`",
     )
     assert cost.status is Status.OK
+    assert cost.text.startswith("estimate by list prices")

@@ -189,7 +189,7 @@ def damaged(patient: Patient, healthy: Answer) -> Answer:
         ("artifacts", "fault", "clusters are told to fetch what is not in the bucket: artifacts/job-"),
         ("ledger", "fault", "its point-in-time recovery is off"),
         ("clusters", "fault", "(fruits-nobodys) computes no run, and costs money"),
-        ("cost today", "warning", "launching is paused: every run waits"),
+        ("cost today", "warning", "launching is paused, and every new run waits"),
     ],
 )
 def test_each_damage_is_seen(damaged: Answer, check: str, status: str, text: str) -> None:

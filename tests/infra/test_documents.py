@@ -17,7 +17,10 @@ from infra.program import REPOSITORY
 from infra.settings import SETTINGS
 from lambdas.cli.main import main
 
-DOCUMENTS = ("README.md", "docs/deploy.md", "docs/runbook.md", "docs/cost.md")
+DOCUMENTS = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *sorted(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/**/*.md")),
+)
 CUSTOM_AWS = {"s3"}
 """Services whose commands are the CLI's own, with arguments of their own kind."""
 
@@ -149,5 +152,5 @@ def test_links_lead_to_files_and_headings(document: str) -> None:
 
 
 def test_a_link_that_leads_nowhere_is_found() -> None:
-    text = "# One\n[a](README.md#one) [b](README.md#commands) [c](gone.md) [d](#one) [e](#two)"
+    text = "# One\n[a](README.md#one) [b](README.md#deploy) [c](gone.md) [d](#one) [e](#two)"
     assert list(dead_links(text, REPOSITORY)) == ["README.md#one", "gone.md", "#two"]

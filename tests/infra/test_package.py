@@ -24,7 +24,7 @@ def copy_of_the_repository(folder: Path) -> Path:
         else:
             folder.mkdir(exist_ok=True)
             shutil.copyfile(source, folder / name)
-    (folder / "spark" / "step.py").touch()
+    (folder / "spark" / "steps" / "entry.py").touch()
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.metrics import Sample
 from lambdas.contract.run import RunRecord, RunState
-from lambdas.runs.admission import Admissions
+from lambdas.runs.admission import Admissions, Pause
 from lambdas.runs.ports import (
     BucketDenied,
     BucketMissing,
@@ -26,10 +27,12 @@ from lambdas.runs.ports import (
 
 
 class FakeObjects:
-    """A versioned bucket. ``before_write`` runs in the middle of every write: a chance to interfere."""
+    """A versioned bucket that counts ``reads`` by key. ``before_write`` runs in the middle of every write: a
+    chance to interfere."""
 
     def __init__(self) -> None:
         self.versions: dict[tuple[str, str | None], bytes] = {}
+        self.reads: Counter[str] = Counter()
         self.before_write: Callable[[str], None] = lambda key: None
 
     def upload(self, key: str, body: bytes, version_id: str) -> None:
@@ -42,6 +45,7 @@ class FakeObjects:
         return {key for key, version_id in self.versions if version_id is None}
 
     def read(self, key: str, version_id: str | None = None, max_bytes: int | None = None) -> bytes | None:
+        self.reads[key] += 1
         body = self.versions.get((key, version_id))
         return body if body is None else body[:max_bytes]
 
@@ -96,10 +100,24 @@ class FakeLedger:
 
     def swap_admissions(self, seen: Admissions, after: Admissions) -> bool:
         with self._lock:
-            if self.shared.revision != seen.revision:
+            paused_since = self.shared.paused and not seen.paused
+            if self.shared.revision != seen.revision or paused_since:
                 return False
             self.shared = dataclasses.replace(after, revision=seen.revision + 1, paused=self.shared.paused)
             return True
+
+    def pause(self, pause: Pause) -> bool:
+        with self._lock:
+            if self.shared.paused:
+                return False
+            self.shared = dataclasses.replace(self.shared, paused=pause)
+            return True
+
+    def resume(self) -> Pause | None:
+        with self._lock:
+            ended = self.shared.paused
+            self.shared = dataclasses.replace(self.shared, paused=None)
+            return ended
 
     def newest(self, key: str) -> Newest | None:
         return self.keys.get(key)

@@ -15,6 +15,12 @@ DONE = {"featurize": StepState.COMPLETED, "pca": StepState.COMPLETED}
 def completed_run(world: World, **manifest: Any) -> str:
     """A run whose cluster has done everything, and of which no event was heard."""
     cluster_id = world.launched_cluster(**manifest)
+    complete(world, cluster_id)
+    return cluster_id
+
+
+def complete(world: World, cluster_id: str) -> None:
+    """The run's steps do everything, and its cluster ends."""
     world.report(
         "featurize",
         seconds={"infer": 2.0, "total": 3.0},
@@ -27,7 +33,6 @@ def completed_run(world: World, **manifest: Any) -> str:
     )
     world.report("pca", outputs=("Results_PCA/fruits/x/",), pca_components=2, explained_variance=0.75)
     world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
-    return cluster_id
 
 
 def failed_run(world: World, reason: str, steps: dict[str, StepState] | None = None) -> str:

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.run import RunState, run_id
-from lambdas.launcher.accept import Deletion, Outcome, Upload
-from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS
+from lambdas.launcher.accept import Upload
+from lambdas.launcher.withdraw import Deletion
+from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS, Outcome
 from lambdas.runs.ports import LaunchRefusedError
+from lambdas.runs.run_service import CLOSING_SECONDS
 
 from .fakes import throttled
 from .world import BUCKET, KEY, World, manifest
@@ -211,7 +213,7 @@ def test_an_older_version_that_arrives_late_does_not_replace_a_newer_one(world: 
 def test_deleting_the_manifest_cancels_a_run_that_waits(world: World) -> None:
     world.configure(max_clusters="0")
     run = world.launched().run_id or ""
-    world.launcher.delete(Deletion(KEY, None, world.sequencer()))
+    world.delete(Deletion(KEY, None, world.sequencer()))
     assert (world.record().state, world.record().reason) == (RunState.CANCELLED, "MANIFEST_DELETED")
     world.configure()
     world.reconcile()
@@ -221,7 +223,7 @@ def test_deleting_the_manifest_cancels_a_run_that_waits(world: World) -> None:
 
 def test_a_deletion_heard_of_before_the_upload_cancels_it_too(world: World) -> None:
     upload = world.upload(manifest())
-    world.launcher.delete(Deletion(KEY, None, world.sequencer()))
+    world.delete(Deletion(KEY, None, world.sequencer()))
     assert world.launch(upload).outcome is Outcome.CANCELLED
     assert not world.clusters.requests
 
@@ -230,7 +232,7 @@ def test_a_deletion_that_arrives_late_does_not_touch_a_newer_upload(world: World
     world.configure(max_clusters="0")
     deletion = Deletion(KEY, None, world.sequencer())
     world.launched()
-    world.launcher.delete(deletion)
+    world.delete(deletion)
     assert world.record().state is RunState.QUEUED
 
 
@@ -239,12 +241,66 @@ def test_deleting_the_manifest_of_a_running_run_does_what_the_manifest_says(
     world: World, policy: str, state: str
 ) -> None:
     world.launched(when_deleted=policy)
-    world.launcher.delete(Deletion(KEY, None, world.sequencer()))
+    world.delete(Deletion(KEY, None, world.sequencer()))
     world.reconcile()
     world.reconcile()
     assert world.record().state == state
     if state == "CANCELLED":
         assert world.record().reason == "MANIFEST_DELETED"
+
+
+def queued(world: World) -> str:
+    """A run that waits; the next pass of the reconciler may launch it."""
+    world.configure(max_clusters="0")
+    run = world.launched(notify=True).run_id or ""
+    world.configure()
+    return run
+
+
+def test_a_manifest_is_read_once_and_its_plan_says_all_that_a_launch_takes(world: World) -> None:
+    world.configure(max_clusters="0")
+    world.launched(cluster={"workers": 3, "instance_types": ["m5.2xlarge"]})
+    world.configure()
+    world.objects.versions.pop((KEY, "v1"))  # erased, which nobody was told
+    world.reconcile()
+    (request,) = world.clusters.requests
+    primary, core, task = request["Instances"]["InstanceFleets"]
+    assert core["TargetOnDemandCapacity"] + task["TargetOnDemandCapacity"] == 3
+    assert primary["InstanceTypeConfigs"][0]["InstanceType"] == "m5.2xlarge"
+    assert world.objects.reads[KEY] == 1
+
+
+def test_a_run_whose_plan_was_erased_is_cancelled_and_the_next_one_starts(world: World) -> None:
+    run = queued(world)
+    world.objects.delete(world.keys().plan)
+    world.time += 1
+    world.launch(world.upload(manifest(), key="manifests/next.json"))
+    assert [record.state for record in world.ledger.records.values()] == ["CANCELLED", "LAUNCHED"]
+    status = world.status_of(run)
+    assert (status["reason"], status["kind"]) == ("PLAN_ERASED", "user")
+    assert "plan was erased" in status["message"]
+    assert "Upload the manifest again" in status["remedy"]
+
+
+def test_a_run_whose_plan_is_of_before_an_upgrade_fails_with_a_remedy_and_the_next_one_starts(
+    world: World,
+) -> None:
+    run = queued(world)
+    key = world.keys().plan
+    fields = json.loads(world.objects.text(key))
+    del fields["cluster"]
+    world.objects.write(key, json.dumps(fields))
+    world.time += 1
+    next_run = world.launch(world.upload(manifest(), key="manifests/next.json"))
+    assert (next_run.outcome, next_run.others) == (Outcome.LAUNCHED, {run: Outcome.REFUSED})
+    status = world.status_of(run)
+    assert (status["state"], status["reason"], status["kind"]) == ("FAILED", "PLAN_OUTDATED", "ours")
+    assert status["message"].endswith("its plan does not say which cluster to launch.")
+    assert status["remedy"].startswith("Upload the manifest again")
+    world.time += CLOSING_SECONDS + 1
+    world.reconcile()
+    assert [subject for subject, _ in world.topic.messages] == [f"FAILED: {run}"]
+    assert run not in world.ledger.shared.slots
 
 
 def test_a_run_that_the_daily_budget_could_never_admit_is_rejected(world: World) -> None:

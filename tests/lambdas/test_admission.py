@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.settings import Caps
-from lambdas.runs.admission import LAUNCH_BURST, Admissions, Wait, admit, release
+from lambdas.contract.status import timestamp
+from lambdas.runs.admission import LAUNCH_BURST, Admissions, Pause, Slot, Wait, admit, release
 
 NOON = 1_767_355_200.0
 DAY = 24 * 3600.0
@@ -43,7 +47,7 @@ def test_what_was_reserved_yesterday_does_not_lower_todays_account() -> None:
 
 
 def test_nothing_is_admitted_while_launching_is_paused() -> None:
-    assert admit(Admissions(paused=True), "a", 1.0, NOON, CAPS) is Wait.PAUSED
+    assert admit(Admissions(paused=Pause()), "a", 1.0, NOON, CAPS) is Wait.PAUSED
 
 
 def test_a_run_with_a_slot_needs_only_a_token() -> None:
@@ -59,6 +63,72 @@ def test_launches_are_paced_after_a_burst() -> None:
         admissions = admitted(admissions, "a")
     assert admit(admissions, "a", 1.0, NOON, CAPS) is Wait.PACE
     admitted(admissions, "a", now=NOON + 2)
+
+
+@pytest.mark.parametrize(
+    ("pause", "said"),
+    [
+        (
+            Pause(NOON, "arn:aws:sts::123456789012:assumed-role/Operator/ada", "an upgrade"),
+            f"since {timestamp(NOON)}, by assumed-role/Operator/ada: an upgrade",
+        ),
+        (Pause(NOON, "arn:aws:iam::123456789012:user/ada"), f"since {timestamp(NOON)}, by user/ada"),
+        (Pause(), "nobody recorded by whom"),
+    ],
+)
+def test_a_pause_is_described_as_far_as_it_was_recorded(pause: Pause, said: str) -> None:
+    assert pause.description == said
+
+
+def test_a_slot_holds_what_was_set_aside_and_on_which_day() -> None:
+    after = admitted(Admissions(), "a", eur=2.5)
+    assert after.slots == {"a": Slot(2.5, "2026-01-02")}
+    assert (after.day, after.committed_eur, after.tokens, after.refilled_at) == ("2026-01-02", 2.5, 4.0, NOON)
+
+
+def test_the_caps_themselves_may_be_reached() -> None:
+    exactly = admitted(Admissions(), "a", eur=10.0)
+    assert exactly.committed_eur == 10.0
+    assert admit(exactly, "b", 0.01, NOON, CAPS) is Wait.BUDGET
+    assert set(admitted(exactly, "b", eur=0.0).slots) == {"a", "b"}
+
+
+def test_the_cluster_cap_goes_before_the_budget_and_both_before_the_pace() -> None:
+    spent = dataclasses.replace(admitted(admitted(Admissions(), "a", eur=10.0), "b", eur=0.0), tokens=0.0)
+    assert admit(spent, "c", 1.0, NOON, CAPS) is Wait.CLUSTERS
+    assert admit(release(spent, "b", 0.0), "c", 1.0, NOON, CAPS) is Wait.BUDGET
+    assert admit(release(spent, "b", 0.0), "c", 0.0, NOON, CAPS) is Wait.PACE
+
+
+def test_a_run_that_waits_costs_nothing() -> None:
+    no_token = Admissions(tokens=0.5, refilled_at=NOON)
+    assert admit(no_token, "a", 1.0, NOON, CAPS) is Wait.PACE
+    assert admitted(no_token, "a", now=NOON + 1).tokens == 0.0
+
+
+def test_an_account_of_another_day_starts_anew_and_a_clock_behind_midnight_does_not() -> None:
+    today = admitted(Admissions(), "a", eur=6.0)
+    assert admit(today, "b", 6.0, NOON, CAPS) is Wait.BUDGET
+    tomorrow = admitted(today, "b", eur=6.0, now=NOON + DAY)
+    assert (tomorrow.day, tomorrow.committed_eur) == ("2026-01-03", 6.0)
+    late = admitted(release(tomorrow, "a", 6.0), "c", now=NOON)
+    assert (late.day, late.committed_eur, late.slots["c"].day) == ("2026-01-03", 7.0, "2026-01-03")
+
+
+def test_time_fills_the_bucket_no_higher_than_the_burst_and_never_empties_it() -> None:
+    spent = Admissions(tokens=1.0, refilled_at=NOON)
+    assert admitted(spent, "a", now=NOON + 4).tokens == 2.0
+    assert admitted(spent, "a", now=NOON + DAY).tokens == LAUNCH_BURST - 1
+    behind = admitted(spent, "a", now=NOON - 100)
+    assert (behind.tokens, behind.refilled_at) == (0.0, NOON)
+
+
+def test_release_frees_one_slot_and_leaves_what_was_spent() -> None:
+    both = admitted(admitted(Admissions(), "a", eur=3.0), "b", eur=2.0)
+    after = release(both, "a", spent_eur=1.0)
+    assert (set(after.slots), after.committed_eur) == ({"b"}, 3.0)
+    assert release(both, "a", spent_eur=9.0).committed_eur == 5.0
+    assert release(both, "unknown", spent_eur=1.0) is both
 
 
 EVENTS = st.lists(

@@ -281,5 +281,6 @@ def test_help_names_every_command_and_exit_code(capsys: pytest.CaptureFixture[st
         main(["--help"], {})
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    for word in ("validate", "plan", "runs", "status", "cancel", "redrive", "doctor", "exit codes", "4 AWS"):
+    commands = ("validate", "plan", "runs", "status", "cancel", "pause", "resume", "redrive", "doctor")
+    for word in (*commands, "exit codes", "4 AWS"):
         assert word in said

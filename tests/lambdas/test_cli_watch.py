@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lambdas.cli import commands, forecast, live, views
+from lambdas.cli import commands, forecast, live_view, views
 from lambdas.cli.result import ExitCode
 from lambdas.cli.stack import connect
 from lambdas.contract.report import Progress
@@ -68,7 +69,8 @@ def test_watching_at_no_terminal_prints_each_change_once_in_plain_lines(
     deployed: Deployed, running: RunRecord
 ) -> None:
     lines = watched(deployed, running)
-    assert [line for line in lines if line.startswith(RUN)] == [f"{RUN}  RUNNING", f"{RUN}  COMPLETED"]
+    states = [line.split()[1] for line in lines if line.startswith(RUN)]
+    assert states == ["RUNNING", "COMPLETED"]
     assert "\x1b" not in "".join(lines)
 
 
@@ -84,7 +86,7 @@ def test_watching_at_a_terminal_draws_in_place_and_leaves_the_end(
     sleep = completes_in_the_third([], deployed, running)
     answers = commands.watch(connect(deployed.environment), RUN, sleep)
     console = Console(file=screen, force_terminal=True, width=100, legacy_windows=False)
-    assert live.follow(answers, console) == ExitCode.OK
+    assert live_view.follow(answers, console) == ExitCode.OK
     drawn = screen.getvalue()
     assert "60 of 122 images, 55.1 images/s, about 2 s left" in drawn
     assert "\x1b[1A" in drawn, "the cursor goes up to draw over what was there"
@@ -115,6 +117,31 @@ def test_without_a_cluster_or_an_estimate_there_is_no_cost_so_far(change: dict[s
     assert forecast.eur_so_far(ON_ITS_SECOND_CLUSTER | change, LAUNCHED_AT) is None
 
 
+@pytest.mark.parametrize(("state", "seconds"), [("LAUNCHED", 40.0), ("COMPLETED", None)])
+def test_how_long_a_run_is_in_its_state_is_told_until_it_has_ended(state: str, seconds: float | None) -> None:
+    known = ON_ITS_SECOND_CLUSTER | {"state": state}
+    assert forecast.seconds_in_state(known, LAUNCHED_AT + 40) == seconds
+
+
+def test_a_run_of_which_no_time_is_known_is_in_its_state_for_nobody_knows_how_long() -> None:
+    assert forecast.seconds_in_state({"state": "QUEUED", "history": []}, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("images_done", "rate", "remaining", "said"),
+    [
+        (0, 0.0, None, "featurize: infer, 0 of 122 images"),
+        (61, 61.0, 1.0, "featurize: infer, 61 of 122 images, 61 images/s, about 1 s left"),
+        (122, 61.0, 0.0, "featurize: infer, 122 of 122 images, 61 images/s"),
+    ],
+)
+def test_a_step_is_told_as_far_as_it_is(
+    images_done: int, rate: float, remaining: float | None, said: str
+) -> None:
+    progress = dataclasses.asdict(Progress(RUN, "featurize", "infer", images_done, 122, 0, rate, 2.0))
+    assert views.step(progress, remaining) == said
+
+
 def test_what_remains_is_not_guessed_without_a_rate() -> None:
     assert forecast.remaining_seconds(Progress(RUN, "featurize", "list", 0, 122, 0, 0.0, 2.0)) is None
     assert forecast.remaining_seconds(Progress(RUN, "pca", "fit", 0, 0, 0, 55.0, 2.0)) is None
@@ -131,5 +158,6 @@ def test_a_queued_run_shows_its_place_and_what_it_waits_for(deployed: Deployed) 
     record = deployed.records(RunState.QUEUED, attempt=2)
     deployed.has_status(record, QueuePlace(3, Wait.CLUSTERS))
     _, said, _ = deployed.run("status", RUN)
-    assert f"{RUN}  QUEUED, attempt 2 of 3" in said
+    assert said.startswith(f"{RUN}  QUEUED")
+    assert ", attempt 2 of 3\n" in said
     assert f"  queue    place 3; {Wait.CLUSTERS}" in said

@@ -24,7 +24,8 @@ from hypothesis.stateful import (
 )
 
 from lambdas.contract.run import RUN_TAG, TRANSITIONS, RunState, is_terminal, ordered
-from lambdas.launcher.accept import Deletion, Upload
+from lambdas.launcher.accept import Upload
+from lambdas.launcher.withdraw import Deletion
 from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS
 from lambdas.runs.ports import ClusterState, StepState
 
@@ -85,7 +86,7 @@ class ControlPlane(RuleBasedStateMachine):
 
     @rule(deletion=deletions)
     def deliver_deletion(self, deletion: Deletion) -> None:
-        self.world.launcher.delete(deletion)
+        self.world.delete(deletion)
         for record in self.world.ledger.records.values():
             older = record.manifest_key == deletion.key and record.sequencer < ordered(deletion.sequencer)
             assert not older or record.state is not RunState.QUEUED

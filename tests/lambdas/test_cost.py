@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.contract.cost.estimate import InstanceUse, ways_out
-from lambdas.contract.manifest.schema import parse_manifest
+from lambdas.contract.cost.estimate import Budget, Estimate, InstanceUse, Job, estimate, ways_out
+from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.run import RunState
-from lambdas.launcher.accept import Outcome
-from lambdas.runs.planning import budget_of, cost_fault, job_of
+from lambdas.runs import planning
+from lambdas.runs.dispatch import Outcome
+from lambdas.runs.planning import budget_of, cost_fault, estimate_of, job_of
 from lambdas.runs.ports import ClusterState
 
 from .world import World, manifest
@@ -50,6 +52,11 @@ def test_a_run_that_is_estimated_above_its_limit_is_rejected_with_the_figure_and
     assert "set engine to fast (about " in fault["remedy"]
 
 
+def refusal(asked: Manifest, images: int) -> Fault | None:
+    """Why the launcher would find it too dear."""
+    return cost_fault(asked, images, estimate_of(asked, images, REGION))
+
+
 @given(
     images=st.integers(1, 1_000_000),
     engine=st.sampled_from(["fast", "reference"]),
@@ -65,13 +72,13 @@ def test_the_manifest_changed_as_advised_is_accepted(
         limits={"max_runtime_minutes": minutes, "max_cost_eur": 5.0},
     )
     parsed = parse_manifest(json.dumps(asked).encode())
-    if cost_fault(parsed, images, REGION) is None:
+    if refusal(parsed, images) is None:
         return
     ways = ways_out(job_of(parsed, images, REGION), budget_of(parsed))
     assert len(ways) >= 2
     for way in ways:
         changed = parse_manifest(json.dumps(with_changes(asked, way.changes)).encode())
-        assert cost_fault(changed, way.job.images, REGION) is None, way
+        assert refusal(changed, way.job.images) is None, way
 
 
 def test_the_plan_and_the_first_status_say_what_is_expected(world: World) -> None:
@@ -83,6 +90,22 @@ def test_the_plan_and_the_first_status_say_what_is_expected(world: World) -> Non
     assert (status["estimated_minutes"], status["estimated_eur"]) == (known.minutes, known.eur)
     assert (status["instance_hours"], status["actual_eur"]) == (None, None)
     assert status["prices_as_of"] == "2025-06"
+
+
+def test_the_cost_of_an_upload_is_estimated_once_for_its_record_plan_and_status(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Estimate] = []
+
+    def counted(job: Job, budget: Budget) -> Estimate:
+        made.append(estimate(job, budget))
+        return made[-1]
+
+    monkeypatch.setattr(planning, "estimate", counted)
+    world.launched()
+    assert made == [world.plan().estimate]
+    assert world.record().worst_case_eur == made[0].worst_case_eur
+    assert world.status()["estimated_eur"] == made[0].eur
 
 
 def test_what_a_cluster_used_is_in_record_status_and_message(world: World) -> None:

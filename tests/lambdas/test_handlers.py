@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -104,9 +105,14 @@ def stack(ministack: MiniStack, emr: EmrEndpoint, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(name, value)
     yield Stack(s3, clusters, bucket, profile)
     for module in (launcher, tracker, reconciler):
-        module._telemetry.cache_clear()
-    for cached in (launcher._launcher, tracker._tracker, reconciler._reconciler):
-        cached.cache_clear()
+        forget(module)
+
+
+def forget(module: ModuleType) -> None:
+    """The function's process ends, with all that it remembers."""
+    for remembered in vars(module).values():
+        if hasattr(remembered, "cache_clear"):
+            remembered.cache_clear()
 
 
 NAMES = {metric.name for metric in METRICS}
@@ -270,6 +276,7 @@ def test_a_pass_of_the_reconciler_shows_its_heartbeat_and_the_gauges(
     assert measured["ReconcilerHeartbeat"] == 1
     assert set(measured) == {
         "ReconcilerHeartbeat",
+        "LaunchingPaused",
         "QueuedRuns",
         "RunningRuns",
         "OldestRunSeconds",
@@ -305,7 +312,7 @@ def test_an_upload_that_starts_a_run_in_front_of_it_logs_that_run_too(
     event = stack.upload("manifests/a.json", json.dumps(manifest(images=images)).encode())
     (queued,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above
     monkeypatch.setenv("FRUITS_MAX_CLUSTERS", "9")
-    launcher._launcher.cache_clear()
+    forget(launcher)
     caplog.clear()
     event = stack.upload("manifests/b.json", json.dumps(manifest(images=images)).encode())
     (own,) = launcher.handler(event, Context())  # type: ignore[arg-type]  # as above

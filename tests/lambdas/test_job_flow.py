@@ -1,4 +1,4 @@
-"""The cluster that a plan asks for: bought as the manifest says, divided into one task slot a virtual CPU."""
+"""The cluster that a plan asks for: bought as the manifest says, divided into one task slot per vCPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.cost.prices import INSTANCE_TYPES, eur_per_hour
-from lambdas.contract.manifest.schema import Cluster
+from lambdas.contract.plan import ClusterSpec
 from lambdas.contract.regions import EU_REGIONS
 from lambdas.runs.job_flow import cluster_for, run_job_flow
 from lambdas.runs.sizing import MASTER_MB, executor_for, usable_mb
@@ -29,15 +29,19 @@ MEASURED_WORKER_MB = 512
 
 types = st.lists(st.sampled_from(sorted(INSTANCE_TYPES)), min_size=1, max_size=5, unique=True).map(tuple)
 clusters = st.builds(
-    Cluster,
+    ClusterSpec,
     workers=st.integers(1, 50),
     instance_types=types,
     market=st.sampled_from(["on_demand", "spot"]),
 )
 
 
-def requested(**fields: Any) -> dict[str, Any]:
-    return run_job_flow(planned(), Cluster(**fields), SETTINGS)
+def spec(**changes: Any) -> ClusterSpec:
+    return ClusterSpec(**{"workers": 2, "instance_types": ("m5.xlarge",), "market": "on_demand"} | changes)
+
+
+def requested(**changes: Any) -> dict[str, Any]:
+    return run_job_flow(planned(), spec(**changes), SETTINGS)
 
 
 def fleets(request: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -52,7 +56,7 @@ def properties(request: dict[str, Any], classification: str) -> dict[str, str]:
 
 @given(clusters, st.integers(1, 3), st.sampled_from([SETTINGS, WHEELHOUSE]))
 def test_whatever_cluster_is_asked_for_the_request_fits_the_service_model(
-    cluster: Cluster, attempt: int, settings: Any
+    cluster: ClusterSpec, attempt: int, settings: Any
 ) -> None:
     sought = cluster_for(cluster, attempt, settings.region, EVERY_TYPE)
     request = run_job_flow(planned(), sought, settings, attempt)
@@ -61,7 +65,7 @@ def test_whatever_cluster_is_asked_for_the_request_fits_the_service_model(
 
 
 @given(clusters)
-def test_as_many_workers_are_bought_as_the_manifest_says(cluster: Cluster) -> None:
+def test_as_many_workers_are_bought_as_the_manifest_says(cluster: ClusterSpec) -> None:
     request = run_job_flow(planned(), cluster, SETTINGS)
     capacity = [
         fleet.get("TargetOnDemandCapacity", 0) + fleet.get("TargetSpotCapacity", 0)
@@ -77,7 +81,7 @@ def test_nothing_is_asked_for_that_works_by_metrics_sent_to_a_public_endpoint() 
 
 
 @given(clusters)
-def test_only_the_task_fleet_is_ever_on_spot(cluster: Cluster) -> None:
+def test_only_the_task_fleet_is_ever_on_spot(cluster: ClusterSpec) -> None:
     found = fleets(run_job_flow(planned(), cluster, SETTINGS))
     for kind in ("MASTER", "CORE"):
         assert found[kind]["TargetOnDemandCapacity"] == 1
@@ -108,7 +112,7 @@ def test_every_fleet_may_choose_among_the_types_of_the_manifest() -> None:
 
 @given(clusters, st.integers(1, 3), st.sampled_from(sorted(EU_REGIONS)))
 def test_where_capacity_is_sought_further_no_machine_is_smaller_or_dearer(
-    cluster: Cluster, attempt: int, region: str
+    cluster: ClusterSpec, attempt: int, region: str
 ) -> None:
     sought = cluster_for(cluster, attempt, region, EVERY_TYPE)
     assert set(cluster.instance_types) <= set(sought.instance_types)
@@ -119,7 +123,7 @@ def test_where_capacity_is_sought_further_no_machine_is_smaller_or_dearer(
 
 
 def test_a_first_attempt_on_demand_uses_the_types_of_the_manifest_and_spot_looks_further() -> None:
-    on_demand, spot = (Cluster(market=market) for market in ("on_demand", "spot"))
+    on_demand, spot = (spec(market=market) for market in ("on_demand", "spot"))
     assert cluster_for(on_demand, 1, "eu-west-1", EVERY_TYPE) == on_demand
     sought = cluster_for(spot, 1, "eu-west-1", EVERY_TYPE)
     assert sought.instance_types == ("m5.xlarge", "m5a.xlarge", "m6a.xlarge", "m6i.xlarge")
@@ -128,7 +132,7 @@ def test_a_first_attempt_on_demand_uses_the_types_of_the_manifest_and_spot_looks
 
 @given(clusters, st.integers(1, 3), st.sets(st.sampled_from(sorted(INSTANCE_TYPES))).map(frozenset))
 def test_no_type_is_asked_for_that_emr_does_not_offer_while_it_offers_one_that_would_do(
-    cluster: Cluster, attempt: int, offered: frozenset[str]
+    cluster: ClusterSpec, attempt: int, offered: frozenset[str]
 ) -> None:
     had = set(cluster_for(cluster, attempt, "eu-west-1", EVERY_TYPE).instance_types) & offered
     sought = cluster_for(cluster, attempt, "eu-west-1", offered)
@@ -139,13 +143,13 @@ def test_no_type_is_asked_for_that_emr_does_not_offer_while_it_offers_one_that_w
 
 def test_another_type_takes_the_place_of_one_that_is_not_offered() -> None:
     offered = EVERY_TYPE - {"m5.xlarge", "m5a.xlarge"}
-    sought = cluster_for(Cluster(market="spot"), 1, "eu-west-1", offered)
+    sought = cluster_for(spec(market="spot"), 1, "eu-west-1", offered)
     assert sought.instance_types == ("m6a.xlarge", "m6i.xlarge")
 
 
 @given(clusters, st.integers(1, 3))
 def test_where_the_offer_is_not_known_the_types_of_the_manifest_are_asked_for_and_no_others(
-    cluster: Cluster, attempt: int
+    cluster: ClusterSpec, attempt: int
 ) -> None:
     assert cluster_for(cluster, attempt, "eu-west-1", None).instance_types == cluster.instance_types
 

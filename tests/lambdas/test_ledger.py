@@ -13,7 +13,7 @@ import pytest
 from infra.local.ministack import MiniStack
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.contract.run import Change, RunRecord, RunState, moved
-from lambdas.runs.admission import Slot
+from lambdas.runs.admission import Admissions, Pause, Slot
 from lambdas.runs.ports import Ledger, Newest
 
 from .fakes import FakeLedger
@@ -36,6 +36,9 @@ RECORD = RunRecord(
         Change(RunState.LAUNCHED, 1_700_000_001.5, "j-1"),
     ),
 )
+
+
+PAUSE = Pause(1_700_000_000.25, "arn:aws:sts::123456789012:assumed-role/Operator/ada", "an upgrade")
 
 
 def dynamo_ledger(ministack: MiniStack) -> tuple[DynamoLedger, Any]:
@@ -146,6 +149,48 @@ class TestLedger:
         assert ledger.swap_admissions(seen, dataclasses.replace(seen, slots={}))
         assert ledger.admissions().slots == {}
 
+    def test_a_pause_is_kept_with_all_that_was_recorded_until_it_is_ended(self, ledger: Ledger) -> None:
+        assert ledger.admissions().paused is None
+        assert ledger.pause(PAUSE)
+        assert ledger.admissions().paused == PAUSE
+        assert ledger.resume() == PAUSE
+        assert ledger.admissions().paused is None
+        assert ledger.resume() is None
+
+    def test_a_second_pause_leaves_the_first_as_it_is(self, ledger: Ledger) -> None:
+        assert ledger.pause(Pause(1.5, "arn:aws:iam::1:user/ada"))
+        assert not ledger.pause(PAUSE)
+        assert ledger.admissions().paused == Pause(1.5, "arn:aws:iam::1:user/ada")
+
+    def test_who_looked_before_a_pause_admits_nothing_after_it(self, ledger: Ledger) -> None:
+        before = ledger.admissions()
+        ledger.pause(PAUSE)
+        assert not ledger.swap_admissions(before, dataclasses.replace(before, committed_eur=1.0))
+        assert ledger.admissions() == Admissions(paused=PAUSE)
+
+    def test_a_pause_outlasts_what_is_released_meanwhile(self, ledger: Ledger) -> None:
+        first = ledger.admissions()
+        assert ledger.swap_admissions(first, dataclasses.replace(first, committed_eur=1.0))
+        ledger.pause(PAUSE)
+        seen = ledger.admissions()
+        assert ledger.swap_admissions(seen, dataclasses.replace(seen, paused=None, committed_eur=0.5))
+        assert ledger.admissions().paused == PAUSE
+        assert ledger.admissions().committed_eur == 0.5
+
+    def test_a_resumed_ledger_admits_on(self, ledger: Ledger) -> None:
+        ledger.pause(PAUSE)
+        ledger.resume()
+        seen = ledger.admissions()
+        assert ledger.swap_admissions(seen, dataclasses.replace(seen, committed_eur=1.0))
+        assert ledger.admissions().committed_eur == 1.0
+
+    def test_of_many_who_pause_at_once_one_is_recorded(self, ledger: Ledger) -> None:
+        pauses = [Pause(float(number), "arn:aws:iam::1:user/ada") for number in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            told = list(pool.map(ledger.pause, pauses))
+        assert told.count(True) == 1
+        assert ledger.admissions().paused == pauses[told.index(True)]
+
     def test_of_a_manifest_only_what_is_later_is_noted(self, ledger: Ledger) -> None:
         assert ledger.newest("manifests/a.json") is None
         assert ledger.note("manifests/a.json", Newest("2", deleted=False))
@@ -156,12 +201,21 @@ class TestLedger:
         assert ledger.newest("manifests/b.json") is None
 
 
-def test_people_can_pause_launching_and_the_program_leaves_that_alone(ministack: MiniStack) -> None:
+def test_a_pause_that_was_written_without_the_command_holds_too(ministack: MiniStack) -> None:
     ledger, table = dynamo_ledger(ministack)
-    pause = {"Key": {"run_id": "#admissions"}, "UpdateExpression": "SET paused = :yes"}
-    table.update_item(**pause, ExpressionAttributeValues={":yes": True})
+
+    def write(paused: bool) -> None:
+        item = {"Key": {"run_id": "#admissions"}, "UpdateExpression": "SET paused = :paused"}
+        table.update_item(**item, ExpressionAttributeValues={":paused": paused})
+
+    write(paused=True)
     seen = ledger.admissions()
-    assert seen.paused
-    assert ledger.swap_admissions(seen, dataclasses.replace(seen, paused=False, committed_eur=1.0))
-    assert ledger.admissions().paused
-    assert ledger.admissions().committed_eur == 1.0
+    assert seen.paused == Pause()
+    assert not ledger.pause(PAUSE)
+    assert ledger.swap_admissions(seen, dataclasses.replace(seen, committed_eur=1.0))
+    assert ledger.admissions().paused == Pause()
+    write(paused=False)
+    seen = ledger.admissions()
+    assert seen.paused is None
+    assert ledger.swap_admissions(seen, dataclasses.replace(seen, committed_eur=2.0))
+    assert ledger.pause(PAUSE)

@@ -14,6 +14,7 @@ from lambdas.contract.metrics import METRICS, Metric, Sample, Service
 from lambdas.contract.report import FeaturizeMetrics, ShardSeconds, StepError
 from lambdas.contract.run import FailureKind, RunState
 from lambdas.reconciler.pass_metrics import of_pass
+from lambdas.runs.admission import Pause
 from lambdas.runs.dispatch import LEASE_SECONDS
 from lambdas.runs.ports import ClusterState, StepState
 from lambdas.runs.run_metrics import of_ended_run
@@ -155,6 +156,18 @@ def test_launches_in_doubt_show_in_the_pass_that_tried_them(world: World) -> Non
     assert (values["LaunchesInDoubt"], values["RunningRuns"]) == (0, 1)
 
 
+def test_every_pass_says_whether_launching_is_paused(world: World) -> None:
+    def paused() -> float:
+        values = {sample.metric.name: sample.value for sample in of_pass(world.reconcile())}
+        return values["LaunchingPaused"]
+
+    assert paused() == 0
+    world.ledger.pause(Pause())
+    assert paused() == 1
+    world.ledger.resume()
+    assert paused() == 0
+
+
 def test_every_pass_says_how_long_the_nodes_certificate_holds(world: World) -> None:
     def days() -> float:
         values = {sample.metric.name: sample.value for sample in of_pass(world.reconcile())}
@@ -200,7 +213,7 @@ def test_whatever_became_of_a_run_it_is_counted_exactly_once(state: RunState, ki
     world = World()
     world.launched()
     record = dataclasses.replace(world.record(), state=state, kind=kind)
-    status = world.tracker.runs.publish(record)
+    status = world.runs.publish(record)
     names = [
         sample.metric.name for sample in of_ended_run(record, dataclasses.replace(status, kind=kind), [])
     ]

@@ -12,10 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
-from lambdas.contract.plan import LabelRule, ManifestRef, PcaSpec, Plan, Source
+from lambdas.contract.plan import ClusterSpec, LabelRule, ManifestRef, PcaSpec, Plan, Source
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs.job_flow import run_job_flow
-from lambdas.runs.planning import MAX_SHARD_IMAGES, MIN_SHARD_IMAGES, make_plan, shard_images, slots
+from lambdas.runs.planning import (
+    MAX_SHARD_IMAGES,
+    MIN_SHARD_IMAGES,
+    estimate_of,
+    make_plan,
+    shard_images,
+    slots,
+)
 
 from .world import BUCKET, KEY, SETTINGS, manifest
 
@@ -25,23 +32,38 @@ def parsed(**changes: Any) -> Manifest:
 
 
 def planned(**changes: Any) -> Plan:
+    asked = parsed(**changes)
     return make_plan(
-        parsed(**changes),
+        asked,
         run_id="fruits-0123456789ab",
         source=ManifestRef(BUCKET, KEY, "v1"),
         submitted_at="2026-01-02T03:04:05Z",
         images_listed=1000,
+        expected=estimate_of(asked, 1000, SETTINGS.region),
         settings=SETTINGS,
     )
 
 
 def requested(settings: LauncherSettings = SETTINGS, **changes: Any) -> dict[str, Any]:
-    return run_job_flow(planned(**changes), parsed(**changes).cluster, settings)
+    plan = planned(**changes)
+    assert plan.cluster
+    return run_job_flow(plan, plan.cluster, settings)
 
 
 def test_a_plan_survives_its_way_through_json() -> None:
     plan = planned(label={"regex": "/(a+)"}, pca={"variance": 0.9})
     assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_the_cluster_that_the_manifest_asks_for_is_in_the_plan() -> None:
+    plan = planned(cluster={"workers": 3, "instance_types": ["m5.xlarge", "m6i.xlarge"], "market": "spot"})
+    assert plan.cluster == ClusterSpec(3, ("m5.xlarge", "m6i.xlarge"), "spot")
+
+
+def test_a_plan_of_before_plans_held_the_cluster_can_be_read() -> None:
+    fields = json.loads(planned().to_json())
+    del fields["cluster"]
+    assert Plan.from_json(json.dumps(fields)) == dataclasses.replace(planned(), cluster=None)
 
 
 def test_prefixes_become_sources_as_they_are() -> None:
@@ -81,7 +103,7 @@ def test_pca_keeps_exactly_one_of_components_and_variance(pca: Any, spec: PcaSpe
 
 
 def test_slots_are_counted_with_the_smallest_type_that_may_be_bought() -> None:
-    assert slots(parsed(cluster={"workers": 3, "instance_types": ["m5.2xlarge", "m5.xlarge"]}).cluster) == 12
+    assert slots(ClusterSpec(3, ("m5.2xlarge", "m5.xlarge"), "on_demand")) == 12
 
 
 @pytest.mark.parametrize(("images", "expected"), [(1, 16), (1000, 32), (10**6, 1017)])

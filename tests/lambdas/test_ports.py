@@ -19,7 +19,6 @@ from lambdas.aws.buckets import S3Buckets
 from lambdas.aws.clusters import EmrClusters
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
-from lambdas.runs.job_flow import run_job_flow
 from lambdas.runs.ports import (
     BucketDenied,
     BucketMissing,
@@ -32,7 +31,7 @@ from lambdas.runs.ports import (
 
 from .conftest import unreachable_emr
 from .fakes import FakeBuckets, FakeObjects
-from .test_planning import parsed, planned
+from .test_planning import requested
 from .world import SETTINGS
 
 
@@ -177,7 +176,7 @@ def test_a_cluster_can_be_launched_found_and_described(ministack: MiniStack) -> 
     emr = ministack.client("emr")
     clusters = EmrClusters(launching=emr, reading=emr)
     # A name of its own: other tests' clusters are in the same MiniStack.
-    request = run_job_flow(planned(), parsed().cluster, SETTINGS) | {"Name": f"fruits-{uuid.uuid4().hex}"}
+    request = requested() | {"Name": f"fruits-{uuid.uuid4().hex}"}
     assert request["Name"] not in [cluster.name for cluster in clusters.list(created_after=0)]
     cluster_id = clusters.launch(request)
     (listed,) = [cluster for cluster in clusters.list(created_after=0) if cluster.name == request["Name"]]
@@ -195,7 +194,7 @@ def test_a_launch_without_an_answer_is_in_doubt(ministack: MiniStack) -> None:
     unreachable = unreachable_emr()
     clusters = EmrClusters(launching=unreachable, reading=unreachable)
     with pytest.raises(LaunchInDoubtError):
-        clusters.launch(run_job_flow(planned(), parsed().cluster, SETTINGS))
+        clusters.launch(requested())
 
 
 def test_a_launch_during_an_upgrade_is_tried_again_with_what_is_there_then(
@@ -203,7 +202,7 @@ def test_a_launch_during_an_upgrade_is_tried_again_with_what_is_there_then(
 ) -> None:
     api = client("emr", ministack.environment | {"AWS_ENDPOINT_URL_EMR": emr.url})
     replaced = dataclasses.replace(SETTINGS, security_configuration="replaced-by-an-upgrade")
-    request = run_job_flow(planned(), parsed().cluster, replaced)
+    request = requested(replaced)
     with pytest.raises(LaunchInDoubtError, match="'replaced-by-an-upgrade' does not exist"):
         EmrClusters(launching=api, reading=api).launch(request)
 

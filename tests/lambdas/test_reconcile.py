@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lambdas.contract.run import RunState
-from lambdas.launcher.accept import Outcome
 from lambdas.reconciler.repairs import LOST_SECONDS
-from lambdas.runs.admission import Slot, Wait
+from lambdas.runs.admission import Pause, Slot, Wait
+from lambdas.runs.dispatch import Outcome
 from lambdas.runs.ports import ClusterState, StepState
 from lambdas.runs.run_service import CLOSING_SECONDS
 
@@ -167,7 +167,7 @@ def test_those_who_wait_are_told_when_they_move_up_or_wait_for_something_else(wo
         return status
 
     assert last_status()["queue_position"] == 1
-    world.ledger.shared = dataclasses.replace(world.ledger.shared, paused=True)
+    world.ledger.pause(Pause())
     world.reconcile()
     assert last_status()["waits_for"] == Wait.PAUSED
     written: list[str] = []
@@ -208,7 +208,7 @@ def test_a_queue_is_launched_at_the_pace_that_emr_allows(world: World) -> None:
 
 def test_while_launching_is_paused_runs_wait_and_repairs_go_on(world: World) -> None:
     cluster_id = world.launched_cluster()
-    world.ledger.shared = dataclasses.replace(world.ledger.shared, paused=True)
+    world.ledger.pause(Pause())
     world.launch(world.upload(manifest(), key="manifests/other.json"))
     world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "STEP_FAILURE", FAILED)
     assert world.reconcile().wait is Wait.PAUSED

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from infra.local.emr import EmrEndpoint, InjectedFailures
@@ -19,9 +20,8 @@ from infra.local.ministack import MiniStack, client
 from infra.local.tls import TlsFiles
 from lambdas.aws.clusters import emr_clusters
 from lambdas.contract.run import LEDGER_TAG, RUN_TAG, RunState
-from lambdas.launcher.accept import Outcome
 from lambdas.reconciler.repairs import LOST_SECONDS, Stop
-from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS
+from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS, Outcome
 
 from .world import SETTINGS, World, manifest
 
@@ -55,7 +55,7 @@ class LiveEmr:
         self.api.create_security_configuration(Name=self.role, SecurityConfiguration="{}")
         for name, value in environment.items():
             self._monkeypatch.setenv(name, value)
-        self.world.clusters = emr_clusters(LAUNCH_CALL_SECONDS)
+        self.world.clusters = emr_clusters(boto3.Session(), LAUNCH_CALL_SECONDS)
         self.world.configure(instance_profile_arn=self.role, security_configuration=self.role)
 
     def launched(self) -> str:

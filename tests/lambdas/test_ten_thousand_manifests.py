@@ -16,7 +16,7 @@ from typing import Any
 
 from lambdas.contract.manifest.faults import ManifestError
 from lambdas.contract.manifest.schema import parse_manifest
-from lambdas.launcher.accept import Outcome
+from lambdas.runs.dispatch import Outcome
 from tests.contract.test_manifest import FULL, SMALLEST
 
 from .fakes import FakeBuckets

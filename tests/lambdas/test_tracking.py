@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.cost.estimate import InstanceUse
+from lambdas.contract.report import STEPS
 from lambdas.contract.run import TRANSITIONS, RunState, is_terminal, moved
 from lambdas.runs.ports import ClusterState, LaunchRefusedError, StepState
 from lambdas.runs.run_service import CLOSING_SECONDS
 from lambdas.runs.tracking import Ignored
 
-from .runs import DONE, completed_run
+from .runs import DONE, complete, completed_run
 from .world import BUCKET, World
 
 
@@ -97,6 +98,47 @@ def test_a_late_writer_of_an_old_state_corrects_itself(world: World) -> None:
     world.objects.before_write = another_tracker_finishes_first
     world.tracker.track(cluster_id)
     assert world.status()["state"] == "COMPLETED"
+
+
+def test_figures_that_were_reported_after_a_late_writer_looked_are_in_the_status(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+
+    def the_run_ends_meanwhile(key: str) -> None:
+        world.objects.before_write = lambda key: None
+        complete(world, cluster_id)
+        world.tracker.track(cluster_id)
+
+    world.objects.before_write = the_run_ends_meanwhile
+    world.tracker.track(cluster_id)
+    assert (world.status()["state"], world.status()["images_in"]) == ("COMPLETED", 3)
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"), [("ALL_STEPS_COMPLETED", "COMPLETED"), ("INSTANCE_FLEET_TIMEOUT", "QUEUED")]
+)
+def test_the_event_of_an_end_reads_plan_and_reports_once_and_nothing_else(
+    world: World, reason: str, state: str
+) -> None:
+    cluster_id = world.launched_cluster(notify=True)
+    if state == "COMPLETED":
+        complete(world, cluster_id)
+    else:
+        world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, reason)
+    world.objects.reads.clear()
+    world.tracker.track(cluster_id)
+    assert world.status()["state"] == state
+    keys = world.keys()
+    assert world.objects.reads == dict.fromkeys([keys.plan, *map(keys.step_report, STEPS)], 1)
+
+
+def test_closing_a_run_whose_closing_was_cut_off_reads_each_object_once_too(world: World) -> None:
+    world.track_and_die(completed_run(world, notify=True))
+    world.time += CLOSING_SECONDS + 1
+    world.objects.reads.clear()
+    world.reconcile()
+    assert world.record().closed
+    assert set(world.objects.reads.values()) == {1}
 
 
 VIEWS = [

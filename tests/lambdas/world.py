@@ -13,7 +13,8 @@ from lambdas.contract.plan import Plan
 from lambdas.contract.report import StepError, StepReport
 from lambdas.contract.run import RunRecord
 from lambdas.contract.settings import LauncherSettings
-from lambdas.launcher.accept import Launcher, Result, Upload
+from lambdas.launcher.accept import Acceptor, Result, Upload
+from lambdas.launcher.withdraw import Deletion, withdraw
 from lambdas.reconciler.reconcile import Reconciler, Reconciliation
 from lambdas.runs.dispatch import Dispatcher
 from lambdas.runs.run_service import RunService
@@ -103,11 +104,13 @@ class World:
     def configure(self, **caps: str) -> None:
         """Deploy again, with these caps."""
         settings = dataclasses.replace(SETTINGS, **caps)
-        runs = RunService(self.objects, self.ledger, lambda: self.time)
-        dispatcher = Dispatcher(settings, runs, self.clusters, self.sleep)
-        self.launcher = Launcher(settings, runs, self.buckets, dispatcher)
-        self.tracker = Tracker(runs, self.clusters, self.topic, self.meter)
-        self.reconciler = Reconciler(dispatcher, self.tracker, CERTIFICATE_EXPIRES_AT)
+        self.runs = RunService(self.objects, self.ledger, lambda: self.time)
+        dispatcher = Dispatcher(settings, self.runs, self.clusters, self.sleep)
+        self.acceptor = Acceptor(settings, self.runs, self.buckets, self.clusters, dispatcher)
+        self.tracker = Tracker(self.runs, self.clusters, self.topic, self.meter)
+        self.reconciler = Reconciler(
+            self.runs, self.clusters, dispatcher, self.tracker, settings.ledger_table, CERTIFICATE_EXPIRES_AT
+        )
 
     def sleep(self, seconds: float) -> None:
         self.time += seconds
@@ -123,7 +126,10 @@ class World:
         return f"00{self.uploads:014X}"
 
     def launch(self, upload: Upload) -> Result:
-        return self.launcher.launch(upload, self.time + 300)
+        return self.acceptor.accept(upload, self.time + 300)
+
+    def delete(self, deletion: Deletion) -> Result:
+        return withdraw(self.runs, deletion)
 
     def reconcile(self) -> Reconciliation:
         return self.reconciler.reconcile(self.time + 300)
@@ -161,7 +167,10 @@ class World:
         return RunLayout(record.dataset, record.run_id)
 
     def status(self) -> dict[str, Any]:
-        status: dict[str, Any] = json.loads(self.objects.text(self.keys().status))
+        return self.status_of(self.record().run_id)
+
+    def status_of(self, run_id: str) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads(self.objects.text(RunLayout("fruits", run_id).status))
         return status
 
     def rejection(self, name: str = "fruits") -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_writing_and_reading_an_index_does_not_import_pandas() -> None:
 
 
 def test_the_drivers_memory_does_not_grow_with_the_index() -> None:
-    few, many = peak_mb(10_000), peak_mb(1_000_000)
+    few, many = peak_mb(10_000), peak_mb(400_000)
     assert many < few * 1.25
 
 

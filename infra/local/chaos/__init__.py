@@ -2,8 +2,8 @@
 
 ::
 
-    workload   what is uploaded and delivered, and what goes wrong: all drawn from one seed
-    storm      lets it happen in a local cloud, until every run has ended
-    traces     reads what it left behind
-    verdict    counts what must not be, from what EMR really had, the ledger and the bucket; pure
+    workload    what is uploaded and delivered, and what goes wrong: all drawn from one seed
+    load        lets it happen in a local cloud, until every run has ended
+    traces      reads what it left behind
+    invariants  counts what must not be, from what EMR really had, the ledger and the bucket; pure
 """

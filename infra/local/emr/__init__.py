@@ -2,19 +2,19 @@
 
 ::
 
-    protocol       AWS JSON 1.1: requests validated and answers written per botocore's service model
-    authorization  may this caller do that? Asked of the local AWS, signature and policies included
-    operations     what each API operation means
-    account        what is kept beside clusters: security configurations, the block on public access
-    lifecycle      the states of clusters and steps, pure
-    cluster        one thread a cluster that carries out what the lifecycle says comes next
-    node           programs run as a node of the cluster would, with its role's credentials
-    process        a program and all its children, ended as one
-    logs           step logs as EMR keeps them
-    events         state changes, told to EventBridge's targets
-    faults         what to let go wrong, for tests
-    recorder        what really happened, for tests
-    endpoint       all of it together, behind HTTPS
+    protocol           AWS JSON 1.1: requests validated and answers written per botocore's service model
+    authorization      may this caller do that? Asked of the local AWS, signature and policies included
+    operations         what each API operation means
+    account            what is kept beside clusters: security configurations, the block on public access
+    lifecycle          the states of clusters and steps, pure
+    cluster            one thread a cluster that carries out what the lifecycle says comes next
+    node               programs run as a node of the cluster would, with its role's credentials
+    process            a program and all its children, ended as one
+    logs               step logs as EMR keeps them
+    events             state changes, told to EventBridge's targets
+    injected_failures  what to let go wrong, for tests
+    recorder           what really happened, for tests
+    endpoint           all of it together, behind HTTPS
 """
 
 from infra.local.emr.endpoint import EmrEndpoint

@@ -11,8 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import botocore.exceptions
 
@@ -30,6 +29,7 @@ from infra.local.emr.peer import kill_peer
 from infra.local.emr.protocol import EmrError, validation_error
 from infra.local.emr.recorder import Recorder
 from infra.local.ministack import client
+from infra.local.process import StartedAndStopped
 from infra.local.tls import TlsFiles
 from lambdas.contract.regions import PARTITION
 
@@ -39,7 +39,7 @@ _STOP_SECONDS = 5.0
 """How long last logs and events may take, should the local AWS have gone first."""
 
 
-class EmrEndpoint:
+class EmrEndpoint(StartedAndStopped):
     """``with EmrEndpoint(...) as emr:`` serves the EMR API at :attr:`url`, for ``AWS_ENDPOINT_URL_EMR``.
 
     The constructor binds a free loopback port, so that the URL is known before anything runs.
@@ -113,19 +113,6 @@ class EmrEndpoint:
             self._events.stop(_STOP_SECONDS)
             self._authorizer.close()
         self._server.server_close()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _new_runner(self, launch: Launch) -> ClusterRunner:
         node = Node(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from lambdas.contract.cost import prices
 
 IMAGES_PER_SECOND_PER_VCPU: dict[str, float] = {"fast": 40.0, "reference": 6.5}
-"""Images of 224x224 that one virtual CPU finishes in a second, by engine. Assumptions, from two measurements.
+"""Images of 224x224 that one vCPU finishes in a second, by engine. Assumptions, from two measurements.
 
 reference: 67,692 images in 21.5 minutes on the 8 vCPUs of two m5.xlarge workers, 6.6 a vCPU.
 fast: 257 images/s where the recipe did 27.7 on two such cores, taken for six times (not measured on EMR).

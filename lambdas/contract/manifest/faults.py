@@ -50,7 +50,7 @@ def json_path(location: Sequence[str | int]) -> str:
     for step in location:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif step.isidentifier():
+        elif step.isidentifier() and step == shorten(step):
             path += f".{step}"
         else:
             path += f"[{json.dumps(shorten(step))}]"

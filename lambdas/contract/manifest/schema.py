@@ -28,7 +28,7 @@ from lambdas.contract.manifest import fields
 from lambdas.contract.manifest.error_messages import faults_of
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.json_reader import read_json
-from lambdas.contract.plan import FEATURE_DIM, Engine
+from lambdas.contract.plan import FEATURE_DIM, Engine, Market
 
 DEFAULT_COMPONENTS = 50
 
@@ -164,7 +164,7 @@ class Cluster(_Section):
         description="EC2 instance types to choose from; several make capacity easier to get.",
         examples=[["m5.xlarge", "m6i.xlarge"]],
     )
-    market: Literal["on_demand", "spot"] = Field(
+    market: Market = Field(
         default="on_demand",
         description="How workers are bought. Spot falls back to on-demand; the primary and the first worker "
         "are always on-demand.",
@@ -287,7 +287,15 @@ def _cost_faults(manifest: Manifest) -> list[Fault]:
 
 def json_schema() -> dict[str, Any]:
     """The published schema: JSON Schema 2020-12."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema()}
+    described: dict[str, Any] = _without_nulls(Manifest.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
+
+
+def _without_nulls(schema: Any) -> Any:
+    """null stands for a field that is left out; a manifest that holds one is refused."""
+    if isinstance(schema, dict):
+        return {name: _without_nulls(value) for name, value in schema.items() if value is not None}
+    return schema
 
 
 if __name__ == "__main__":

@@ -1,0 +1,53 @@
+"""The composition root: clients, adapters and the use cases on them, from settings.
+
+The functions and the commands for people take their parts from here, and keep them as long as the process
+lives. Nothing is made, and nothing is asked of AWS, at import.
+"""
+
+from __future__ import annotations
+
+import time
+
+import boto3
+
+from lambdas.aws.buckets import S3Buckets
+from lambdas.aws.clusters import emr_clusters
+from lambdas.aws.failure_queue import SqsFailures
+from lambdas.aws.ledger import DynamoLedger
+from lambdas.aws.objects import S3Objects
+from lambdas.aws.topic import SnsTopic
+from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
+from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
+from lambdas.runs.ports import Meter
+from lambdas.runs.run_service import RunService
+from lambdas.runs.tracking import Tracker
+
+
+class Composition:
+    """One process' parts on one stack's bucket and ledger. ``region``: None takes the environment's."""
+
+    def __init__(self, *, data_bucket: str, ledger_table: str, region: str | None = None) -> None:
+        self._session = boto3.Session(region_name=region)
+        s3 = self._session.client("s3")
+        self.buckets = S3Buckets(s3)
+        self.ledger = DynamoLedger(self._session.resource("dynamodb").Table(ledger_table))
+        self.clusters = emr_clusters(self._session, LAUNCH_CALL_SECONDS)
+        self.runs = RunService(S3Objects(s3, data_bucket), self.ledger, time.time)
+
+    def dispatcher(self, settings: LauncherSettings) -> Dispatcher:
+        """What launches queued runs."""
+        return Dispatcher(settings, self.runs, self.clusters, time.sleep)
+
+    def tracker(self, settings: TrackerSettings, meter: Meter) -> Tracker:
+        """What follows clusters, and measures with ``meter``."""
+        topic = SnsTopic(self._session.client("sns"), settings.topic_arn)
+        return Tracker(self.runs, self.clusters, topic, meter)
+
+    def failures(self, settings: CommandSettings) -> SqsFailures:
+        """The failure queue, and the way back from it."""
+        queue, functions = self._session.client("sqs"), self._session.client("lambda")
+        return SqsFailures(queue, functions, settings.failure_queue_url)
+
+    def caller(self) -> str:
+        """The ARN of whoever's credentials these are."""
+        return str(self._session.client("sts").get_caller_identity()["Arn"])

@@ -1,0 +1,48 @@
+"""The use case: a manifest, or one version of it, was deleted."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from lambdas.contract.run import RunRecord, RunState, ended, is_terminal, ordered
+from lambdas.launcher.accept import Result
+from lambdas.runs.dispatch import MANIFEST_DELETED, Outcome
+from lambdas.runs.ports import Newest
+from lambdas.runs.run_service import RunService
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """An object of the data bucket, or the one version of it that ``version_id`` names, was deleted."""
+
+    key: str
+    version_id: str | None
+    sequencer: str
+
+
+def withdraw(runs: RunService, deletion: Deletion) -> Result:
+    """Cancel the runs of a deleted manifest that have not launched; stop the others if it says so."""
+    sequencer = ordered(deletion.sequencer)
+    if deletion.version_id is None:
+        runs.ledger.note(deletion.key, Newest(sequencer, deleted=True))
+    for record in runs.ledger.active():
+        one_of_them = deletion.version_id in (None, record.manifest_version_id)
+        if record.manifest_key == deletion.key and one_of_them and record.sequencer < sequencer:
+            _withdraw(runs, record.run_id)
+    return Result(Outcome.DELETED, f"{deletion.key} was deleted")
+
+
+def _withdraw(runs: RunService, run_id: str) -> None:
+    def withdrawn(record: RunRecord) -> RunRecord:
+        if record.state is RunState.QUEUED:
+            return ended(record, RunState.CANCELLED, MANIFEST_DELETED, runs.now())
+        if record.stop_when_deleted and not is_terminal(record.state) and record.stopping is None:
+            # The reconciler stops the cluster: this Lambda may not.
+            why = dataclasses.asdict(MANIFEST_DELETED)
+            return dataclasses.replace(record, stopping=RunState.CANCELLED, **why)
+        return record
+
+    before, after = runs.change(run_id, withdrawn)
+    if after is not None and after != before:
+        runs.publish(after)

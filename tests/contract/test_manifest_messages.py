@@ -1,0 +1,305 @@
+"""What people read when a manifest is refused, word for word: problem, remedy and the nearest right word."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lambdas.contract.cost.prices import INSTANCE_TYPES
+from lambdas.contract.manifest.faults import Fault
+
+from .test_manifest import faults_of, only_fault_of
+
+KEYS = (
+    "Known keys here: version, dataset, images, label, model, pca, engine, outputs, cluster, limits, "
+    "when_deleted, notify."
+)
+TYPES = f"Use one of: {', '.join(INSTANCE_TYPES)}."
+DATASET = (
+    ', for example "fruits-360". Names the results: lower-case letters, digits and hyphens, at most 63, no '
+    "hyphen first."
+)
+A, B = "s3://bkt/a/", "s3://bkt/a/b/"
+
+MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
+    ({"engin": 1}, "$.engin", "is not a known key", f"Did you mean engine? {KEYS}", "engine"),
+    ({"zzz": 1}, "$.zzz", "is not a known key", f"Remove it. {KEYS}", None),
+    (
+        {"components": 1},
+        "$.components",
+        "is not a known key",
+        f"Did you mean pca.components? {KEYS}",
+        "pca.components",
+    ),
+    (
+        {"cluster": {"worker": 2}},
+        "$.cluster.worker",
+        "is not a known key",
+        "Did you mean workers? Known keys here: workers, instance_types, market.",
+        "workers",
+    ),
+    (
+        {"label": {"regex": "(a)", "x": 1}},
+        "$.label.x",
+        "is not a known key",
+        "Remove it. Known keys here: regex.",
+        None,
+    ),
+    (
+        {"engine": "fst"},
+        "$.engine",
+        'is the text "fst"; it must be one of: fast, reference',
+        "Did you mean fast?",
+        "fast",
+    ),
+    (
+        {"engine": None},
+        "$.engine",
+        "is null; it must be one of: fast, reference",
+        "Write one of: fast, reference.",
+        None,
+    ),
+    (
+        {"version": "1"},
+        "$.version",
+        'is the text "1"; it must be a whole number, without quotes',
+        "Correct it, for example 1. The schema's version.",
+        None,
+    ),
+    ({"dataset": 7}, "$.dataset", "is 7; it must be a text in double quotes", f"Correct it{DATASET}", None),
+    (
+        {"images": []},
+        "$.images",
+        "is a list; it must be an object: {...}",
+        'Correct it, for example {"prefixes": ["s3://my-bucket/images/"]}. Where the images are.',
+        None,
+    ),
+    (
+        {"images": {}},
+        "$.images",
+        "names no images",
+        'Add "prefixes": ["s3://<bucket>/images/"], or "keys" with single images.',
+        None,
+    ),
+    (
+        {"images": {"prefixes": []}},
+        "$.images.prefixes",
+        "is an empty list",
+        "List at least 1, or leave the key out.",
+        None,
+    ),
+    (
+        {"images": {"prefixes": "s3"}},
+        "$.images.prefixes",
+        'is the text "s3"; it must be a list: [...]',
+        "Correct it, for example [\"s3://my-bucket/images/\"]. S3 folders, each ending with '/'. Everything "
+        "below with a listed suffix is an image.",
+        None,
+    ),
+    (
+        {"images": {"prefixes": ["http://a"]}},
+        "$.images.prefixes[0]",
+        'is the text "http://a", which does not start with s3://',
+        "Write s3://<bucket>/<path>.",
+        None,
+    ),
+    (
+        {"images": {"prefixes": ["s3://bkt/a"]}},
+        "$.images.prefixes[0]",
+        "is the text \"s3://bkt/a\", which does not end with '/', so it would also match longer names",
+        "End the prefix with '/'.",
+        "s3://bkt/a/",
+    ),
+    (
+        {"images": {"prefixes": [f"s3://bkt/{number}/" for number in range(11)]}},
+        "$.images.prefixes",
+        "has 11 entries; the most is 10",
+        "Shorten the list.",
+        None,
+    ),
+    (
+        {"images": {"prefixes": [B, A]}},
+        "$.images.prefixes",
+        f"holds {B} and {A}: images below both would be counted twice",
+        f"Keep {A} alone, or name folders that do not contain one another.",
+        None,
+    ),
+    (
+        {"images": {"prefixes": [A, A]}},
+        "$.images.prefixes",
+        f"names {A} more than once",
+        "Name it once.",
+        None,
+    ),
+    (
+        {"images": {"prefixes": [A], "keys": ["s3://bkt/c"]}},
+        "$.images",
+        "has both prefixes and keys",
+        "Keep one of them.",
+        None,
+    ),
+    (
+        {"images": {"keys": ["s3://bkt/c"], "suffixes": [".png"]}},
+        "$.images",
+        "has suffixes beside keys, but explicit keys are taken as they are",
+        "Remove suffixes.",
+        None,
+    ),
+    (
+        {"images": {"keys": [A]}},
+        "$.images.keys[0]",
+        f'is the text "{A}", which names no object',
+        "Use images.prefixes for whole folders.",
+        None,
+    ),
+    (
+        {"label": {"regex": "("}},
+        "$.label.regex",
+        'is the text "(", which is no regular expression: missing ), unterminated subpattern at position 0',
+        "Correct it; the syntax is Python's `re`, and JSON wants every backslash twice.",
+        None,
+    ),
+    (
+        {"label": {"regex": "a"}},
+        "$.label.regex",
+        'is the text "a", which has no group',
+        "Put parentheses around the part of the path that is the label.",
+        "(a)",
+    ),
+    (
+        {"label": {"regex": f"({'a' * 199})"}},
+        "$.label.regex",
+        f'is the text "({"a" * 76}...", 201 characters; it may have 200 characters',
+        "Shorten it.",
+        None,
+    ),
+    (
+        {"label": {}},
+        "$.label.regex",
+        "is missing",
+        'Add it, for example "/([^/]+)_[0-9]+\\\\.jpg$". A Python regular expression with at least one '
+        "group, searched in the image's S3 URI.",
+        None,
+    ),
+    (
+        {"pca": {"components": 0}},
+        "$.pca.components",
+        "is 0; the smallest value is 1",
+        "Correct it, for example 50. This many.",
+        None,
+    ),
+    (
+        {"pca": {"components": 1281}},
+        "$.pca.components",
+        "is 1281; the largest value is 1280",
+        "Correct it, for example 50. This many.",
+        None,
+    ),
+    (
+        {"pca": {"variance": 0}},
+        "$.pca.variance",
+        "is 0; it must be more than 0",
+        "Correct it, for example 0.9. As many as hold this fraction of the total variance.",
+        None,
+    ),
+    (
+        {"pca": {"variance": 1.0}},
+        "$.pca.variance",
+        "is 1.0; it must be less than 1",
+        "Correct it, for example 0.9. As many as hold this fraction of the total variance.",
+        None,
+    ),
+    ({"pca": {"variance": None}}, "$.pca.variance", "is null", "Leave the key out instead.", None),
+    ({"pca": {"model": None}}, "$.pca.model", "is null", "Leave the key out instead.", None),
+    (
+        {"pca": {"variance": 0.9, "components": 5}},
+        "$.pca",
+        "has both components and variance",
+        "Keep one of them.",
+        None,
+    ),
+    (
+        {"pca": {"model": A, "standardize": True, "components": 5}},
+        "$.pca",
+        "has components, standardize beside model, but an earlier run's model is applied as it is",
+        "Keep model alone, or remove it.",
+        None,
+    ),
+    (
+        {"outputs": {"csv": 1}},
+        "$.outputs.csv",
+        "is 1; it must be true or false, without quotes",
+        "Correct it. Also write the components as CSV, below Results_CSV/.",
+        None,
+    ),
+    (
+        {"cluster": {"instance_types": ["m7g.xlarge"]}},
+        "$.cluster.instance_types[0]",
+        'is the text "m7g.xlarge", a Graviton machine (Arm), and the nodes\' packages are built for x86-64',
+        TYPES,
+        "m6i.xlarge",
+    ),
+    (
+        {"cluster": {"instance_types": ["m5.xlrge"]}},
+        "$.cluster.instance_types[0]",
+        'is the text "m5.xlrge", an instance type whose price is not known here',
+        TYPES,
+        "m5.xlarge",
+    ),
+    (
+        {"limits": {"max_quarantined_fraction": "x"}},
+        "$.limits.max_quarantined_fraction",
+        'is the text "x"; it must be a number, without quotes',
+        "Correct it, for example 0.05. The run fails when more than this fraction of its images cannot be "
+        "featurized.",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "problem", "remedy", "meant"),
+    MESSAGES,
+    ids=[json.dumps(row[0])[:60] for row in MESSAGES],
+)
+def test_a_mistake_is_answered_with_these_words(
+    changes: dict[str, Any], path: str, problem: str, remedy: str, meant: str | None
+) -> None:
+    assert only_fault_of(**changes) == Fault(path, problem, remedy, meant)
+
+
+def test_bad_entries_of_a_list_are_named_and_not_the_list() -> None:
+    faults = faults_of(images={"prefixes": ["http://a", 5]})
+    assert [(fault.path, fault.problem) for fault in faults] == [
+        ("$.images.prefixes[0]", 'is the text "http://a", which does not start with s3://'),
+        ("$.images.prefixes[1]", "is 5; it must be a text in double quotes"),
+    ]
+
+
+def test_a_run_that_may_cost_too_much_is_told_how_with_the_figures() -> None:
+    # 3 m5.xlarge for 120 + 6 minutes at 0.95 x (0.230 + 0.048) EUR an hour.
+    limits = {"max_cost_eur": 0.05, "max_runtime_minutes": 120}
+    assert only_fault_of(limits=limits) == Fault(
+        "$.limits.max_cost_eur",
+        "is 0.05, but 2 workers and a primary of m5.xlarge for 120 minutes, and 6 to be stopped, may cost "
+        "1.66 EUR (an estimate from list prices of 2025-06)",
+        "Either raise this to 1.67.",
+    )
+    # 1.2 EUR are 90 minutes, of which 84 are the run's; or two machines.
+    fault = only_fault_of(limits={"max_cost_eur": 1.2, "max_runtime_minutes": 120})
+    assert fault.remedy == (
+        "Either lower limits.max_runtime_minutes to 84, or lower cluster.workers to 1, or raise this to 1.67."
+    )
+
+
+def test_the_smallest_cluster_and_the_shortest_time_are_still_advised() -> None:
+    # Two machines for 126 minutes: 1.1092 EUR. Three for 16: 0.2113 EUR.
+    def remedy(eur: float) -> str:
+        return only_fault_of(limits={"max_cost_eur": eur, "max_runtime_minutes": 120}).remedy
+
+    assert "lower cluster.workers to 1," in remedy(1.11)
+    assert "cluster.workers" not in remedy(1.10)
+    assert "lower limits.max_runtime_minutes to 10," in remedy(0.212)
+    assert "limits.max_runtime_minutes" not in remedy(0.211)

@@ -1,0 +1,252 @@
+"""Plans, reports and settings are read back as they were written, or the field at fault is named."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import Any
+
+import pytest
+
+from lambdas.contract.cost.estimate import Estimate
+from lambdas.contract.metrics import METRICS, RUNS, Sample
+from lambdas.contract.model_package import ModelPackage
+from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
+from lambdas.contract.report import (
+    FeaturizeMetrics,
+    Progress,
+    RunMetrics,
+    ShardSeconds,
+    StepError,
+    StepReport,
+)
+from lambdas.contract.settings import (
+    Caps,
+    CommandSettings,
+    LauncherSettings,
+    ReconcilerSettings,
+    SettingsError,
+    TrackerSettings,
+)
+
+PLAN = Plan(
+    version=1,
+    run_id="d-1",
+    dataset="d",
+    manifest=ManifestRef("bkt", "manifests/d.json", "v1"),
+    submitted_at="2026-01-02T03:04:05+00:00",
+    root="s3://bkt",
+    sources=(Source("s3://bkt/images/"), Source("s3://other/", ("a.jpg", "b.jpg"))),
+    suffixes=(".jpg",),
+    label=LabelRule("regex", "(a)"),
+    images_listed=3,
+    shard_images=2,
+    engine="fast",
+    image_size=224,
+    model=ModelArtifact("mobilenet_v2", "s3://bkt/m", "a", "imagenet", "s3://bkt/w", "b"),
+    pca=PcaSpec(None, 0.9, standardize=True),
+    csv=True,
+    notify=False,
+    max_runtime_minutes=120,
+    max_quarantined_fraction=0.05,
+    estimate=Estimate("eu-west-1", 10.0, 0.2, 1.6, "2025-06"),
+)
+MEASURED = FeaturizeMetrics(2, 1, 0, 12.5, 1, {"fetch": 1.0}, 4, (ShardSeconds("part-00000", 3, 0.2),))
+FEATURIZE = StepReport(
+    "featurize",
+    "d-1",
+    True,
+    "fast",
+    "imagenet",
+    "b",
+    "a",
+    {"list": 0.5, "total": 3.0},
+    outputs=("Results/d/d-1/",),
+    images_in=3,
+    images_featurized=2,
+    images_quarantined=1,
+    quarantine_reasons={"corrupt": 1},
+    feature_dim=1280,
+    featurize=MEASURED,
+)
+PCA = dataclasses.replace(
+    FEATURIZE,
+    step="pca",
+    seconds={"fit": 1.0},
+    images_in=None,
+    explained_variance=0.75,
+    featurize=None,
+    error=StepError("data", "m", "r"),
+)
+METRICS_OF_RUN = RunMetrics(
+    run_id="d-1",
+    dataset="d",
+    engine="fast",
+    images_in=3,
+    images_featurized=2,
+    images_quarantined=1,
+    quarantine_reasons={"corrupt": 1},
+    featurize=MEASURED,
+    explained_variance=0.75,
+    seconds={"featurize": {"list": 0.5, "total": 3.0}, "pca": {"fit": 1.0}},
+)
+PROGRESS = Progress(
+    "d-1", "featurize", "infer", 1, 3, 0, 2.5, 9.0, {"fetch": 1.0}, 1, MEASURED.slowest_shards
+)
+PACKAGE = ModelPackage("mobilenet_v2", "m.tflite", "a", "imagenet", "w.h5", "b")
+
+
+@pytest.mark.parametrize(
+    "value", [PLAN, FEATURIZE, PCA, METRICS_OF_RUN, PROGRESS, PACKAGE], ids=lambda value: type(value).__name__
+)
+def test_what_is_written_reads_back_equal_from_text_and_bytes(value: Any) -> None:
+    text = value.to_json()
+    assert text.endswith("}\n")
+    assert type(value).from_json(text) == value
+    assert type(value).from_json(text.encode()) == value
+    assert json.loads(text) == json.loads(json.dumps(dataclasses.asdict(value)))
+
+
+@pytest.mark.parametrize("value", [PLAN, FEATURIZE, METRICS_OF_RUN, PACKAGE], ids=lambda v: type(v).__name__)
+def test_what_people_open_is_indented_and_sorted(value: Any) -> None:
+    first, second, *_ = value.to_json().splitlines()
+    assert (first, second[:3]) == ("{", '  "')
+    keys = list(json.loads(value.to_json()))
+    assert keys == sorted(keys)
+
+
+def test_progress_is_one_line_that_is_written_often() -> None:
+    assert PROGRESS.to_json().count("\n") == 1
+
+
+def test_a_plan_says_where_its_run_writes() -> None:
+    assert PLAN.layout.plan == "runs/d-1/plan.json"
+    assert PLAN.layout.features == "Results/d/d-1/"
+
+
+@pytest.mark.parametrize("document", [[], "text", None, {}, {"version": 2}, {"version": "1"}])
+def test_what_is_no_plan_of_this_version_is_refused(document: object) -> None:
+    with pytest.raises(
+        ValueError, match=r"^not a plan of version 1; the launcher and the job differ in version$"
+    ):
+        Plan.from_json(json.dumps(document))
+
+
+def changed(path: str, value: Any = None) -> str:
+    """The plan's JSON with one field set, or (None) left out."""
+    document = json.loads(PLAN.to_json())
+    *parents, name = path.split(".")
+    place = document
+    for parent in parents:
+        place = place[parent]
+    if value is None:
+        del place[name]
+    else:
+        place[name] = value
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (changed("root"), "^Plan lacks root$"),
+        (changed("manifest.key"), "^ManifestRef lacks key$"),
+        (changed("sources", [{}]), "^Source lacks uri$"),
+        (changed("colour", 1), "^Plan has no field colour$"),
+        (changed("estimate.colour", 1), "^Estimate has no field colour$"),
+        (changed("pca", {}), "^PcaSpec lacks components, standardize, variance$"),
+        (changed("label", {"b": 1, "a": 2}), "^LabelRule has no field a, b$"),
+    ],
+)
+def test_a_missing_or_unknown_field_is_named(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Plan.from_json(text)
+
+
+def test_a_field_that_has_a_default_may_be_missing() -> None:
+    assert Plan.from_json(changed("estimate")).estimate is None
+    assert StepReport.from_json(json.dumps({**vars_of(PCA), "error": None})).error is None
+    short = {name: value for name, value in vars_of(PCA).items() if name != "quarantine_reasons"}
+    assert StepReport.from_json(json.dumps(short)).quarantine_reasons == {}
+
+
+def vars_of(report: StepReport) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(report.to_json())
+    return document
+
+
+def test_a_runs_metrics_are_the_first_steps_counts_and_the_last_ones_variance() -> None:
+    assert RunMetrics.of("d", [FEATURIZE, PCA]) == METRICS_OF_RUN
+    assert RunMetrics.of("d", [FEATURIZE]).explained_variance is None
+
+
+LAUNCHER = LauncherSettings(**{name: name for name in LauncherSettings.__dataclass_fields__})
+
+
+def test_a_setting_is_an_environment_variable_of_its_name() -> None:
+    written = TrackerSettings("fruits-eu", "bkt", "runs", "arn").to_env()
+    assert written == {
+        "FRUITS_PREFIX": "fruits-eu",
+        "FRUITS_DATA_BUCKET": "bkt",
+        "FRUITS_LEDGER_TABLE": "runs",
+        "FRUITS_TOPIC_ARN": "arn",
+    }
+
+
+@pytest.mark.parametrize("settings", [TrackerSettings, ReconcilerSettings, CommandSettings, LauncherSettings])
+def test_every_missing_or_empty_variable_is_named_at_once(settings: type[LauncherSettings]) -> None:
+    needed = [
+        f"FRUITS_{name.upper()}"
+        for name in settings.__dataclass_fields__
+        if name not in ("bootstrap_key", "wheelhouse_prefix")
+    ]
+    for environ in ({}, dict.fromkeys(needed, "")):
+        with pytest.raises(SettingsError) as caught:
+            settings.from_env(environ)
+        assert caught.value.missing == tuple(needed)
+        assert str(caught.value) == (
+            f"missing in the environment: {', '.join(needed)}; deploy the stack again"
+        )
+
+
+def test_a_stack_whose_nodes_come_with_everything_has_no_bootstrap_action() -> None:
+    environ = LAUNCHER.to_env() | {"FRUITS_BOOTSTRAP_KEY": ""}
+    del environ["FRUITS_WHEELHOUSE_PREFIX"]
+    read = LauncherSettings.from_env(environ)
+    assert (read.bootstrap_key, read.wheelhouse_prefix, read.job_key) == ("", "", "job_key")
+
+
+def test_caps_are_numbers_and_a_cap_that_is_none_is_told() -> None:
+    numbers = {"max_clusters": "20", "max_eur_per_day": "99.5", "launches_per_second": "0.5"}
+    assert dataclasses.replace(LAUNCHER, **numbers).caps == Caps(20, 99.5, 0.5)
+    for name in numbers:
+        broken = dataclasses.replace(LAUNCHER, **{**numbers, name: "many"})
+        with pytest.raises(SettingsError, match="not a number") as caught:
+            _ = broken.caps
+        names = ("FRUITS_MAX_CLUSTERS", "FRUITS_MAX_EUR_PER_DAY", "FRUITS_LAUNCHES_PER_SECOND")
+        assert caught.value.missing == names
+        assert re.fullmatch(
+            rf"one of these is not a number \(.*'many'\): {', '.join(names)}; deploy the stack again",
+            str(caught.value),
+        )
+
+
+def test_the_names_of_a_stacks_resources_begin_with_project_and_stack() -> None:
+    assert dataclasses.replace(LAUNCHER, project="fruits", stack="eu").prefix == "fruits-eu"
+
+
+def test_when_the_nodes_certificate_ends_is_unix_seconds() -> None:
+    assert ReconcilerSettings("1970-01-02T01:00:00+01:00").certificate_expires_at == 86_400.0
+    with pytest.raises(SettingsError) as caught:
+        _ = ReconcilerSettings("some day").certificate_expires_at
+    assert str(caught.value) == (
+        "not a time (Invalid isoformat string: 'some day'): FRUITS_CERTIFICATE_EXPIRY; deploy the stack again"
+    )
+    assert caught.value.missing == ("FRUITS_CERTIFICATE_EXPIRY",)
+
+
+def test_a_sample_of_other_dimensions_is_refused_with_both() -> None:
+    with pytest.raises(ValueError, match=r"^Runs has the dimensions dataset, engine, state, not dataset, x$"):
+        Sample(RUNS, 1, {"dataset": "d", "x": "y"})
+    assert all(metric.schema == ("stack", *metric.dimensions) for metric in METRICS)
