@@ -10,6 +10,8 @@ import pytest
 
 from tests.aws_models.watch import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 BAD_REQUESTS = '''
 import io, subprocess, sys, zipfile
 import pytest

@@ -15,6 +15,8 @@ from infra.local.cloud import FolderInUseError, LocalCloud
 from infra.program import REPOSITORY
 from tests.infra.test_ministack import has_ended, processes_below
 
+pytestmark = pytest.mark.slow
+
 KEEP_RUNNING = """
 import sys
 from pathlib import Path

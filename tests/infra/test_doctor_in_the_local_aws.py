@@ -17,6 +17,8 @@ from infra.local.cloud import LocalCloud
 from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG
 from lambdas.contract.settings import env_name
 
+pytestmark = pytest.mark.slow
+
 CLI = """#!/bin/sh
 [ $1 = version ] && echo v3.999.0 && exit
 [ $1 = stack ] && echo local && exit

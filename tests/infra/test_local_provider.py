@@ -19,6 +19,8 @@ from infra.local.provider.kinds import KINDS
 from infra.local.provider.resource import no_update, same
 from tests.infra.remembered_stack import Recorder, Resource, Stack
 
+pytestmark = pytest.mark.slow
+
 EXTRAS = {"fruits:alarmEmails": json.dumps(["operator@example.org"])}
 """Settings by which the stack has resources of every kind."""
 

@@ -17,6 +17,8 @@ import pytest
 from infra.local import tls
 from infra.local.ministack import MiniStack, MiniStackError
 
+pytestmark = pytest.mark.slow
+
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",

@@ -11,6 +11,8 @@ import pytest
 from infra.package import PackageError, outdated, package
 from infra.program import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 INPUTS = ("lambdas", "spark", "pyproject.toml", "requirements.lock")
 
 

@@ -19,6 +19,8 @@ from infra.policies.rules import PROVIDER, RULES
 from infra.program import REPOSITORY
 from tests.infra.conftest import RecordingProvider
 
+pytestmark = pytest.mark.slow
+
 PACK = REPOSITORY / "infra" / "policies" / "pack"
 ANSWER_SECONDS = 20.0
 UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
-from conftest import Cloud, Emr, shell_step, wait_until
 
 from infra.local.emr import InjectedFailures
 from infra.local.emr.injected_failures import LaunchFault
 from infra.local.ministack import client
 from lambdas.aws.clusters import EmrClusters
 from lambdas.contract.cost.prices import INSTANCE_TYPES
+from tests.local_emr.conftest import Cloud, Emr, shell_step, wait_until
 
 ALLOW_LAUNCH = {"Effect": "Allow", "Action": "elasticmapreduce:RunJobFlow", "Resource": "*"}
 

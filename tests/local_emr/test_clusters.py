@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from conftest import BUCKET, Cloud, Emr, command_step, serve_emr, shell_step, wait_until
 
 from infra.local.emr import InjectedFailures
 from infra.local.emr.injected_failures import ClusterFault
+from tests.local_emr.conftest import BUCKET, Cloud, Emr, command_step, serve_emr, shell_step, wait_until
 
 SPARK_JOB = b"""
 import sys

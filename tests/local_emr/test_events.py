@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import BUCKET, Cloud, Emr, shell_step, wait_until
 
 from infra.local.emr import InjectedFailures, lifecycle
 from infra.local.emr.events import state_events
 from infra.local.emr.injected_failures import EventFault
 from infra.local.emr.lifecycle import ActionOnFailure, Cluster, Fleet, Reason, ReasonCode, Step
+from tests.local_emr.conftest import BUCKET, Cloud, Emr, shell_step, wait_until
 
 RECORDER = f"""
 import json, boto3
