@@ -1,8 +1,8 @@
 """The machines of a cluster, as instance fleets, and which of them Spot may take away. Pure.
 
 The primary and the first worker are always bought on demand: they hold the Spark driver, HDFS and the
-application master. Only the task fleet is bought on the manifest's market. So a lost Spot node costs the tasks
-that ran on it: Spark runs them again elsewhere, and a shard that was finished is not computed again.
+application master. Only the task fleet is bought on the manifest's market. So a lost Spot node costs the
+tasks that ran on it: Spark runs them again elsewhere, and no finished shard is computed again.
 """
 
 from __future__ import annotations

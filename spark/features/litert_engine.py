@@ -1,4 +1,4 @@
-"""The default engine: one Spark task a shard, objects fetched by the workers, LiteRT, exact PCA.
+"""The default engine: one Spark task per shard, objects fetched by the workers, LiteRT, exact PCA.
 
 Only shard numbers and paths go from the JVM to the workers, and only counts and moments come back.
 """
