@@ -15,5 +15,5 @@ def pytest_configure() -> None:
     # Where make has put it, for whoever starts pytest by hand.
     if _UV.exists():
         os.environ.setdefault("UV", str(_UV))
-    # Each session reads AWS' descriptions of services anew, which takes longer than most calls. Tests open many.
+    # Each session reads AWS' descriptions of services anew, which takes longer than most calls do.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
