@@ -175,7 +175,9 @@ def test_every_run_and_every_orphan_is_dealt_with_in_one_pass() -> None:
 
 
 def test_a_pass_is_measured_by_what_it_left() -> None:
-    gauges = Gauges(queued=2, on_cluster=3, oldest_seconds=4.5, orphans=5, overdue=6, certificate_days=7.5)
+    gauges = Gauges(
+        queued=2, on_cluster=3, oldest_seconds=4.5, orphans=5, overdue=6, certificate_days=7.5, paused=True
+    )
     samples = of_pass(Reconciliation(repairs=(), dispatched={}, wait=None, gauges=gauges))
     assert {sample.metric.name: sample.value for sample in samples} == {
         "ReconcilerHeartbeat": 1,
@@ -186,6 +188,7 @@ def test_a_pass_is_measured_by_what_it_left() -> None:
         "OverdueClusters": 6,
         "LaunchesInDoubt": 0,
         "NodeCertificateDaysLeft": 7.5,
+        "LaunchingPaused": 1,
     }
     assert {tuple(sample.dimensions.items()) for sample in samples} == {(("service", "reconciler"),)}
 
