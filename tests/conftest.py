@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
+
+import botocore.session
 
 pytest_plugins = ["tests.aws_models.plugin", "tests.tiers"]
 
@@ -12,3 +15,5 @@ def pytest_configure() -> None:
     # Where make has put it, for whoever starts pytest by hand.
     if _UV.exists():
         os.environ.setdefault("UV", str(_UV))
+    # Each session reads AWS' descriptions of services anew, which takes longer than most calls.
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)

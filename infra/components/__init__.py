@@ -1,1 +1,1 @@
-"""The parts of the stack, one file a concern; ``infra.program`` puts them together."""
+"""The parts of the stack, one file per concern; ``infra.program`` puts them together."""

@@ -1,4 +1,4 @@
-"""The encryption keys, one a purpose, so that each can be watched, closed and retired by itself.
+"""The encryption keys, one per purpose, so that each can be watched, closed and retired by itself.
 
 A key's policy says through which services the account may use it; which role may is decided by that
 role's own policy. Nobody, administrators included, may use a key directly unless listed here.

@@ -1,6 +1,6 @@
 """A small data set of real JPEGs, drawn in code, for people who have no photos at hand.
 
-Fruits on a white background, 100 x 100 pixels, in one folder a class, like Fruits-360. Two files are
+Fruits on a white background, 100 x 100 pixels, in one folder per class, like Fruits-360. Two files are
 broken on purpose, so that the quarantine has something to show.
 """
 

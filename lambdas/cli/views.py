@@ -42,7 +42,7 @@ def plan(images: int, shards: int, known: Estimate, max_runtime_minutes: int) ->
 
 
 def runs(records: Sequence[RunRecord], *, more: bool = False) -> str:
-    """One line a run; ``more``: there are others, which are older."""
+    """One line per run; ``more``: there are others, which are older."""
     if not records:
         return "No runs yet. Upload a manifest below manifests/ to start one."
     rows = [("RUN", "STATE", "SINCE", "EUR")] + [

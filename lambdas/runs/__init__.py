@@ -7,6 +7,7 @@
     admission.py     whose turn it is: slots, budget, pace
     dispatch.py      queued runs get their clusters, by their plans alone
     sizing.py        executors on machines
+    fleets.py        the machines: what is bought on Spot, and what a lost node costs
     job_flow.py      the RunJobFlow request
     tracking.py      the cluster changed: bring the run up to date
     outcome.py       what the cluster's state means for its run

@@ -19,7 +19,8 @@ from enum import StrEnum
 from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, ended, moved
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs.admission import Wait
-from lambdas.runs.job_flow import cluster_for, run_job_flow
+from lambdas.runs.fleets import cluster_for
+from lambdas.runs.job_flow import run_job_flow
 from lambdas.runs.ports import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError, Newest
 from lambdas.runs.run_service import RunDocuments, RunService
 

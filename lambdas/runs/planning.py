@@ -30,7 +30,7 @@ from lambdas.contract.plan import (
 from lambdas.contract.settings import Caps, LauncherSettings
 
 SHARDS_PER_SLOT = 4
-"""Several shards a slot, so that a slow or repeated one does not leave the others idle for long."""
+"""Several shards per slot, so that a slow or repeated one does not leave the others idle for long."""
 MAX_WAYS_OUT = 3
 """More choices than this do not help anybody to choose."""
 MIN_SHARD_IMAGES = 16

@@ -1,6 +1,6 @@
 """The image index: which images a run has, in which order and in which shard.
 
-Listed once, sorted by URI and streamed to one Parquet object with one row group a shard, so that a
+Listed once, sorted by URI and streamed to one Parquet object with one row group per shard, so that a
 task reads its own rows only, every attempt of a run works on the same images, and the driver never
 holds more than a shard of them.
 """
@@ -145,7 +145,7 @@ def cut_shards(images: Iterable[ImageRef], max_cost: float) -> Iterator[list[Ima
 
 
 def write_index(images: Iterable[ImageRef], shard_images: int, file: Path) -> int:
-    """Write the Parquet file, one row group a shard, and return the number of images.
+    """Write the Parquet file, one row group per shard, and return the number of images.
 
     A shard holds what takes as long as ``shard_images`` inferences. Same images, same bytes.
     """

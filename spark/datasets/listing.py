@@ -1,6 +1,6 @@
 """Listing image folders in key order, many folders at once, in bounded memory.
 
-S3 answers a listing in key order, a thousand keys a request, one request after another. Folders are
+S3 answers a listing in key order, a thousand keys per request, one request after another. Folders are
 therefore listed side by side, each into a temporary Arrow file, and read back one after another.
 """
 

@@ -45,7 +45,7 @@ _BACKOFF_SECONDS = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 12.8, 12.8)
 
 @cache
 def open_store(uri: str, *, retrying: bool = True) -> Store:
-    """The store of everything below ``uri``, with its connection pool; one a process and URI.
+    """The store of everything below ``uri``, with its connection pool; one per process and URI.
 
     ``retrying``: it retries what is transient by itself, and tells nobody.
 

@@ -1,4 +1,4 @@
-"""The default engine: one Spark task a shard, objects fetched by the workers, LiteRT, exact PCA.
+"""The default engine: one Spark task per shard, objects fetched by the workers, LiteRT, exact PCA.
 
 Only shard numbers and paths go from the JVM to the workers, and only counts and moments come back.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import reduce
+from functools import partial, reduce
 from math import ceil
 from operator import itemgetter
 
@@ -103,19 +103,21 @@ def fit_pca(spark: SparkSession, plan: Plan, features: DatasetManifest) -> PcaMo
     return fit(merge_in_order(of_groups), plan.pca)
 
 
-def merge_in_order(moments: RDD[Moments]) -> Moments:
-    """The moments of all partitions (one each), merged level by level on the workers.
+def merge_in_order(moments: RDD[Moments], at_once: int = MERGED_AT_ONCE) -> Moments:
+    """The moments of all partitions (one each), merged level by level, so many in a task, on the workers.
 
     Unlike ``RDD.treeReduce``, which merges in the order of arrival, equal input gives equal bytes.
     """
     while (partitions := moments.getNumPartitions()) > 1:
-        merged = ceil(partitions / MERGED_AT_ONCE)
-        moments = moments.mapPartitionsWithIndex(_numbered).groupByKey(merged, int).map(_merged)
+        grouped = moments.mapPartitionsWithIndex(partial(_numbered, at_once))
+        moments = grouped.groupByKey(ceil(partitions / at_once), int).map(_merged)
     return moments.first()
 
 
-def _numbered(number: int, moments: Iterable[Moments]) -> Iterator[tuple[int, tuple[int, Moments]]]:
-    yield from ((number // MERGED_AT_ONCE, (number, each)) for each in moments)
+def _numbered(
+    at_once: int, number: int, moments: Iterable[Moments]
+) -> Iterator[tuple[int, tuple[int, Moments]]]:
+    yield from ((number // at_once, (number, each)) for each in moments)
 
 
 def _merged(group: tuple[int, Iterable[tuple[int, Moments]]]) -> Moments:

@@ -38,8 +38,7 @@ class User:
     @property
     def shell(self) -> dict[str, str]:
         """The variables of a shell that knows the stack."""
-        exports = (line.removeprefix("export ") for line in self.cloud.outputs["shell"].splitlines())
-        return {**self.cloud.environment, **dict(line.split("=", 1) for line in exports)}
+        return {**self.cloud.environment, **self.cloud.shell}
 
     def uploads_manifest(self, name: str, dataset: str, **fields: Any) -> Submitted:
         return upload_manifest(self.s3, self.bucket, name, manifest_for(self.bucket, dataset, **fields))

@@ -60,6 +60,7 @@ def test_a_second_version_of_the_manifest_is_a_second_run(world: World) -> None:
     assert second.outcome is Outcome.LAUNCHED
     assert first.run_id != second.run_id
     assert len(world.clusters.requests) == 2
+    assert {record.state for record in world.ledger.records.values()} == {RunState.LAUNCHED}
 
 
 def test_the_very_version_of_the_event_is_read_though_a_newer_one_is_there(world: World) -> None:
@@ -219,6 +220,7 @@ def test_deleting_the_manifest_cancels_a_run_that_waits(world: World) -> None:
     world.reconcile()
     assert not world.clusters.requests
     assert world.ledger.records[run].state is RunState.CANCELLED
+    assert (world.status()["state"], world.status()["message"]) == ("CANCELLED", "The manifest was deleted.")
 
 
 def test_a_deletion_heard_of_before_the_upload_cancels_it_too(world: World) -> None:
@@ -226,6 +228,7 @@ def test_a_deletion_heard_of_before_the_upload_cancels_it_too(world: World) -> N
     world.delete(Deletion(KEY, None, world.sequencer()))
     assert world.launch(upload).outcome is Outcome.CANCELLED
     assert not world.clusters.requests
+    assert world.record().reason == "MANIFEST_DELETED"
 
 
 def test_a_deletion_that_arrives_late_does_not_touch_a_newer_upload(world: World) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lambdas.contract.cost.prices import INSTANCE_TYPES, eur_per_hour
 from lambdas.contract.plan import ClusterSpec
 from lambdas.contract.regions import EU_REGIONS
-from lambdas.runs.job_flow import cluster_for, run_job_flow
+from lambdas.runs.fleets import cluster_for
+from lambdas.runs.job_flow import run_job_flow
 from lambdas.runs.sizing import MASTER_MB, executor_for, usable_mb
 
 from .test_planning import planned
