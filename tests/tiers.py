@@ -51,14 +51,6 @@ def sentence_of(node_id: str) -> str:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    # pytest-xdist would hand out tests one by one, and begin with the groups that have the most.
-    if config.option.numprocesses and config.option.dist == "no":
-        config.option.dist = "loadgroup"
-        config.option.loadscopereorder = False
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     together: set[str] = set()
     for item in items:
