@@ -42,7 +42,7 @@ chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count wha
 dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of them as build/dashboard.html
 	@$(VENV)/python -m infra.local.dashboard
 
-test: lint browser engine code build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, on all cores
+test: lint browser engine policy-pack build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, on all cores
 	@$(VENV)/python -m pytest -n auto
 
 test-fast: $(READY) ## Only the tests that need no cloud, no JVM, no TensorFlow and no Pulumi engine: seconds

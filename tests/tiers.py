@@ -16,8 +16,20 @@ import pytest
 
 DEAR = frozenset({"cloud", "happened", "local_aws", "ministack", "model_folder", "spark"})
 """Fixtures that start a cloud, a JVM, TensorFlow or Pulumi's engine. Tests that have one are marked slow."""
-LONGEST_FIRST = ("spark", "end_to_end", "engine", "infra", "local_emr", "lambdas")
-"""Tiers by the time that their dear part takes. Single files are shorter, and follow as they stand."""
+LONGEST_FIRST = (
+    "engine",
+    "spark",
+    "end_to_end",
+    "tests/infra/test_node_packages.py",
+    "tests/engine/test_the_deploy_document.py",
+    "infra",
+    "lambdas",
+    "local_emr",
+    "tests/infra/test_doctor_in_the_local_aws.py",
+    "tests/infra/test_local_provider.py",
+    "tests/engine/test_own_pulumi_in_the_local_cloud.py",
+)
+"""Groups by the time that they take: the dear part of a tier, or a file. The rest follow as they stand."""
 
 
 def file_of(node_id: str) -> str:
@@ -39,14 +51,6 @@ def sentence_of(node_id: str) -> str:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    # pytest-xdist would hand out tests one by one, and begin with the groups that have the most.
-    if config.option.numprocesses and config.option.dist == "no":
-        config.option.dist = "loadgroup"
-        config.option.loadscopereorder = False
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     together: set[str] = set()
     for item in items:
@@ -55,7 +59,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.slow)
         if any(_lasts(item, fixture) for fixture in dear):
             together.add(file_of(item.nodeid))
-    groups: dict[str, list[pytest.Item]] = {tier: [] for tier in LONGEST_FIRST}
+    groups: dict[str, list[pytest.Item]] = {group: [] for group in LONGEST_FIRST}
     for item in items:
         file = file_of(item.nodeid)
         group = tier_of(file) if file in together else file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import json
 import time
@@ -157,11 +158,17 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield cloud
 
 
+@functools.cache
+def _session(credentials: tuple[tuple[str, str], ...]) -> boto3.Session:
+    # It reads the model of EMR once.
+    return boto3.Session(region_name=REGION, **dict(credentials))
+
+
 @contextlib.contextmanager
 def serve_emr(cloud: Cloud, faults: InjectedFailures | None = None, **credentials: str) -> Iterator[Emr]:
     with cloud.endpoint(faults) as endpoint:
         root = {"aws_access_key_id": ACCOUNT_ID, "aws_secret_access_key": "any"}
-        api = boto3.Session(region_name=REGION, **(root | credentials)).client(
+        api = _session(tuple((root | credentials).items())).client(
             "emr",
             endpoint_url=endpoint.url,
             verify=str(cloud.certificates.ca),

@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 _FaultT = TypeVar("_FaultT")
 _STOP_SECONDS = 5.0
 """How long last logs and events may take, should the local AWS have gone first."""
+_SHUTDOWN_CHECK_SECONDS = 0.05
 
 
 class EmrEndpoint(StartedAndStopped):
@@ -96,7 +97,9 @@ class EmrEndpoint(StartedAndStopped):
         )
         self._authorizer = Authorizer(self._environment["AWS_ENDPOINT_URL"], self._tls.ca)
         self._server.operations, self._server.authorizer = self._operations, self._authorizer
-        self._thread = threading.Thread(target=self._server.serve_forever, name="emr-api", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_SHUTDOWN_CHECK_SECONDS,), name="emr-api", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
