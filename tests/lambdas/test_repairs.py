@@ -20,6 +20,7 @@ from lambdas.reconciler.repairs import (
     Track,
     repairs,
 )
+from lambdas.runs.admission import Admissions, Slot
 from lambdas.runs.ports import ClusterState, ClusterSummary
 
 from .fakes import throttled
@@ -197,6 +198,13 @@ def test_a_slot_of_a_run_that_the_list_does_not_show_yet_is_kept(world: World) -
     slots = dict(world.ledger.shared.slots)
     assert not world.reconcile().repairs
     assert world.ledger.shared.slots == slots != {}
+
+
+def test_a_slot_that_no_run_needs_gives_back_all_that_was_set_aside_today(world: World) -> None:
+    today = "1970-01-12"
+    world.ledger.shared = Admissions(slots={"gone": Slot(1.0, today)}, day=today, committed_eur=1.5)
+    world.reconcile()
+    assert (world.ledger.shared.slots, world.ledger.shared.committed_eur) == ({}, 0.5)
 
 
 def meanwhile(world: World, **changes: Any) -> None:
