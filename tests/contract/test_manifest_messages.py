@@ -34,13 +34,6 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
         "pca.components",
     ),
     (
-        {"cluster": {"worker": 2}},
-        "$.cluster.worker",
-        "is not a known key",
-        "Did you mean workers? Known keys here: workers, instance_types, market.",
-        "workers",
-    ),
-    (
         {"label": {"regex": "(a)", "x": 1}},
         "$.label.x",
         "is not a known key",
