@@ -242,7 +242,16 @@ def test_only_smaller_images_are_advised() -> None:
 def test_where_no_part_would_fit_none_is_advised() -> None:
     starved = ways_out(LONG, Budget(12, 0.1))  # ten minutes with a quarter more are 12.5
     assert all(way.job.images == LONG.images for way in starved)
-    assert not [way for way in ways_out(LONG, Budget(1000, 5.0)) if "name at most" in way.advice]
+    # Both pay for more images than there are: 3.06 EUR for 225 minutes, a quarter more than 180.
+    for eur in (5.0, 3.06):
+        assert not [way for way in ways_out(LONG, Budget(1000, eur)) if "name at most" in way.advice]
+
+
+def test_a_run_time_that_is_just_enough_is_kept() -> None:
+    idle = dataclasses.replace(JOB, images=0)
+    assert idle.minutes == 10.0
+    # Three machines for 16 minutes.
+    assert ways_out(idle, Budget(10, 0.2))[0].changes == {"limits.max_cost_eur": 0.22}
 
 
 def test_no_run_is_advised_to_take_longer_than_a_day_or_shorter_than_ten_minutes() -> None:
