@@ -205,7 +205,8 @@ def start_step(folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(REPOSITORY / "spark" / "steps" / "entry.py"), "featurize", "--plan"]
     return subprocess.Popen(
         [*command, f"file://{folder}/plan.json"],
-        env=step_environment(),
+        # It lives for seconds: the second compiler would only take time from it.
+        env={**step_environment(), "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
