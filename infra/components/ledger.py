@@ -1,4 +1,4 @@
-"""The ledger: one row per run, guarded by conditional writes; sparse indexes of the active and of all runs."""
+"""The ledger: one row per run, guarded by conditional writes; sparse indexes of the active and all runs."""
 
 from __future__ import annotations
 

@@ -87,6 +87,7 @@ class LocalCloud(StartedAndStopped):
         self._emr_endpoint = {"AWS_ENDPOINT_URL_EMR": self._emr.url}
         self.environment: dict[str, str] = {**self._ministack.environment, **self._emr_endpoint}
         """Variables that point any AWS client, as root, at this cloud."""
+        self._clients: dict[str, Any] = {}
         self.outputs: dict[str, str] = {}
         """The stack's outputs, as `pulumi stack output` would show them."""
         self.resources: tuple[str, ...] = ()
@@ -136,8 +137,13 @@ class LocalCloud(StartedAndStopped):
         self._lock.close()
 
     def client(self, service: str, **credentials: str) -> Any:
-        """A boto3 client as root, or with other ``credentials`` (boto3's keyword names)."""
-        return client(service, self.environment, **credentials)
+        """The boto3 client as root, which threads may share, or one with other ``credentials`` (boto3's
+        keyword names)."""
+        if credentials:
+            return client(service, self.environment, **credentials)
+        if service not in self._clients:
+            self._clients[service] = client(service, self.environment)
+        return self._clients[service]
 
 
 def _claim(folder: Path) -> IO[str]:

@@ -32,7 +32,9 @@ def upload_to_launch() -> list[float]:
         return measure(cloud)
 
 
-def measure(cloud: LocalCloud, uploads: int = UPLOADS) -> list[float]:
+def measure(
+    cloud: LocalCloud, uploads: int = UPLOADS, spacing_seconds: float = SPACING_SECONDS
+) -> list[float]:
     """Seconds from each upload until EMR accepted its cluster; a few uploads to warm up go before.
 
     Raises:
@@ -42,7 +44,7 @@ def measure(cloud: LocalCloud, uploads: int = UPLOADS) -> list[float]:
     s3 = cloud.client("s3")
     for number in range(IMAGES_COUNTED):
         s3.put_object(Bucket=cloud.bucket, Key=f"{IMAGES}{DATASET}/apple/{number}.jpg", Body=b"")
-    return list(_latencies(cloud, WARM_UP + uploads))[WARM_UP:]
+    return list(_latencies(cloud, WARM_UP + uploads, spacing_seconds))[WARM_UP:]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -51,7 +53,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
-def _latencies(cloud: LocalCloud, uploads: int) -> Iterator[float]:
+def _latencies(cloud: LocalCloud, uploads: int, spacing_seconds: float) -> Iterator[float]:
     s3, emr = cloud.client("s3"), cloud.client("emr")
     manifest = manifest_for(cloud.bucket, DATASET)
     for _ in range(uploads):
@@ -64,4 +66,4 @@ def _latencies(cloud: LocalCloud, uploads: int) -> Iterator[float]:
         described = emr.describe_cluster(ClusterId=last.status["cluster_id"])
         # By EMR's own clock, which is this machine's: how often we look does not count.
         yield described["Cluster"]["Status"]["Timeline"]["CreationDateTime"].timestamp() - began
-        time.sleep(max(0.0, began + SPACING_SECONDS - time.time()))
+        time.sleep(max(0.0, began + spacing_seconds - time.time()))

@@ -34,13 +34,6 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
         "pca.components",
     ),
     (
-        {"cluster": {"worker": 2}},
-        "$.cluster.worker",
-        "is not a known key",
-        "Did you mean workers? Known keys here: workers, instance_types, market.",
-        "workers",
-    ),
-    (
         {"label": {"regex": "(a)", "x": 1}},
         "$.label.x",
         "is not a known key",
@@ -69,6 +62,13 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
         None,
     ),
     ({"dataset": 7}, "$.dataset", "is 7; it must be a text in double quotes", f"Correct it{DATASET}", None),
+    (
+        {"dataset": "A"},
+        "$.dataset",
+        'is the text "A", which does not have the right form',
+        f"Correct it{DATASET}",
+        None,
+    ),
     (
         {"images": []},
         "$.images",
@@ -247,14 +247,6 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
         'is the text "m5.xlrge", an instance type whose price is not known here',
         TYPES,
         "m5.xlarge",
-    ),
-    (
-        {"limits": {"max_quarantined_fraction": "x"}},
-        "$.limits.max_quarantined_fraction",
-        'is the text "x"; it must be a number, without quotes',
-        "Correct it, for example 0.05. The run fails when more than this fraction of its images cannot be "
-        "featurized.",
-        None,
     ),
 ]
 

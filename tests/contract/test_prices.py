@@ -225,10 +225,33 @@ def test_a_manifest_may_be_split_into_parts_that_fit(budget: Budget, images: int
     assert "cluster.workers" not in split.changes
 
 
+def test_one_worker_and_fifty_are_the_fewest_and_the_most_that_are_advised() -> None:
+    idle = dataclasses.replace(LONG, images=0, workers=5)
+    assert {"cluster.workers": 1} in [way.changes for way in ways_out(idle, Budget(120, 1.2))]
+    # 38,462 minutes of one worker: 62 would be the cheapest.
+    endless = dataclasses.replace(LONG, images=60_000_000, workers=10)
+    assert {"cluster.workers": 50} in [way.changes for way in ways_out(endless, Budget(790, 180.0))]
+
+
+def test_only_smaller_images_are_advised() -> None:
+    smaller = dataclasses.replace(LONG, image_size=192)
+    sizes = [way.changes.get("model.image_size") for way in ways_out(smaller, Budget(1000, 5.0))]
+    assert [size for size in sizes if size] == [160]
+
+
 def test_where_no_part_would_fit_none_is_advised() -> None:
     starved = ways_out(LONG, Budget(12, 0.1))  # ten minutes with a quarter more are 12.5
     assert all(way.job.images == LONG.images for way in starved)
-    assert not [way for way in ways_out(LONG, Budget(1000, 5.0)) if "name at most" in way.advice]
+    # Both pay for more images than there are: 3.06 EUR for 225 minutes, a quarter more than 180.
+    for eur in (5.0, 3.06):
+        assert not [way for way in ways_out(LONG, Budget(1000, eur)) if "name at most" in way.advice]
+
+
+def test_a_run_time_that_is_just_enough_is_kept() -> None:
+    idle = dataclasses.replace(JOB, images=0)
+    assert idle.minutes == 10.0
+    # Three machines for 16 minutes.
+    assert ways_out(idle, Budget(10, 0.2))[0].changes == {"limits.max_cost_eur": 0.22}
 
 
 def test_no_run_is_advised_to_take_longer_than_a_day_or_shorter_than_ten_minutes() -> None:

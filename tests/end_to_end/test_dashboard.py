@@ -1,4 +1,8 @@
-"""What a person sees of a stack's dashboard in a browser, when a few runs have happened."""
+"""What a person sees of a stack's dashboard in a browser, when a few runs have happened.
+
+In a browser, because only there text has a width and colours meet; of real runs, because only they show that
+what the functions measure is what the dashboard looks for.
+"""
 
 from __future__ import annotations
 

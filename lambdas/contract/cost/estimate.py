@@ -209,8 +209,6 @@ def _split(job: Job, budget: Budget) -> WayOut | None:
     if not 0 < for_images < job.minutes - fixed.minutes:
         return None
     images = math.floor(job.images * for_images / (job.minutes - fixed.minutes))
-    if images == 0:
-        return None
     return _fitted(
         dataclasses.replace(job, images=images), budget, {}, f"name at most {images:,} images a manifest"
     )

@@ -64,7 +64,7 @@ def _fault(details: ErrorDetails, document: Any, model: type[BaseModel]) -> Faul
         bound, text = _BOUNDS[kind]
         limit = text.format(f"{context[bound]:g}")
         return Fault(path, f"is {describe(value)}; {limit}", _remedy(field))
-    if kind in ("string_too_long", "too_long"):
+    if kind == "too_long":
         limit = f"it may have {context['max_length']} characters"
         return Fault(path, f"is {describe(value)}, {len(value)} characters; {limit}", "Shorten it.")
     return Fault(path, f"is {describe(value)}, which does not have the right form", _remedy(field))
