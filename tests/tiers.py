@@ -1,8 +1,8 @@
 """The part of pytest that runs everything in minutes: what runs together, what goes first, and the sum.
 
-A tier is a folder of tests. In parallel (``pytest -n 2``) a file stays in one worker, and so do all files of
-a tier that share something dear, such as a JVM: it starts once. The longest go first, or the last worker
-would be alone with one of them.
+A tier is a folder of tests. In parallel (``pytest -n 2``) a tier stays in one worker, where its cloud, its
+JVM or its engine starts once, but for files that share none of that and take long. The longest go first, or
+the last worker would be alone with one of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import gc
 import time
 from collections import Counter
 from pathlib import PurePath
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 DEAR = frozenset({"cloud", "happened", "local_aws", "ministack", "model_folder", "spark"})
 """Fixtures that start a cloud, a JVM, TensorFlow or Pulumi's engine. Tests that have one are marked slow."""
@@ -28,8 +30,9 @@ LONGEST_FIRST = (
     "tests/infra/test_doctor_in_the_local_aws.py",
     "tests/infra/test_local_provider.py",
     "tests/engine/test_own_pulumi_in_the_local_cloud.py",
+    "tests/infra/test_package.py",
 )
-"""Groups by the time that they take: the dear part of a tier, or a file. The rest follow as they stand."""
+"""Tiers, and files that need not be with their tier, by the time that they take. The rest is short."""
 
 
 def file_of(node_id: str) -> str:
@@ -50,35 +53,40 @@ def sentence_of(node_id: str) -> str:
     return sentence.replace("_", " ") + (f" [{case}" if bracket else "")
 
 
+def group_of(node_id: str) -> str:
+    """What stays together in one worker."""
+    file = file_of(node_id)
+    return file if file in LONGEST_FIRST else tier_of(node_id)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    together: set[str] = set()
     for item in items:
-        dear = DEAR.intersection(getattr(item, "fixturenames", ()))
-        if dear:
+        if DEAR.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-        if any(_lasts(item, fixture) for fixture in dear):
-            together.add(file_of(item.nodeid))
-    groups: dict[str, list[pytest.Item]] = {group: [] for group in LONGEST_FIRST}
-    for item in items:
-        file = file_of(item.nodeid)
-        group = tier_of(file) if file in together else file
-        item.add_marker(pytest.mark.xdist_group(group))
-        groups.setdefault(group, []).append(item)
     if hasattr(config, "workerinput"):
-        items[:] = [item for group in groups.values() for item in group]
+        places = {group: place for place, group in enumerate(LONGEST_FIRST)}
+        items.sort(key=lambda item: places.get(group_of(item.nodeid), len(places)))
+
+
+class ByGroup(LoadScopeScheduling):
+    """Gives workers whole groups, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByGroup:
+    # The marks of pytest-xdist for groups have no effect with pytest 9.2: its issue 1386.
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
 
 
 def pytest_collection_finish() -> None:
     # What was imported is never garbage; the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-
-
-def _lasts(item: pytest.Item, fixture: str) -> bool:
-    """Whether files share it; one that a file has for itself ends with the file."""
-    manager = item.session._fixturemanager
-    return any(found.scope == "session" for found in manager.getfixturedefs(fixture, item) or ())
 
 
 class Sums:

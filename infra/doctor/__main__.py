@@ -115,12 +115,12 @@ def _region(
 
 def _clients(region: str, environ: Mapping[str, str]) -> Client:
     """Each is made when it is used: bad AWS settings are then said where they matter."""
+    # Not boto3's default session, which keeps the credentials of whoever asked first.
+    session = functools.cache(lambda: boto3.Session(region_name=region))
 
     def make(service: str) -> object:
         with endpoints.named_in(environ):
-            # Not boto3's default session, which keeps the credentials of whoever asked first.
-            session = boto3.Session(region_name=region)
-            client = session.client(service, config=PATIENCE)  # type: ignore[call-overload]
+            client = session().client(service, config=PATIENCE)  # type: ignore[call-overload]
             endpoints.check_port(client.meta.endpoint_url)
             return client
 

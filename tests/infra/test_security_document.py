@@ -57,6 +57,7 @@ def collected() -> set[str]:
     return {name.rsplit("/", 1)[-1] for name in json.loads(line.removeprefix("collected "))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("claim", "tests"), claims())
 def test_every_claim_names_tests_that_run(claim: str, tests: str, collected: set[str]) -> None:
     named = {f"{test['file']}::{test['name']}" for test in TEST.finditer(tests)}

@@ -18,7 +18,10 @@ from lambdas.cli.stack import connect
 from lambdas.contract.settings import CommandSettings
 
 from .deployed import Deployed
+from .functions import stack
 from .world import LEDGER_INDEX, World
+
+__all__ = ["stack"]
 
 NOT_OFFERED = frozenset({"r5.2xlarge"})
 

@@ -2,125 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
-from urllib.parse import quote_plus
 
 import pytest
 
-from infra.local.emr import EmrEndpoint, lifecycle
-from infra.local.emr.events import state_events
-from infra.local.emr.lifecycle import Cluster, Fleet, Reason, ReasonCode
-from infra.local.ministack import MiniStack, client
-from lambdas.contract.metrics import METRICS
 from lambdas.contract.run import cluster_name, run_id
-from lambdas.contract.settings import LauncherSettings, ReconcilerSettings, SettingsError, TrackerSettings
+from lambdas.contract.settings import LauncherSettings, SettingsError
 from lambdas.launcher import handler as launcher
 from lambdas.reconciler import handler as reconciler
-from lambdas.tracker import handler as tracker
 
-from .world import LEDGER_INDEX, SETTINGS, manifest
-
-
-@dataclass
-class Context:
-    """What the handlers use of Lambda's context object."""
-
-    aws_request_id: str = "request-1"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 300_000
-
-
-@dataclass(frozen=True)
-class Stack:
-    """The deployed resources, as a user and as AWS see them."""
-
-    s3: Any
-    emr: Any
-    bucket: str
-    instance_profile: str
-
-    def upload(self, key: str, body: bytes) -> dict[str, Any]:
-        """Put a manifest; the event that S3 sends for it."""
-        version = self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)["VersionId"]
-        created = {
-            "eventName": "ObjectCreated:Put",
-            "eventTime": "2026-01-02T03:04:05.678Z",
-            "s3": {
-                "bucket": {"name": self.bucket},
-                "object": {"key": quote_plus(key, safe="/"), "versionId": version, "sequencer": "01"},
-            },
-        }
-        return {"Records": [created]}
-
-    def json(self, key: str) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
-        return document
-
-    def clusters(self, name: str) -> list[str]:
-        return [c["Id"] for c in self.emr.list_clusters()["Clusters"] if c["Name"] == name]
-
-
-@pytest.fixture
-def stack(ministack: MiniStack, emr: EmrEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    unique = uuid.uuid4().hex[:12]
-    bucket, table = f"data-{unique}", f"runs-{unique}"
-    s3 = ministack.client("s3")
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_object(Bucket=bucket, Key="images/apple/1.jpg", Body=b"")
-    ministack.client("dynamodb").create_table(
-        TableName=table,
-        KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-        **LEDGER_INDEX,
-    )
-    topic = ministack.client("sns").create_topic(Name=f"runs-{unique}")["TopicArn"]
-    iam = ministack.client("iam")
-    iam.create_role(RoleName=unique, AssumeRolePolicyDocument="{}")
-    profile = iam.create_instance_profile(InstanceProfileName=unique)["InstanceProfile"]["Arn"]
-    iam.add_role_to_instance_profile(InstanceProfileName=unique, RoleName=unique)
-    cloud = ministack.environment | {"AWS_ENDPOINT_URL_EMR": emr.url}
-    clusters = client("emr", cloud)
-    clusters.create_security_configuration(Name=unique, SecurityConfiguration="{}")
-    settings = dataclasses.replace(
-        SETTINGS,
-        data_bucket=bucket,
-        ledger_table=table,
-        instance_profile_arn=profile,
-        security_configuration=unique,
-    )
-    tracking = TrackerSettings(settings.prefix, bucket, table, topic)
-    own = ReconcilerSettings("2030-01-01T00:00:00+00:00")
-    environment = cloud | settings.to_env() | tracking.to_env() | own.to_env()
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    yield Stack(s3, clusters, bucket, profile)
-    for module in (launcher, tracker, reconciler):
-        forget(module)
-
-
-def forget(module: ModuleType) -> None:
-    """The function's process ends, with all that it remembers."""
-    for remembered in vars(module).values():
-        if hasattr(remembered, "cache_clear"):
-            remembered.cache_clear()
-
-
-NAMES = {metric.name for metric in METRICS}
-
-
-def metrics(output: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    return [line for line in lines if "_aws" in line]
+from .functions import Context, Stack, forget, metrics
+from .world import manifest
 
 
 def test_an_upload_with_an_odd_name_becomes_a_cluster_and_a_metric(
@@ -164,82 +59,6 @@ def test_a_bad_manifest_is_rejected_by_name(stack: Stack) -> None:
 )
 def test_what_is_no_manifest_is_left_alone(stack: Stack, event: dict[str, Any]) -> None:
     assert launcher.handler(event, Context()) == []  # type: ignore[arg-type]  # as above
-
-
-def test_events_of_a_cluster_bring_its_run_up_to_date(
-    stack: Stack, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    document = manifest(images={"prefixes": [f"s3://{stack.bucket}/images/"]}, notify=True)
-    (launched,) = launcher.handler(
-        stack.upload("manifests/a.json", json.dumps(document).encode()),
-        Context(),  # type: ignore[arg-type]  # as above
-    )
-    (cluster_id,) = stack.clusters(cluster_name(launched["run_id"]))
-    stack.emr.terminate_job_flows(JobFlowIds=[cluster_id])
-    stack.emr.get_waiter("cluster_terminated").wait(ClusterId=cluster_id, WaiterConfig={"Delay": 1})
-    event = {
-        "source": "aws.emr",
-        "detail-type": "EMR Cluster State Change",
-        "detail": {"clusterId": cluster_id, "state": "TERMINATED"},
-    }
-    capsys.readouterr()
-    result = tracker.handler(event, Context())  # type: ignore[arg-type]  # as above
-    assert result["run_id"] == launched["run_id"]
-    status = stack.json(f"runs/{launched['run_id']}/status.json")
-    assert status["state"] == result["state"]
-    assert status["state"] in ("FAILED", "CANCELLED")
-    assert status["message"]
-    assert status["instance_hours"] == pytest.approx(3 * 60 / 3600, rel=0.01), "a minute at least is billed"
-    lines = metrics(capsys.readouterr().out)
-    measured = {name: line for line in lines for name in line if name in NAMES}
-    runs = measured["Runs"]
-    assert (runs["stack"], runs["dataset"], runs["engine"]) == ("fruits-eu", "fruits", "fast")
-    assert runs["state"] == status["state"]
-    assert measured["EstimatedEur"]["EstimatedEur"] == [status["estimated_eur"]]
-    assert measured["ActualEur"]["ActualEur"] == [status["actual_eur"]]
-    assert vars(caplog.records[-1])["run_id"] == launched["run_id"]
-
-
-def fleet_events(cluster_id: str) -> list[dict[str, Any]]:
-    """That a cluster's fleet has its machines; and that it has none and never will."""
-    waiting = Cluster(cluster_id, "fruits-x", 0.0, (), (Fleet("if-1", "CORE", 0, 2),))
-    timed_out = Reason(ReasonCode.INSTANCE_FLEET_TIMEOUT, "timed out")
-    changes = (lifecycle.provisioned(waiting), lifecycle.shut_down(waiting, timed_out, 1.0))
-    return [
-        {"source": "aws.emr", "detail-type": event.detail_type, "detail": event.detail}
-        for change in changes
-        for event in state_events(waiting, change, 1.0)
-    ]
-
-
-def test_news_of_fleets_are_a_hint_to_look_at_the_cluster_and_end_no_run_by_themselves(stack: Stack) -> None:
-    document = manifest(images={"prefixes": [f"s3://{stack.bucket}/images/"]})
-    (launched,) = launcher.handler(
-        stack.upload("manifests/a.json", json.dumps(document).encode()),
-        Context(),  # type: ignore[arg-type]  # as above
-    )
-    run = launched["run_id"]
-    (cluster_id,) = stack.clusters(cluster_name(run))
-    before = stack.json(f"runs/{run}/status.json")
-    provisioned, insufficient = fleet_events(cluster_id)
-    # The cluster still starts: EMR goes on looking for machines.
-    for event in (provisioned, insufficient):
-        assert tracker.handler(event, Context())["state"] is None  # type: ignore[arg-type]  # as above
-    assert stack.json(f"runs/{run}/status.json") == before
-
-    stack.emr.terminate_job_flows(JobFlowIds=[cluster_id])
-    stack.emr.get_waiter("cluster_terminated").wait(ClusterId=cluster_id, WaiterConfig={"Delay": 1})
-    # The event of the end was lost; that of the fleet came late.
-    assert tracker.handler(insufficient, Context())["state"] == "CANCELLED"  # type: ignore[arg-type]  # as above
-    assert stack.json(f"runs/{run}/status.json")["reason"] == "USER_REQUEST"
-
-
-def test_events_of_other_clusters_are_left_alone(stack: Stack) -> None:
-    other = stack.emr.run_job_flow(
-        Name="somebody's", Instances={"InstanceCount": 1}, JobFlowRole=stack.instance_profile
-    )["JobFlowId"]
-    event = {"detail-type": "EMR Step Status Change", "detail": {"clusterId": other}}
-    assert tracker.handler(event, Context()) == {"run_id": None, "state": None}  # type: ignore[arg-type]  # as above
 
 
 def test_a_broken_deployment_says_which_settings_are_missing() -> None:
