@@ -46,7 +46,7 @@ test: lint browser engine build/wheelhouse/requirements.txt ## Everything: style
 test-fast: $(READY) ## Only the tests of the contract and the Lambdas: seconds
 	@$(VENV)/python -m pytest tests/contract tests/lambdas
 
-mutants: $(READY) ## Break the pure modules in thousands of small ways: which does no fast test notice? (half an hour)
+mutants: $(READY) ## Break the pure modules in thousands of small ways: which does no fast test notice? (a quarter of an hour)
 	@$(VENV)/mutmut run
 	@$(VENV)/mutmut results
 

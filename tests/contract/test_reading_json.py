@@ -58,8 +58,8 @@ NOT_READ = [
         NOT_JSON,
     ),
     (
-        b'{"version": 1,\n "dataset": fruits}\n\n\n',
-        "is not JSON: line 2, column 13: expecting value; found fruits}",
+        b'{"version": 1,\n "dataset": fruits\n,\n "x": 1\n}',
+        "is not JSON: line 2, column 13: expecting value; found fruits",
         NOT_JSON,
     ),
     (
