@@ -48,7 +48,7 @@ test: lint browser engine policy-pack build/wheelhouse/requirements.txt ## Every
 test-fast: $(READY) ## Only the tests that need no cloud, no JVM, no TensorFlow and no Pulumi engine: seconds
 	@$(VENV)/python -m pytest -n auto -m "not slow" tests/contract tests/lambdas tests/infra tests/spark tests/aws_models
 
-mutants: $(READY) ## Break the pure modules in thousands of small ways: which does no fast test notice? (half an hour)
+mutants: $(READY) ## Break the pure modules in thousands of small ways: which does no fast test notice? (a quarter of an hour)
 	@$(VENV)/mutmut run
 	@$(VENV)/mutmut results
 

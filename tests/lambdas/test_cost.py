@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -154,3 +155,26 @@ def test_a_lost_cluster_keeps_all_that_was_set_aside_for_its_run(world: World) -
     assert world.record().state is RunState.FAILED
     assert not world.ledger.shared.slots
     assert world.ledger.shared.committed_eur == committed > 0
+
+
+def test_what_is_priced_are_the_machines_of_the_cluster_that_ended_up_to_now(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    asked: list[tuple[str, float]] = []
+
+    def instances(of: str, now: float) -> tuple[InstanceUse, ...]:
+        asked.append((of, now))
+        return ()
+
+    world.clusters.instances = instances  # type: ignore[method-assign]
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "VALIDATION_ERROR")
+    world.tracker.track(cluster_id)
+    assert asked == [(cluster_id, world.time)]
+
+
+def test_a_run_whose_plan_has_no_estimate_ends_without_a_cost(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    plan = dataclasses.replace(world.plan(), estimate=None)
+    world.objects.write(world.keys().plan, plan.to_json())
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "VALIDATION_ERROR")
+    world.tracker.track(cluster_id)
+    assert (world.status()["state"], world.status()["actual_eur"]) == ("FAILED", None)

@@ -233,3 +233,18 @@ def test_gauges_show_the_queue_and_its_age(world: World) -> None:
     world.time += 90
     gauges = world.reconcile().gauges
     assert (gauges.queued, gauges.on_cluster, gauges.oldest_seconds) == (2, 1, 90.0)
+
+
+def test_a_queued_run_whose_status_was_lost_gets_it_again(world: World) -> None:
+    world.configure(max_clusters="0")
+    world.launched()
+    world.objects.delete(world.keys().status)
+    world.reconcile()
+    assert (world.status()["queue_position"], world.status()["waits_for"]) == (1, Wait.CLUSTERS)
+
+
+def test_only_the_first_twenty_of_the_queue_are_told_their_place(world: World) -> None:
+    world.configure(max_clusters="0")
+    runs = [world.launch(world.upload(manifest(), key=f"manifests/{n:02d}.json")).run_id for n in range(21)]
+    places = [json.loads(world.objects.text(f"runs/{run}/status.json"))["queue_position"] for run in runs]
+    assert places == [*range(1, 21), None]
