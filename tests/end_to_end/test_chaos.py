@@ -1,4 +1,4 @@
-"""A small storm against the deployed Lambdas violates nothing, and each violation would be counted."""
+"""A small load test against the deployed Lambdas violates nothing, and each violation would be counted."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ FINE = Evidence(
 )
 
 
-def test_a_small_storm_violates_nothing(build: Path, tmp_path: Path) -> None:
+def test_a_small_load_test_violates_nothing(build: Path, tmp_path: Path) -> None:
     """The deployed Lambdas at once and in processes of their own, which no fake can show. A seed in which
     everything happens that can be drawn: rejected, replaced and deleted manifests among others."""
-    verdict = chaos(tmp_path / "cloud", build, seed=29, manifests=16, deliveries=48, log=lambda line: None)
-    assert not any(verdict["violations"].values()), verdict
-    assert min(verdict["faults"].values()) > 0
-    assert verdict["runs"] > 10
-    assert verdict["clusters"] > 5
-    assert verdict["deliveries"] == 48
+    summary = chaos(tmp_path / "cloud", build, seed=29, manifests=16, deliveries=48, log=lambda line: None)
+    assert not any(summary["violations"].values()), summary
+    assert min(summary["faults"].values()) > 0
+    assert summary["runs"] > 10
+    assert summary["clusters"] > 5
+    assert summary["deliveries"] == 48
 
 
-def test_the_same_seed_draws_the_same_storm() -> None:
+def test_the_same_seed_draws_the_same_load() -> None:
     assert draw_uploads(3, 50, 200, "s3://b/") == draw_uploads(3, 50, 200, "s3://b/")
     assert draw_faults(3, 50, lambda arguments: None).launches == draw_faults(3, 50, print).launches
     assert draw_uploads(3, 50, 200, "s3://b/") != draw_uploads(4, 50, 200, "s3://b/")
@@ -56,7 +56,7 @@ def test_deliveries_are_as_many_as_asked_for_and_no_event_comes_more_than_five_t
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_fault_comes_early_however_small_the_storm(seed: int) -> None:
+def test_every_fault_comes_early_however_small_the_load(seed: int) -> None:
     faults = draw_faults(seed, 1, lambda arguments: None)
     assert set(LAUNCH_FAULTS) <= set(faults.launches[:20])
     assert set(CLUSTER_FAULTS) <= set(faults.clusters[:20])

@@ -3,7 +3,7 @@
 ::
 
     workload    what is uploaded and delivered, and what goes wrong: all drawn from one seed
-    load        lets it happen in a local cloud, until every run has ended
+    load_test   lets it happen in a local cloud, until every run has ended
     traces      reads what it left behind
     invariants  counts what must not be, from what EMR really had, the ledger and the bucket; pure
 """

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.chaos.invariants import committed, count_violations, living
-from infra.local.chaos.load import InstantSteps, Storm, StormNotOverError
+from infra.local.chaos.load_test import InstantSteps, LoadTest, NotOverError
 from infra.local.chaos.workload import draw_faults, draw_uploads
 from infra.local.cloud import INTERRUPTED, FolderInUseError, LocalCloud
 from infra.local.ministack import MiniStackError
@@ -27,22 +27,22 @@ MANIFESTS = 300
 DELIVERIES = 1500
 MAX_CLUSTERS = 12
 MAX_EUR_PER_DAY = 24.0
-"""Both caps bind: the storm could use more clusters, and these clusters commit sometimes more than this."""
+"""Both caps bind: the load test could use more clusters, and these clusters commit sometimes more than this."""
 LAUNCHES_PER_SECOND = 20.0
 TIMEOUT_SECONDS = 540.0
 
 
 def main() -> int:
-    """Run a storm; the exit code is 0 when nothing was violated."""
+    """Run a load test; the exit code is 0 when nothing was violated."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="the same seed draws the same storm (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed draws the same load (default 1)")
     parser.add_argument("--manifests", type=int, default=MANIFESTS)
     parser.add_argument("--deliveries", type=int, default=DELIVERIES)
     options = parser.parse_args()
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        verdict = chaos(
+        summary = chaos(
             REPOSITORY / ".local" / "chaos",
             BUILD,
             seed=options.seed,
@@ -53,20 +53,20 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Stopped. The local cloud is down and nothing is left running.")
         return INTERRUPTED
-    except (FolderInUseError, MiniStackError, StormNotOverError, RunError) as error:
+    except (FolderInUseError, MiniStackError, NotOverError, RunError) as error:
         console.print(f"[bold red]chaos:[/] {error}")
         return 1
     target = BUILD / "chaos.json"
-    target.write_text(json.dumps(verdict, indent=2) + "\n")
-    _show(console, verdict)
+    target.write_text(json.dumps(summary, indent=2) + "\n")
+    _show(console, summary)
     console.print(f"Written to {target.relative_to(REPOSITORY)}")
-    return 1 if any(verdict["violations"].values()) else 0
+    return 1 if any(summary["violations"].values()) else 0
 
 
 def chaos(
     folder: Path, build: Path, *, seed: int, manifests: int, deliveries: int, log: Any
 ) -> dict[str, Any]:
-    """One storm in a local cloud of its own in ``folder``, of what ``build`` holds: what happened, and how
+    """One load test in a local cloud of its own in ``folder``, of what ``build`` holds: what happened, and how
     often each invariant was violated."""
     started = time.monotonic()
     config = {
@@ -81,9 +81,9 @@ def chaos(
         prefix = f"{IMAGES}chaos/"
         cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{prefix}apple/1.jpg", Body=b"")
         uploads = draw_uploads(seed, manifests, deliveries, f"s3://{cloud.bucket}/{prefix}")
-        storm = Storm(cloud, seed, log)
-        storm.run(uploads, TIMEOUT_SECONDS)
-        evidence = storm.evidence(MAX_CLUSTERS, MAX_EUR_PER_DAY)
+        load = LoadTest(cloud, seed, log)
+        load.run(uploads, TIMEOUT_SECONDS)
+        evidence = load.evidence(MAX_CLUSTERS, MAX_EUR_PER_DAY)
     return {
         "seed": seed,
         "manifests": manifests,
@@ -97,28 +97,28 @@ def chaos(
         "max_clusters": MAX_CLUSTERS,
         "peak_eur_committed": round(max(committed(evidence.clusters, evidence.accepted), default=0.0), 2),
         "max_eur_per_day": MAX_EUR_PER_DAY,
-        "answers": dict(storm.answers),
-        "repairs": dict(storm.repairs),
+        "answers": dict(load.answers),
+        "repairs": dict(load.repairs),
         "faults": dict(evidence.faults),
         "violations": count_violations(evidence),
     }
 
 
-def _show(console: Console, verdict: dict[str, Any]) -> None:
+def _show(console: Console, summary: dict[str, Any]) -> None:
     for title, column in (("faults", "happened"), ("violations", "violated")):
         table = Table(title, column, min_width=60)
-        for name, count in verdict[title].items():
+        for name, count in summary[title].items():
             bad = (count == 0) == (title == "faults")
             table.add_row(name, f"[bold red]{count}[/]" if bad else f"[green]{count}[/]")
         console.print(table)
     for name in ("answers", "repairs", "states"):
-        counts = ", ".join(f"{count} {what}" for what, count in verdict[name].items())
+        counts = ", ".join(f"{count} {what}" for what, count in summary[name].items())
         console.print(f"{name}: {counts}", highlight=False)
     console.print(
-        f"{verdict['manifests']} manifests, {verdict['deliveries']} deliveries, {verdict['runs']} runs, "
-        f"{verdict['clusters']} clusters in {verdict['seconds']} s; "
-        f"at most {verdict['peak_clusters']} of {verdict['max_clusters']} clusters and "
-        f"{verdict['peak_eur_committed']:.2f} of {verdict['max_eur_per_day']:.2f} EUR at once"
+        f"{summary['manifests']} manifests, {summary['deliveries']} deliveries, {summary['runs']} runs, "
+        f"{summary['clusters']} clusters in {summary['seconds']} s; "
+        f"at most {summary['peak_clusters']} of {summary['max_clusters']} clusters and "
+        f"{summary['peak_eur_committed']:.2f} of {summary['max_eur_per_day']:.2f} EUR at once"
     )
 
 

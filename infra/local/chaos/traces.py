@@ -1,4 +1,4 @@
-"""What a storm left behind, as EMR, the ledger and the bucket have it."""
+"""What a load test left behind, as EMR, the ledger and the bucket have it."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ EVENT_FAULTS = {EventFault.LOST: 0.15, EventFault.DUPLICATED: 0.15}
 
 @dataclass(frozen=True)
 class Upload:
-    """One manifest version to upload. ``copies``: deliveries of its event while the storm lasts;
+    """One manifest version to upload. ``copies``: deliveries of its event while the load test lasts;
     ``replays``: deliveries after all runs ended; ``deleted``: a deletion is delivered too."""
 
     key: str
@@ -78,7 +78,7 @@ def draw_faults(
 ) -> InjectedFailures:
     """Scripts long enough for every launch of so many manifests; after them all is well.
 
-    Each fault comes early at least once, so that even a small storm has them all.
+    Each fault comes early at least once, so that even a small load test has them all.
     """
     chance = random.Random(seed + 1)  # noqa: S311  # repeatable on purpose
     return InjectedFailures(

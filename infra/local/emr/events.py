@@ -24,7 +24,7 @@ from infra.local.emr.lifecycle import Cluster, ClusterState, Fleet, ReasonCode, 
 logger = logging.getLogger(__name__)
 
 _RULES_SECONDS = 0.5
-"""How long rules and targets are taken for unchanged: storms of events come together."""
+"""How long rules and targets are taken for unchanged: many events come together."""
 
 _CLUSTER_MESSAGES = {
     ClusterState.STARTING: "Amazon EMR cluster {it} was requested at {at} and is being created.",

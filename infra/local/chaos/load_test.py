@@ -1,4 +1,4 @@
-"""The storm: everything is delivered, goes wrong and is repaired, until every run has ended."""
+"""The load test: everything is delivered, goes wrong and is repaired, until every run has ended."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ QUIET_PASSES = 3
 """Reconciler passes after the end; the last one must find nothing to change."""
 
 
-class StormNotOverError(TimeoutError):
+class NotOverError(TimeoutError):
     """Runs had not ended in time. The message says which."""
 
 
 @dataclass
-class Storm:
-    """One storm in a running local cloud. ``log`` is told what goes on."""
+class LoadTest:
+    """One load test in a running local cloud. ``log`` is told what goes on."""
 
     cloud: LocalCloud
     seed: int
@@ -68,9 +68,9 @@ class Storm:
         """Let it happen.
 
         Raises:
-            StormNotOverError: runs were still under way after ``timeout_seconds``.
+            NotOverError: runs were still under way after ``timeout_seconds``.
         """
-        # The storm delivers the events itself: shuffled, repeated and late.
+        # The load test delivers the events itself: shuffled, repeated and late.
         self._s3.put_bucket_notification_configuration(Bucket=self.cloud.bucket, NotificationConfiguration={})
         deadline = time.monotonic() + timeout_seconds
         for number in range(ORPHANS):
@@ -85,7 +85,7 @@ class Storm:
             self._await_end(deadline)
         *_, last = (self._invoke("reconciler", {}) for _ in range(QUIET_PASSES))
         if last is None:
-            raise StormNotOverError("the reconciler broke off although the storm was over")
+            raise NotOverError("the reconciler broke off although the load test was over")
         self._late_repairs = sum(last["repaired"].values()) + sum(last["dispatched"].values())
 
     def evidence(self, max_clusters: int, max_eur_per_day: float) -> Evidence:
@@ -118,7 +118,7 @@ class Storm:
         }
 
     def _events(self, uploads: list[Upload]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Upload everything; the deliveries of its events, shuffled: during the storm, and after it."""
+        """Upload everything; the deliveries of its events, shuffled: during the load test, and after it."""
         sequencers = (f"{number:016X}" for number in itertools.count(1))
         during: list[dict[str, Any]] = []
         after: list[dict[str, Any]] = []
@@ -218,7 +218,7 @@ class Storm:
         while open_runs := [run for run in traces.runs(self.cloud) if not run.closed]:
             if time.monotonic() > deadline:
                 some = ", ".join(f"{run.run_id} {run.states[-1]}" for run in open_runs[:5])
-                raise StormNotOverError(f"{len(open_runs)} runs have not ended, among them {some}")
+                raise NotOverError(f"{len(open_runs)} runs have not ended, among them {some}")
             time.sleep(POLL_SECONDS)
 
 
