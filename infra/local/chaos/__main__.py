@@ -27,7 +27,7 @@ MANIFESTS = 300
 DELIVERIES = 1500
 MAX_CLUSTERS = 12
 MAX_EUR_PER_DAY = 24.0
-"""Both caps bind: the load test could use more clusters, and these clusters commit sometimes more than this."""
+"""Both caps bind: there could be more clusters, and these commit sometimes more than this."""
 LAUNCHES_PER_SECOND = 20.0
 TIMEOUT_SECONDS = 540.0
 
@@ -66,8 +66,8 @@ def main() -> int:
 def chaos(
     folder: Path, build: Path, *, seed: int, manifests: int, deliveries: int, log: Any
 ) -> dict[str, Any]:
-    """One load test in a local cloud of its own in ``folder``, of what ``build`` holds: what happened, and how
-    often each invariant was violated."""
+    """One load test in a local cloud of its own in ``folder``, of what ``build`` holds: what happened, and
+    how often each invariant was violated."""
     started = time.monotonic()
     config = {
         "fruits:maxClusters": str(MAX_CLUSTERS),
