@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 from hypothesis import given
@@ -113,6 +114,14 @@ def test_an_account_of_another_day_starts_anew_and_a_clock_behind_midnight_does_
     assert (tomorrow.day, tomorrow.committed_eur) == ("2026-01-03", 6.0)
     late = admitted(release(tomorrow, "a", 6.0), "c", now=NOON)
     assert (late.day, late.committed_eur, late.slots["c"].day) == ("2026-01-03", 7.0, "2026-01-03")
+
+
+def test_a_day_is_one_of_utc_wherever_the_program_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "XXX-14")
+        time.tzset()
+        assert admitted(Admissions(), "a").day == "2026-01-02"
+    time.tzset()
 
 
 def test_time_fills_the_bucket_no_higher_than_the_burst_and_never_empties_it() -> None:

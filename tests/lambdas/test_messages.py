@@ -224,6 +224,8 @@ def said(world: World, run_id: str | None) -> dict[str, Any]:
 
 def test_a_run_that_a_newer_version_replaces_says_so(world: World) -> None:
     world.configure(max_clusters="0")
+    world.launch(world.upload(manifest(), key="manifests/other.json"))
+    world.time += 1
     older = world.launch(world.upload(manifest(), "v1"))
     world.launch(world.upload(manifest(), "v2"))
     assert said(world, older.run_id) == {

@@ -248,3 +248,13 @@ def test_only_the_first_twenty_of_the_queue_are_told_their_place(world: World) -
     runs = [world.launch(world.upload(manifest(), key=f"manifests/{n:02d}.json")).run_id for n in range(21)]
     places = [json.loads(world.objects.text(f"runs/{run}/status.json"))["queue_position"] for run in runs]
     assert places == [*range(1, 21), None]
+
+
+def test_nothing_is_launched_that_this_process_could_not_finish(world: World) -> None:
+    world.configure(max_clusters="0")
+    world.launched()
+    world.configure()
+    assert world.reconciler.reconcile(world.time + 49).wait is Wait.PACE
+    assert not world.clusters.requests
+    assert world.reconciler.reconcile(world.time + 50).wait is None
+    assert len(world.clusters.requests) == 1
