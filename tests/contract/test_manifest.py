@@ -12,7 +12,8 @@ from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.manifest import schema as manifest_module
 from lambdas.contract.manifest.faults import MAX_FAULTS, Fault, ManifestError
 from lambdas.contract.manifest.json_reader import MAX_BYTES
-from lambdas.contract.manifest.schema import Manifest, RegexLabel, json_schema, parse_manifest
+from lambdas.contract.manifest.json_schema import json_schema
+from lambdas.contract.manifest.schema import Manifest, RegexLabel, parse_manifest
 
 SMALLEST: dict[str, Any] = {
     "version": 1,
@@ -256,7 +257,7 @@ def test_spot_is_priced_as_on_demand_because_a_fleet_may_fall_back_to_it() -> No
 def test_the_published_schema_is_in_step_with_the_code() -> None:
     published = Path(manifest_module.__file__).with_name("manifest.schema.json")
     assert json.loads(published.read_text()) == json_schema(), (
-        "run: python -m lambdas.contract.manifest.schema > lambdas/contract/manifest/manifest.schema.json"
+        f"run: python -m {json_schema.__module__} > lambdas/contract/manifest/manifest.schema.json"
     )
 
 

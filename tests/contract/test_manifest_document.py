@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from lambdas.contract.manifest.faults import ManifestError
+from lambdas.contract.manifest.json_schema import json_schema
 from lambdas.contract.manifest.reference import BEGIN, END, field_tables, with_fields
-from lambdas.contract.manifest.schema import json_schema, parse_manifest
+from lambdas.contract.manifest.schema import parse_manifest
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "manifest.md").read_text()
 EXAMPLES = [

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from lambdas.contract.run import RunState, run_id
 from lambdas.launcher.accept import Upload
-from lambdas.launcher.withdraw import Deletion
 from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS, Outcome
 from lambdas.runs.ports import LaunchRefusedError
 from lambdas.runs.run_service import CLOSING_SECONDS
@@ -189,67 +188,6 @@ def test_a_refusal_by_emr_fails_the_run_for_good(world: World) -> None:
     assert status["remedy"]
     assert world.launch(upload).outcome is Outcome.DUPLICATE
     assert not world.clusters.requests
-
-
-def test_a_newer_version_replaces_an_older_one_that_waits(world: World) -> None:
-    world.configure(max_clusters="1")
-    world.launch(world.upload(manifest(), key="manifests/other.json"))
-    older = world.launch(world.upload(manifest(), "v1"))
-    newer = world.launch(world.upload(manifest(), "v2"))
-    assert (older.outcome, newer.outcome) == (Outcome.QUEUED, Outcome.QUEUED)
-    replaced = world.ledger.records[older.run_id or ""]
-    assert (replaced.state, replaced.reason) == (RunState.CANCELLED, "SUPERSEDED")
-    assert world.ledger.records[newer.run_id or ""].state is RunState.QUEUED
-
-
-def test_an_older_version_that_arrives_late_does_not_replace_a_newer_one(world: World) -> None:
-    older, newer = world.upload(manifest(), "v1"), world.upload(manifest(), "v2")
-    assert world.launch(newer).outcome is Outcome.LAUNCHED
-    late = world.launch(older)
-    assert late.outcome is Outcome.CANCELLED
-    assert len(world.clusters.requests) == 1
-    assert world.ledger.records[late.run_id or ""].reason == "SUPERSEDED"
-
-
-def test_deleting_the_manifest_cancels_a_run_that_waits(world: World) -> None:
-    world.configure(max_clusters="0")
-    run = world.launched().run_id or ""
-    world.delete(Deletion(KEY, None, world.sequencer()))
-    assert (world.record().state, world.record().reason) == (RunState.CANCELLED, "MANIFEST_DELETED")
-    world.configure()
-    world.reconcile()
-    assert not world.clusters.requests
-    assert world.ledger.records[run].state is RunState.CANCELLED
-    assert (world.status()["state"], world.status()["message"]) == ("CANCELLED", "The manifest was deleted.")
-
-
-def test_a_deletion_heard_of_before_the_upload_cancels_it_too(world: World) -> None:
-    upload = world.upload(manifest())
-    world.delete(Deletion(KEY, None, world.sequencer()))
-    assert world.launch(upload).outcome is Outcome.CANCELLED
-    assert not world.clusters.requests
-    assert world.record().reason == "MANIFEST_DELETED"
-
-
-def test_a_deletion_that_arrives_late_does_not_touch_a_newer_upload(world: World) -> None:
-    world.configure(max_clusters="0")
-    deletion = Deletion(KEY, None, world.sequencer())
-    world.launched()
-    world.delete(deletion)
-    assert world.record().state is RunState.QUEUED
-
-
-@pytest.mark.parametrize(("policy", "state"), [("nothing", "LAUNCHED"), ("stop", "CANCELLED")])
-def test_deleting_the_manifest_of_a_running_run_does_what_the_manifest_says(
-    world: World, policy: str, state: str
-) -> None:
-    world.launched(when_deleted=policy)
-    world.delete(Deletion(KEY, None, world.sequencer()))
-    world.reconcile()
-    world.reconcile()
-    assert world.record().state == state
-    if state == "CANCELLED":
-        assert world.record().reason == "MANIFEST_DELETED"
 
 
 def queued(world: World) -> str:

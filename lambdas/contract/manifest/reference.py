@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lambdas.contract.manifest.schema import json_schema
+from lambdas.contract.manifest.json_schema import json_schema
 
 BEGIN = "<!-- fields: `python -m lambdas.contract.manifest.reference docs/manifest.md` -->"
 END = "<!-- end of fields -->"

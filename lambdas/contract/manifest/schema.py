@@ -1,15 +1,12 @@
 """The manifest: what a user uploads to ask for a run. Schema version 1.
 
-:func:`parse_manifest` is the only way in. ``python -m lambdas.contract.manifest.schema`` prints the JSON
-Schema that is published beside this file as ``manifest.schema.json``.
+:func:`parse_manifest` is the only way in. ``json_schema`` publishes it as ``manifest.schema.json``.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import sys
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -283,20 +280,3 @@ def _cost_faults(manifest: Manifest) -> list[Fault]:
     )
     remedy = f"Either {', or '.join(filter(None, ways))}."
     return [Fault("$.limits.max_cost_eur", problem, remedy)]
-
-
-def json_schema() -> dict[str, Any]:
-    """The published schema: JSON Schema 2020-12."""
-    described: dict[str, Any] = _without_nulls(Manifest.model_json_schema())
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
-
-
-def _without_nulls(schema: Any) -> Any:
-    """null stands for a field that is left out; a manifest that holds one is refused."""
-    if isinstance(schema, dict):
-        return {name: _without_nulls(value) for name, value in schema.items() if value is not None}
-    return schema
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
