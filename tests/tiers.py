@@ -8,6 +8,7 @@ the last worker would be alone with one of them.
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections import Counter
 from pathlib import PurePath
@@ -33,6 +34,12 @@ LONGEST_FIRST = (
     "tests/infra/test_package.py",
 )
 """Tiers, and files that need not be with their tier, by the time that they take. The rest is short."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """``-n auto``: half as many workers again as there are cores, for slow tests wait a third of their time."""
+    cores = os.cpu_count() or 1
+    return cores if config.option.markexpr == "not slow" else cores + (cores + 1) // 2
 
 
 def file_of(node_id: str) -> str:
