@@ -57,7 +57,7 @@ class LocalCloud(StartedAndStopped):
         *,
         build: Path = BUILD,
         slots: int = 2,
-        faults: InjectedFailures | None = None,
+        injected: InjectedFailures | None = None,
         config: Mapping[str, str] | None = None,
     ) -> None:
         """
@@ -65,7 +65,7 @@ class LocalCloud(StartedAndStopped):
             folder: receives logs; made if need be.
             build: what `make package` made.
             slots: Spark task slots of a cluster.
-            faults: what to let go wrong on EMR.
+            injected: what to let go wrong on EMR.
             config: configuration of the stack beside :data:`CONFIG`.
 
         Raises:
@@ -82,7 +82,7 @@ class LocalCloud(StartedAndStopped):
             environment=self._ministack.environment,
             folder=self.folder / "emr",
             slots=slots,
-            faults=faults,
+            injected=injected,
         )
         self._emr_endpoint = {"AWS_ENDPOINT_URL_EMR": self._emr.url}
         self.environment: dict[str, str] = {**self._ministack.environment, **self._emr_endpoint}

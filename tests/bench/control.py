@@ -28,7 +28,7 @@ INSTANT = InjectedFailures(instant_steps=True, starting_seconds=0.0, bootstrappi
 
 def upload_to_launch() -> list[float]:
     """Of ``UPLOADS`` uploads, one after the other, to a local cloud of its own."""
-    with TemporaryDirectory() as folder, LocalCloud(Path(folder), faults=INSTANT) as cloud:
+    with TemporaryDirectory() as folder, LocalCloud(Path(folder), injected=INSTANT) as cloud:
         return measure(cloud)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from infra.local.chaos.__main__ import chaos
 from infra.local.chaos.invariants import Cluster, Evidence, Run, committed, count_violations, overlapping
-from infra.local.chaos.workload import CLUSTER_FAULTS, LAUNCH_FAULTS, draw_faults, draw_uploads
+from infra.local.chaos.workload import CLUSTER_FAILURES, LAUNCH_FAILURES, draw_failures, draw_uploads
 from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.run import RunState
 
@@ -25,7 +25,7 @@ FINE = Evidence(
     orphans=(),
     slots=(),
     late_repairs=0,
-    faults={"step failure": 1},
+    failures={"step failure": 1},
     max_clusters=1,
     max_eur_per_day=2.0,
 )
@@ -36,7 +36,7 @@ def test_a_small_load_test_violates_nothing(build: Path, tmp_path: Path) -> None
     everything happens that can be drawn: rejected, replaced and deleted manifests among others."""
     summary = chaos(tmp_path / "cloud", build, seed=29, manifests=16, deliveries=48, log=lambda line: None)
     assert not any(summary["violations"].values()), summary
-    assert min(summary["faults"].values()) > 0
+    assert min(summary["failures"].values()) > 0
     assert summary["runs"] > 10
     assert summary["clusters"] > 5
     assert summary["deliveries"] == 48
@@ -44,7 +44,7 @@ def test_a_small_load_test_violates_nothing(build: Path, tmp_path: Path) -> None
 
 def test_the_same_seed_draws_the_same_load() -> None:
     assert draw_uploads(3, 50, 200, "s3://b/") == draw_uploads(3, 50, 200, "s3://b/")
-    assert draw_faults(3, 50, lambda arguments: None).launches == draw_faults(3, 50, print).launches
+    assert draw_failures(3, 50, lambda arguments: None).launches == draw_failures(3, 50, print).launches
     assert draw_uploads(3, 50, 200, "s3://b/") != draw_uploads(4, 50, 200, "s3://b/")
 
 
@@ -56,10 +56,10 @@ def test_deliveries_are_as_many_as_asked_for_and_no_event_comes_more_than_five_t
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_fault_comes_early_however_small_the_load(seed: int) -> None:
-    faults = draw_faults(seed, 1, lambda arguments: None)
-    assert set(LAUNCH_FAULTS) <= set(faults.launches[:20])
-    assert set(CLUSTER_FAULTS) <= set(faults.clusters[:20])
+def test_every_failure_comes_early_however_small_the_load(seed: int) -> None:
+    failures = draw_failures(seed, 1, lambda arguments: None)
+    assert set(LAUNCH_FAILURES) <= set(failures.launches[:20])
+    assert set(CLUSTER_FAILURES) <= set(failures.clusters[:20])
 
 
 def test_the_worst_case_of_living_runs_and_what_ended_ones_used_are_committed() -> None:
@@ -107,7 +107,7 @@ LATE = Cluster("fruits-a", "a", 5.0, 12.0, 7.0)
         ({"orphans": (Cluster("fruits-o", "o", 0.0, None, 9.0),)}, "clusters alive at the end"),
         ({"slots": ("a",)}, "slots held at the end"),
         ({"late_repairs": 1}, "repairs still to do at the end"),
-        ({"faults": {"step failure": 0}}, "faults that never happened"),
+        ({"failures": {"step failure": 0}}, "failures that never happened"),
         ({"clusters": (*FINE.clusters, LATE)}, "moments with more clusters than the cap"),
         ({"max_eur_per_day": 1.0}, "moments with more euros committed than the cap"),
         (

@@ -161,7 +161,7 @@ PATHS = (
 @pytest.fixture(scope="module")
 def cloud(build: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     folder = tmp_path_factory.mktemp("grants")
-    with LocalCloud(folder, build=build, faults=INSTANT, config=NO_CAPS) as cloud:
+    with LocalCloud(folder, build=build, injected=INSTANT, config=NO_CAPS) as cloud:
         Paths(cloud).prepare()
         yield cloud
 

@@ -48,8 +48,8 @@ def emr(
 ) -> Iterator[EmrEndpoint]:
     """Clusters that start for ever. (MiniStack's own EMR does not know which machines a cluster had.)"""
     folder = tmp_path_factory.mktemp("emr")
-    faults = InjectedFailures(starting_seconds=3600, types_not_offered=NOT_OFFERED)
-    with EmrEndpoint(tls=tls, environment=ministack.environment, folder=folder, faults=faults) as running:
+    failures = InjectedFailures(starting_seconds=3600, types_not_offered=NOT_OFFERED)
+    with EmrEndpoint(tls=tls, environment=ministack.environment, folder=folder, injected=failures) as running:
         yield running
 
 

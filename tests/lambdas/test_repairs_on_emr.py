@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from infra.local.emr import EmrEndpoint, InjectedFailures
-from infra.local.emr.injected_failures import ClusterFault, LaunchFault
+from infra.local.emr.injected_failures import ClusterFailure, LaunchFailure
 from infra.local.ministack import MiniStack, client
 from infra.local.tls import TlsFiles
 from lambdas.aws.clusters import emr_clusters
@@ -84,11 +84,13 @@ class LiveEmr:
 def serve(
     tls: TlsFiles, ministack: MiniStack, tmp_path: Path
 ) -> Iterator[Callable[[InjectedFailures], dict[str, str]]]:
-    """Serve EMR with given faults; the environment that leads there."""
+    """Serve EMR with given failures; the environment that leads there."""
     with ExitStack() as stack:
 
-        def served(faults: InjectedFailures) -> dict[str, str]:
-            endpoint = EmrEndpoint(tls=tls, environment=ministack.environment, folder=tmp_path, faults=faults)
+        def served(failures: InjectedFailures) -> dict[str, str]:
+            endpoint = EmrEndpoint(
+                tls=tls, environment=ministack.environment, folder=tmp_path, injected=failures
+            )
             return ministack.environment | {"AWS_ENDPOINT_URL_EMR": stack.enter_context(endpoint).url}
 
         yield served
@@ -98,22 +100,22 @@ def serve(
 def live(
     ministack: MiniStack, serve: Callable[[InjectedFailures], dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., LiveEmr]:
-    """A world on an EMR on which these faults happen."""
+    """A world on an EMR on which these failures happen."""
     role, iam = f"node-{uuid.uuid4().hex[:8]}", ministack.client("iam")
     iam.create_role(RoleName=role, AssumeRolePolicyDocument=EC2_MAY_ASSUME)
     iam.create_instance_profile(InstanceProfileName=role)
     iam.add_role_to_instance_profile(InstanceProfileName=role, RoleName=role)
 
-    def made(**faults: Any) -> LiveEmr:
+    def made(**failures: Any) -> LiveEmr:
         emr = LiveEmr(role, monkeypatch)
-        emr.connect(serve(dataclasses.replace(FAST, **faults)))
+        emr.connect(serve(dataclasses.replace(FAST, **failures)))
         return emr
 
     return made
 
 
 def test_a_cluster_past_its_time_is_ended_though_somebody_protected_it(live: Callable[..., LiveEmr]) -> None:
-    emr = live(clusters=(ClusterFault.HUNG_STEP,), hung_seconds=(LIMIT_MINUTES + 1) * MINUTES)
+    emr = live(clusters=(ClusterFailure.HUNG_STEP,), hung_seconds=(LIMIT_MINUTES + 1) * MINUTES)
     cluster_id = emr.launched()
     emr.protect(cluster_id)
     emr.waits_for(cluster_id, "RUNNING")
@@ -131,7 +133,7 @@ def test_a_cluster_past_its_time_is_ended_though_somebody_protected_it(live: Cal
 
 
 def test_a_cluster_within_its_time_is_left_alone(live: Callable[..., LiveEmr]) -> None:
-    emr = live(clusters=(ClusterFault.HUNG_STEP,), hung_seconds=(LIMIT_MINUTES - 1) * MINUTES)
+    emr = live(clusters=(ClusterFailure.HUNG_STEP,), hung_seconds=(LIMIT_MINUTES - 1) * MINUTES)
     cluster_id = emr.launched()
     emr.waits_for(cluster_id, "RUNNING")
     emr.world.reconcile()
@@ -140,7 +142,7 @@ def test_a_cluster_within_its_time_is_left_alone(live: Callable[..., LiveEmr]) -
 
 
 def test_a_cluster_that_idles_because_it_is_protected_is_ended(live: Callable[..., LiveEmr]) -> None:
-    emr = live(clusters=(ClusterFault.STEP_FAILURE,))
+    emr = live(clusters=(ClusterFailure.STEP_FAILURE,))
     cluster_id = emr.launched()
     emr.protect(cluster_id)
     emr.waits_for(cluster_id, "WAITING")
@@ -194,7 +196,7 @@ def test_a_run_whose_cluster_emr_forgot_is_given_up_after_a_while(
 
 
 def test_a_cluster_that_was_made_although_emr_refused_is_adopted(live: Callable[..., LiveEmr]) -> None:
-    emr = live(launches=(LaunchFault.THROTTLED_BUT_CREATED,), starting_seconds=60)
+    emr = live(launches=(LaunchFailure.THROTTLED_BUT_CREATED,), starting_seconds=60)
     emr.launched()
     (listed,) = emr.api.list_clusters()["Clusters"]
     assert emr.world.record().cluster_id == listed["Id"]

@@ -40,9 +40,9 @@ class Cloud:
     def client(self, service: str, **credentials: str) -> Any:
         return client(service, self.environment, **credentials)
 
-    def endpoint(self, faults: InjectedFailures | None = None) -> EmrEndpoint:
+    def endpoint(self, injected: InjectedFailures | None = None) -> EmrEndpoint:
         return EmrEndpoint(
-            tls=self.certificates, environment=self.environment, folder=self.folder / "emr", faults=faults
+            tls=self.certificates, environment=self.environment, folder=self.folder / "emr", injected=injected
         )
 
     def make_role(self, name: str, service: str, *statements: dict[str, Any]) -> str:
@@ -165,8 +165,8 @@ def _session(credentials: tuple[tuple[str, str], ...]) -> boto3.Session:
 
 
 @contextlib.contextmanager
-def serve_emr(cloud: Cloud, faults: InjectedFailures | None = None, **credentials: str) -> Iterator[Emr]:
-    with cloud.endpoint(faults) as endpoint:
+def serve_emr(cloud: Cloud, injected: InjectedFailures | None = None, **credentials: str) -> Iterator[Emr]:
+    with cloud.endpoint(injected) as endpoint:
         root = {"aws_access_key_id": ACCOUNT_ID, "aws_secret_access_key": "any"}
         api = _session(tuple((root | credentials).items())).client(
             "emr",
@@ -180,9 +180,11 @@ def serve_emr(cloud: Cloud, faults: InjectedFailures | None = None, **credential
 
 @pytest.fixture
 def connect(cloud: Cloud) -> Iterator[Callable[..., Emr]]:
-    """Serve EMR with given faults and connect to it, with given credentials."""
+    """Serve EMR with given failures and connect to it, with given credentials."""
     with contextlib.ExitStack() as stack:
-        yield lambda faults=None, **credentials: stack.enter_context(serve_emr(cloud, faults, **credentials))
+        yield lambda injected=None, **credentials: stack.enter_context(
+            serve_emr(cloud, injected, **credentials)
+        )
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from botocore import exceptions
 from botocore.exceptions import ClientError
 
 from infra.local.emr import InjectedFailures
-from infra.local.emr.injected_failures import LaunchFault
+from infra.local.emr.injected_failures import LaunchFailure
 from infra.local.ministack import client
 from lambdas.aws.clusters import EmrClusters
 from lambdas.contract.cost.prices import INSTANCE_TYPES
@@ -182,7 +182,7 @@ def test_protected_clusters_are_not_terminated_until_protection_is_cleared(insta
 
 
 def test_a_throttled_launch_may_or_may_not_have_made_a_cluster(connect: Callable[..., Emr]) -> None:
-    script = (LaunchFault.THROTTLED, LaunchFault.THROTTLED_BUT_CREATED)
+    script = (LaunchFailure.THROTTLED, LaunchFailure.THROTTLED_BUT_CREATED)
     emr = connect(InjectedFailures(launches=script, instant_steps=True))
 
     for expected in ([], ["fruits-run"]):
@@ -193,7 +193,7 @@ def test_a_throttled_launch_may_or_may_not_have_made_a_cluster(connect: Callable
 
 
 def test_an_answer_can_be_lost_when_the_cluster_exists(connect: Callable[..., Emr]) -> None:
-    emr = connect(InjectedFailures(launches=(LaunchFault.ANSWER_LOST,), instant_steps=True))
+    emr = connect(InjectedFailures(launches=(LaunchFailure.ANSWER_LOST,), instant_steps=True))
     with pytest.raises((exceptions.ConnectionError, exceptions.HTTPClientError)):
         emr.launch(Name="fruits-run")
     assert [cluster["Name"] for cluster in emr.api.list_clusters()["Clusters"]] == ["fruits-run"]
@@ -201,18 +201,18 @@ def test_an_answer_can_be_lost_when_the_cluster_exists(connect: Callable[..., Em
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the caller is looked up in /proc")
 @pytest.mark.parametrize(
-    ("fault", "clusters"),
-    [(LaunchFault.CALLER_KILLED_BEFORE, []), (LaunchFault.CALLER_KILLED_AFTER, ["fruits-run"])],
+    ("failure", "clusters"),
+    [(LaunchFailure.CALLER_KILLED_BEFORE, []), (LaunchFailure.CALLER_KILLED_AFTER, ["fruits-run"])],
 )
 def test_the_calling_process_can_be_killed_in_the_middle_of_a_launch(
-    fault: LaunchFault, clusters: list[str], cloud: Cloud
+    failure: LaunchFailure, clusters: list[str], cloud: Cloud
 ) -> None:
     program = (
         "import os, boto3;"
         "boto3.client('emr', endpoint_url=os.environ['EMR']).run_job_flow("
         "Name='fruits-run', Instances={}, JobFlowRole='node')"
     )
-    with cloud.endpoint(InjectedFailures(launches=(fault,), instant_steps=True)) as endpoint:
+    with cloud.endpoint(InjectedFailures(launches=(failure,), instant_steps=True)) as endpoint:
         environment = {**cloud.environment, "EMR": endpoint.url}
         caller = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
         assert caller.returncode == -signal.SIGKILL

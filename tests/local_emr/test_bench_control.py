@@ -15,7 +15,7 @@ from tests.bench.control import INSTANT, measure, percentile
 
 def test_every_counted_upload_is_measured_from_upload_to_accepted_launch(tmp_path: Path) -> None:
     unpaced = {"fruits:launchesPerSecond": "10"}
-    with LocalCloud(tmp_path, build=built(), faults=INSTANT, config=unpaced) as cloud:
+    with LocalCloud(tmp_path, build=built(), injected=INSTANT, config=unpaced) as cloud:
         measured = measure(cloud, uploads=2, spacing_seconds=0.0)
     assert len(measured) == 2
     assert all(0 < seconds < 60 for seconds in measured)

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from infra.local.emr import InjectedFailures
-from infra.local.emr.injected_failures import ClusterFault
+from infra.local.emr.injected_failures import ClusterFailure
 from tests.local_emr.conftest import BUCKET, Cloud, Emr, command_step, serve_emr, shell_step, wait_until
 
 SPARK_JOB = b"""
@@ -167,11 +167,11 @@ def test_a_failing_bootstrap_action_ends_the_cluster_before_any_step(emr: Emr) -
     assert actions == [{"Name": "install", "ScriptPath": f"s3://{BUCKET}/code/bad.sh", "Args": ["x"]}]
 
 
-def test_faults_of_the_cluster_show_as_emr_shows_them(connect: Callable[..., Emr]) -> None:
+def test_failures_of_the_cluster_show_as_emr_shows_them(connect: Callable[..., Emr]) -> None:
     expected = {
-        ClusterFault.SPOT_TIMEOUT: "INSTANCE_FLEET_TIMEOUT",
-        ClusterFault.BOOTSTRAP_FAILURE: "BOOTSTRAP_FAILURE",
-        ClusterFault.STEP_FAILURE: "STEP_FAILURE",
+        ClusterFailure.SPOT_TIMEOUT: "INSTANCE_FLEET_TIMEOUT",
+        ClusterFailure.BOOTSTRAP_FAILURE: "BOOTSTRAP_FAILURE",
+        ClusterFailure.STEP_FAILURE: "STEP_FAILURE",
     }
     emr = connect(InjectedFailures(clusters=tuple(expected), instant_steps=True))
 
@@ -179,28 +179,30 @@ def test_faults_of_the_cluster_show_as_emr_shows_them(connect: Callable[..., Emr
 
     assert {emr.wait_until_ended(cluster_id) for cluster_id in clusters} == {"TERMINATED_WITH_ERRORS"}
     assert [emr.reason(cluster_id)["Code"] for cluster_id in clusters] == list(expected.values())
-    assert emr.recorder.faults == Counter(expected.keys())
+    assert emr.recorder.failures == Counter(expected.keys())
 
 
-def test_a_fault_that_took_no_effect_is_not_counted(connect: Callable[..., Emr]) -> None:
+def test_a_failure_that_took_no_effect_is_not_counted(connect: Callable[..., Emr]) -> None:
     emr = connect(
-        InjectedFailures(clusters=(ClusterFault.STEP_FAILURE,), instant_steps=True, starting_seconds=60)
+        InjectedFailures(clusters=(ClusterFailure.STEP_FAILURE,), instant_steps=True, starting_seconds=60)
     )
     cluster_id = emr.launch(shell_step("true"))
     emr.api.terminate_job_flows(JobFlowIds=[cluster_id])
 
     assert emr.wait_until_ended(cluster_id) == "TERMINATED"
-    assert not emr.recorder.faults
+    assert not emr.recorder.failures
 
 
 def test_a_cluster_with_a_hung_step_looks_old_and_runs_until_it_is_terminated(
     connect: Callable[..., Emr],
 ) -> None:
-    emr = connect(InjectedFailures(clusters=(ClusterFault.HUNG_STEP,), instant_steps=True, hung_seconds=7200))
+    emr = connect(
+        InjectedFailures(clusters=(ClusterFailure.HUNG_STEP,), instant_steps=True, hung_seconds=7200)
+    )
     launched = time.time()
     cluster_id = emr.launch(shell_step("true"))
     wait_until(lambda: emr.step_states(cluster_id) == ["RUNNING"])
-    wait_until(lambda: bool(emr.recorder.faults))
+    wait_until(lambda: bool(emr.recorder.failures))
 
     created = emr.cluster(cluster_id)["Status"]["Timeline"]["CreationDateTime"].timestamp()
     (lifetime,) = emr.recorder.lifetimes
@@ -215,7 +217,7 @@ def test_a_cluster_with_a_hung_step_looks_old_and_runs_until_it_is_terminated(
 
 
 def test_a_slow_start_can_be_watched_and_cut_short(connect: Callable[..., Emr]) -> None:
-    emr = connect(InjectedFailures(clusters=(ClusterFault.SLOW_START,), slow_starting_seconds=60))
+    emr = connect(InjectedFailures(clusters=(ClusterFailure.SLOW_START,), slow_starting_seconds=60))
     cluster_id = emr.launch(shell_step("true"))
     assert emr.state(cluster_id) == "STARTING"
 

@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.emr import InjectedFailures, lifecycle
 from infra.local.emr.events import state_events
-from infra.local.emr.injected_failures import EventFault
+from infra.local.emr.injected_failures import EventFailure
 from infra.local.emr.lifecycle import ActionOnFailure, Cluster, Fleet, Reason, ReasonCode, Step
 from tests.local_emr.conftest import BUCKET, Cloud, Emr, shell_step, wait_until
 
@@ -153,9 +153,9 @@ def test_the_targets_of_matching_rules_hear_of_state_changes(instant_emr: Emr) -
 @pytest.mark.usefixtures("recorder")
 def test_events_can_be_lost_and_duplicated(connect: Callable[..., Emr]) -> None:
     # A cluster without steps has two events: STARTING and TERMINATED.
-    emr = connect(InjectedFailures(events=(EventFault.LOST, EventFault.DUPLICATED), instant_steps=True))
+    emr = connect(InjectedFailures(events=(EventFailure.LOST, EventFailure.DUPLICATED), instant_steps=True))
     cluster_id = emr.launch()
 
     wait_until(lambda: len(recorded(emr, cluster_id)) == 2)
     assert [event["detail"]["state"] for event in recorded(emr, cluster_id)] == ["TERMINATED"] * 2
-    assert emr.recorder.faults == {EventFault.LOST: 1, EventFault.DUPLICATED: 1}
+    assert emr.recorder.failures == {EventFailure.LOST: 1, EventFailure.DUPLICATED: 1}

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from infra.local.chaos.invariants import committed, count_violations, living
 from infra.local.chaos.load_test import InstantSteps, LoadTest, NotOverError
-from infra.local.chaos.workload import draw_faults, draw_uploads
+from infra.local.chaos.workload import draw_failures, draw_uploads
 from infra.local.cloud import INTERRUPTED, FolderInUseError, LocalCloud
 from infra.local.ministack import MiniStackError
 from infra.program import BUILD, REPOSITORY
@@ -75,8 +75,8 @@ def chaos(
         "fruits:launchesPerSecond": str(LAUNCHES_PER_SECOND),
     }
     steps = InstantSteps()
-    faults = draw_faults(seed, manifests, steps)
-    with LocalCloud(folder, build=build, faults=faults, config=config) as cloud:
+    failures = draw_failures(seed, manifests, steps)
+    with LocalCloud(folder, build=build, injected=failures, config=config) as cloud:
         steps.s3 = cloud.client("s3")
         prefix = f"{IMAGES}chaos/"
         cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{prefix}apple/1.jpg", Body=b"")
@@ -99,16 +99,16 @@ def chaos(
         "max_eur_per_day": MAX_EUR_PER_DAY,
         "answers": dict(load.answers),
         "repairs": dict(load.repairs),
-        "faults": dict(evidence.faults),
+        "failures": dict(evidence.failures),
         "violations": count_violations(evidence),
     }
 
 
 def _show(console: Console, summary: dict[str, Any]) -> None:
-    for title, column in (("faults", "happened"), ("violations", "violated")):
+    for title, column in (("failures", "happened"), ("violations", "violated")):
         table = Table(title, column, min_width=60)
         for name, count in summary[title].items():
-            bad = (count == 0) == (title == "faults")
+            bad = (count == 0) == (title == "failures")
             table.add_row(name, f"[bold red]{count}[/]" if bad else f"[green]{count}[/]")
         console.print(table)
     for name in ("answers", "repairs", "states"):

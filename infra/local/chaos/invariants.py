@@ -63,8 +63,8 @@ class Evidence:
     """The runs that hold a place among the clusters."""
     late_repairs: int
     """What the last pass of the reconciler, long after the end, still found to repair."""
-    faults: Mapping[str, int]
-    """How often each fault took effect, by its description."""
+    failures: Mapping[str, int]
+    """How often each failure took effect, by its description."""
     max_clusters: int
     max_eur_per_day: float
 
@@ -115,7 +115,7 @@ def count_violations(evidence: Evidence) -> dict[str, int]:
             for run in runs
             for before, after in itertools.pairwise(run.states)
         ),
-        "faults that never happened": sum(number == 0 for number in evidence.faults.values()),
+        "failures that never happened": sum(number == 0 for number in evidence.failures.values()),
     }
 
 

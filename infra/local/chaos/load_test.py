@@ -100,15 +100,15 @@ class LoadTest:
             orphans=tuple(cluster for cluster in clusters if cluster.run_id in self._orphans),
             slots=traces.slots(self.cloud),
             late_repairs=self._late_repairs,
-            faults=self._faults(),
+            failures=self._failures(),
             max_clusters=max_clusters,
             max_eur_per_day=max_eur_per_day,
         )
 
-    def _faults(self) -> dict[str, int]:
+    def _failures(self) -> dict[str, int]:
         """How often everything that was to go wrong did."""
         return {
-            **traces.faults(self.cloud),
+            **traces.failures(self.cloud),
             "event delivered again": self._mistreated["copies"],
             "event delivered again after its run had ended": self._mistreated["replays"],
             "manifest deleted": self._mistreated["deleted"],

@@ -10,25 +10,25 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from infra.local.chaos.invariants import Cluster, Run
 from infra.local.cloud import LocalCloud
-from infra.local.emr.injected_failures import ClusterFault, EventFault, Fault, LaunchFault
+from infra.local.emr.injected_failures import ClusterFailure, EventFailure, Failure, LaunchFailure
 from lambdas.contract.layout import REJECTIONS
 from lambdas.contract.run import RUN_TAG, RunState
 
 _ADMISSIONS = "#admissions"
 """The ledger's item that says who holds a slot."""
-_FAULTS: dict[Fault, str] = {
-    LaunchFault.THROTTLED: "launch throttled",
-    LaunchFault.THROTTLED_BUT_CREATED: "launch throttled, cluster made all the same",
-    LaunchFault.ANSWER_LOST: "cluster made, answer lost",
-    LaunchFault.CALLER_KILLED_BEFORE: "Lambda killed between claim and launch",
-    LaunchFault.CALLER_KILLED_AFTER: "Lambda killed between launch and record",
-    ClusterFault.SLOW_START: "slow start of a cluster",
-    ClusterFault.SPOT_TIMEOUT: "Spot time-out",
-    ClusterFault.BOOTSTRAP_FAILURE: "bootstrap failure",
-    ClusterFault.STEP_FAILURE: "step failure",
-    ClusterFault.HUNG_STEP: "step hung beyond max_runtime_minutes",
-    EventFault.LOST: "state event lost",
-    EventFault.DUPLICATED: "state event duplicated",
+_FAILURES: dict[Failure, str] = {
+    LaunchFailure.THROTTLED: "launch throttled",
+    LaunchFailure.THROTTLED_BUT_CREATED: "launch throttled, cluster made all the same",
+    LaunchFailure.ANSWER_LOST: "cluster made, answer lost",
+    LaunchFailure.CALLER_KILLED_BEFORE: "Lambda killed between claim and launch",
+    LaunchFailure.CALLER_KILLED_AFTER: "Lambda killed between launch and record",
+    ClusterFailure.SLOW_START: "slow start of a cluster",
+    ClusterFailure.SPOT_TIMEOUT: "Spot time-out",
+    ClusterFailure.BOOTSTRAP_FAILURE: "bootstrap failure",
+    ClusterFailure.STEP_FAILURE: "step failure",
+    ClusterFailure.HUNG_STEP: "step hung beyond max_runtime_minutes",
+    EventFailure.LOST: "state event lost",
+    EventFailure.DUPLICATED: "state event duplicated",
 }
 
 
@@ -65,10 +65,10 @@ def rejections(cloud: LocalCloud) -> set[str]:
     return {entry["Key"] for page in pages for entry in page.get("Contents", ())}
 
 
-def faults(cloud: LocalCloud) -> dict[str, int]:
-    """How often each fault on EMR's side took effect."""
-    befell = cloud.recorder.faults
-    return {text: befell[fault] for fault, text in _FAULTS.items()}
+def failures(cloud: LocalCloud) -> dict[str, int]:
+    """How often each failure on EMR's side took effect."""
+    befell = cloud.recorder.failures
+    return {text: befell[failure] for failure, text in _FAILURES.items()}
 
 
 def _items(cloud: LocalCloud) -> Iterator[dict[str, Any]]:

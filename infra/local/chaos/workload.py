@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.emr.injected_failures import ClusterFault, EventFault, InjectedFailures, LaunchFault
+from infra.local.emr.injected_failures import ClusterFailure, EventFailure, InjectedFailures, LaunchFailure
 from lambdas.contract.cost.prices import worst_case_eur
 from lambdas.contract.manifest.schema import Cluster
 
@@ -25,22 +25,22 @@ OVERRUN_MINUTES = 1
 """By so much a cluster whose step hangs is overdue."""
 COST_MARGIN = 1.1
 """What a manifest may cost, as a multiple of its worst case: little, so that going beyond it shows."""
-LAUNCH_FAULTS = {
-    LaunchFault.THROTTLED: 0.08,
-    LaunchFault.THROTTLED_BUT_CREATED: 0.06,
-    LaunchFault.ANSWER_LOST: 0.03,
-    LaunchFault.CALLER_KILLED_BEFORE: 0.02,
-    LaunchFault.CALLER_KILLED_AFTER: 0.02,
+LAUNCH_FAILURES = {
+    LaunchFailure.THROTTLED: 0.08,
+    LaunchFailure.THROTTLED_BUT_CREATED: 0.06,
+    LaunchFailure.ANSWER_LOST: 0.03,
+    LaunchFailure.CALLER_KILLED_BEFORE: 0.02,
+    LaunchFailure.CALLER_KILLED_AFTER: 0.02,
 }
-CLUSTER_FAULTS = {
-    ClusterFault.SPOT_TIMEOUT: 0.08,
-    ClusterFault.BOOTSTRAP_FAILURE: 0.05,
-    ClusterFault.STEP_FAILURE: 0.05,
-    ClusterFault.SLOW_START: 0.02,
-    ClusterFault.HUNG_STEP: 0.01,
+CLUSTER_FAILURES = {
+    ClusterFailure.SPOT_TIMEOUT: 0.08,
+    ClusterFailure.BOOTSTRAP_FAILURE: 0.05,
+    ClusterFailure.STEP_FAILURE: 0.05,
+    ClusterFailure.SLOW_START: 0.02,
+    ClusterFailure.HUNG_STEP: 0.01,
 }
 DEFAULT_TYPES = Cluster().instance_types
-EVENT_FAULTS = {EventFault.LOST: 0.15, EventFault.DUPLICATED: 0.15}
+EVENT_FAILURES = {EventFailure.LOST: 0.15, EventFailure.DUPLICATED: 0.15}
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,18 @@ def draw_uploads(seed: int, manifests: int, deliveries: int, image_prefix: str) 
     return uploads
 
 
-def draw_faults(
+def draw_failures(
     seed: int, manifests: int, on_instant_step: Callable[[Sequence[str]], None]
 ) -> InjectedFailures:
     """Scripts long enough for every launch of so many manifests; after them all is well.
 
-    Each fault comes early at least once, so that even a small load test has them all.
+    Each failure comes early at least once, so that even a small load test has them all.
     """
     chance = random.Random(seed + 1)  # noqa: S311  # repeatable on purpose
     return InjectedFailures(
-        launches=(None,) * ORPHANS + _script(chance, LAUNCH_FAULTS, 2 * manifests),
-        clusters=(None,) * ORPHANS + _script(chance, CLUSTER_FAULTS, 2 * manifests),
-        events=_script(chance, EVENT_FAULTS, 20 * manifests),
+        launches=(None,) * ORPHANS + _script(chance, LAUNCH_FAILURES, 2 * manifests),
+        clusters=(None,) * ORPHANS + _script(chance, CLUSTER_FAILURES, 2 * manifests),
+        events=_script(chance, EVENT_FAILURES, 20 * manifests),
         instant_steps=True,
         on_instant_step=on_instant_step,
         # Long enough that clusters get in each other's way, as far as the caps let them.

@@ -13,7 +13,7 @@ from pathlib import Path
 import botocore.exceptions
 
 from infra.local.emr import lifecycle
-from infra.local.emr.injected_failures import ClusterFault, InjectedFailures
+from infra.local.emr.injected_failures import ClusterFailure, InjectedFailures
 from infra.local.emr.launch import Launch
 from infra.local.emr.lifecycle import Action, Cluster, Reason, ReasonCode, Step, StepFailure
 from infra.local.emr.logs import ProgramLogs
@@ -35,19 +35,19 @@ class ClusterRunner:
         node: Node,
         folder: Path,
         announce: Announce,
-        faults: InjectedFailures,
-        fault: ClusterFault | None = None,
-        befell: Callable[[ClusterFault], None],
+        injected: InjectedFailures,
+        failure: ClusterFailure | None = None,
+        befell: Callable[[ClusterFailure], None],
     ) -> None:
-        """``folder`` receives the logs; ``fault`` is this cluster's entry of the script, ``befell`` is told
+        """``folder`` receives the logs; ``failure`` is this cluster's entry of the script, ``befell`` is told
         when it takes effect."""
         self._cluster = launch.cluster
         self._launch = launch
         self._node = node
         self._folder = folder
         self._announce = announce
-        self._faults = faults
-        self._fault = fault
+        self._injected = injected
+        self._failure = failure
         self._befell = befell
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -107,17 +107,17 @@ class ClusterRunner:
         # Within the lock, so that changes are told in their order.
         self._announce(before, after, time.time())
 
-    def _befalls(self, fault: ClusterFault) -> bool:
-        """Whether this fault takes effect here and now."""
-        if self._fault is not fault:
+    def _befalls(self, failure: ClusterFailure) -> bool:
+        """Whether this failure takes effect here and now."""
+        if self._failure is not failure:
             return False
-        self._befell(fault)
+        self._befell(failure)
         return True
 
     def _provision(self) -> None:
-        slow = self._befalls(ClusterFault.SLOW_START)
-        self._stop.wait(self._faults.slow_starting_seconds if slow else self._faults.starting_seconds)
-        if not self._stop.is_set() and self._befalls(ClusterFault.SPOT_TIMEOUT):
+        slow = self._befalls(ClusterFailure.SLOW_START)
+        self._stop.wait(self._injected.slow_starting_seconds if slow else self._injected.starting_seconds)
+        if not self._stop.is_set() and self._befalls(ClusterFailure.SPOT_TIMEOUT):
             message = "Provisioning timed out: the Spot capacity of an instance fleet was not fulfilled"
             return self.terminate(Reason(ReasonCode.INSTANCE_FLEET_TIMEOUT, message))
         try:
@@ -128,14 +128,14 @@ class ClusterRunner:
         return self._advance(lifecycle.provisioned)
 
     def _bootstrap(self) -> None:
-        self._stop.wait(self._faults.bootstrapping_seconds)
+        self._stop.wait(self._injected.bootstrapping_seconds)
         instance = f"i-{self._cluster.id.removeprefix('j-').lower()}"
         for number, action in enumerate(self._launch.bootstrap_actions, start=1):
             logs = self._logs(f"node/{instance}/bootstrap-actions/{number}")
             exit_code = self._node.run_bootstrap_action(action.path, action.arguments, logs, self._stop)
             if exit_code != 0:
                 return self._bootstrap_failed(instance, number, logs.stderr_uri)
-        if not self._stop.is_set() and self._befalls(ClusterFault.BOOTSTRAP_FAILURE):
+        if not self._stop.is_set() and self._befalls(ClusterFailure.BOOTSTRAP_FAILURE):
             return self._bootstrap_failed(instance, 1, None)
         return self._advance(lambda cluster: lifecycle.bootstrapped(cluster, time.time()))
 
@@ -155,16 +155,16 @@ class ClusterRunner:
         self._advance(lambda cluster: lifecycle.step_ended(cluster, failure, time.time()))
 
     def _execute(self, step: Step, number: int) -> StepFailure | None:
-        if number == 0 and self._befalls(ClusterFault.STEP_FAILURE):
+        if number == 0 and self._befalls(ClusterFailure.STEP_FAILURE):
             return StepFailure("Unknown Error.", "this step was made to fail")
-        if number == 0 and self._befalls(ClusterFault.HUNG_STEP):
+        if number == 0 and self._befalls(ClusterFailure.HUNG_STEP):
             self._advance(self._aged)
             self._stop.wait()
             return StepFailure("Unknown Error.", "this step was made to hang")
         program = self._launch.steps[number]
-        if self._faults.instant_steps:
-            if self._faults.on_instant_step:
-                self._faults.on_instant_step(program.arguments)
+        if self._injected.instant_steps:
+            if self._injected.on_instant_step:
+                self._injected.on_instant_step(program.arguments)
             return None
         logs = self._logs(f"steps/{step.id}")
         if self._node.run_step(program.path, program.arguments, logs, self._stop) == 0:
@@ -172,7 +172,7 @@ class ClusterRunner:
         return StepFailure("Unknown Error.", logs.last_error(), logs.stderr_uri)
 
     def _aged(self, cluster: Cluster) -> Cluster:
-        return dataclasses.replace(cluster, created_at=cluster.created_at - self._faults.hung_seconds)
+        return dataclasses.replace(cluster, created_at=cluster.created_at - self._injected.hung_seconds)
 
     def _wait(self) -> None:
         self._stop.wait()

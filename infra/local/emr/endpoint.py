@@ -34,7 +34,7 @@ from infra.local.tls import TlsFiles
 from lambdas.contract.regions import PARTITION
 
 logger = logging.getLogger(__name__)
-_FaultT = TypeVar("_FaultT")
+_FailureT = TypeVar("_FailureT")
 _STOP_SECONDS = 5.0
 """How long last logs and events may take, should the local AWS have gone first."""
 _SHUTDOWN_CHECK_SECONDS = 0.05
@@ -53,7 +53,7 @@ class EmrEndpoint(StartedAndStopped):
         environment: Mapping[str, str],
         folder: Path,
         slots: int = 2,
-        faults: InjectedFailures | None = None,
+        injected: InjectedFailures | None = None,
     ) -> None:
         """Bind a port.
 
@@ -62,14 +62,14 @@ class EmrEndpoint(StartedAndStopped):
             environment: ``AWS_*`` variables that reach the local AWS as root; read by :meth:`start`.
             folder: receives ``<cluster id>/steps/<step id>/{controller,stdout,stderr}``, live.
             slots: Spark task slots of a cluster: the n of ``local[n]``.
-            faults: what to let go wrong.
+            injected: what to let go wrong.
         """
         self._tls = tls
         self._environment = environment
         self._folder = folder
         self._slots = slots
-        self._faults = faults or InjectedFailures()
-        self._cluster_faults = _script(self._faults.clusters)
+        self._injected = injected or InjectedFailures()
+        self._cluster_failures = _script(self._injected.clusters)
         self.recorder = Recorder()
         self._server = _Server(tls, self.recorder)
         self.url = f"https://localhost:{self._server.server_port}"
@@ -80,19 +80,19 @@ class EmrEndpoint(StartedAndStopped):
         region = self._environment["AWS_REGION"]
         self._iam, self._sts = client("iam", self._environment), client("sts", self._environment)
         account = self._sts.get_caller_identity()["Account"]
-        event_faults, launch_faults = _script(self._faults.events), _script(self._faults.launches)
+        event_failures, launch_failures = _script(self._injected.events), _script(self._injected.launches)
         self._events = EventDelivery(
             functools.partial(client, environment=self._environment),
             account=account,
             region=region,
-            next_fault=lambda: next(event_faults),
+            next_failure=lambda: next(event_failures),
             befell=self.recorder.befell,
         )
         self._operations = Operations(
             self._new_runner,
             arn_prefix=f"arn:{PARTITION}:elasticmapreduce:{region}:{account}:cluster/",
-            offer=Offer(self._faults.types_not_offered),
-            next_launch_fault=lambda: next(launch_faults),
+            offer=Offer(self._injected.types_not_offered),
+            next_launch_failure=lambda: next(launch_failures),
             befell=self.recorder.befell,
         )
         self._authorizer = Authorizer(self._environment["AWS_ENDPOINT_URL"], self._tls.ca)
@@ -135,8 +135,8 @@ class EmrEndpoint(StartedAndStopped):
             node=node,
             folder=self._folder,
             announce=self._announce,
-            faults=self._faults,
-            fault=next(self._cluster_faults),
+            injected=self._injected,
+            failure=next(self._cluster_failures),
             befell=self.recorder.befell,
         )
 
@@ -178,7 +178,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, protocol.answer(request.operation, result))
         except CallerKilled as killed:
             if kill_peer(self.client_address[1]):
-                self.server.recorder.befell(killed.fault)
+                self.server.recorder.befell(killed.failure)
         except AnswerLost:
             self.close_connection = True
         except Refused as refused:
@@ -202,6 +202,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         logger.debug(format, *args)
 
 
-def _script(entries: Iterable[_FaultT | None]) -> Iterator[_FaultT | None]:
+def _script(entries: Iterable[_FailureT | None]) -> Iterator[_FailureT | None]:
     """The entries, then None for ever."""
     return itertools.chain(entries, itertools.repeat(None))

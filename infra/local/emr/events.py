@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.local.emr.injected_failures import EventFault
+from infra.local.emr.injected_failures import EventFailure
 from infra.local.emr.lifecycle import Cluster, ClusterState, Fleet, ReasonCode, Step, StepState
 
 logger = logging.getLogger(__name__)
@@ -174,8 +174,8 @@ def _minute(now: float) -> str:
 class EventDelivery:
     """Delivers events one after another on its own thread, so that no cluster waits for a target.
 
-    ``client`` makes a boto3 client of the service it is given. ``next_fault`` is asked once an event;
-    ``befell`` is told of the faults that took effect.
+    ``client`` makes a boto3 client of the service it is given. ``next_failure`` is asked once an event;
+    ``befell`` is told of the failures that took effect.
     """
 
     def __init__(
@@ -184,14 +184,14 @@ class EventDelivery:
         *,
         account: str,
         region: str,
-        next_fault: Callable[[], EventFault | None],
-        befell: Callable[[EventFault], None],
+        next_failure: Callable[[], EventFailure | None],
+        befell: Callable[[EventFailure], None],
     ) -> None:
         self._events = client("events")
         self._lambda = client("lambda")
         self._account = account
         self._region = region
-        self._next_fault = next_fault
+        self._next_failure = next_failure
         self._befell = befell
         self._known_rules: list[tuple[str, list[str]]] = []
         self._rules_until = 0.0
@@ -210,9 +210,9 @@ class EventDelivery:
 
     def _deliver_all(self) -> None:
         while (event := self._queue.get()) is not None:
-            if (fault := self._next_fault()) is not None:
-                self._befell(fault)
-            copies = {EventFault.LOST: 0, EventFault.DUPLICATED: 2, None: 1}[fault]
+            if (failure := self._next_failure()) is not None:
+                self._befell(failure)
+            copies = {EventFailure.LOST: 0, EventFailure.DUPLICATED: 2, None: 1}[failure]
             for _ in range(copies):
                 try:
                     self._deliver(event)

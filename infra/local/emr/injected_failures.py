@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
-class LaunchFault(Enum):
+class LaunchFailure(Enum):
     """What happens to a RunJobFlow call."""
 
     THROTTLED = auto()
@@ -25,7 +25,7 @@ class LaunchFault(Enum):
     """The calling process is killed when there is a cluster, before it hears of it."""
 
 
-class ClusterFault(Enum):
+class ClusterFailure(Enum):
     """What happens to a cluster."""
 
     SLOW_START = auto()
@@ -39,14 +39,14 @@ class ClusterFault(Enum):
     wait until it is overdue."""
 
 
-class EventFault(Enum):
+class EventFailure(Enum):
     """What happens to a state event, which EMR delivers at best effort."""
 
     LOST = auto()
     DUPLICATED = auto()
 
 
-Fault = LaunchFault | ClusterFault | EventFault
+Failure = LaunchFailure | ClusterFailure | EventFailure
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class InjectedFailures:
     ``instant_steps`` lets steps complete without running anything, for tests of the control plane.
     """
 
-    launches: tuple[LaunchFault | None, ...] = ()
-    clusters: tuple[ClusterFault | None, ...] = ()
-    events: tuple[EventFault | None, ...] = ()
+    launches: tuple[LaunchFailure | None, ...] = ()
+    clusters: tuple[ClusterFailure | None, ...] = ()
+    events: tuple[EventFailure | None, ...] = ()
     types_not_offered: frozenset[str] = frozenset()
     """Instance types that EMR does not have here."""
     instant_steps: bool = False

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from infra.local.emr import views
 from infra.local.emr.account import AccountSettings
 from infra.local.emr.cluster import ClusterRunner
-from infra.local.emr.injected_failures import LaunchFault
+from infra.local.emr.injected_failures import LaunchFailure
 from infra.local.emr.launch import Launch
 from infra.local.emr.lifecycle import Cluster, Reason, ReasonCode, Step
 from infra.local.emr.offer import Offer
@@ -44,11 +44,11 @@ class AnswerLost(Exception):  # noqa: N818  # an order to the endpoint, not an e
 
 
 class CallerKilled(AnswerLost):
-    """The process at the other end is to be killed, as ``fault`` says."""
+    """The process at the other end is to be killed, as ``failure`` says."""
 
-    def __init__(self, fault: LaunchFault) -> None:
-        super().__init__(fault)
-        self.fault = fault
+    def __init__(self, failure: LaunchFailure) -> None:
+        super().__init__(failure)
+        self.failure = failure
 
 
 class Operations:
@@ -60,14 +60,14 @@ class Operations:
         *,
         arn_prefix: str,
         offer: Offer,
-        next_launch_fault: Callable[[], LaunchFault | None],
-        befell: Callable[[LaunchFault], None],
+        next_launch_failure: Callable[[], LaunchFailure | None],
+        befell: Callable[[LaunchFailure], None],
     ) -> None:
-        """``arn_prefix`` is all of a cluster's ARN before its id; ``befell`` is told of each fault."""
+        """``arn_prefix`` is all of a cluster's ARN before its id; ``befell`` is told of each failure."""
         self._new_runner = new_runner
         self._arn_prefix = arn_prefix
         self._offer = offer
-        self._next_launch_fault = next_launch_fault
+        self._next_launch_failure = next_launch_failure
         self._befell = befell
         self._records: dict[str, ClusterRecord] = {}
         self._lock = threading.Lock()
@@ -115,9 +115,9 @@ class Operations:
 
     def _run_job_flow(self, request: Mapping[str, Any]) -> Result:
         with self._lock:
-            fault = self._next_launch_fault()
-        if fault in (LaunchFault.THROTTLED, LaunchFault.CALLER_KILLED_BEFORE):
-            raise self._failed(fault)
+            failure = self._next_launch_failure()
+        if failure in (LaunchFailure.THROTTLED, LaunchFailure.CALLER_KILLED_BEFORE):
+            raise self._failed(failure)
         self._offer.require(request)
         self._account.require_security_configuration(request.get("SecurityConfiguration"))
         launch = Launch.from_request(request, time.time())
@@ -127,16 +127,16 @@ class Operations:
         with self._lock:
             self._records[cluster.id] = ClusterRecord(runner, request, tags)
         runner.start()
-        if fault is not None:
-            raise self._failed(fault)
+        if failure is not None:
+            raise self._failed(failure)
         return {"JobFlowId": cluster.id, "ClusterArn": f"{self._arn_prefix}{cluster.id}"}
 
-    def _failed(self, fault: LaunchFault) -> Exception:
+    def _failed(self, failure: LaunchFailure) -> Exception:
         """How the caller of RunJobFlow finds out. Whether it was killed is known to who kills it."""
-        if fault in (LaunchFault.CALLER_KILLED_BEFORE, LaunchFault.CALLER_KILLED_AFTER):
-            return CallerKilled(fault)
-        self._befell(fault)
-        lost = fault is LaunchFault.ANSWER_LOST
+        if failure in (LaunchFailure.CALLER_KILLED_BEFORE, LaunchFailure.CALLER_KILLED_AFTER):
+            return CallerKilled(failure)
+        self._befell(failure)
+        lost = failure is LaunchFailure.ANSWER_LOST
         return AnswerLost() if lost else EmrError("ThrottlingException", "Rate exceeded")
 
     def _describe_cluster(self, request: Mapping[str, Any]) -> Result:

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
-from infra.local.emr.injected_failures import Fault
+from infra.local.emr.injected_failures import Failure
 from infra.local.emr.lifecycle import Cluster
 
 
@@ -22,9 +22,9 @@ class Lifetime:
 
 @dataclass
 class Recorder:
-    """Sees every change of every cluster, and every fault that took effect. For any thread."""
+    """Sees every change of every cluster, and every failure that took effect. For any thread."""
 
-    _faults: Counter[Fault] = field(default_factory=Counter)
+    _failures: Counter[Failure] = field(default_factory=Counter)
     _lifetimes: dict[str, Lifetime] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -35,16 +35,16 @@ class Recorder:
             began_at = known.began_at if known else now
             self._lifetimes[cluster.id] = Lifetime(cluster, began_at, now if cluster.is_terminal else None)
 
-    def befell(self, fault: Fault) -> None:
-        """The fault took effect."""
+    def befell(self, failure: Failure) -> None:
+        """The failure took effect."""
         with self._lock:
-            self._faults[fault] += 1
+            self._failures[failure] += 1
 
     @property
-    def faults(self) -> Counter[Fault]:
-        """How often each fault took effect."""
+    def failures(self) -> Counter[Failure]:
+        """How often each failure took effect."""
         with self._lock:
-            return Counter(self._faults)
+            return Counter(self._failures)
 
     @property
     def lifetimes(self) -> tuple[Lifetime, ...]:
