@@ -109,7 +109,7 @@ def test_ctrl_c_in_mid_run_leaves_nothing_behind(build: Path, tmp_path: Path) ->
             assert line, said
             said += line
         os.killpg(process.pid, signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=120)
     assert process.returncode == 130, said + rest
     assert "nothing is left running" in rest
     assert "Traceback" not in rest
