@@ -38,6 +38,9 @@ class Person:
         shutil.copytree(REPOSITORY, self.folder, ignore=_NOT_COPIED)
         for installed in (".venv", ".local"):
             (self.folder / installed).symlink_to(REPOSITORY / installed)
+        for name in ("requirements.lock", "pyproject.toml"):
+            # Older than any .venv: make would install the copy into that of the repository.
+            os.utime(self.folder / name, (0, 0))
         # A gigabyte of wheels is neither copied nor downloaded again.
         (self.folder / "build").mkdir()
         (self.folder / "build" / "wheelhouse").symlink_to(BUILD / "wheelhouse")
