@@ -22,9 +22,11 @@ from infra.program import REPOSITORY
 from tests.infra.test_ministack import processes_below
 
 DEMO = """
-import sys
+import signal, sys
 from pathlib import Path
 from infra.local.demo import main
+# A shell that puts a job into the background lets it ignore ctrl-C, and all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(main([], folder=Path(sys.argv[1]), build=Path(sys.argv[2])))
 """
 """`make demo` with other folders than a person's."""
