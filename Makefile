@@ -45,8 +45,8 @@ dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of
 test: lint browser engine policy-pack build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, on all cores
 	@$(VENV)/python -m pytest -n auto
 
-test-fast: $(READY) ## Only the tests that need no cloud, no JVM, no TensorFlow and no Pulumi engine: seconds
-	@$(VENV)/python -m pytest -n auto -m "not slow" tests/contract tests/lambdas tests/infra tests/spark tests/aws_models
+test-fast: $(READY) ## Contract, Lambdas and steps, as far as they need no cloud, no JVM and no TensorFlow: seconds
+	@$(VENV)/python -m pytest -n auto -m "not slow" tests/contract tests/lambdas tests/spark tests/aws_models
 
 mutants: $(READY) ## Break the pure modules in thousands of small ways: which does no fast test notice? (a quarter of an hour)
 	@$(VENV)/mutmut run
