@@ -17,11 +17,19 @@ from lambdas.aws.failure_queue import FailedEvent
 from lambdas.cli import forecast, views
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
-from lambdas.contract.layout import RunLayout
 from lambdas.contract.manifest.faults import Fault, ManifestError, nearest
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.report import Progress
-from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, ended, is_terminal
+from lambdas.contract.run import (
+    ON_CLUSTER,
+    Ending,
+    FailureKind,
+    RunRecord,
+    RunState,
+    ended,
+    is_terminal,
+    stopping,
+)
 from lambdas.contract.status import compose_status, timestamp
 from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, cluster_of
@@ -85,7 +93,7 @@ def runs(stack: Stack, limit: int) -> Result:
 def status(stack: Stack, run_id: str) -> Result:
     """How a run is."""
     record = _record(stack, run_id)
-    keys = RunLayout(record.dataset, record.run_id)
+    keys = record.layout
     written = stack.runs.objects.read(keys.status)
     known: dict[str, Any] = (
         json.loads(written)
@@ -134,7 +142,7 @@ def cancel(stack: Stack, run_id: str) -> Result:
             return record
         if record.state in ON_CLUSTER:
             # The end of the cluster leads there; until then, the run is charged with it.
-            return dataclasses.replace(record, stopping=RunState.CANCELLED, **dataclasses.asdict(CANCELLED))
+            return stopping(record, RunState.CANCELLED, CANCELLED)
         return ended(record, RunState.CANCELLED, CANCELLED, stack.runs.now())
 
     before, after = stack.runs.change(run_id, cancelled)

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from lambdas.cli.result import ExitCode, Result
+from lambdas.cli.result import ExitCode, Result, changes
 
 BAR_WIDTH = 60
 """Less where the terminal is narrower."""
@@ -34,11 +34,8 @@ def _drawn(answers: Iterable[Result], console: Console) -> Iterator[Result]:
 
 def _told(answers: Iterable[Result], console: Console) -> Iterator[Result]:
     """Each below the one before, unless it says the same."""
-    said = None
-    for answer in answers:
-        if answer.document != said:
-            said = answer.document
-            console.out(answer.text, highlight=False)
+    for answer in changes(answers):
+        console.out(answer.text, highlight=False)
         yield answer
 
 

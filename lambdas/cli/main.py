@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lambdas.aws.errors import error_code
 from lambdas.cli import commands, live_view
-from lambdas.cli.result import CommandError, ExitCode, Result
+from lambdas.cli.result import CommandError, ExitCode, Result, changes
 from lambdas.cli.stack import connect
 
 INTERRUPTED = 130
@@ -66,15 +66,13 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 def _print(answers: Iterator[Result], *, as_json: bool) -> ExitCode:
     """Each answer that says something new, in lines; the last one's code."""
-    code, said = ExitCode.OK, None
-    for answer in answers:
+    code = ExitCode.OK
+    for answer in changes(answers):
         code = answer.code
-        if answer.document != said:
-            said = answer.document
-            sys.stdout.write(f"{json.dumps(said) if as_json else answer.text}\n")
-            sys.stdout.flush()
-            if answer.notice:
-                sys.stderr.write(f"fruits: {answer.notice}\n")
+        sys.stdout.write(f"{json.dumps(answer.document) if as_json else answer.text}\n")
+        sys.stdout.flush()
+        if answer.notice:
+            sys.stderr.write(f"fruits: {answer.notice}\n")
     return code
 
 

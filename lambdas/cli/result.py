@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -30,6 +31,15 @@ class Result:
     text: str
     code: ExitCode = ExitCode.OK
     notice: str = ""
+
+
+def changes(answers: Iterable[Result]) -> Iterator[Result]:
+    """Those that say something else than the one before; the same document has the same code."""
+    said: object = None
+    for answer in answers:
+        if answer.document != said:
+            said = answer.document
+            yield answer
 
 
 class CommandError(Exception):

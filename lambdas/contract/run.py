@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from lambdas.contract.layout import RunLayout
+
 RUN_ID_HASH_LENGTH = 12
 SEQUENCER_LENGTH = 32
 """Longer than any sequencer that S3 sends."""
@@ -171,6 +173,11 @@ class RunRecord:
         return cluster_name(self.run_id, self.attempt)
 
     @property
+    def layout(self) -> RunLayout:
+        """The names of the run's objects."""
+        return RunLayout(self.dataset, self.run_id)
+
+    @property
     def changed_at(self) -> float:
         """When the run entered its state."""
         return self.history[-1].at if self.history else self.accepted_at
@@ -195,6 +202,11 @@ def moved(record: RunRecord, state: RunState, now: float, **changes: Any) -> Run
 def ended(record: RunRecord, state: RunState, ending: Ending, now: float) -> RunRecord:
     """``record`` in a terminal state, with the reason."""
     return moved(record, state, now, **dataclasses.asdict(ending))
+
+
+def stopping(record: RunRecord, state: RunState, ending: Ending) -> RunRecord:
+    """``record`` with its cluster about to be stopped, and why: the cluster's end leads to ``state``."""
+    return dataclasses.replace(record, stopping=state, **dataclasses.asdict(ending))
 
 
 def ordered(sequencer: str) -> str:

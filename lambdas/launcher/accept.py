@@ -109,7 +109,7 @@ class Acceptor:
         checked = self._check(manifest, deadline)
         if checked.faults:
             return self._reject(source, upload.sequencer, checked.faults, manifest.dataset)
-        record = self._record(manifest, source, upload.sequencer, checked.expected)
+        record = self._record(identity, manifest, source, upload.sequencer, checked.expected)
         plan = make_plan(
             manifest,
             run_id=identity,
@@ -154,11 +154,11 @@ class Acceptor:
         return Result(Outcome.REJECTED, detail, dataset)
 
     def _record(
-        self, manifest: Manifest, source: ManifestRef, sequencer: str, expected: Estimate
+        self, identity: str, manifest: Manifest, source: ManifestRef, sequencer: str, expected: Estimate
     ) -> RunRecord:
         now = self.runs.now()
         return RunRecord(
-            run_id=run_id(manifest.dataset, source.bucket, source.key, source.version_id),
+            run_id=identity,
             dataset=manifest.dataset,
             state=RunState.QUEUED,
             manifest_bucket=source.bucket,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
-from lambdas.contract.run import RunRecord, RunState, ended, is_terminal, ordered
+from lambdas.contract.run import RunRecord, RunState, ended, is_terminal, ordered, stopping
 from lambdas.launcher.accept import Result
 from lambdas.runs.dispatch import MANIFEST_DELETED, Outcome
 from lambdas.runs.ports import Newest
@@ -39,8 +38,7 @@ def _withdraw(runs: RunService, run_id: str) -> None:
             return ended(record, RunState.CANCELLED, MANIFEST_DELETED, runs.now())
         if record.stop_when_deleted and not is_terminal(record.state) and record.stopping is None:
             # The reconciler stops the cluster: this Lambda may not.
-            why = dataclasses.asdict(MANIFEST_DELETED)
-            return dataclasses.replace(record, stopping=RunState.CANCELLED, **why)
+            return stopping(record, RunState.CANCELLED, MANIFEST_DELETED)
         return record
 
     before, after = runs.change(run_id, withdrawn)

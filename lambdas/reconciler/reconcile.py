@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from lambdas.contract.run import (
     ended,
     is_terminal,
     moved,
+    stopping,
 )
 from lambdas.reconciler.repairs import (
     Close,
@@ -162,13 +162,13 @@ class Reconciler:
         self.runs.change(run_id, requeued)
 
     def _stop(self, run_id: str, cluster_id: str, why: Ending | None) -> None:
-        def stopping(record: RunRecord) -> RunRecord:
+        def stopped(record: RunRecord) -> RunRecord:
             if record.stopping is not None or record.cluster_id != cluster_id or why is None:
                 return record
-            return dataclasses.replace(record, stopping=RunState.FAILED, **dataclasses.asdict(why))
+            return stopping(record, RunState.FAILED, why)
 
         # First the reason, then the stop: the tracker may hear of the end at once.
-        _, record = self.runs.change(run_id, stopping)
+        _, record = self.runs.change(run_id, stopped)
         if record is not None and record.stopping is not None and record.cluster_id == cluster_id:
             self.clusters.terminate(cluster_id)
 

@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lambdas.contract.layout import RunLayout
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import STEPS, StepReport
 from lambdas.contract.run import RunRecord, RunState, is_terminal
@@ -95,7 +94,7 @@ class RunService:
                 are read again: whoever moved it may have seen more reports.
             place: where it stands while it is queued.
         """
-        keys = RunLayout(record.dataset, record.run_id)
+        keys = record.layout
         read_at, written = record, None
         while (latest := self.ledger.get(record.run_id) or record) != written:
             if documents is None or latest != read_at:
@@ -109,7 +108,7 @@ class RunService:
         """Tell the first in the queue where they stand and what for, unless their status says it already."""
         for position, record in enumerate(self._head_of_queue(), start=1):
             place = QueuePlace(position, wait)
-            written = self.objects.read(RunLayout(record.dataset, record.run_id).status)
+            written = self.objects.read(record.layout.status)
             known = json.loads(written) if written else {}
             if (known.get("queue_position"), known.get("waits_for")) != (place.position, place.waits_for):
                 self.publish(record, place=place)
@@ -124,7 +123,7 @@ class RunService:
 
     def documents(self, record: RunRecord) -> RunDocuments:
         """The run's plan and reports as they are now."""
-        keys = RunLayout(record.dataset, record.run_id)
+        keys = record.layout
         plan = self.objects.read(keys.plan)
         reports = (self.objects.read(keys.step_report(step)) for step in STEPS)
         return RunDocuments(
