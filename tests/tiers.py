@@ -101,8 +101,7 @@ def pytest_collection_finish() -> None:
 class Sums:
     """Counts the tests of each tier and the time that they take, and says so at the very end."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+    def __init__(self) -> None:
         self._started = time.monotonic()
         self._tests: Counter[str] = Counter()
         self._seconds: Counter[str] = Counter()
@@ -135,4 +134,4 @@ def _minutes(seconds: float) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Sums(config), "sums")
+        config.pluginmanager.register(Sums(), "sums")

@@ -120,7 +120,7 @@ def _clients(region: str, environ: Mapping[str, str]) -> Client:
 
     def make(service: str) -> object:
         with endpoints.named_in(environ):
-            client = session().client(service, config=PATIENCE)  # type: ignore[call-overload]
+            client = session().client(service, config=PATIENCE)  # type: ignore[call-overload]  # no literal name
             endpoints.check_port(client.meta.endpoint_url)
             return client
 

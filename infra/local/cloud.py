@@ -101,8 +101,7 @@ class LocalCloud(StartedAndStopped):
     @property
     def shell(self) -> dict[str, str]:
         """The variables of a shell that knows the stack."""
-        exports = (line.removeprefix("export ") for line in self.outputs["shell"].splitlines())
-        return dict(export.split("=", 1) for export in exports)
+        return variables_of(self.outputs["shell"])
 
     @property
     def recorder(self) -> Recorder:
@@ -144,6 +143,11 @@ class LocalCloud(StartedAndStopped):
         if service not in self._clients:
             self._clients[service] = client(service, self.environment)
         return self._clients[service]
+
+
+def variables_of(shell: str) -> dict[str, str]:
+    """The variables that the stack's output ``shell`` exports."""
+    return dict(line.removeprefix("export ").split("=", 1) for line in shell.splitlines())
 
 
 def _claim(folder: Path) -> IO[str]:

@@ -88,7 +88,7 @@ def _sample(folder: Path) -> Path:
     return data
 
 
-def package(weights: str | None, build: Path = BUILD) -> int:
+def package(weights: str | None, build: Path) -> int:
     """Build in ``build`` what a deployment uploads, with untrained weights if there really are no others.
 
     Returns 0, or the exit code of what failed, which has said why and what to do.

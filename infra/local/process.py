@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import os
 import signal
@@ -61,14 +62,14 @@ class ProcessGroup:
             os.close(self._lifeline)
 
 
-class StartedAndStopped:
+class StartedAndStopped(abc.ABC):
     """Can stand in a ``with`` statement. What a start that failed has begun is stopped."""
 
-    def start(self) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def start(self) -> None: ...
 
-    def stop(self) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def stop(self) -> None: ...
 
     def __enter__(self) -> Self:
         try:

@@ -16,7 +16,7 @@ from lambdas.contract.cost.prices import INSTANCE_TYPES, worst_case_eur
 from lambdas.contract.plan import ManifestRef
 from lambdas.contract.regions import EU_REGIONS, REFUSED, allowed_regions, region_problem
 from lambdas.contract.report import Progress, StepError, StepReport
-from lambdas.contract.run import TRANSITIONS, IllegalTransitionError, RunRecord, RunState, is_terminal, moved
+from lambdas.contract.run import TRANSITIONS, IllegalTransitionError, RunState, is_terminal, moved
 from lambdas.contract.settings import (
     CommandSettings,
     LauncherSettings,
@@ -25,20 +25,9 @@ from lambdas.contract.settings import (
     TrackerSettings,
 )
 from lambdas.contract.status import Status, compose_status, timestamp
+from tests.records import QUEUED
 
-RECORD = RunRecord(
-    run_id="r",
-    dataset="d",
-    state=RunState.QUEUED,
-    manifest_bucket="bkt",
-    manifest_key="manifests/a.json",
-    manifest_version_id="v1",
-    sequencer="1",
-    accepted_at=0.0,
-    max_runtime_minutes=120,
-    worst_case_eur=1.0,
-    stop_when_deleted=False,
-)
+RECORD = dataclasses.replace(QUEUED, run_id="r")
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1))

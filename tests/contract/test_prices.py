@@ -122,7 +122,7 @@ JOB = Job(
     ],
 )
 def test_a_job_takes_ten_minutes_and_its_images(changes: dict[str, object], minutes: float) -> None:
-    assert dataclasses.replace(JOB, **changes).minutes == pytest.approx(minutes)  # type: ignore[arg-type]
+    assert dataclasses.replace(JOB, **changes).minutes == pytest.approx(minutes)
 
 
 def test_a_job_costs_its_minutes_on_the_machines_that_it_asks_for() -> None:

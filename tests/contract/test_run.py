@@ -19,20 +19,9 @@ from lambdas.contract.run import (
     ordered,
     run_id,
 )
+from tests.records import QUEUED
 
-RECORD = RunRecord(
-    run_id="d-1",
-    dataset="d",
-    state=RunState.QUEUED,
-    manifest_bucket="bkt",
-    manifest_key="manifests/a.json",
-    manifest_version_id="v1",
-    sequencer="1",
-    accepted_at=10.0,
-    max_runtime_minutes=120,
-    worst_case_eur=1.0,
-    stop_when_deleted=False,
-)
+RECORD = dataclasses.replace(QUEUED, accepted_at=10.0)
 WHY = Ending("CODE", "what happened", "what to do", "aws")
 SAID = {"reason": "CODE", "message": "what happened", "remedy": "what to do", "kind": "aws"}
 

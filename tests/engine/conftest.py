@@ -19,6 +19,7 @@ from infra.local.emr import EmrEndpoint
 from infra.local.engine.home import make_home
 from infra.local.engine.stack import program, select_stack
 from infra.local.ministack import MiniStack, client
+from infra.local.process import StartedAndStopped
 from tests.infra.conftest import build
 
 __all__ = ["build"]
@@ -126,7 +127,7 @@ class Deployment:
         return told
 
 
-class LocalAws:
+class LocalAws(StartedAndStopped):
     """MiniStack and the EMR endpoint without any stack, and a Pulumi home that is theirs alone."""
 
     def __init__(self, folder: Path) -> None:
@@ -165,12 +166,8 @@ class LocalAws:
 
 @pytest.fixture(scope="session")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    aws = LocalAws(tmp_path_factory.mktemp("aws"))
-    try:
-        aws.start()
+    with LocalAws(tmp_path_factory.mktemp("aws")) as aws:
         yield aws
-    finally:
-        aws.stop()
 
 
 @dataclass

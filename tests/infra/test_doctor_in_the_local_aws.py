@@ -76,12 +76,8 @@ def patient(tmp_path_factory: pytest.TempPathFactory, build: Path) -> Iterator[P
         (folder / program).write_text(CLI)
         (folder / program).chmod(0o755)
     with LocalCloud(folder, build=build) as cloud:
-        exported = [
-            line.removeprefix("export ").partition("=") for line in cloud.outputs["shell"].splitlines()
-        ]
-        known = {name: value for name, _, value in exported}
         path = {"PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(folder)}
-        yield Patient(cloud, {**path, **cloud.environment, **known})
+        yield Patient(cloud, {**path, **cloud.environment, **cloud.shell})
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,7 @@ class Stack:
         self.bucket, self.queue = outputs["data_bucket"], outputs["failure_queue"]
         self.s3, self.sqs = cloud.client("s3"), cloud.client("sqs")
         self.events = cloud.client("events")
-        exported = dict(line.removeprefix("export ").split("=", 1) for line in outputs["shell"].splitlines())
-        self.environment = {**cloud.environment, **exported}
+        self.environment = {**cloud.environment, **cloud.shell}
 
     def waiting(self) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

@@ -14,6 +14,7 @@ import pytest
 
 from infra.components.artifacts import ArtifactMissing
 from infra.config import ConfigInvalid
+from infra.local.cloud import variables_of
 from infra.local.deploy import deploy, run
 from infra.program import REPOSITORY
 from lambdas.contract.layout import LIVE
@@ -257,5 +258,4 @@ def test_the_main_program_exports_what_a_person_needs_next(
     outputs = run(RecordingProvider(), stack="eu", config=PREINSTALLED, program=program)
     assert outputs["upload_command"] == f"aws s3 cp manifest.json s3://{outputs['data_bucket']}/manifests/"
     assert outputs["manifest_prefix"].endswith("/manifests/")
-    lines = dict(line.removeprefix("export ").split("=", 1) for line in outputs["shell"].splitlines())
-    assert CommandSettings.from_env(lines).data_bucket == outputs["data_bucket"]
+    assert CommandSettings.from_env(variables_of(outputs["shell"])).data_bucket == outputs["data_bucket"]

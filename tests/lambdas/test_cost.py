@@ -165,7 +165,7 @@ def test_what_is_priced_are_the_machines_of_the_cluster_that_ended_up_to_now(wor
         asked.append((of, now))
         return ()
 
-    world.clusters.instances = instances  # type: ignore[method-assign]
+    world.clusters.instances = instances
     world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "VALIDATION_ERROR")
     world.tracker.track(cluster_id)
     assert asked == [(cluster_id, world.time)]

@@ -75,7 +75,7 @@ def test_a_subject_is_no_longer_than_sns_takes() -> None:
 
 
 def measured(record: object = DONE, status: object = STATUS, reports: object = REPORTS) -> dict[str, float]:
-    samples = of_ended_run(record, status, reports)  # type: ignore[arg-type]
+    samples = of_ended_run(record, status, reports)
     for sample in samples:
         assert (sample.dimensions["dataset"], sample.dimensions["engine"]) == ("d", "fast")
     found = {

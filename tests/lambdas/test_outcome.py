@@ -8,9 +8,10 @@ import pytest
 
 from lambdas.contract.cost.estimate import Usage
 from lambdas.contract.report import StepError, StepReport
-from lambdas.contract.run import Ending, RunRecord, RunState
+from lambdas.contract.run import Ending, RunState
 from lambdas.runs.outcome import Decision, advance, decide
 from lambdas.runs.ports import ClusterSnapshot, ClusterState, StepSnapshot, StepState
+from tests.records import QUEUED
 
 AGAIN = "Upload the manifest again for a new run; finished parts are not lost."
 FEATURIZED = StepReport("featurize", "d-1", True, "fast", "imagenet", "w", "m", {})
@@ -18,20 +19,7 @@ REDUCED = dataclasses.replace(FEATURIZED, step="pca")
 BROKEN = dataclasses.replace(
     FEATURIZED, succeeded=False, error=StepError("data", "no image can be read", "look at them")
 )
-RECORD = RunRecord(
-    run_id="d-1",
-    dataset="d",
-    state=RunState.LAUNCHED,
-    manifest_bucket="bkt",
-    manifest_key="manifests/a.json",
-    manifest_version_id="v1",
-    sequencer="1",
-    accepted_at=0.0,
-    max_runtime_minutes=120,
-    worst_case_eur=1.0,
-    stop_when_deleted=False,
-    cluster_id="j-1",
-)
+RECORD = dataclasses.replace(QUEUED, state=RunState.LAUNCHED, cluster_id="j-1")
 
 
 def cluster(

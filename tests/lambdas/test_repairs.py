@@ -56,7 +56,7 @@ LOST = Ending(
 
 def in_state(state: ClusterState, **changes: object) -> ClusterSummary:
     ended = CREATED + 600 if state.startswith("TERMINATED") else None
-    return dataclasses.replace(CLUSTER, state=state, ended_at=ended, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(CLUSTER, state=state, ended_at=ended, **changes)
 
 
 def of_run(record: RunRecord, *clusters: ClusterSummary, now: float = CREATED + 700) -> list[Repair]:
@@ -198,7 +198,7 @@ def test_a_pass_is_measured_by_what_it_left() -> None:
 def test_a_slot_of_a_run_that_the_list_does_not_show_yet_is_kept(world: World) -> None:
     world.launched()
     world.clusters.clusters.clear()
-    world.ledger.active = lambda: ()  # type: ignore[method-assign]
+    world.ledger.active = lambda: ()
     slots = dict(world.ledger.shared.slots)
     assert not world.reconcile().repairs
     assert world.ledger.shared.slots == slots != {}
@@ -219,7 +219,7 @@ def test_of_two_clusters_of_a_launch_in_doubt_the_living_one_is_tracked() -> Non
 
 def test_a_running_run_that_the_list_does_not_show_yet_keeps_its_cluster(world: World) -> None:
     world.launched()
-    world.ledger.active = lambda: ()  # type: ignore[method-assign]
+    world.ledger.active = lambda: ()
     assert not world.reconcile().repairs
     assert world.clusters.terminated == []
 
@@ -227,7 +227,7 @@ def test_a_running_run_that_the_list_does_not_show_yet_keeps_its_cluster(world: 
 def test_clusters_are_looked_for_as_far_back_as_the_oldest_run_and_two_days(world: World) -> None:
     asked: list[float] = []
     list_clusters = world.clusters.list
-    world.clusters.list = lambda since: asked.append(since) or list_clusters(since)  # type: ignore[method-assign]
+    world.clusters.list = lambda since: asked.append(since) or list_clusters(since)
     assert world.reconcile().gauges.oldest_seconds == 0.0
     assert asked.pop() == world.time - 2 * 24 * 3600
     world.configure(max_clusters="0")
@@ -256,7 +256,7 @@ def meanwhile(world: World, **changes: Any) -> None:
         world.ledger.swap(world.record(), dataclasses.replace(world.record(), **changes))
         return list_clusters(created_after)
 
-    world.clusters.list = changed_while_listing  # type: ignore[method-assign]
+    world.clusters.list = changed_while_listing
 
 
 def test_a_claim_that_was_renewed_meanwhile_is_left_alone(world: World) -> None:
