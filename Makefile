@@ -42,7 +42,7 @@ chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count wha
 dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of them as build/dashboard.html
 	@$(VENV)/python -m infra.local.dashboard
 
-test: lint browser engine policy-pack build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, on all cores
+test: lint browser engine policy-pack .local/jvm/spark.jsa build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, on all cores
 	@$(VENV)/python -m pytest -n auto
 
 test-fast: $(READY) ## Contract, Lambdas and steps, as far as they need no cloud, no JVM and no TensorFlow: seconds
@@ -63,6 +63,10 @@ browser: $(READY) ## Find, or install with apt, the Chromium in which a test loo
 
 engine: $(READY) ## Find the Pulumi CLI, or build it (once, minutes): the tests ask its engine
 	@$(VENV)/python -m infra.local.engine.cli
+
+# The local steps' JVMs start in two thirds of the CPU with it. Nothing fails without.
+.local/jvm/spark.jsa: $(READY)
+	@$(VENV)/python -m infra.local.jvm
 
 local: code ## Keep a local cloud running to try things against; ctrl-C ends it
 	@$(VENV)/python -m spark.features.package_model --out build/model --allow-untrained

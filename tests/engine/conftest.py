@@ -79,6 +79,8 @@ class Deployment:
 
     stack: automation.Stack
     aws: LocalAws
+    outputs: Mapping[str, automation.OutputValue] = field(default_factory=dict)
+    """Of the last `up`."""
 
     def configure(self, **values: str | None) -> None:
         """Set settings of the project by name; None removes one."""
@@ -101,7 +103,7 @@ class Deployment:
         return self._do(self.stack.destroy, options)
 
     def output(self, name: str) -> str:
-        return str(self.stack.outputs()[name].value)
+        return str(self.outputs[name].value)
 
     @property
     def bucket(self) -> str:
@@ -122,7 +124,9 @@ class Deployment:
             watching(line)
 
         given = {key: value for key, value in options.items() if key != "on_output"}
-        operation(on_event=told.note, on_output=heard, color="never", **given)
+        result = operation(on_event=told.note, on_output=heard, color="never", **given)
+        if isinstance(result, automation.UpResult):
+            self.outputs = result.outputs
         told.text = "\n".join(lines)
         return told
 
@@ -192,10 +196,9 @@ def engine(local_aws: LocalAws) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def live(local_aws: LocalAws, build: Path) -> Iterator[Deployment]:
+def live(local_aws: LocalAws, build: Path) -> Deployment:
     """A stack that is up, over stub artifacts, for tests that leave it as they found it."""
     deployment = local_aws.deployment("live", program(build))
     deployment.up()
-    yield deployment
-    deployment.destroy()
-    deployment.stack.workspace.remove_stack("live")
+    # Nobody destroys it: it goes with its AWS.
+    return deployment

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from infra.local.engine.cli import find_cli
 from infra.program import BUILD, REPOSITORY
+from tests.artifacts import built
 from tests.engine import without_host
 
 PATIENCE_SECONDS = 900.0
@@ -41,8 +42,8 @@ class Person:
         for name in ("requirements.lock", "pyproject.toml"):
             # Older than any .venv: make would install the copy into that of the repository.
             os.utime(self.folder / name, (0, 0))
-        # A gigabyte of wheels is neither copied nor downloaded again.
-        (self.folder / "build").mkdir()
+        # A gigabyte of wheels is neither copied nor downloaded again, nor is a model made of equal weights.
+        shutil.copytree(built() / "model", self.folder / "build" / "model")
         (self.folder / "build" / "wheelhouse").symlink_to(BUILD / "wheelhouse")
         for record in ("node-packages.txt", "node-requirements.txt"):
             shutil.copy2(BUILD / record, self.folder / "build")

@@ -37,7 +37,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(local_aws: LocalAws, build: Path) -> Iterator[Story]:
+def story(local_aws: LocalAws, build: Path) -> Story:
     deployment = local_aws.deployment(STACK, program(build))
     deployment.configure(keepDataOnDestroy="true")
     deployment.up()
@@ -64,12 +64,7 @@ def story(local_aws: LocalAws, build: Path) -> Iterator[Story]:
     with spoilt(deployment, bucket, ledger_table="nowhere"), pytest.raises(CommandError) as broken_off:
         again.up()
     told = str(alive.value), str(refused.value), str(broken_off.value)
-    yield Story(again, bucket, left, results, *told, again.up())
-
-    again.configure(keepDataOnDestroy="false", adopt=None)
-    again.up()
-    again.destroy()
-    again.stack.workspace.remove_stack(STACK)
+    return Story(again, bucket, left, results, *told, again.up())
 
 
 def a_run_happens(deployment: Deployment) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +17,22 @@ from tests.engine.killed_up import up_until
 from tests.engine.left_behind import resources_of
 
 REPLACEMENT = ("create-replacement", "replace", "delete-replaced")
-KILLED = "killed"
 SOME_OF_ALL = 60
 """Resources that exist when the engine is killed: some of everything, and not yet all."""
 
 
 @pytest.fixture
-def stack_name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def deployment(local_aws: LocalAws, build: Path, stack_name: str) -> Iterator[Deployment]:
-    """An empty stack; whatever a test leaves of it is gone afterwards."""
-    made = local_aws.deployment(stack_name, program(build))
-    yield made
-    if stack_name == KILLED:
-        # What was being made in that second is in no state, and may be in the way of what holds it.
-        with contextlib.suppress(CommandError):
-            made.destroy(continue_on_error=True)
-        made.stack.workspace.remove_stack(stack_name, force=True)
-        return
-    made.destroy()
-    made.stack.workspace.remove_stack(stack_name)
+def deployment(local_aws: LocalAws, build: Path, request: pytest.FixtureRequest) -> Deployment:
+    """An empty stack of the parameter's name. Whatever a test leaves of it goes with its AWS."""
+    return local_aws.deployment(request.param, program(build))
 
 
 def of_kind(deployment: Deployment, kind: str) -> list[str]:
     return resources_of(deployment.client, deployment.stack.name)[kind]
 
 
-@pytest.mark.parametrize("stack_name", ["first"], indirect=True)
-def test_a_stack_comes_stays_as_it_is_and_goes_without_a_trace_and_the_one_beside_it_hears_nothing(
+@pytest.mark.parametrize("deployment", ["first"], indirect=True)
+def test_a_stack_comes_at_the_second_try_stays_as_it_is_and_goes_and_the_one_beside_it_hears_nothing(
     deployment: Deployment, live: Deployment
 ) -> None:
     beside = resources_of(live.client, "live")
@@ -59,10 +42,26 @@ def test_a_stack_comes_stays_as_it_is_and_goes_without_a_trace_and_the_one_besid
     assert "advisor" not in previewed.text
     assert resources_of(deployment.client, "first") == {}
 
+    # Somebody has the name already; the rest of what can be made is made.
+    deployment.client("s3").create_bucket(
+        Bucket="taken-by-somebody", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    deployment.configure(dataBucketName="taken-by-somebody")
+    with pytest.raises(CommandError) as failed:
+        deployment.up()
+    told = str(failed.value)
+    assert "aws:s3:Bucket (fruits-first-data)" in told
+    assert "BucketAlreadyOwnedByYou" in told
+    assert "Traceback" not in told
+    half = resources_of(deployment.client, "first")
+    assert half["vpc"]
+    deployment.configure(dataBucketName=None)
+
     made = deployment.up()
     assert made.operations == {"create"}
     assert made.warnings == []
     there = resources_of(deployment.client, "first")
+    assert half["vpc"] == there["vpc"]
     assert len(there["bucket"]) == 3
     assert len(there["function"]) == 3
     assert len(there["key"]) == len(there["alias"]) == 4
@@ -77,7 +76,7 @@ def test_a_stack_comes_stays_as_it_is_and_goes_without_a_trace_and_the_one_besid
     assert live.up(refresh=True, expect_no_changes=True).steps == []
 
 
-@pytest.mark.parametrize("stack_name", ["broken"], indirect=True)
+@pytest.mark.parametrize("deployment", ["broken"], indirect=True)
 def test_a_missing_artifact_fails_before_the_first_resource_is_shown(
     deployment: Deployment, tmp_path: Path
 ) -> None:
@@ -91,7 +90,7 @@ def test_a_missing_artifact_fails_before_the_first_resource_is_shown(
     assert "aws:" not in told
 
 
-@pytest.mark.parametrize("stack_name", ["faulty"], indirect=True)
+@pytest.mark.parametrize("deployment", ["faulty"], indirect=True)
 def test_every_fault_of_the_configuration_is_told_in_the_preview(deployment: Deployment) -> None:
     deployment.configure(maxClusters="many", maxEurPerDay="-1", alarmEmail="me@example.org")
     with pytest.raises(CommandError) as failed:
@@ -104,29 +103,7 @@ def test_every_fault_of_the_configuration_is_told_in_the_preview(deployment: Dep
     assert "aws:" not in told.replace("aws:region", "")
 
 
-@pytest.mark.parametrize("stack_name", ["half"], indirect=True)
-def test_a_creation_that_fails_says_why_and_the_next_up_goes_on(deployment: Deployment) -> None:
-    deployment.client("s3").create_bucket(
-        Bucket="taken-by-somebody", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    deployment.configure(dataBucketName="taken-by-somebody")
-    with pytest.raises(CommandError) as failed:
-        deployment.up()
-    told = str(failed.value)
-    assert "aws:s3:Bucket (fruits-half-data)" in told
-    assert "BucketAlreadyOwnedByYou" in told
-    assert "Traceback" not in told
-    before = resources_of(deployment.client, "half")
-
-    deployment.configure(dataBucketName=None)
-    assert deployment.up().operations == {"create"}
-    after = resources_of(deployment.client, "half")
-    assert {kind: names for kind, names in after.items() if kind in before} != before
-    assert set(before["vpc"]) == set(after["vpc"])
-    assert deployment.up(expect_no_changes=True).steps == []
-
-
-@pytest.mark.parametrize("stack_name", [KILLED], indirect=True)
+@pytest.mark.parametrize("deployment", ["killed"], indirect=True)
 def test_an_engine_that_was_killed_is_made_up_for_by_the_next_up(deployment: Deployment, build: Path) -> None:
     name, folder = deployment.stack.name, Path(deployment.stack.workspace.work_dir)
     created = up_until(SOME_OF_ALL, name, folder, build, deployment.aws.environment)

