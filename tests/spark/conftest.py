@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[2]
 SUBMIT = (
     "--master local[2] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1",
     # Data is small: more tasks would only cost time.
-    f"--conf spark.sql.shuffle.partitions=4 --conf 'spark.driver.extraJavaOptions={jvm.OPTIONS}'",
+    f"--conf spark.sql.shuffle.partitions=4 --conf 'spark.driver.extraJavaOptions={jvm.SHORT_LIVED}'",
     "pyspark-shell",
 )
 PlanFactory = Callable[..., Plan]

@@ -206,7 +206,7 @@ def start_step(folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(REPOSITORY / "spark" / "steps" / "entry.py"), "featurize", "--plan"]
     return subprocess.Popen(
         [*command, f"file://{folder}/plan.json"],
-        env={**step_environment(), "JAVA_TOOL_OPTIONS": jvm.OPTIONS},
+        env={**step_environment(), "JAVA_TOOL_OPTIONS": jvm.SHORT_LIVED},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -200,7 +200,7 @@ class Node:
                 value = [",".join(str(_fetch(s3, uri, folder)) for uri in value[0].split(","))]
             if name not in _CLUSTER_OPTIONS:
                 command += [name, *value]
-        java = f"spark.driver.extraJavaOptions={jvm.OPTIONS} -Djava.io.tmpdir={folder}"
+        java = f"spark.driver.extraJavaOptions={jvm.SHORT_LIVED} -Djava.io.tmpdir={folder}"
         for setting in (*_LOOPBACK_CONF, java):
             command += ["--conf", setting]
         return [*command, str(_fetch(s3, submit.application, folder)), *submit.arguments]
