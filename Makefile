@@ -92,7 +92,7 @@ build/node-reference-requirements.txt: build/node-requirements.txt
 
 # pip takes a list of platforms literally, without the older ones that each implies.
 build/wheelhouse-%-x86_64/requirements.txt: build/%-requirements.txt
-	@echo "Downloading the wheels of the group $* of the cluster nodes into $(@D) (once; node: 0.2 GB, node-reference: 0.6 GB)..."
+	@echo "Downloading the cluster nodes' wheels of the group $* into $(@D) (once: 0.2 GB of node, 0.6 GB of node-reference)..."
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@.local/uv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    --only-binary :all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \

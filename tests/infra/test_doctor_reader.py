@@ -254,9 +254,7 @@ def test_artifacts_that_are_not_in_the_bucket_are_named() -> None:
 
 
 def test_artifacts_that_are_not_used_are_not_asked_for() -> None:
-    preinstalled = replace(
-        LAUNCHING, bootstrap_key="", wheelhouse_prefix="", reference_wheelhouse_prefix=""
-    )
+    preinstalled = replace(LAUNCHING, bootstrap_key="", wheelhouse_prefix="", reference_wheelhouse_prefix="")
     function = {**FUNCTION, "Environment": {"Variables": preinstalled.to_env()}}
     stack = reader(get_function_configuration=function, list_objects_v2={})
     assert deployed.read_missing_artifacts(stack) == ["job_key", "step_key", "model_key", "weights_key"]
