@@ -10,6 +10,8 @@ UV := $(CURDIR)/.local/uv/bin/uv
 VENV := .venv/bin
 PACK := infra/policies/pack
 READY := .venv/.ready
+# What nodes install: the dependency group `node` all of them, `node-reference` those of the reference engine beside it.
+WHEELHOUSES := $(foreach group,node node-reference,build/wheelhouse-$(group)-x86_64/requirements.txt)
 # Passed on to `make demo` and `make package`.
 DATA ?=
 WEIGHTS ?=
@@ -42,7 +44,7 @@ chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count wha
 dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of them as build/dashboard.html
 	@$(VENV)/python -m infra.local.dashboard
 
-test: lint browser engine policy-pack .local/jvm/spark.jsa build/wheelhouse/requirements.txt ## Everything: style, types, architecture, then all tests, on all cores
+test: lint browser engine policy-pack .local/jvm/spark.jsa $(WHEELHOUSES) ## Everything: style, types, architecture, then all tests, on all cores
 	@$(VENV)/python -m pytest -n auto
 
 test-fast: $(READY) ## Contract, Lambdas and steps, as far as they need no cloud, no JVM and no TensorFlow: seconds
@@ -72,7 +74,7 @@ local: code ## Keep a local cloud running to try things against; ctrl-C ends it
 	@$(VENV)/python -m spark.features.package_model --out build/model --allow-untrained
 	@$(VENV)/python -m infra.local.cloud
 
-package: code model build/wheelhouse/requirements.txt ## Build all that a deployment uploads: zips, model (WEIGHTS=), wheels
+package: code model $(WHEELHOUSES) ## Build all that a deployment uploads: zips, model (WEIGHTS=), wheels
 
 code: $(READY)
 	@$(VENV)/python -m infra.package
@@ -80,24 +82,27 @@ code: $(READY)
 model: $(READY)
 	@$(VENV)/python -m spark.features.package_model --out build/model
 
-# What the nodes install, offline, with the hashes of the lock file. EMR 7 is Amazon Linux 2023 (glibc 2.34).
-# pip takes a list of platforms literally, without the older ones that each implies.
-build/node-requirements.txt: requirements.lock pyproject.toml | $(UV)
+# A dependency group's packages with the hashes of the lock file, for the nodes: EMR 7 is Amazon Linux 2023 (glibc 2.34).
+build/%-requirements.txt: requirements.lock pyproject.toml | $(UV)
 	@mkdir -p build
-	@$(UV) pip compile --quiet --group pyproject.toml:node --constraint requirements.lock \
+	@$(UV) pip compile --quiet --group pyproject.toml:$* --constraint requirements.lock \
 	    --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
-	    --python-platform x86_64-manylinux_2_28 --output-file build/node-packages.txt
-	@awk 'NR == FNR {on_nodes[$$1]; next} /^[a-z0-9]/ {wanted = $$1 in on_nodes} wanted' \
-	    build/node-packages.txt requirements.lock > $@
+	    --python-platform x86_64-manylinux_2_28 --output-file build/$*-packages.txt
+	@awk 'FILENAME == ARGV[1] {group[$$1]; next} FILENAME != "requirements.lock" {delete group[$$1]; next} \
+	    /^[a-z0-9]/ {wanted = $$1 in group} wanted' build/$*-packages.txt $(filter build/%,$^) requirements.lock > $@
 
-build/wheelhouse/requirements.txt: build/node-requirements.txt
-	@echo "Downloading the wheels of the cluster nodes into build/wheelhouse (once, 0.8 GB)..."
-	@rm -rf build/wheelhouse && mkdir -p build/wheelhouse
+# Without what every node has anyway.
+build/node-reference-requirements.txt: build/node-requirements.txt
+
+# pip takes a list of platforms literally, without the older ones that each implies.
+build/wheelhouse-%-x86_64/requirements.txt: build/%-requirements.txt
+	@echo "Downloading the cluster nodes' wheels of the group $* into $(@D) (once: 0.2 GB of node, 0.6 GB of node-reference)..."
+	@rm -rf $(@D) && mkdir -p $(@D)
 	@.local/uv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    --only-binary :all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
 	    $(foreach glibc,28 27 26 24 17 12 5,--platform manylinux_2_$(glibc)_x86_64) \
 	    $(foreach year,2014 2010 1,--platform manylinux$(year)_x86_64) \
-	    --requirement $< --dest build/wheelhouse
+	    --requirement $< --dest $(@D)
 	@cp $< $@
 
 lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements.lock again

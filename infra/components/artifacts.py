@@ -18,12 +18,15 @@ import pulumi_aws as aws
 from infra.components import certificates
 from infra.components.storage import Storage
 from infra.naming import Naming
+from infra.target import ARCHITECTURE
 from lambdas.contract.layout import ARTIFACTS, CERTIFICATES
 from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
 FUNCTIONS = ("launcher", "tracker", "reconciler")
-WHEELHOUSE = "wheelhouse"
+NODE, NODE_REFERENCE = "node", "node-reference"
+WHEELHOUSES = {group: f"wheelhouse-{group}-{ARCHITECTURE}" for group in (NODE, NODE_REFERENCE)}
+"""By the dependency group of their packages: every node's, and what the reference engine needs beside it."""
 HASH_LENGTH = 12
 
 
@@ -33,7 +36,7 @@ class ArtifactMissing(pulumi.RunError):
     def __init__(self, paths: Sequence[Path]) -> None:
         missing = ", ".join(str(path) for path in paths)
         remedy = "run `make package WEIGHTS=<file>` first"
-        if [path.parent.name for path in paths] == [WHEELHOUSE]:
+        if {path.parent.name for path in paths} <= set(WHEELHOUSES.values()):
             remedy += "; or, on the local cloud, `pulumi config set fruits:nodePackages preinstalled`"
         super().__init__(f"missing: {missing}; {remedy}")
 
@@ -77,9 +80,11 @@ class Artifacts(pulumi.ComponentResource):
         self.certificate_expiry = read_expiry(certificate, naming.region)
         self.bootstrap_key = ""
         self.wheelhouse_prefix = ""
+        self.reference_wheelhouse_prefix = ""
         if args.wheelhouse:
             self.bootstrap_key = self._upload(BOOTSTRAP_SCRIPT, content_key)
-            self.wheelhouse_prefix = self._upload_folder(args.build / WHEELHOUSE)
+            self.wheelhouse_prefix = self._upload_folder(args.build / WHEELHOUSES[NODE])
+            self.reference_wheelhouse_prefix = self._upload_folder(args.build / WHEELHOUSES[NODE_REFERENCE])
         self.register_outputs({"job_key": self.job_key, "model_key": self.model_key})
 
     def _upload(self, path: Path, key_of: Callable[[Path], str]) -> str:
@@ -119,7 +124,7 @@ def check_artifacts(build: Path, *, region: str, wheelhouse: bool) -> None:
         made = read_model(model.parent)
         wanted += [model.parent / made.file, model.parent / made.weights_file]
     if wheelhouse:
-        wanted.append(build / WHEELHOUSE / "requirements.txt")
+        wanted += [build / folder / "requirements.txt" for folder in WHEELHOUSES.values()]
     if missing := [path for path in wanted if not path.is_file()]:
         raise ArtifactMissing(missing)
     read_expiry(certificate, region)

@@ -134,6 +134,7 @@ def settings(naming: Naming, args: LauncherArgs) -> pulumi.Output[LauncherSettin
             step_key=artifacts.step_key,
             bootstrap_key=artifacts.bootstrap_key,
             wheelhouse_prefix=artifacts.wheelhouse_prefix,
+            reference_wheelhouse_prefix=artifacts.reference_wheelhouse_prefix,
             node_python=NODE_PYTHON,
             model_name=model.name,
             model_key=artifacts.model_key,

@@ -106,7 +106,10 @@ def _is_in_bucket(reader: StackReader, prefix: str) -> bool:
     return bool(page.get("Contents"))
 
 
-_KEYS = ("job_key", "step_key", "bootstrap_key", "wheelhouse_prefix", "model_key", "weights_key")
+_KEYS = (
+    *("job_key", "step_key", "bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix"),
+    *("model_key", "weights_key"),
+)
 """Of :class:`LauncherSettings`; those that are empty are not used."""
 
 

@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.components.artifacts import sha256
+from infra.components.artifacts import WHEELHOUSES, sha256
 from infra.doctor.finding import Finding, fault, ok, warning
 from infra.doctor.lock import pins
 from infra.package import outdated
 from lambdas.contract.model_package import DESCRIPTION, UNTRAINED, ModelPackage
 
 PACKAGE = "`make package WEIGHTS=path/to/weights.h5`"
-_WHEELHOUSE = "wheelhouse"
 _REQUIREMENTS = "requirements.txt"
 
 
@@ -86,8 +85,8 @@ def model(found: Model) -> list[Finding]:
 
 @dataclass(frozen=True)
 class Wheels:
-    """``requirements`` is the text of the wheelhouse's list, None where there is none. ``asked``: the
-    packages that pyproject.toml asks for on nodes; ``files``: names in the wheelhouse."""
+    """Of all wheelhouses. ``requirements`` is the text of their lists, None where one is missing. ``asked``:
+    the packages that pyproject.toml asks for on nodes; ``files``: names in the wheelhouses."""
 
     requirements: str | None
     lock: str
@@ -96,15 +95,14 @@ class Wheels:
 
 
 def read_wheels(repository: Path, build: Path) -> Wheels:
-    folder = build / _WHEELHOUSE
-    listed = folder / _REQUIREMENTS
-    project = tomllib.loads((repository / "pyproject.toml").read_text())
-    asked = {_name(requirement) for requirement in project["dependency-groups"]["node"]}
+    folders = [build / name for name in WHEELHOUSES.values()]
+    lists = [folder / _REQUIREMENTS for folder in folders]
+    groups = tomllib.loads((repository / "pyproject.toml").read_text())["dependency-groups"]
     return Wheels(
-        listed.read_text() if listed.is_file() else None,
+        "".join(path.read_text() for path in lists) if all(path.is_file() for path in lists) else None,
         (repository / "requirements.lock").read_text(),
-        asked,
-        {path.name for path in folder.glob("*.whl")},
+        {_name(requirement) for group in WHEELHOUSES for requirement in groups[group]},
+        {path.name for folder in folders for path in folder.glob("*.whl")},
     )
 
 
@@ -123,7 +121,7 @@ def wheels(found: Wheels, *, installed_by_nodes: bool) -> list[Finding]:
     there = {name.partition("-")[0].lower().replace("_", "-").replace(".", "-") for name in found.files}
     if missing := sorted(name for name in listed if name.replace(".", "-") not in there):
         text = f"wheels are listed and not there: {', '.join(missing)}"
-        return [fault(text, f"remove build/{_WHEELHOUSE}, then {PACKAGE}")]
+        return [fault(text, f"remove build/wheelhouse-*, then {PACKAGE}")]
     return [ok(f"{len(listed)} wheels, as locked")]
 
 

@@ -57,8 +57,10 @@ class LauncherSettings:
     step_key: str
     """The script that spark-submit runs; its first argument is the step's name."""
     bootstrap_key: str
-    """The bootstrap action that installs the wheelhouse; empty where nodes come with everything."""
+    """The bootstrap action that installs the wheelhouses; empty where nodes come with everything."""
     wheelhouse_prefix: str
+    reference_wheelhouse_prefix: str
+    """What the reference engine's nodes install beside it; empty where the one wheelhouse holds it, too."""
     node_python: str
     """The interpreter of the Spark driver and workers on the nodes."""
     model_name: str
@@ -91,10 +93,13 @@ class LauncherSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> LauncherSettings:
-        return cls(**_read(cls, environ, optional={"bootstrap_key", "wheelhouse_prefix"}))
+        return cls(**_read(cls, environ, optional=_MAY_BE_EMPTY))
 
     def to_env(self) -> dict[str, str]:
         return _write(self)
+
+
+_MAY_BE_EMPTY = {"bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix"}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from lambdas.runs.fleets import MASTER_ON_CORE, classified, has_spot, instance_f
 from lambdas.runs.sizing import Executor, executor_for
 
 ROOT_VOLUME_GIB = 30
-"""The operating system, the wheels (0.8 GB) and what they unpack to (2.4 GB). EMR allows 15 to 100."""
+"""The operating system, the reference engine's wheels (0.8 GB) and what they unpack to (2.4 GB); the default
+one's are a quarter of that. EMR allows 15 to 100."""
 DRIVER_MEMORY = "2g"
 """The driver holds one shard of the index and one matrix of 13 MB; the rest of the primary is Hadoop's."""
 
@@ -39,7 +40,7 @@ def run_job_flow(
         "JobFlowRole": settings.instance_profile_arn,
         "Instances": _instances(cluster, settings),
         "EbsRootVolumeSize": ROOT_VOLUME_GIB,
-        "BootstrapActions": _bootstrap_actions(plan.root, settings),
+        "BootstrapActions": _bootstrap_actions(plan, settings),
         "Configurations": _configurations(cluster, settings),
         "Steps": [_step(name, plan, settings) for name in STEPS],
         "Tags": [
@@ -97,15 +98,17 @@ def _spark_defaults(cluster: ClusterSpec, executor: Executor, settings: Launcher
     }
 
 
-def _bootstrap_actions(root: str, settings: LauncherSettings) -> list[dict[str, Any]]:
+def _bootstrap_actions(plan: Plan, settings: LauncherSettings) -> list[dict[str, Any]]:
     if not settings.bootstrap_key:
         return []
+    further = [settings.reference_wheelhouse_prefix] if plan.engine == "reference" else []
     script = {
-        "Path": f"{root}/{settings.bootstrap_key}",
+        "Path": f"{plan.root}/{settings.bootstrap_key}",
         "Args": [
-            f"{root}/{settings.wheelhouse_prefix}",
+            f"{plan.root}/{settings.wheelhouse_prefix}",
             str(PurePosixPath(settings.node_python).parents[1]),
             settings.region,
+            *(f"{plan.root}/{prefix}" for prefix in further if prefix),
         ],
     }
     return [{"Name": "install wheels", "ScriptBootstrapAction": script}]

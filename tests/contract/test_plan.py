@@ -199,7 +199,7 @@ def test_every_missing_or_empty_variable_is_named_at_once(settings: type[Launche
     needed = [
         f"FRUITS_{name.upper()}"
         for name in settings.__dataclass_fields__
-        if name not in ("bootstrap_key", "wheelhouse_prefix")
+        if name not in ("bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix")
     ]
     for environ in ({}, dict.fromkeys(needed, "")):
         with pytest.raises(SettingsError) as caught:
@@ -215,6 +215,12 @@ def test_a_stack_whose_nodes_come_with_everything_has_no_bootstrap_action() -> N
     del environ["FRUITS_WHEELHOUSE_PREFIX"]
     read = LauncherSettings.from_env(environ)
     assert (read.bootstrap_key, read.wheelhouse_prefix, read.job_key) == ("", "", "job_key")
+
+
+def test_a_stack_from_when_one_wheelhouse_held_both_engines_packages_is_read() -> None:
+    environ = LAUNCHER.to_env()
+    del environ["FRUITS_REFERENCE_WHEELHOUSE_PREFIX"]
+    assert LauncherSettings.from_env(environ) == dataclasses.replace(LAUNCHER, reference_wheelhouse_prefix="")
 
 
 def test_caps_are_numbers_and_a_cap_that_is_none_is_told() -> None:

@@ -23,7 +23,11 @@ ON_AWS = {
     "os_name": "posix",
 }
 BY_THE_RUNTIME = {"boto3", "botocore"}
-PARTS = {"lambdas": "Libraries in the zips", "node": "Libraries in the wheelhouse"}
+PARTS = {
+    "lambdas": "Libraries in the zips",
+    "node": "Libraries in the wheelhouse of all nodes",
+    "node-reference": "Libraries in the wheelhouse of the reference engine",
+}
 """What NOTICE says of the dependency groups whose libraries are uploaded."""
 FAMILIES = ("Apache", "BSD", "MIT", "MPL", "PSF")
 """How the metadata of a distribution that has no SPDX expression call its licence, more or less."""
@@ -46,7 +50,8 @@ def libraries(group: str) -> set[str]:
                 needed = Requirement(line)
                 if needed.marker is None or needed.marker.evaluate({**ON_AWS, "extra": extra}):
                     waiting.append(needed)
-    return {name for name, _ in found}
+    everywhere = libraries("node") if group == "node-reference" else set()
+    return {name for name, _ in found} - everywhere
 
 
 def licences(group: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.components.artifacts import WHEELHOUSES
 from infra.local.engine.cli import find_cli
 from infra.program import BUILD, REPOSITORY
 from tests.artifacts import built
@@ -44,9 +45,10 @@ class Person:
             os.utime(self.folder / name, (0, 0))
         # A gigabyte of wheels is neither copied nor downloaded again, nor is a model made of equal weights.
         shutil.copytree(built() / "model", self.folder / "build" / "model")
-        (self.folder / "build" / "wheelhouse").symlink_to(BUILD / "wheelhouse")
-        for record in ("node-packages.txt", "node-requirements.txt"):
-            shutil.copy2(BUILD / record, self.folder / "build")
+        for wheelhouse in WHEELHOUSES.values():
+            (self.folder / "build" / wheelhouse).symlink_to(BUILD / wheelhouse)
+        for record in BUILD.glob("node*.txt"):
+            shutil.copy2(record, self.folder / "build")
         self._programs = folder / "bin"
         self._programs.mkdir()
         (self._programs / "aws").symlink_to(Path(sys.prefix) / "bin" / "aws")

@@ -164,10 +164,11 @@ def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
         json.dumps({**model, "file": "newer.tflite", "sha256": "c" * 64})
     )
     write_node_certificate(newer / file_of("eu-west-1"), "eu-west-1", today())
-    wheelhouse = newer / "wheelhouse"
-    wheelhouse.mkdir()
-    (wheelhouse / "requirements.txt").write_text("numpy==2.0 --hash=sha256:0\n")
-    (wheelhouse / "numpy-2.0.whl").write_text("wheel")
+    for group, package in (("node", "numpy"), ("node-reference", "pandas")):
+        wheelhouse = newer / f"wheelhouse-{group}-x86_64"
+        wheelhouse.mkdir()
+        (wheelhouse / "requirements.txt").write_text(f"{package}==2.0 --hash=sha256:0\n")
+        (wheelhouse / f"{package}-2.0.whl").write_text("wheel")
     live.configure(nodePackages="wheelhouse")
     live.stack.workspace.program = program(newer)
     try:
@@ -178,8 +179,8 @@ def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
         live.stack.workspace.program = program(build)
         live.up()
     counts = upgraded.counts
-    # Job, step, model, certificate, the bootstrap script, and the two files of the wheelhouse.
-    assert counts.pop(("create", "BucketObjectv2")) == 7
+    # Job, step, model, certificate, the bootstrap script, and the two files of each wheelhouse.
+    assert counts.pop(("create", "BucketObjectv2")) == 9
     # Of the engine's state only: they are retained.
     assert counts.pop(("delete", "BucketObjectv2")) == 4
     # Running clusters keep what they were launched with, and a launch in this second is tried again.

@@ -165,7 +165,7 @@ def test_wheels_are_not_asked_of_nodes_that_have_their_packages() -> None:
         (
             {"files": set()},
             "wheels are listed and not there: numpy",
-            f"remove build/wheelhouse, then {PACKAGE}",
+            f"remove build/wheelhouse-*, then {PACKAGE}",
         ),
     ],
 )
@@ -173,6 +173,18 @@ def test_wheels_that_are_missing_or_others_are_a_fault(
     change: dict[str, object], text: str, remedy: str
 ) -> None:
     assert judged(replace(WHEELS, **change)) == (Status.FAULT, text, remedy)
+
+
+def test_the_wheels_of_all_nodes_and_of_the_reference_engines_are_looked_at(tmp_path: Path) -> None:
+    for group, package in (("node", "numpy"), ("node-reference", "pandas")):
+        folder = tmp_path / f"wheelhouse-{group}-x86_64"
+        folder.mkdir()
+        assert packages.read_wheels(REPOSITORY, tmp_path).requirements is None
+        (folder / "requirements.txt").write_text(f"{package}==1\n")
+        (folder / f"{package}-1.whl").touch()
+    found = packages.read_wheels(REPOSITORY, tmp_path)
+    assert found.requirements == "numpy==1\npandas==1\n"
+    assert found.files == {"numpy-1.whl", "pandas-1.whl"}
 
 
 def test_the_wheels_that_are_asked_for_are_those_of_the_project(tmp_path: Path) -> None:

@@ -155,6 +155,7 @@ def test_functions_get_the_settings_that_their_handlers_read(declared: Recording
     assert launcher.model_key == "artifacts/model/stub.tflite"
     assert launcher.weights == "untrained"
     assert (launcher.bootstrap_key, launcher.wheelhouse_prefix) == ("", "")
+    assert launcher.reference_wheelhouse_prefix == ""
     assert tracker.ledger_table == launcher.ledger_table
 
 
@@ -186,19 +187,21 @@ def test_artifacts_are_named_by_their_content(build: Path) -> None:
     assert any(re.fullmatch(r"artifacts/job-[0-9a-f]{12}\.zip", key) for key in keys)
 
 
-def test_the_wheelhouse_comes_with_its_bootstrap_action(build: Path, tmp_path: Path) -> None:
+def test_the_wheelhouses_come_with_their_bootstrap_action(build: Path, tmp_path: Path) -> None:
     complete = shutil.copytree(build, tmp_path / "build")
-    wheelhouse = complete / "wheelhouse"
-    wheelhouse.mkdir()
-    (wheelhouse / "requirements.txt").write_text("x==1 --hash=sha256:0\n")
-    (wheelhouse / "x-1-py3-none-any.whl").write_bytes(b"")
+    for group, package in (("node", "x"), ("node-reference", "y")):
+        wheelhouse = complete / f"wheelhouse-{group}-x86_64"
+        wheelhouse.mkdir()
+        (wheelhouse / "requirements.txt").write_text(f"{package}==1 --hash=sha256:0\n")
+        (wheelhouse / f"{package}-1-py3-none-any.whl").write_bytes(b"")
     declared = preview(complete, **{"fruits:nodePackages": "wheelhouse"})
     function = next(f for f in declared.all_of("Function") if "launcher" in f["handler"])
     settings = LauncherSettings.from_env(function["environment"]["variables"])
     keys = {inputs["key"] for inputs in declared.all_of("BucketObjectv2")}
     assert settings.bootstrap_key in keys
-    assert f"{settings.wheelhouse_prefix}x-1-py3-none-any.whl" in keys
-    assert f"{settings.wheelhouse_prefix}requirements.txt" in keys
+    for prefix, package in ((settings.wheelhouse_prefix, "x"), (settings.reference_wheelhouse_prefix, "y")):
+        wheelhouse = {key.removeprefix(prefix) for key in keys if key.startswith(prefix)}
+        assert wheelhouse == {f"{package}-1-py3-none-any.whl", "requirements.txt"}
 
 
 def test_everything_that_can_be_tagged_is(declared: RecordingProvider) -> None:
@@ -217,7 +220,7 @@ def test_a_missing_artifact_fails_the_preview_and_names_the_command(tmp_path: Pa
         deploy(RecordingProvider(), stack="eu", config=PREINSTALLED, build=tmp_path)
 
 
-def test_where_only_the_wheelhouse_is_missing_the_local_cloud_is_thought_of(
+def test_where_only_wheelhouses_are_missing_the_local_cloud_is_thought_of(
     build: Path, tmp_path: Path
 ) -> None:
     def refusal() -> str:

@@ -22,7 +22,10 @@ from .test_planning import planned
 from .world import SETTINGS
 
 WHEELHOUSE = dataclasses.replace(
-    SETTINGS, bootstrap_key="artifacts/bootstrap-1.sh", wheelhouse_prefix="artifacts/wheelhouse-1/"
+    SETTINGS,
+    bootstrap_key="artifacts/bootstrap-1.sh",
+    wheelhouse_prefix="artifacts/wheelhouse-1/",
+    reference_wheelhouse_prefix="artifacts/wheelhouse-2/",
 )
 EVERY_TYPE = frozenset(INSTANCE_TYPES)
 MEASURED_WORKER_MB = 512

@@ -160,16 +160,39 @@ def test_steps_are_the_agreed_spark_submit_commands() -> None:
     }
 
 
-def test_nodes_bootstrap_only_where_there_is_something_to_install() -> None:
+def test_nodes_that_come_with_everything_install_nothing() -> None:
     assert requested()["BootstrapActions"] == []
+
+
+def test_nodes_install_the_reference_engines_packages_only_for_its_runs() -> None:
     settings = dataclasses.replace(
-        SETTINGS, bootstrap_key="artifacts/bootstrap-1.sh", wheelhouse_prefix="artifacts/wheelhouse-1/"
+        SETTINGS,
+        bootstrap_key="artifacts/bootstrap-1.sh",
+        wheelhouse_prefix="artifacts/wheelhouse-1/",
+        reference_wheelhouse_prefix="artifacts/wheelhouse-2/",
     )
     (action,) = requested(settings)["BootstrapActions"]
     assert action["ScriptBootstrapAction"] == {
         "Path": f"s3://{BUCKET}/artifacts/bootstrap-1.sh",
         "Args": [f"s3://{BUCKET}/artifacts/wheelhouse-1/", "/opt/fruits/venv", SETTINGS.region],
     }
+    (action,) = requested(settings, engine="reference")["BootstrapActions"]
+    assert action["ScriptBootstrapAction"]["Args"] == [
+        f"s3://{BUCKET}/artifacts/wheelhouse-1/",
+        "/opt/fruits/venv",
+        SETTINGS.region,
+        f"s3://{BUCKET}/artifacts/wheelhouse-2/",
+    ]
+
+
+def test_where_one_wheelhouse_holds_both_engines_packages_no_second_is_named() -> None:
+    settings = dataclasses.replace(
+        SETTINGS, bootstrap_key="artifacts/bootstrap-1.sh", wheelhouse_prefix="artifacts/wheelhouse-1/"
+    )
+    reference, default = (
+        requested(settings, engine=engine)["BootstrapActions"] for engine in ("reference", "fast")
+    )
+    assert reference == default
 
 
 def test_the_cluster_can_be_found_and_managed_by_its_tags() -> None:

@@ -9,7 +9,10 @@ from .test_planning import requested
 from .world import SETTINGS
 
 WHEELS = dataclasses.replace(
-    SETTINGS, bootstrap_key="artifacts/bootstrap-1.sh", wheelhouse_prefix="artifacts/wheelhouse-1/"
+    SETTINGS,
+    bootstrap_key="artifacts/bootstrap-1.sh",
+    wheelhouse_prefix="artifacts/wheelhouse-1/",
+    reference_wheelhouse_prefix="artifacts/wheelhouse-2/",
 )
 LOWEST = {"OnDemandSpecification": {"AllocationStrategy": "lowest-price"}}
 SPOT = {

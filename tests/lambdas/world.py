@@ -44,6 +44,7 @@ SETTINGS = LauncherSettings(
     step_key="artifacts/step-1.py",
     bootstrap_key="",
     wheelhouse_prefix="",
+    reference_wheelhouse_prefix="",
     node_python="/opt/fruits/venv/bin/python",
     model_name="mobilenet_v2",
     model_key="artifacts/mobilenet_v2-1.tflite",
