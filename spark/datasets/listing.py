@@ -17,10 +17,12 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
+from spark.datasets import object_store
 from spark.datasets.arrow_arrays import integers, strings
-from spark.datasets.object_store import Folder, Listed, is_sorted, list_below, list_folder
+from spark.datasets.bucket_listing import CONNECTIONS, list_below, list_folder
+from spark.datasets.object_store import Folder, Listed, is_sorted
 
-LISTERS = 16
+LISTERS = CONNECTIONS
 """Folders being listed at once. S3 allows thousands of requests a second; sixteen bring some 100,000 keys."""
 MAX_DEPTH = 4
 """Levels of folders that are opened in search of enough of them to list side by side."""
@@ -45,7 +47,7 @@ def list_in_order(uri: str) -> Iterator[Listed]:
         StepFailedError: the store refuses or does not answer, or holds a name that cannot be addressed.
     """
     if not is_sorted(uri):
-        yield from sorted(list_below(uri))  # a folder of this machine
+        yield from sorted(object_store.list_below(uri))  # a folder of this machine
         return
     division = divide(uri)
     yield from heapq.merge(division.objects, _side_by_side(division.leaves))

@@ -47,7 +47,8 @@ class Images(_Section):
         strict=False,
         min_length=1,
         max_length=10,
-        description="S3 folders, each ending with '/'. Everything below with a listed suffix is an image.",
+        description="S3 folders, each ending with '/'. Everything below with a listed suffix is an image, "
+        "but what file managers leave behind.",
         examples=[["s3://my-bucket/images/"]],
     )
     suffixes: fields.Suffixes = Field(
@@ -86,7 +87,7 @@ class RegexLabel(_Section):
     """The label is what the first group of ``regex`` matches in the image's path."""
 
     regex: fields.Pattern = Field(
-        description="A Python regular expression with at least one group, searched in the image's S3 URI.",
+        description="A regular expression (RE2's syntax) with at least one group, searched in the image's S3 URI.",
         examples=["/([^/]+)_[0-9]+\\.jpg$"],
     )
 
