@@ -69,7 +69,9 @@ def plan(stack: Stack, manifest: str) -> Result:
         return _faulty(found.faults, notes)
     images, expected = found.listing.images, found.expected
     shards = ceil(images / shard_images(images, slots(cluster_spec(parsed.cluster))))
-    waits = admit(stack.ledger.admissions(), "", expected.worst_case_eur, stack.runs.now(), stack.settings.caps)
+    waits = admit(
+        stack.ledger.admissions(), "", expected.worst_case_eur, stack.runs.now(), stack.settings.caps
+    )
     wait = waits if isinstance(waits, Wait) else None
     return Result(
         {
@@ -247,7 +249,9 @@ def redrive(stack: Stack) -> Result:
 
 def _parse(path: str) -> Manifest:
     if path == "-" and sys.stdin is None:
-        raise CommandError(ExitCode.USAGE, "the standard input is closed; name a file, or pipe the manifest in")
+        raise CommandError(
+            ExitCode.USAGE, "the standard input is closed; name a file, or pipe the manifest in"
+        )
     try:
         body = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:

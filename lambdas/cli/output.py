@@ -1,4 +1,4 @@
-"""Printing to whatever the output is: a reader that leaves, a full disk, a terminal that lacks the letters."""
+"""Printing to whatever there is: a reader that leaves, a full disk, a terminal without the letters."""
 
 from __future__ import annotations
 

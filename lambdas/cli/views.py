@@ -34,7 +34,7 @@ def plan(
     wait: Wait | None = None,
     notes: Sequence[str] = (),
 ) -> str:
-    """What a run would be; ``wait``: what it would wait for now, ``notes``: what was seen beside its images."""
+    """What a run would be. ``wait``: what it would wait for now; ``notes``: what else was seen."""
     lines = [
         f"images   {images:,} in {shards:,} shards",
         f"time     about {known.minutes:,.0f} minutes, {max_runtime_minutes} at most",

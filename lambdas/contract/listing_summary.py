@@ -20,16 +20,14 @@ PICTURES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".mpo")
 )
 """Suffixes of formats that are read (:mod:`spark.images.decoding`)."""
-HOW_TO_RESTORE = (
-    "restore it (`aws s3api restore-object`) or copy it to another storage class, and upload the manifest again"
-)
+HOW_TO_RESTORE = "restore it (`aws s3api restore-object`) or copy it to another class, then start a new run"
 
 
 @dataclass
 class ListingSummary:
     """Counts of what was listed, added to object by object. Examples are URIs.
 
-    ``images`` includes those that are ``unaddressable`` or ``archived``: they are in the run, and quarantined.
+    ``images`` includes those that are ``unaddressable`` or ``archived``: they are quarantined.
     ``skipped``: objects that are no images, by :class:`Kind`. ``suffixes``: of those of ``OTHER_SUFFIX``.
     ``archived``: images by storage class, as far as a listing tells.
     """
@@ -98,7 +96,9 @@ class ListingSummary:
 
     def notes(self) -> tuple[str, ...]:
         """What a person should know, a sentence each; none where all that was listed is images."""
-        return tuple(filter(None, (self._left_out(), *self._skipped(), *self._unreadable(), self._backslash())))
+        return tuple(
+            filter(None, (self._left_out(), *self._skipped(), *self._unreadable(), self._backslash()))
+        )
 
     def counts_by_suffix(self) -> str:
         """``.webp 500, .jfif 20``: of what was left out, the most frequent first."""
@@ -147,8 +147,8 @@ class ListingSummary:
         )
         archived = (
             f"{_images(sum(self.archived.values()))} quarantined unless restored meanwhile: archived in "
-            f"{', '.join(f'{name} ({count:,})' for name, count in sorted(self.archived.items()))}, for example "
-            f"{shown(self.archived_example)}. To have features of such an image, {HOW_TO_RESTORE}."
+            f"{', '.join(f'{name} ({count:,})' for name, count in sorted(self.archived.items()))}, for "
+            f"example {shown(self.archived_example)}. To have features of such an image, {HOW_TO_RESTORE}."
             if self.archived_example
             else ""
         )
@@ -159,9 +159,9 @@ class ListingSummary:
             return ""
         keys = "1 key holds" if self.backslashes == 1 else f"{self.backslashes:,} keys hold"
         return (
-            f"{keys} a backslash, for example {shown(self.backslash_example)}: S3 divides folders by '/' alone. "
-            "Where it is in the name behind the last '/', parent_folder gives no label. Rename what was meant "
-            "as a folder."
+            f"{keys} a backslash, for example {shown(self.backslash_example)}: S3 divides folders by '/' "
+            "alone. Where it is in the name behind the last '/', parent_folder gives no label. Rename what "
+            "was meant as a folder."
         )
 
 

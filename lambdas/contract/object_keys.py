@@ -34,7 +34,7 @@ class Kind(StrEnum):
     PLACEHOLDER = "placeholder"
     """Its key ends with '/': what consoles create to show an empty folder."""
     JUNK = "junk"
-    """What file managers leave behind: ``__MACOSX/``, ``._*``, ``.DS_Store``, ``Thumbs.db``, ``desktop.ini``."""
+    """What file managers leave: ``__MACOSX/``, ``._*``, ``.DS_Store``, ``Thumbs.db``, ``desktop.ini``."""
     OTHER_SUFFIX = "other_suffix"
     """Its name does not end as images of this run do."""
 
@@ -83,7 +83,11 @@ def archived_in(storage_class: str | None, *, restored: bool) -> str | None:
     return storage_class if storage_class in ARCHIVE_CLASSES and not restored else None
 
 
+def printable(text: str) -> str:
+    """``text`` with all that cannot be printed as escapes, so that a message stays one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def shown(text: str) -> str:
-    """``text`` in quotes, with what cannot be printed as escapes, so that a message stays one line."""
-    printable = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-    return f"'{''.join(printable)}'"
+    """``text`` in quotes, printable."""
+    return f"'{printable(text)}'"

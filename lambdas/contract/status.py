@@ -76,7 +76,7 @@ class Status:
     suffixes_skipped: dict[str, int]
     """Of those that were left out for it, by suffix."""
     notes: tuple[str, ...]
-    """What a person should know, a sentence each: what the launcher saw, or the steps, once they have looked."""
+    """What a person should know, a sentence each: what the launcher saw, or what the steps did."""
     feature_dim: int | None
     pca_components: int | None
     explained_variance: float | None
@@ -175,4 +175,4 @@ def compose_status(
 def _notes(plan: Plan | None, reports: tuple[StepReport, ...]) -> tuple[str, ...]:
     has_listed = any(report.images_in is not None for report in reports)
     seen = plan.notes if plan and not has_listed else ()
-    return (*seen, *(note for report in reports for note in report.notes))
+    return tuple(dict.fromkeys([*seen, *(note for report in reports for note in report.notes)]))

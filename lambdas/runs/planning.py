@@ -50,7 +50,6 @@ def make_plan(
     settings: LauncherSettings,
 ) -> Plan:
     """All that the run takes. ``submitted_at``: ISO 8601, when the manifest was uploaded."""
-    images_listed = listing.images
     cluster = cluster_spec(manifest.cluster)
     root = f"{s3uri.SCHEME}{settings.data_bucket}"
     return Plan(
@@ -63,8 +62,8 @@ def make_plan(
         sources=_sources(manifest.images),
         suffixes=tuple(suffix.lower() for suffix in manifest.images.suffixes),
         label=_label_rule(manifest.label),
-        images_listed=images_listed,
-        shard_images=shard_images(images_listed, slots(cluster)),
+        images_listed=listing.images,
+        shard_images=shard_images(listing.images, slots(cluster)),
         engine=manifest.engine,
         image_size=manifest.model.image_size,
         model=ModelArtifact(

@@ -49,7 +49,7 @@ class BucketDenied(Exception):  # noqa: N818  # a state of the world, not a malf
 
 
 class Found(NamedTuple):
-    """An object in a listing. ``archived_in``: the storage class that has to be left before it can be read."""
+    """An object in a listing. ``archived_in``: the class out of which it must be restored first."""
 
     key: str
     archived_in: str | None = None

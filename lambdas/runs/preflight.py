@@ -59,7 +59,8 @@ def preflight(
         faults += _missing_keys(places, buckets, listing)
     else:
         faults += _empty_prefixes(places, images.suffixes, buckets, listing, out_of_time)
-    if not faults and listing.images and listing.unreadable == listing.images:
+    counted_all = listing.images < COUNT_LIMIT and not out_of_time()
+    if not faults and counted_all and listing.images and listing.unreadable == listing.images:
         faults.append(_nothing_readable(places[0], listing))
     return Preflight(tuple(faults), listing)
 
@@ -149,7 +150,7 @@ def _empty_prefixes(
     listing: ListingSummary,
     out_of_time: Callable[[], bool],
 ) -> Iterator[Fault]:
-    """Count what is below all of the prefixes into ``listing``; faults of those below which there is no image."""
+    """Count what is below all of the prefixes into ``listing``; faults of those without an image."""
     endings = tuple(suffix.lower() for suffix in suffixes)
     for place in places:
         here = ListingSummary()
@@ -171,7 +172,7 @@ def _count(
     earlier: int,
     out_of_time: Callable[[], bool],
 ) -> bool:
-    """Count what is below a prefix into ``here``; whether all of it was. ``earlier``: images of other prefixes."""
+    """Count what is below a prefix into ``here``; whether all was. ``earlier``: other prefixes' images."""
     base = f"{s3uri.SCHEME}{place.bucket}/"
     for page in islice(buckets.pages(place.bucket, place.key), PAGES_PER_PREFIX):
         for key, archived_in in page:
@@ -189,9 +190,7 @@ def _nothing_readable(place: _Place, listing: ListingSummary) -> Fault:
     return Fault(path, problem, f"{remedy[0].upper()}{remedy[1:]}.")
 
 
-def _nothing_found(
-    place: _Place, suffixes: tuple[str, ...], here: ListingSummary, buckets: Buckets
-) -> Fault:
+def _nothing_found(place: _Place, suffixes: tuple[str, ...], here: ListingSummary, buckets: Buckets) -> Fault:
     wanted = ", ".join(suffixes)
     if here.suffixes:
         objects = sum(here.suffixes.values())

@@ -166,9 +166,7 @@ def cut_shards(images: Iterable[ImageRef], max_cost: float) -> Iterator[list[Ima
         yield shard
 
 
-def write_index(
-    images: Iterable[ImageRef], shard_images: int, file: Path, listing: ListingSummary
-) -> int:
+def write_index(images: Iterable[ImageRef], shard_images: int, file: Path, listing: ListingSummary) -> int:
     """Write the Parquet file, one row group per shard, and return the number of images.
 
     A shard holds what takes as long as ``shard_images`` inferences. Same images, same bytes. ``listing`` is

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from spark.datasets import object_store
 from spark.datasets.arrow_arrays import integers, strings
-from spark.datasets.bucket_listing import CONNECTIONS, list_below, list_folder
+from spark.datasets.bucket_listing import CONNECTIONS, bucket_listing
 from spark.datasets.object_store import Folder, Listed, is_sorted
 
 LISTERS = CONNECTIONS
@@ -63,7 +63,7 @@ def divide(uri: str) -> Division:
             break
         # A page of files only: opening the folder would hold all of it in memory and find no folder.
         flat = [folder for folder in opened if not _holds_folders(folder)]
-        contents: list[Folder] = [list_folder(folder) for folder in opened if folder not in flat]
+        contents: list[Folder] = [bucket_listing().folder(folder) for folder in opened if folder not in flat]
         leaves += flat
         opened = [folder for content in contents for folder in content.folders]
         objects += [item for content in contents for item in content.objects]
@@ -71,7 +71,7 @@ def divide(uri: str) -> Division:
 
 
 def _holds_folders(uri: str) -> bool:
-    return any("/" in listed.uri.removeprefix(uri) for listed in islice(list_below(uri), _PROBE))
+    return any("/" in listed.uri.removeprefix(uri) for listed in islice(bucket_listing().below(uri), _PROBE))
 
 
 def _side_by_side(folders: Iterable[str]) -> Iterator[Listed]:
@@ -87,7 +87,7 @@ def _side_by_side(folders: Iterable[str]) -> Iterator[Listed]:
 
 
 def _spool(folder: str, target: Path) -> Path:
-    found = list_below(folder)
+    found = bucket_listing().below(folder)
     with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_stream(sink, _SPOOLED) as stream:
         while batch := list(islice(found, _BATCH)):
             uris, sizes, etags = zip(*batch, strict=True)

@@ -22,7 +22,8 @@ import numpy as np
 
 from lambdas.contract.report import QuarantineReason
 from spark.datasets.index import ImageRef
-from spark.datasets.object_store import ObjectUnreadableError, read_if_below
+from spark.datasets.object_store import read_if_below
+from spark.datasets.unreadable import ObjectUnreadableError
 from spark.images.decoding import MAX_BYTES, Rejected, decode, too_many_bytes
 from spark.images.resize import Resize, compiled_bicubic
 

@@ -123,8 +123,8 @@ def reconcile(results: Sequence[ShardResult], images: int) -> tuple[int, dict[st
 def too_many_quarantined(plan: Plan, images: int, reasons: dict[str, int]) -> StepError | None:
     """Why the step fails when none of the ``images`` was featurized, or too many were quarantined.
 
-    What lies in how an object is stored (archived, a key that cannot be addressed) was told before the launch,
-    and does not count as a bad image.
+    What lies in how an object is stored (archived, a key that cannot be addressed) was told before the
+    launch, and does not count as a bad image.
     """
     quarantined = sum(reasons.values())
     worst = ", ".join(f"{reason} {count}" for reason, count in Counter(reasons).most_common(WORST_REASONS))

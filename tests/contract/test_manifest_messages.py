@@ -157,8 +157,8 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
     (
         {"label": {"regex": "("}},
         "$.label.regex",
-        'is the text "(", which is no regular expression: missing ), unterminated subpattern at position 0',
-        "Correct it; the syntax is Python's `re`, and JSON wants every backslash twice.",
+        'is the text "(", which is no regular expression: missing ): (',
+        "Correct it; the syntax is RE2's, and JSON wants every backslash twice.",
         None,
     ),
     (
@@ -179,7 +179,7 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
         {"label": {}},
         "$.label.regex",
         "is missing",
-        'Add it, for example "/([^/]+)_[0-9]+\\\\.jpg$". A Python regular expression with at least one '
+        'Add it, for example "/([^/]+)_[0-9]+\\\\.jpg$". A regular expression of RE2\'s with at least one '
         "group, searched in the image's S3 URI.",
         None,
     ),

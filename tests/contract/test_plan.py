@@ -67,6 +67,9 @@ FEATURIZE = StepReport(
     images_featurized=2,
     images_quarantined=1,
     quarantine_reasons={"corrupt": 1},
+    images_skipped={"junk": 2},
+    suffixes_skipped={".webp": 500},
+    notes=("500 objects were left out.",),
     feature_dim=1280,
     featurize=MEASURED,
 )

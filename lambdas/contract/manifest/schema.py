@@ -47,8 +47,7 @@ class Images(_Section):
         strict=False,
         min_length=1,
         max_length=10,
-        description="S3 folders, each ending with '/'. Everything below with a listed suffix is an image, "
-        "but what file managers leave behind.",
+        description="S3 folders, each ending with '/'. Everything below with a listed suffix is an image.",
         examples=[["s3://my-bucket/images/"]],
     )
     suffixes: fields.Suffixes = Field(
@@ -87,7 +86,7 @@ class RegexLabel(_Section):
     """The label is what the first group of ``regex`` matches in the image's path."""
 
     regex: fields.Pattern = Field(
-        description="A regular expression (RE2's syntax) with at least one group, searched in the image's S3 URI.",
+        description="A regular expression of RE2's with at least one group, searched in the image's S3 URI.",
         examples=["/([^/]+)_[0-9]+\\.jpg$"],
     )
 
