@@ -169,7 +169,8 @@ def test_a_prefix_that_may_not_be_listed_is_a_fault_and_the_others_are_counted(b
         Fault(
             "$.images.prefixes[0]",
             f"is {places[0]}, but the stack may not list the bucket {DATA} there",
-            "Check the name. If it is right, add the bucket to the stack's `imageBuckets` and run `pulumi up`.",
+            "Check the name. If it is right, add the bucket to the stack's `imageBuckets` and run "
+            "`pulumi up`.",
         ),
     )
 
