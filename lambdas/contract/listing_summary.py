@@ -132,7 +132,7 @@ class ListingSummary:
             "Thumbs.db, desktop.ini)."
             if junk
             else "",
-            f"{_objects(placeholders)} skipped as folder placeholders: the keys end with '/'."
+            f"{_objects(placeholders)} skipped for a key that ends with '/', as a folder's placeholder."
             if placeholders
             else "",
         )

@@ -75,8 +75,8 @@ def cached_weights(environ: Mapping[str, str]) -> Weights | None:
     data = _read(path)
     if len(data) != KERAS_BYTES or not data.startswith(HDF5_SIGNATURE):
         raise BrokenWeightsError(
-            f"{path} is not the file that Keras keeps there: {len(data):,} bytes, not {KERAS_BYTES:,}. Remove "
-            "it, so that it is downloaded again; weights of your own are given by WEIGHTS=FILE (here: --weights)"
+            f"{path} is not the file that Keras keeps there: {len(data):,} bytes, not {KERAS_BYTES:,}. "
+            "Remove it, so that it is downloaded again; your own are given by WEIGHTS=FILE (here: --weights)"
         )
     return Weights("imagenet", data, suffix_of(path.name))
 
