@@ -97,7 +97,7 @@ def package_model(
     weights = weights or (untrained_weights() if untrained_will_do else None)
     if weights is None:
         raise WeightsError(
-            f"no weights for MobileNetV2: none given, none in {cache_file(environ)}, and none can be had from "
+            f"no weights for MobileNetV2: none given, none in {cache_file(environ)}, and none to be had from "
             f"{url}. Do one of: give a Keras .h5 file, `make package WEIGHTS=FILE` (here: --weights); "
             "put it at that cache path; try again with internet access; or, to try things, random features "
             "by `python -m spark.features.package_model --out build/model --allow-untrained`"

@@ -31,7 +31,7 @@ PAGE = 7
 
 
 class ListingBucket(ThreadingHTTPServer):
-    """ListObjectsV2 over a set of keys: prefix, delimiter and continuation; and GET, whose answer is the key."""
+    """ListObjectsV2 over a set of keys: prefix, delimiter and continuation; GET answers with the key."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
@@ -140,7 +140,7 @@ ODD = st.sampled_from(
 ODD_KEY = st.lists(ODD, min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.sets(ODD_KEY, max_size=20))
 def test_whatever_keys_there_are_what_the_launcher_counts_is_listed_and_read_or_quarantined_one_by_one(
     bucket: ListingBucket, make_plan: PlanFactory, names: set[str]
