@@ -30,6 +30,7 @@ from lambdas.contract.run import (
     is_terminal,
     stopping,
 )
+from lambdas.contract.settings import SettingsError
 from lambdas.contract.status import compose_status, timestamp
 from lambdas.runs.admission import Pause, Wait, admit
 from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, cluster_of
@@ -63,15 +64,20 @@ def plan(stack: Stack, manifest: str) -> Result:
         parsed = _parse(manifest)
     except ManifestError as error:
         return _faulty(error.faults)
+    try:
+        caps = stack.settings.caps
+    except SettingsError as error:
+        raise CommandError(
+            ExitCode.USAGE,
+            f"this shell does not know what the stack allows ({error}), then evaluate its output `shell` again",
+        ) from error
     found = examine(parsed, stack.settings, stack.buckets, stack.clusters, lambda: False)
     notes = found.listing.notes()
     if found.faults:
         return _faulty(found.faults, notes)
     images, expected = found.listing.images, found.expected
     shards = ceil(images / shard_images(images, slots(cluster_spec(parsed.cluster))))
-    waits = admit(
-        stack.ledger.admissions(), "", expected.worst_case_eur, stack.runs.now(), stack.settings.caps
-    )
+    waits = admit(stack.ledger.admissions(), "", expected.worst_case_eur, stack.runs.now(), caps)
     wait = waits if isinstance(waits, Wait) else None
     return Result(
         {

@@ -171,19 +171,25 @@ class CommandSettings:
     max_clusters: str
     max_eur_per_day: str
     launches_per_second: str
-    """These four as the launcher has them, so that `fruits plan` says what it would."""
+    """These four as the launcher has them, so that `fruits plan` says what it would. Empty where the stack was
+    deployed before they were told; all else works without them."""
 
     @property
     def caps(self) -> Caps:
-        """The stack's caps; raises SettingsError as the launcher's."""
+        """The stack's caps; raises SettingsError where they are not known, or no numbers."""
+        if unknown := [env_name(name) for name in _OF_THE_LAUNCHER if not getattr(self, name)]:
+            raise SettingsError(unknown)
         return _caps(self)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> CommandSettings:
-        return cls(**_read(cls, environ, optional=set()))
+        return cls(**_read(cls, environ, optional=set(_OF_THE_LAUNCHER)))
 
     def to_env(self) -> dict[str, str]:
         return _write(self)
+
+
+_OF_THE_LAUNCHER = ("release_label", *(field.name for field in fields(Caps)))
 
 
 def _caps(settings: LauncherSettings | CommandSettings) -> Caps:
