@@ -69,7 +69,7 @@ def plan(stack: Stack, manifest: str) -> Result:
     except SettingsError as error:
         raise CommandError(
             ExitCode.USAGE,
-            f"this shell does not know what the stack allows ({error}), then evaluate its output `shell` again",
+            f"this shell does not know what the stack allows ({error}), and evaluate its output `shell`",
         ) from error
     found = examine(parsed, stack.settings, stack.buckets, stack.clusters, lambda: False)
     notes = found.listing.notes()

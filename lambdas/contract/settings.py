@@ -171,8 +171,8 @@ class CommandSettings:
     max_clusters: str
     max_eur_per_day: str
     launches_per_second: str
-    """These four as the launcher has them, so that `fruits plan` says what it would. Empty where the stack was
-    deployed before they were told; all else works without them."""
+    """These four as the launcher has them, so that `fruits plan` says what it would. Empty where the stack
+    was deployed before they were told; all else works without them."""
 
     @property
     def caps(self) -> Caps:
