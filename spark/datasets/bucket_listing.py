@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
@@ -46,7 +47,7 @@ class BucketListing:
 
     def __init__(self, region: str | None, authorities: str | None) -> None:
         config = Config(signature_version="s3v4")
-        self._signer = get_session().create_client("s3", region_name=region, config=config)
+        self._signer: Any = get_session().create_client("s3", region_name=region, config=config)
         self._http = urllib3.PoolManager(
             maxsize=CONNECTIONS, block=True, timeout=PATIENCE, retries=RETRIES, ca_certs=authorities
         )

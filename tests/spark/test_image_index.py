@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from lambdas.contract.listing_summary import ListingSummary
 from lambdas.contract.plan import Plan, Source
 from spark.datasets.index import (
     BYTES_PER_INFERENCE,
+    SCHEMA,
     ImageIndex,
     ImageRef,
     cut_shards,
@@ -115,4 +118,34 @@ def test_no_image_at_all_is_the_users_to_correct(folder: str, make_plan: PlanFac
     (tmp_path / "empty").mkdir()
     plan = make_plan(tmp_path, tmp_path / folder)
     with pytest.raises(StepFailedError, match=r"no image below .*upload the images first"):
+        ensure_index(open_store(plan.root), plan)
+
+
+def test_what_was_listed_besides_is_kept_in_the_index_for_the_next_attempt(
+    make_plan: PlanFactory, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    (images / "__MACOSX").mkdir(parents=True)
+    for name in ("1.jpg", "2.webp", "3.webp", "._1.jpg", "__MACOSX/1.jpg", ".DS_Store"):
+        (images / name).write_bytes(b"1")
+    plan = make_plan(tmp_path / "root", images)
+    store = open_store(plan.root)
+    for _ in range(2):
+        index = ensure_index(store, plan)
+        assert (index.images, index.listing.images) == (1, 1)
+        assert index.listing.skipped == {"junk": 3, "other_suffix": 2}
+        assert index.listing.suffixes == {".webp": 2}
+
+
+def test_an_index_of_before_this_was_kept_says_nothing_of_it(tmp_path: Path) -> None:
+    table = pa.table({"path": ["a"], "size": [1], "etag": ["e"]}, schema=SCHEMA)
+    pq.write_table(table, tmp_path / "index.parquet")
+    assert ImageIndex(open_store(f"file://{tmp_path}"), "index.parquet").listing == ListingSummary()
+
+
+def test_no_image_among_others_says_what_there_was(make_plan: PlanFactory, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "1.webp").write_bytes(b"1")
+    plan = make_plan(tmp_path, tmp_path / "images")
+    with pytest.raises(StepFailedError, match=r"no image below .*images\.suffixes would take \.webp"):
         ensure_index(open_store(plan.root), plan)
