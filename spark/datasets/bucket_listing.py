@@ -74,7 +74,11 @@ class BucketListing:
         query = {"Bucket": root.partition("://")[2], "Prefix": prefix, "Delimiter": delimiter}
         while True:
             # URL encoding, because XML cannot hold every character that a key may.
-            answer = _Answer(self._answer(uri, {**query, "EncodingType": "url"}))
+            body = self._answer(uri, {**query, "EncodingType": "url"})
+            try:
+                answer = _Answer(body)
+            except ElementTree.ParseError as error:
+                raise not_answered("list", uri, f"the answer is no XML: {error}") from error
             yield answer.page(root)
             token = answer.next_token
             if token is None:

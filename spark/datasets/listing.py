@@ -44,7 +44,8 @@ def list_in_order(uri: str) -> Iterator[Listed]:
     """All objects below ``uri``, sorted by URI.
 
     Raises:
-        StepFailedError: the store refuses or does not answer, or holds a name that cannot be addressed.
+        StepFailedError: the store refuses or does not answer, or a folder of this machine holds a name that
+            cannot be addressed.
     """
     if not is_sorted(uri):
         yield from sorted(object_store.list_below(uri))  # a folder of this machine

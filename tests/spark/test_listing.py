@@ -191,6 +191,7 @@ class FakeHome(FakeBuckets):
         ),
         (404, "<Error><Code>NoSuchBucket</Code></Error>", "user: cannot list .*: there is no such bucket"),
         (501, "<Error><Code>NotImplemented</Code></Error>", "aws: could not list .*: NotImplemented"),
+        (200, "<ListBucketResult><Contents>", "aws: could not list .*: the answer is no XML"),
     ],
 )
 def test_a_listing_that_s3_refuses_says_who_has_to_do_what(
