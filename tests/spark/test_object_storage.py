@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from lambdas.contract.report import QuarantineReason
 from spark.datasets import object_store
+from spark.datasets.index import ImageRef
+from spark.datasets.unreadable import ObjectUnreadableError
 from spark.errors import StepFailedError, raised_by_worker
-from spark.features.prefetch import Refused, fetch
+from spark.features.prefetch import Refused, Stopwatch, featurize_images
 from tests.spark.s3_endpoint import S3Answer, serving
 
 LINE = st.text(st.characters(categories=("L", "N", "P")), min_size=1)
@@ -70,15 +72,15 @@ def test_a_refused_read_says_who_must_allow_it(bucket: FlakyBucket) -> None:
         ("", "archived in a storage class of S3's archive: restore it"),
     ],
 )
-def test_an_archived_image_is_quarantined_with_its_class_and_remedy_and_blames_no_permission(
+def test_an_archived_image_is_told_with_its_class_and_remedy_and_blames_no_permission(
     told: str, where: str, bucket: FlakyBucket
 ) -> None:
     bucket.statuses, bucket.error = [403], f"<Error><Code>InvalidObjectState</Code>{told}</Error>"
-    outcome = fetch("s3://photos/a.jpg", lambda: None)
-    assert isinstance(outcome, Refused)
-    assert outcome.rejected.reason is QuarantineReason.ARCHIVED
-    assert outcome.rejected.detail.startswith(where)
-    assert "permission" not in outcome.rejected.detail
+    with pytest.raises(ObjectUnreadableError) as caught:
+        object_store.read_if_below("s3://photos/a.jpg", 100, lambda: None)
+    assert caught.value.reason is QuarantineReason.ARCHIVED
+    assert caught.value.detail.startswith(where)
+    assert "permission" not in caught.value.detail
     assert bucket.requests == 1
 
 
@@ -91,14 +93,28 @@ def test_an_archived_plan_or_model_ends_the_step_with_the_same_remedy(bucket: Fl
 
 
 @pytest.mark.parametrize("key", ["a//b.jpg", "../b.jpg", "tab\t.jpg", "/b.jpg"])
-def test_an_image_whose_key_no_client_can_address_is_quarantined_without_asking(
+def test_an_image_whose_key_no_client_can_address_is_told_without_asking(
     key: str, bucket: FlakyBucket
 ) -> None:
-    outcome = fetch(f"s3://photos/{key}", lambda: None)
-    assert isinstance(outcome, Refused)
-    assert outcome.rejected.reason is QuarantineReason.UNADDRESSABLE
-    assert "copy the object to another key" in outcome.rejected.detail
+    with pytest.raises(ObjectUnreadableError) as caught:
+        object_store.read_if_below(f"s3://photos/{key}", 100, lambda: None)
+    assert caught.value.reason is QuarantineReason.UNADDRESSABLE
+    assert "copy the object to another key" in caught.value.detail
     assert bucket.requests == 0
+
+
+def test_a_task_quarantines_what_is_archived_or_cannot_be_addressed_image_by_image(
+    bucket: FlakyBucket,
+) -> None:
+    bucket.statuses, bucket.error = [403], "<Error><Code>InvalidObjectState</Code></Error>"
+    images = [ImageRef("s3://photos/a//b.jpg"), ImageRef("s3://photos/ice.jpg")]
+    outcomes = featurize_images(images, 96, lambda pixels: pixels, Stopwatch())
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    assert [each.rejected.reason for each in refused] == [
+        QuarantineReason.UNADDRESSABLE,
+        QuarantineReason.ARCHIVED,
+    ]
+    assert all("restore it" in each.rejected.detail for each in refused[1:])
 
 
 def test_a_missing_object_is_no_failure_of_the_store(bucket: FlakyBucket) -> None:
