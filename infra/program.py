@@ -244,12 +244,13 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "dashboard": dashboard.dashboard.dashboard_name,
         "failure_queue": failures.queue.url,
         "node_certificate_expiry": pulumi.Output.from_input(artifacts.certificate_expiry.isoformat()),
-        "shell": _shell(naming, bucket, ledger.table.name, failures.queue.url, functions),
+        "shell": _shell(naming, config, bucket, ledger.table.name, failures.queue.url, functions),
     }
 
 
 def _shell(
     naming: Naming,
+    config: StackConfig,
     bucket: pulumi.Input[str],
     table: pulumi.Input[str],
     queue: pulumi.Input[str],
@@ -260,7 +261,15 @@ def _shell(
     The functions and their logs are for the runbook: their names end in digits that nobody can guess.
     """
     settings = pulumi.Output.all(data_bucket=bucket, ledger_table=table, failure_queue_url=queue).apply(
-        lambda known: CommandSettings(region=naming.region, prefix=naming.prefix, **known).to_env()
+        lambda known: CommandSettings(
+            region=naming.region,
+            prefix=naming.prefix,
+            release_label=config.release_label,
+            max_clusters=str(config.caps.max_clusters),
+            max_eur_per_day=str(config.caps.max_eur_per_day),
+            launches_per_second=str(config.caps.launches_per_second),
+            **known,
+        ).to_env()
     )
     # The AWS CLI, which the runbook types, goes by these; its first version overlooks the first.
     named: dict[str, pulumi.Input[str]] = {"AWS_REGION": naming.region, "AWS_DEFAULT_REGION": naming.region}

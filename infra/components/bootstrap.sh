@@ -79,7 +79,7 @@ done_with install
 # Also leaves their bytecode, which root alone can: else every process of the steps would compile them anew.
 # Numba imports most of itself when it first compiles.
 sudo "$venv/bin/python" -c '
-import ai_edge_litert.interpreter, numba, obstore.store, PIL.Image, pyarrow.csv, pyarrow.parquet
+import ai_edge_litert.interpreter, awscrt.auth, numba, obstore.store, PIL.Image, pyarrow.csv, pyarrow.parquet, re2, urllib3
 numba.njit(lambda: 0)()' || fail "what was installed cannot be imported (see above)"
 done_with check
 

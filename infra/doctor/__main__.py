@@ -23,6 +23,7 @@ from infra.doctor.stack import StackReader
 from infra.doctor.workplace import Pulumi, read_pulumi
 from infra.program import BUILD, REPOSITORY
 from lambdas.aws.ledger import DynamoLedger
+from lambdas.cli import output
 from lambdas.contract.settings import CommandSettings, SettingsError
 
 INTERRUPTED = 130
@@ -36,6 +37,10 @@ PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Look at everything and say how it is; returns the process's exit code."""
+    return output.guarded(lambda: _main(arguments, environ))
+
+
+def _main(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> int:
     parser = argparse.ArgumentParser(prog="fruits doctor", description="Will it work, and does it?")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     parser.add_argument("--run", action="store_true", help="also send a small data set through the stack")
@@ -47,9 +52,9 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     except SettingsError as error:
         unknown_stack = UNKNOWN_STACK.format(missing=", ".join(error.missing))
     if unknown_stack and options.run:
-        sys.stderr.write(f"fruits: {unknown_stack}\n")
+        output.complain(unknown_stack)
         return ExitCode.USAGE
-    say = (lambda _: None) if options.json else _print
+    say = (lambda _: None) if options.json else output.write
     try:
         checkout = Checkout(REPOSITORY, BUILD, read_pulumi(REPOSITORY, environ))
         region = _region(settings, checkout.pulumi, environ)
@@ -64,10 +69,6 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return _report(machine, gates, others, unknown_stack, as_json=options.json)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads has seen enough, as `head` has. Python would complain once more as it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.NO
 
 
 def _report(
@@ -86,15 +87,15 @@ def _report(
     said: list[Line] = []
     if as_json:
         said += lines
-        _print(json.dumps(views.document(said, unknown_stack), indent=2))
+        output.write(json.dumps(views.document(said, unknown_stack), indent=2))
     else:
         part = ""
         for line in lines:
-            _print(views.text(line, width, is_first=line.check.part != part))
+            output.write(views.text(line, width, is_first=line.check.part != part))
             part = line.check.part
             said.append(line)
         for text in filter(None, (unknown_stack, views.summary(said))):
-            _print(f"\n{text}")
+            output.write(f"\n{text}")
     return exit_code(line.finding for line in said)
 
 
@@ -135,11 +136,6 @@ def _reader(settings: CommandSettings, client: Client, environ: Mapping[str, str
         return DynamoLedger(dynamodb.Table(settings.ledger_table))
 
     return StackReader(client, settings, new_ledger)
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

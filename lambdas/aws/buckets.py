@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code
-from lambdas.runs.ports import BucketDenied, BucketMissing
+from lambdas.contract.object_keys import archived_in
+from lambdas.runs.ports import BucketDenied, BucketMissing, Found
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 
 class S3Buckets:
@@ -25,15 +27,24 @@ class S3Buckets:
         with _translated():
             return self._s3.head_bucket(Bucket=bucket)["BucketRegion"]
 
-    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[str, ...]]:
+    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[Found, ...]]:
+        listing = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, OptionalObjectAttributes=["RestoreStatus"]
+        )
         with _translated():
-            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-                yield tuple(entry["Key"] for entry in page.get("Contents", ()))
+            for page in listing:
+                yield tuple(map(_found, page.get("Contents", ())))
 
     def folders(self, bucket: str, prefix: str) -> tuple[str, ...]:
         with _translated():
             page = self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
         return tuple(entry["Prefix"] for entry in page.get("CommonPrefixes", ()))
+
+
+def _found(entry: ObjectTypeDef) -> Found:
+    # Only a restored copy has an end. Source: Amazon S3 API reference, "RestoreStatus".
+    restored = "RestoreExpiryDate" in entry.get("RestoreStatus", {})
+    return Found(entry["Key"], archived_in(entry.get("StorageClass"), restored=restored))
 
 
 @contextmanager

@@ -30,11 +30,12 @@ from lambdas.contract.run import (
     is_terminal,
     stopping,
 )
+from lambdas.contract.settings import SettingsError
 from lambdas.contract.status import compose_status, timestamp
-from lambdas.runs.admission import Pause, Wait
+from lambdas.runs.admission import Pause, Wait, admit
 from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, cluster_of
-from lambdas.runs.planning import cluster_spec, cost_fault, estimate_of, shard_images, slots
-from lambdas.runs.preflight import preflight
+from lambdas.runs.examination import examine
+from lambdas.runs.planning import cluster_spec, shard_images, slots
 
 POLL_SECONDS = 2.0
 RUNS_COMPARED = 500
@@ -54,26 +55,41 @@ def validate(manifest: str) -> Result:
         _parse(manifest)
     except ManifestError as error:
         return _faulty(error.faults)
-    return Result({"valid": True, "faults": []}, "The manifest is valid.")
+    return Result({"valid": True, "faults": [], "notes": []}, "The manifest is valid.")
 
 
 def plan(stack: Stack, manifest: str) -> Result:
-    """Count the images and price the run, as the launcher would; nothing is launched."""
+    """Say what the launcher would, by the code that it uses; nothing is launched."""
     try:
         parsed = _parse(manifest)
     except ManifestError as error:
         return _faulty(error.faults)
-    counted = preflight(parsed.images, stack.settings.data_bucket, stack.buckets, lambda: False)
-    images = counted.images_listed
-    expected = estimate_of(parsed, images, stack.settings.region)
-    too_dear = cost_fault(parsed, images, expected)
-    faults = counted.faults or ((too_dear,) if too_dear else ())
-    if faults:
-        return _faulty(faults)
+    try:
+        caps = stack.settings.caps
+    except SettingsError as error:
+        raise CommandError(
+            ExitCode.USAGE,
+            f"this shell does not know what the stack allows ({error}), and evaluate its output `shell`",
+        ) from error
+    found = examine(parsed, stack.settings, stack.buckets, stack.clusters, lambda: False)
+    notes = found.listing.notes()
+    if found.faults:
+        return _faulty(found.faults, notes)
+    images, expected = found.listing.images, found.expected
     shards = ceil(images / shard_images(images, slots(cluster_spec(parsed.cluster))))
+    waits = admit(stack.ledger.admissions(), "", expected.worst_case_eur, stack.runs.now(), caps)
+    wait = waits if isinstance(waits, Wait) else None
     return Result(
-        {"images": images, "shards": shards, **dataclasses.asdict(expected)},
-        views.plan(images, shards, expected, parsed.limits.max_runtime_minutes),
+        {
+            "images": images,
+            "shards": shards,
+            **dataclasses.asdict(expected),
+            "waits_for": wait,
+            "images_skipped": found.listing.skipped,
+            "suffixes_skipped": found.listing.suffixes,
+            "notes": notes,
+        },
+        views.plan(images, shards, expected, parsed.limits.max_runtime_minutes, wait, notes),
     )
 
 
@@ -238,6 +254,10 @@ def redrive(stack: Stack) -> Result:
 
 
 def _parse(path: str) -> Manifest:
+    if path == "-" and sys.stdin is None:
+        raise CommandError(
+            ExitCode.USAGE, "the standard input is closed; name a file, or pipe the manifest in"
+        )
     try:
         body = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
@@ -245,9 +265,9 @@ def _parse(path: str) -> Manifest:
     return parse_manifest(body)
 
 
-def _faulty(faults: tuple[Fault, ...]) -> Result:
-    document = {"valid": False, "faults": [dataclasses.asdict(fault) for fault in faults]}
-    return Result(document, views.faults(faults), ExitCode.NO)
+def _faulty(faults: tuple[Fault, ...], notes: tuple[str, ...] = ()) -> Result:
+    document = {"valid": False, "faults": [dataclasses.asdict(fault) for fault in faults], "notes": notes}
+    return Result(document, "\n".join([views.faults(faults), *notes]), ExitCode.NO)
 
 
 def _record(stack: Stack, run_id: str) -> RunRecord:

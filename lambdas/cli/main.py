@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from rich.console import Console
 
 from lambdas.aws.errors import error_code
-from lambdas.cli import commands, live_view
+from lambdas.cli import commands, live_view, output
 from lambdas.cli.result import CommandError, ExitCode, Result, changes
 from lambdas.cli.stack import connect
 
@@ -35,8 +35,8 @@ _COMMANDS = {
 }
 _EPILOG = """
 exit codes: 0 done; 1 the answer is no (faulty or too dear manifest, failed or cancelled run, nothing to
-cancel, an event that could not be redriven, a fault that doctor found); 2 wrong use; 3 no such run; 4 AWS
-refused or cannot be reached
+cancel, an event that could not be redriven, a fault that doctor found); 2 wrong use, or the answer cannot be
+written; 3 no such run; 4 AWS refused or cannot be reached; 141 the reader of the answer has left
 """
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -44,6 +44,10 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Carry out one command; returns the process's exit code."""
+    return output.guarded(lambda: _carry_out(arguments, environ))
+
+
+def _carry_out(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> int:
     options = _parser().parse_args(arguments)
     if options.command == "doctor":
         return _doctor(options, environ)
@@ -69,10 +73,9 @@ def _print(answers: Iterator[Result], *, as_json: bool) -> ExitCode:
     code = ExitCode.OK
     for answer in changes(answers):
         code = answer.code
-        sys.stdout.write(f"{json.dumps(answer.document) if as_json else answer.text}\n")
-        sys.stdout.flush()
+        output.write(json.dumps(answer.document) if as_json else answer.text)
         if answer.notice:
-            sys.stderr.write(f"fruits: {answer.notice}\n")
+            output.complain(answer.notice)
     return code
 
 
@@ -161,5 +164,5 @@ def _explain(error: ClientError) -> str:
 
 
 def _fail(code: ExitCode, message: str) -> int:
-    sys.stderr.write(f"fruits: {message}\n")
+    output.complain(message)
     return code

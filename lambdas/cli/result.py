@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     """The answer is no: a faulty or too dear manifest, a failed or cancelled run, nothing to cancel, an event
     that could not be redriven."""
     USAGE = 2
-    """The command line, a file, or the environment is wrong."""
+    """The command line, a file, or the environment is wrong; or the answer cannot be written."""
     UNKNOWN_RUN = 3
     UNAVAILABLE = 4
     """AWS refused, or could not be reached."""

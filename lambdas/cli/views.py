@@ -10,7 +10,7 @@ from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.run import RunRecord
 from lambdas.contract.status import timestamp
-from lambdas.runs.admission import Pause
+from lambdas.runs.admission import Pause, Wait
 
 SECONDS_A_MINUTE = 60
 MINUTES_AN_HOUR = 60
@@ -26,8 +26,15 @@ def faults(found: Iterable[Fault]) -> str:
     return "\n".join(lines)
 
 
-def plan(images: int, shards: int, known: Estimate, max_runtime_minutes: int) -> str:
-    """What a run would be."""
+def plan(
+    images: int,
+    shards: int,
+    known: Estimate,
+    max_runtime_minutes: int,
+    wait: Wait | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """What a run would be. ``wait``: what it would wait for now; ``notes``: what else was seen."""
     lines = [
         f"images   {images:,} in {shards:,} shards",
         f"time     about {known.minutes:,.0f} minutes, {max_runtime_minutes} at most",
@@ -38,6 +45,8 @@ def plan(images: int, shards: int, known: Estimate, max_runtime_minutes: int) ->
         lines.append(
             "It would probably be stopped unfinished: raise limits.max_runtime_minutes or cluster.workers."
         )
+    lines += [f"queue    {wait}"] if wait else []
+    lines += [f"note     {note}" for note in notes]
     return "\n".join(lines)
 
 
@@ -86,6 +95,8 @@ def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: fl
     for title, field in (("why", "message"), ("to do", "remedy"), ("logs", "logs")):
         if known[field]:
             lines.append(f"  {title:<8} {known[field]}")
+    # A status of before notes were kept has none.
+    lines += [f"  note     {note}" for note in known.get("notes", ())]
     lines += [f"  results  {output}" for output in known["outputs"]]
     return "\n".join(lines)
 

@@ -3,7 +3,8 @@
 ::
 
     manifests/<name>.json                    uploads; the only prefix that triggers anything
-    manifests-rejected/<name>.json           why a manifest was refused and what to do
+    manifests-rejected/<name>.json           why a manifest was refused and what to do (of a name beyond 1,000
+                                             bytes the end is replaced by a hash)
     images/...                               by convention
     artifacts/...                            code, model and bootstrap, named by content
     certificates/...                         by which the nodes of a cluster encrypt their traffic
@@ -21,7 +22,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+
+from lambdas.contract.object_keys import MAX_KEY_BYTES
 
 MANIFESTS = "manifests/"
 MANIFEST_SUFFIX = ".json"
@@ -43,6 +47,8 @@ LIVE = f"{STACK}live.json"
 STEP_OUTPUTS: tuple[str, ...] = (RUNS, FEATURES, PCA, CSV, QUARANTINE, PCA_MODELS)
 """Every prefix a Spark step writes below."""
 
+REJECTION_HASH_LENGTH = 16
+
 SUCCESS_MARKER = "_SUCCESS"
 DATASET_MANIFEST = "_manifest.json"
 
@@ -59,8 +65,17 @@ def manifest_name(key: str) -> str:
 
 
 def rejection_key(manifest_key: str) -> str:
-    """Where the rejection of an uploaded manifest is written."""
-    return f"{REJECTIONS}{manifest_name(manifest_key)}{MANIFEST_SUFFIX}"
+    """Where the rejection of an uploaded manifest is written.
+
+    Of a name so long that this would exceed S3's limit, the end is replaced by a hash of all of it.
+    """
+    name = manifest_name(manifest_key)
+    key = f"{REJECTIONS}{name}{MANIFEST_SUFFIX}"
+    if len(key.encode()) <= MAX_KEY_BYTES:
+        return key
+    ending = f"-{hashlib.sha256(name.encode()).hexdigest()[:REJECTION_HASH_LENGTH]}{MANIFEST_SUFFIX}"
+    room = MAX_KEY_BYTES - len(REJECTIONS) - len(ending)
+    return f"{REJECTIONS}{name.encode()[:room].decode(errors='ignore')}{ending}"
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,8 @@ class Plan:
     """For status and message; the steps do not need it."""
     cluster: ClusterSpec | None = None
     """For the launch. None in plans that were written before plans held it."""
+    notes: tuple[str, ...] = ()
+    """What the launcher saw beside images that can simply be read, a sentence each; for the status."""
 
     @property
     def layout(self) -> RunLayout:

@@ -38,6 +38,14 @@ class QuarantineReason(StrEnum):
     """More than one frame: which of them would be meant?"""
     UNSUPPORTED_MODE = "unsupported_mode"
     """Pixels that have no agreed conversion to 8-bit RGB (32-bit integer or floating point)."""
+    ARCHIVED = "archived"
+    """In a storage class, or tier, from which it has to be restored first."""
+    UNADDRESSABLE = "unaddressable"
+    """No store client can ask for such a key (``//``, ``..``, a control character)."""
+
+
+TOLD_BEFORE = frozenset({QuarantineReason.ARCHIVED, QuarantineReason.UNADDRESSABLE})
+"""Reasons that lie in how an object is stored and not in what it is: they alone fail no run."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,10 @@ class StepReport:
     images_featurized: int | None = None
     images_quarantined: int | None = None
     quarantine_reasons: dict[str, int] = field(default_factory=dict)
+    images_skipped: dict[str, int] = field(default_factory=dict)
+    """Listed objects that are no images, by :class:`~lambdas.contract.object_keys.Kind`."""
+    suffixes_skipped: dict[str, int] = field(default_factory=dict)
+    """Of those that were left out for it, by suffix."""
     feature_dim: int | None = None
     pca_components: int | None = None
     explained_variance: float | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 SCHEME = "s3://"
-MAX_KEY_BYTES = 1024
 
 # "Bucket naming rules" of the Amazon S3 user guide, for general purpose buckets.
 _BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -19,17 +18,13 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def problem(uri: str) -> str | None:
-    """What is wrong with ``uri`` as the address of an S3 bucket and key; None when nothing is."""
+    """What is wrong with ``uri`` as the address of an S3 bucket, whatever its key; None when nothing is."""
     if not uri.startswith(SCHEME):
         return f"does not start with {SCHEME}"
-    bucket, key = split(uri)
+    bucket, _ = split(uri)
     if not _BUCKET.fullmatch(bucket) or _IP_ADDRESS.fullmatch(bucket):
         return (
             f"names the bucket {bucket!r}, but bucket names have 3 to 63 lower-case letters, digits, dots "
             "and hyphens, start and end with a letter or digit, and are no IP address"
         )
-    if len(key.encode(errors="replace")) > MAX_KEY_BYTES:
-        return f"has a key of more than {MAX_KEY_BYTES} bytes, S3's limit"
-    if any(ord(character) < ord(" ") for character in key):
-        return "holds a control character"
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,26 @@ class SettingsError(ValueError):
     """Variables that the stack writes are missing or useless. :attr:`missing`: their names."""
 
     def __init__(self, missing: Sequence[str], problem: str = "missing in the environment") -> None:
-        self.missing = tuple(missing)
-        super().__init__(f"{problem}: {', '.join(missing)}; deploy the stack again")
+        self.missing = (missing,) if isinstance(missing, str) else tuple(missing)
+        self.problem = problem
+        # The arguments as they are: an exception that is copied or pickled is made of them again.
+        super().__init__(self.missing, problem)
+
+    def __str__(self) -> str:
+        return f"{self.problem}: {', '.join(self.missing)}; deploy the stack again"
+
+
+class StackSettings(Protocol):
+    """What decides whether a stack can run a manifest."""
+
+    @property
+    def data_bucket(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def release_label(self) -> str: ...
+    @property
+    def caps(self) -> Caps: ...
 
 
 @dataclass(frozen=True)
@@ -85,11 +104,7 @@ class LauncherSettings:
         Raises:
             SettingsError: one of them is not a number.
         """
-        try:
-            return Caps(int(self.max_clusters), float(self.max_eur_per_day), float(self.launches_per_second))
-        except ValueError as error:
-            names = [env_name(field.name) for field in fields(Caps)]
-            raise SettingsError(names, f"one of these is not a number ({error})") from error
+        return _caps(self)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> LauncherSettings:
@@ -157,13 +172,39 @@ class CommandSettings:
     failure_queue_url: str
     prefix: str
     """``<project>-<stack>``: how the names of the stack's resources begin."""
+    release_label: str
+    max_clusters: str
+    max_eur_per_day: str
+    launches_per_second: str
+    """These four as the launcher has them, so that `fruits plan` says what it would. Empty where the stack
+    was deployed before they were told; all else works without them."""
+
+    @property
+    def caps(self) -> Caps:
+        """The stack's caps; raises SettingsError where they are not known, or no numbers."""
+        if unknown := [env_name(name) for name in _OF_THE_LAUNCHER if not getattr(self, name)]:
+            raise SettingsError(unknown)
+        return _caps(self)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> CommandSettings:
-        return cls(**_read(cls, environ, optional=set()))
+        return cls(**_read(cls, environ, optional=set(_OF_THE_LAUNCHER)))
 
     def to_env(self) -> dict[str, str]:
         return _write(self)
+
+
+_OF_THE_LAUNCHER = ("release_label", *(field.name for field in fields(Caps)))
+
+
+def _caps(settings: LauncherSettings | CommandSettings) -> Caps:
+    try:
+        return Caps(
+            int(settings.max_clusters), float(settings.max_eur_per_day), float(settings.launches_per_second)
+        )
+    except ValueError as error:
+        names = [env_name(field.name) for field in fields(Caps)]
+        raise SettingsError(names, f"one of these is not a number ({error})") from error
 
 
 def env_name(field: str) -> str:

@@ -71,6 +71,12 @@ class Status:
     images_featurized: int | None
     images_quarantined: int | None
     quarantine_reasons: dict[str, int]
+    images_skipped: dict[str, int]
+    """Listed objects that are no images, by :class:`~lambdas.contract.object_keys.Kind`."""
+    suffixes_skipped: dict[str, int]
+    """Of those that were left out for it, by suffix."""
+    notes: tuple[str, ...]
+    """What a person should know, a sentence each: what the launcher saw, or what the steps did."""
     feature_dim: int | None
     pca_components: int | None
     explained_variance: float | None
@@ -154,6 +160,9 @@ def compose_status(
         actual_eur=record.actual_eur,
         prices_as_of=estimate.prices_as_of if estimate else None,
         quarantine_reasons=next((r.quarantine_reasons for r in reports if r.quarantine_reasons), {}),
+        images_skipped=next((r.images_skipped for r in reports if r.images_skipped), {}),
+        suffixes_skipped=next((r.suffixes_skipped for r in reports if r.suffixes_skipped), {}),
+        notes=_notes(plan, reports),
         seconds={f"{r.step}.{phase}": seconds for r in reports for phase, seconds in r.seconds.items()},
         outputs=tuple(
             f"s3://{bucket}/{key}" for report in reports if report.succeeded for key in report.outputs
@@ -161,3 +170,9 @@ def compose_status(
         updated_at=updated_at,
         **measured,
     )
+
+
+def _notes(plan: Plan | None, reports: tuple[StepReport, ...]) -> tuple[str, ...]:
+    has_listed = any(report.images_in is not None for report in reports)
+    seen = plan.notes if plan and not has_listed else ()
+    return tuple(dict.fromkeys([*seen, *(note for report in reports for note in report.notes)]))

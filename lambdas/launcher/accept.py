@@ -27,9 +27,9 @@ from lambdas.contract.settings import LauncherSettings
 from lambdas.contract.status import QueuePlace
 from lambdas.launcher import rejection
 from lambdas.runs.dispatch import SUPERSEDED, Dispatcher, Outcome
-from lambdas.runs.planning import cost_fault, daily_budget_fault, estimate_of, make_plan, offer_fault
+from lambdas.runs.examination import Examined, examine
+from lambdas.runs.planning import make_plan
 from lambdas.runs.ports import Buckets, Clusters, Newest
-from lambdas.runs.preflight import preflight
 from lambdas.runs.run_service import RunService
 
 LAUNCH_RESERVE_SECONDS = 60
@@ -68,15 +68,6 @@ class Result:
 
 
 @dataclass(frozen=True)
-class _Checked:
-    """What was found of a manifest before it is accepted; ``faults``: what only this stack can find wrong."""
-
-    images_listed: int
-    expected: Estimate
-    faults: tuple[Fault, ...]
-
-
-@dataclass(frozen=True)
 class Acceptor:
     """The use case with its collaborators."""
 
@@ -106,17 +97,18 @@ class Acceptor:
 
         if known := self.runs.ledger.get(identity):
             return result(Outcome.DUPLICATE, f"the run is {known.state} already")
-        checked = self._check(manifest, deadline)
-        if checked.faults:
-            return self._reject(source, upload.sequencer, checked.faults, manifest.dataset)
-        record = self._record(identity, manifest, source, upload.sequencer, checked.expected)
+        found = self._examine(manifest, deadline)
+        if found.faults:
+            notes = found.listing.notes()
+            return self._reject(source, upload.sequencer, found.faults, manifest.dataset, notes)
+        record = self._record(identity, manifest, source, upload.sequencer, found.expected)
         plan = make_plan(
             manifest,
             run_id=identity,
             source=source,
             submitted_at=upload.time,
-            images_listed=checked.images_listed,
-            expected=checked.expected,
+            listing=found.listing,
+            expected=found.expected,
             settings=self.settings,
         )
         self.runs.objects.write(plan.layout.plan, plan.to_json())
@@ -130,26 +122,21 @@ class Acceptor:
             self.runs.publish(record, place=QueuePlace(self.runs.position(identity), wait))
         return dataclasses.replace(result(outcome, wait or f"dispatched: {turn}"), others=done)
 
-    def _check(self, manifest: Manifest, deadline: float) -> _Checked:
+    def _examine(self, manifest: Manifest, deadline: float) -> Examined:
         def out_of_time() -> bool:
             return self.runs.now() > deadline - LAUNCH_RESERVE_SECONDS
 
-        counted = preflight(manifest.images, self.settings.data_bucket, self.buckets, out_of_time)
-        images = counted.images_listed
-        expected = estimate_of(manifest, images, self.settings.region)
-        offered = self.clusters.instance_types(self.settings.release_label)
-        not_offered = offer_fault(manifest.cluster, offered, self.settings)
-        faults = (*counted.faults, not_offered) if not_offered else counted.faults
-        if not faults and (too_dear := cost_fault(manifest, images, expected)):
-            faults = (too_dear,)
-        if not faults and (never := daily_budget_fault(expected, self.settings.caps)):
-            faults = (never,)
-        return _Checked(images, expected, faults)
+        return examine(manifest, self.settings, self.buckets, self.clusters, out_of_time)
 
     def _reject(
-        self, source: ManifestRef, sequencer: str, faults: tuple[Fault, ...], dataset: str = "unknown"
+        self,
+        source: ManifestRef,
+        sequencer: str,
+        faults: tuple[Fault, ...],
+        dataset: str = "unknown",
+        notes: tuple[str, ...] = (),
     ) -> Result:
-        rejection.write(self.runs.objects, source, ordered(sequencer), faults, self.runs.now())
+        rejection.write(self.runs.objects, source, ordered(sequencer), faults, notes, self.runs.now())
         detail = f"{len(faults)} faults; the first: {faults[0].path} {faults[0].problem}"
         return Result(Outcome.REJECTED, detail, dataset)
 

@@ -13,9 +13,17 @@ from lambdas.runs.ports import Objects
 
 
 def write(
-    objects: Objects, source: ManifestRef, sequencer: str, faults: tuple[Fault, ...], now: float
+    objects: Objects,
+    source: ManifestRef,
+    sequencer: str,
+    faults: tuple[Fault, ...],
+    notes: tuple[str, ...],
+    now: float,
 ) -> None:
-    """Say why this version was refused, unless a later one was. ``now``: Unix seconds."""
+    """Say why this version was refused, unless a later one was.
+
+    ``notes``: what was seen of the images besides. ``now``: Unix seconds.
+    """
     if _is_of_a_later_version(objects, source.key, sequencer):
         return
     rejection = {
@@ -23,6 +31,7 @@ def write(
         "sequencer": sequencer,
         "rejected_at": timestamp(now),
         "faults": [dataclasses.asdict(fault) for fault in faults],
+        "notes": notes,
         "schema": "lambdas/contract/manifest/manifest.schema.json, version 1",
     }
     objects.write(layout.rejection_key(source.key), json.dumps(rejection, indent=2) + "\n")

@@ -15,6 +15,7 @@ from lambdas.contract.cost.estimate import (
     ways_out,
 )
 from lambdas.contract.cost.prices import INSTANCE_TYPES
+from lambdas.contract.listing_summary import ListingSummary
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Cluster, Images, Manifest, Pca, RegexLabel
 from lambdas.contract.plan import (
@@ -27,7 +28,7 @@ from lambdas.contract.plan import (
     Plan,
     Source,
 )
-from lambdas.contract.settings import Caps, LauncherSettings
+from lambdas.contract.settings import Caps, LauncherSettings, StackSettings
 
 SHARDS_PER_SLOT = 4
 """Several shards per slot, so that a slow or repeated one does not leave the others idle for long."""
@@ -44,7 +45,7 @@ def make_plan(
     run_id: str,
     source: ManifestRef,
     submitted_at: str,
-    images_listed: int,
+    listing: ListingSummary,
     expected: Estimate,
     settings: LauncherSettings,
 ) -> Plan:
@@ -61,8 +62,8 @@ def make_plan(
         sources=_sources(manifest.images),
         suffixes=tuple(suffix.lower() for suffix in manifest.images.suffixes),
         label=_label_rule(manifest.label),
-        images_listed=images_listed,
-        shard_images=shard_images(images_listed, slots(cluster)),
+        images_listed=listing.images,
+        shard_images=shard_images(listing.images, slots(cluster)),
         engine=manifest.engine,
         image_size=manifest.model.image_size,
         model=ModelArtifact(
@@ -80,6 +81,7 @@ def make_plan(
         max_quarantined_fraction=manifest.limits.max_quarantined_fraction,
         estimate=expected,
         cluster=cluster,
+        notes=listing.notes(),
     )
 
 
@@ -136,7 +138,21 @@ def daily_budget_fault(expected: Estimate, caps: Caps) -> Fault | None:
     )
 
 
-def offer_fault(cluster: Cluster, offered: frozenset[str] | None, settings: LauncherSettings) -> Fault | None:
+def engine_fault(manifest: Manifest, listing: ListingSummary) -> Fault | None:
+    """Why the reference engine cannot take these images; None when it can, or another one is wanted.
+
+    Its recipe has Spark read whole folders, which one object that cannot be read ends.
+    """
+    if manifest.engine != "reference" or not listing.unreadable:
+        return None
+    return Fault(
+        "$.engine",
+        f"is reference, which cannot leave out single images. {' '.join(listing.notes())}",
+        "Use the engine fast, which quarantines them, or make them readable first.",
+    )
+
+
+def offer_fault(cluster: Cluster, offered: frozenset[str] | None, settings: StackSettings) -> Fault | None:
     """Why EMR has no machine for the run; None when it has, or its offer is not known (None or empty)."""
     if not offered or not offered.isdisjoint(cluster.instance_types):
         return None

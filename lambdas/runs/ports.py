@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.metrics import Sample
@@ -48,6 +48,13 @@ class BucketDenied(Exception):  # noqa: N818  # a state of the world, not a malf
         self.region = region
 
 
+class Found(NamedTuple):
+    """An object in a listing. ``archived_in``: the class out of which it must be restored first."""
+
+    key: str
+    archived_in: str | None = None
+
+
 class Buckets(Protocol):
     """Any bucket that a manifest may name."""
 
@@ -60,8 +67,8 @@ class Buckets(Protocol):
         """
         ...
 
-    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[str, ...]]:
-        """The keys below ``prefix`` in order, up to 1,000 at a time, fetched as they are asked for.
+    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[Found, ...]]:
+        """The objects below ``prefix`` by key, up to 1,000 at a time, fetched as they are asked for.
 
         Raises:
             BucketDenied: listing below this prefix is not allowed.

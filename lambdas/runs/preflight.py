@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import PurePosixPath
 
 from lambdas.contract import s3uri
 from lambdas.contract.layout import IMAGES
+from lambdas.contract.listing_summary import HOW_TO_RESTORE, ListingSummary
 from lambdas.contract.manifest.faults import Fault, nearest
 from lambdas.contract.manifest.schema import Images
 from lambdas.contract.regions import allowed_regions, region_problem
@@ -25,10 +24,15 @@ KEYS_CHECKED = 100
 
 @dataclass(frozen=True)
 class Preflight:
-    """``images_listed`` is exact below ``COUNT_LIMIT`` and a lower bound from there on."""
+    """``listing``: what was counted, exact below ``COUNT_LIMIT`` and a lower bound from there on."""
 
     faults: tuple[Fault, ...]
-    images_listed: int
+    listing: ListingSummary = field(default_factory=ListingSummary)
+
+    @property
+    def images_listed(self) -> int:
+        """Images of the run, those that are known to end in the quarantine among them."""
+        return self.listing.images
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,6 @@ class _Place:
     uri: str
     bucket: str
     key: str
-
-
-@dataclass
-class _Count:
-    images: int = 0
-    objects: int = 0
-    complete: bool = False
-    suffixes_seen: Counter[str] = field(default_factory=Counter)
 
 
 def preflight(
@@ -57,20 +53,16 @@ def preflight(
     places = list(_places(images))
     faults = [*_misplaced(places, data_bucket), *_closed_buckets(places, data_bucket, buckets)]
     if faults:
-        return Preflight(tuple(faults), 0)
+        return Preflight(tuple(faults))
+    listing = ListingSummary()
     if images.keys:
-        return Preflight(tuple(_missing_keys(places, buckets)), len(places))
-    total = 0
-    for place in places:
-        try:
-            count = _count(place, images.suffixes, buckets, total, out_of_time)
-        except BucketDenied:
-            faults.append(_denied(place))
-            continue
-        total += count.images
-        if not count.images and count.complete:
-            faults.append(_nothing_found(place, images.suffixes, count, buckets))
-    return Preflight(tuple(faults), total)
+        faults += _missing_keys(places, buckets, listing)
+    else:
+        faults += _empty_prefixes(places, images.suffixes, buckets, listing, out_of_time)
+    counted_all = listing.images < COUNT_LIMIT and not out_of_time()
+    if not faults and counted_all and listing.images and listing.unreadable == listing.images:
+        faults.append(_nothing_readable(places[0], listing))
+    return Preflight(tuple(faults), listing)
 
 
 def _places(images: Images) -> Iterator[_Place]:
@@ -130,7 +122,7 @@ def _denied(place: _Place) -> Fault:
     )
 
 
-def _missing_keys(places: list[_Place], buckets: Buckets) -> Iterator[Fault]:
+def _missing_keys(places: list[_Place], buckets: Buckets, listing: ListingSummary) -> Iterator[Fault]:
     for place in places[:KEYS_CHECKED]:
         try:
             # Listing, not HEAD: that would need permission to read the images themselves.
@@ -138,44 +130,82 @@ def _missing_keys(places: list[_Place], buckets: Buckets) -> Iterator[Fault]:
         except BucketDenied:
             yield _denied(place)
             continue
-        if place.key not in found[:1]:
-            yield Fault(
-                place.path,
-                f"is {place.uri}, but there is no such object",
-                "Correct the key or remove it.",
-                nearest(place.uri, [f"{s3uri.SCHEME}{place.bucket}/{key}" for key in found]),
-            )
+        if found and found[0].key == place.key:
+            listing.take(place.uri, found[0].archived_in)
+            continue
+        yield Fault(
+            place.path,
+            f"is {place.uri}, but there is no such object",
+            "Correct the key or remove it.",
+            nearest(place.uri, [f"{s3uri.SCHEME}{place.bucket}/{item.key}" for item in found]),
+        )
+    for place in places[KEYS_CHECKED:]:
+        listing.take(place.uri)
+
+
+def _empty_prefixes(
+    places: list[_Place],
+    suffixes: tuple[str, ...],
+    buckets: Buckets,
+    listing: ListingSummary,
+    out_of_time: Callable[[], bool],
+) -> Iterator[Fault]:
+    """Count what is below all of the prefixes into ``listing``; faults of those without an image."""
+    endings = tuple(suffix.lower() for suffix in suffixes)
+    for place in places:
+        here = ListingSummary()
+        try:
+            complete = _count(place, endings, buckets, here, listing.images, out_of_time)
+        except BucketDenied:
+            yield _denied(place)
+            continue
+        listing.merge(here)
+        if not here.images and complete:
+            yield _nothing_found(place, suffixes, here, buckets)
 
 
 def _count(
-    place: _Place, suffixes: tuple[str, ...], buckets: Buckets, total: int, out_of_time: Callable[[], bool]
-) -> _Count:
-    endings = tuple(suffix.lower() for suffix in suffixes)
-    count = _Count()
-    for keys in islice(buckets.pages(place.bucket, place.key), PAGES_PER_PREFIX):
-        for key in keys:
-            if key.endswith("/"):
-                continue  # what consoles create to show an empty folder
-            count.objects += 1
-            if key.lower().endswith(endings):
-                count.images += 1
-            else:
-                count.suffixes_seen[PurePosixPath(key).suffix.lower() or "none"] += 1
-        if out_of_time() or (count.images and total + count.images >= COUNT_LIMIT):
-            return count
-    count.complete = True
-    return count
+    place: _Place,
+    endings: tuple[str, ...],
+    buckets: Buckets,
+    here: ListingSummary,
+    earlier: int,
+    out_of_time: Callable[[], bool],
+) -> bool:
+    """Count what is below a prefix into ``here``; whether all was. ``earlier``: other prefixes' images."""
+    base = f"{s3uri.SCHEME}{place.bucket}/"
+    for page in islice(buckets.pages(place.bucket, place.key), PAGES_PER_PREFIX):
+        for key, archived_in in page:
+            here.add(base + key, endings, archived_in)
+        if out_of_time() or (here.images and earlier + here.images >= COUNT_LIMIT):
+            return False
+    return True
 
 
-def _nothing_found(place: _Place, suffixes: tuple[str, ...], count: _Count, buckets: Buckets) -> Fault:
+def _nothing_readable(place: _Place, listing: ListingSummary) -> Fault:
+    """Every image is known to end in the quarantine."""
+    path = place.path.partition("[")[0]
+    problem = f"name {listing.images:,} images, of which none can be read. {' '.join(listing.notes())}"
+    remedy = HOW_TO_RESTORE if listing.archived else "rename the objects and upload the manifest again"
+    return Fault(path, problem, f"{remedy[0].upper()}{remedy[1:]}.")
+
+
+def _nothing_found(place: _Place, suffixes: tuple[str, ...], here: ListingSummary, buckets: Buckets) -> Fault:
     wanted = ", ".join(suffixes)
-    if count.objects:
-        seen = ", ".join(suffix for suffix, _ in count.suffixes_seen.most_common(5))
+    if here.suffixes:
+        objects = sum(here.suffixes.values())
         return Fault(
             place.path,
-            f"is {place.uri}, where no image was found: {count.objects:,} objects, but none ends in "
-            f"{wanted}; suffixes seen: {seen}",
+            f"is {place.uri}, where no image was found: {objects:,} objects, but none ends in "
+            f"{wanted}; suffixes seen: {here.counts_by_suffix()}",
             "Set images.suffixes to the endings of your images, or name another prefix.",
+        )
+    if here.listed:
+        return Fault(
+            place.path,
+            f"is {place.uri}, where no image was found. {' '.join(here.notes())}",
+            "Upload the images first, or name another prefix.",
+            _nearest_folder(place, buckets),
         )
     return Fault(
         place.path,

@@ -17,6 +17,8 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lambdas.contract.listing_summary import ListingSummary
+from lambdas.contract.object_keys import Kind
 from lambdas.contract.plan import Plan, Source
 from spark.datasets.arrow_arrays import integers, strings
 from spark.datasets.listing import list_in_order
@@ -33,6 +35,9 @@ SCHEMA = pa.schema([("path", pa.string()), ("size", pa.int64()), ("etag", pa.str
 BYTES_PER_INFERENCE = 200_000
 """Encoded bytes of a JPEG whose decoding takes as long as one inference at 224 pixels (7.7 ms): a photo of
 3 MB takes some 120 ms on the same core."""
+
+SUMMARY = "fruits.listing"
+"""The entry of the file's metadata that says what the listing held beside images."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,12 @@ class ImageIndex:
     def images(self) -> int:
         return int(self._file.metadata.num_rows)
 
+    @property
+    def listing(self) -> ListingSummary:
+        """What was listed; empty in an index of before this was kept."""
+        kept = (self._file.metadata.metadata or {}).get(SUMMARY.encode())
+        return ListingSummary.from_json(kept) if kept else ListingSummary()
+
     def shards_between(self, first: str, last: str) -> list[int]:
         """The shards that may hold a path from ``first`` to ``last``, by the footer alone."""
         columns = ((n, self._file.metadata.row_group(n).column(0)) for n in range(self.shards))
@@ -94,17 +105,21 @@ def ensure_index(store: Store, plan: Plan) -> ImageIndex:
     except FileNotFoundError:
         with TemporaryDirectory(prefix="fruits-index-") as scratch:
             file = Path(scratch) / "index.parquet"
-            if not write_index(list_images(plan), plan.shard_images, file):
-                raise _no_images(plan) from None
+            listing = ListingSummary()
+            if not write_index(list_images(plan, listing), plan.shard_images, file, listing):
+                raise _no_images(plan, listing) from None
             # Whoever writes first wins, so that two attempts at once still agree.
             write_file_if_absent(store, key, file)
     return ImageIndex(store, key)
 
 
-def list_images(plan: Plan) -> Iterator[ImageRef]:
-    """The images of all sources, each once, sorted by URI; raises as :func:`ensure_index`."""
+def list_images(plan: Plan, listing: ListingSummary) -> Iterator[ImageRef]:
+    """The images of all sources, each once, sorted by URI; raises as :func:`ensure_index`.
+
+    All that is listed is counted in ``listing``.
+    """
     previous = None
-    for image in heapq.merge(*(_images_of(plan, source) for source in plan.sources), key=_path):
+    for image in heapq.merge(*(_images_of(plan, source, listing) for source in plan.sources), key=_path):
         if image.path != previous:
             yield image
         previous = image.path
@@ -114,18 +129,25 @@ def _path(image: ImageRef) -> str:
     return image.path
 
 
-def _images_of(plan: Plan, source: Source) -> Iterator[ImageRef]:
+def _images_of(plan: Plan, source: Source, listing: ListingSummary) -> Iterator[ImageRef]:
     if source.keys is not None:
-        return iter(sorted((ImageRef(join_uri(source.uri, key)) for key in source.keys), key=_path))
+        for path in sorted(join_uri(source.uri, key) for key in source.keys):
+            listing.take(path)
+            yield ImageRef(path)
+        return
     suffixes = tuple(suffix.lower() for suffix in plan.suffixes)
-    return (ImageRef(*item) for item in list_in_order(source.uri) if item.uri.lower().endswith(suffixes))
+    for item in list_in_order(source.uri):
+        if listing.add(item.uri, suffixes) in (Kind.IMAGE, Kind.UNADDRESSABLE):
+            yield ImageRef(*item)
 
 
-def _no_images(plan: Plan) -> StepFailedError:
+def _no_images(plan: Plan, listing: ListingSummary) -> StepFailedError:
     places = ", ".join(source.uri for source in plan.sources)
     return StepFailedError(
         "user",
-        f"no image below {places} (file names ending in {', '.join(plan.suffixes)})",
+        " ".join(
+            [f"no image below {places} (file names ending in {', '.join(plan.suffixes)})", *listing.notes()]
+        ),
         "upload the images first, or correct images or suffixes in the manifest",
     )
 
@@ -144,10 +166,11 @@ def cut_shards(images: Iterable[ImageRef], max_cost: float) -> Iterator[list[Ima
         yield shard
 
 
-def write_index(images: Iterable[ImageRef], shard_images: int, file: Path) -> int:
+def write_index(images: Iterable[ImageRef], shard_images: int, file: Path, listing: ListingSummary) -> int:
     """Write the Parquet file, one row group per shard, and return the number of images.
 
-    A shard holds what takes as long as ``shard_images`` inferences. Same images, same bytes.
+    A shard holds what takes as long as ``shard_images`` inferences. Same images, same bytes. ``listing`` is
+    written when all ``images`` are taken, which may count in it.
     """
     written = 0
     with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
@@ -156,4 +179,5 @@ def write_index(images: Iterable[ImageRef], shard_images: int, file: Path) -> in
             arrays = [strings(paths), integers(sizes), strings(etags)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), row_group_size=len(shard))
             written += len(shard)
+        writer.add_key_value_metadata({SUMMARY: listing.to_json()})
     return written

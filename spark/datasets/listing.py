@@ -17,10 +17,12 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
+from spark.datasets import object_store
 from spark.datasets.arrow_arrays import integers, strings
-from spark.datasets.object_store import Folder, Listed, is_sorted, list_below, list_folder
+from spark.datasets.bucket_listing import CONNECTIONS, bucket_listing
+from spark.datasets.object_store import Folder, Listed, is_sorted
 
-LISTERS = 16
+LISTERS = CONNECTIONS
 """Folders being listed at once. S3 allows thousands of requests a second; sixteen bring some 100,000 keys."""
 MAX_DEPTH = 4
 """Levels of folders that are opened in search of enough of them to list side by side."""
@@ -42,10 +44,11 @@ def list_in_order(uri: str) -> Iterator[Listed]:
     """All objects below ``uri``, sorted by URI.
 
     Raises:
-        StepFailedError: the store refuses or does not answer, or holds a name that cannot be addressed.
+        StepFailedError: the store refuses or does not answer, or a folder of this machine holds a name that
+            cannot be addressed.
     """
     if not is_sorted(uri):
-        yield from sorted(list_below(uri))  # a folder of this machine
+        yield from sorted(object_store.list_below(uri))  # a folder of this machine
         return
     division = divide(uri)
     yield from heapq.merge(division.objects, _side_by_side(division.leaves))
@@ -61,7 +64,7 @@ def divide(uri: str) -> Division:
             break
         # A page of files only: opening the folder would hold all of it in memory and find no folder.
         flat = [folder for folder in opened if not _holds_folders(folder)]
-        contents: list[Folder] = [list_folder(folder) for folder in opened if folder not in flat]
+        contents: list[Folder] = [bucket_listing().folder(folder) for folder in opened if folder not in flat]
         leaves += flat
         opened = [folder for content in contents for folder in content.folders]
         objects += [item for content in contents for item in content.objects]
@@ -69,7 +72,7 @@ def divide(uri: str) -> Division:
 
 
 def _holds_folders(uri: str) -> bool:
-    return any("/" in listed.uri.removeprefix(uri) for listed in islice(list_below(uri), _PROBE))
+    return any("/" in listed.uri.removeprefix(uri) for listed in islice(bucket_listing().below(uri), _PROBE))
 
 
 def _side_by_side(folders: Iterable[str]) -> Iterator[Listed]:
@@ -85,7 +88,7 @@ def _side_by_side(folders: Iterable[str]) -> Iterator[Listed]:
 
 
 def _spool(folder: str, target: Path) -> Path:
-    found = list_below(folder)
+    found = bucket_listing().below(folder)
     with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_stream(sink, _SPOOLED) as stream:
         while batch := list(islice(found, _BATCH)):
             uris, sizes, etags = zip(*batch, strict=True)

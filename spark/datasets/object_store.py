@@ -31,6 +31,7 @@ from obstore.exceptions import (
 )
 from obstore.store import LocalStore, S3Store
 
+from spark.datasets.unreadable import archived, require_addressable
 from spark.errors import StepFailedError
 
 if TYPE_CHECKING:  # in its type stubs only
@@ -92,11 +93,17 @@ def read(store: Store, key: str) -> bytes:
 
 
 def read_if_below(uri: str, limit_bytes: int, on_retry: Callable[[], None]) -> bytes | int:
-    """The bytes of an object, or only its size when that exceeds ``limit_bytes``; raises as :func:`read_uri`.
+    """The bytes of an object, or only its size when that exceeds ``limit_bytes``.
 
     One GET: the size comes with its header, and the body of a too large object is never fetched. What is
     transient, also in the middle of a body, is tried again with jittered back-off after ``on_retry``.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ObjectUnreadableError: its key cannot be addressed, or it is archived.
+        StepFailedError: the store refuses or does not answer.
     """
+    require_addressable(uri)
     root, key = split_uri(uri)
     store = open_store(root, retrying=False)
     with _explained("read", uri):
@@ -110,7 +117,12 @@ def read_if_below(uri: str, limit_bytes: int, on_retry: Callable[[], None]) -> b
 
 
 def _get_if_below(store: Store, key: str, limit_bytes: int) -> bytes | int:
-    answer = obstore.get(store, key)
+    try:
+        answer = obstore.get(store, key)
+    except PermissionDeniedError as error:
+        if unreadable := archived(str(error)):
+            raise unreadable from error
+        raise
     size = answer.meta["size"]
     return size if size > limit_bytes else bytes(answer.bytes())
 
@@ -242,11 +254,11 @@ def _explained(verb: str, name: str) -> Iterator[None]:
     try:
         yield
     except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise StepFailedError(
-            "aws",
-            f"not allowed to {verb} {name}: {_first_line(error)}",
-            "let the cluster's instance role do this on the bucket (and its KMS key), then run again",
-        ) from error
+        if unreadable := archived(str(error)):
+            raise StepFailedError(
+                "data", f"cannot {verb} {name}: it is {unreadable.detail}", "make it readable, then run again"
+            ) from error
+        raise not_allowed(verb, name, _first_line(error)) from error
     except FileNotFoundError:
         raise
     except (ValueError, InvalidPathError) as error:
@@ -256,11 +268,25 @@ def _explained(verb: str, name: str) -> Iterator[None]:
             "rename that object: empty path segments, '.', '..' and control characters cannot be addressed",
         ) from error
     except BaseError as error:
-        raise StepFailedError(
-            "aws",
-            f"could not {verb} {name}, also after retries: {_first_line(error)}",
-            "run again later; if it persists, check the bucket's region, endpoint and service health",
-        ) from error
+        raise not_answered(verb, name, _first_line(error)) from error
+
+
+def not_allowed(verb: str, name: str, answer: str) -> StepFailedError:
+    """The store refused; ``verb`` is what was tried with ``name``."""
+    return StepFailedError(
+        "aws",
+        f"not allowed to {verb} {name}: {answer}",
+        "let the cluster's instance role do this on the bucket (and its KMS key), then run again",
+    )
+
+
+def not_answered(verb: str, name: str, answer: str) -> StepFailedError:
+    """The store did not do it, however often it was asked."""
+    return StepFailedError(
+        "aws",
+        f"could not {verb} {name}, also after retries: {answer}",
+        "run again later; if it persists, check the bucket's region, endpoint and service health",
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -7,30 +7,35 @@ hashes, next to ``model.json`` that describes them. A package that matches the r
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import hashlib
 import os
 import sys
-import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from lambdas.contract.model_package import DESCRIPTION, UNTRAINED, ModelPackage
+from spark.features.weights import (
+    KERAS_FILE,
+    KERAS_URL,
+    PIN,
+    Weights,
+    WeightsError,
+    cache_file,
+    cached_weights,
+    download_weights,
+    read_weights,
+    require_pinned,
+    sha256,
+    write_whole,
+)
 
 NAME = "mobilenet_v2"
 IMAGE_SIZE = 224
 """The side at which the network is converted; the converted model is resized to any other at run time."""
-KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{KERAS_FILE}"
-"""Where ``keras.applications.MobileNetV2(weights="imagenet")`` gets its weights."""
-DOWNLOAD_TIMEOUT_SECONDS = 10
 SEED = 20_200_518
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HASH_LENGTH = 12
 
 UNTRAINED_WARNING = """
@@ -41,20 +46,6 @@ UNTRAINED_WARNING = """
 *  For real features give a Keras .h5 file: WEIGHTS=<file> or --weights.     *
 ******************************************************************************
 """
-
-
-class WeightsError(Exception):
-    """The weights cannot be had or used. The text says which and what to do."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Weights that were found: what they are called, and the bytes of a Keras ``.h5`` file.
-    ``suffix`` tells Keras the format: ``.weights.h5`` is its current one, ``.h5`` its older one."""
-
-    origin: str
-    data: bytes
-    suffix: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if package.weights == UNTRAINED:
         sys.stderr.write(UNTRAINED_WARNING)
-    sys.stdout.write(f"{options.out / package.file} (weights: {package.weights})\n")
+    sys.stdout.write(
+        f"{options.out / package.file} (weights: {package.weights}, sha256 {package.weights_sha256})\n"
+    )
     return 0
 
 
@@ -87,64 +80,29 @@ def package_model(
     """Make ``out`` hold the package of the requested weights.
 
     The weights are those of the file ``given``, else Keras' cached ones, else downloaded ones, else,
-    when allowed, seeded random ones.
+    when allowed, seeded random ones. Where ``environ`` pins their hash, no others are taken.
 
     Raises:
-        WeightsError: there are none, or the file is not one of this network's.
+        WeightsError: there are none, or not those that are pinned, or they are not this network's.
     """
+    pinned = environ.get(PIN, "").lower() or None
     weights = read_weights(given) if given else cached_weights(environ)
+    if weights is not None:
+        require_pinned(weights.data, pinned, str(given or cache_file(environ)))
     existing = read_package(out)
-    if existing and _matches(existing, weights, allow_untrained=allow_untrained):
+    untrained_will_do = allow_untrained and pinned is None
+    if existing and _matches(existing, weights, allow_untrained=untrained_will_do):
         return existing
-    weights = weights or download_weights(url, environ) or (untrained_weights() if allow_untrained else None)
+    weights = weights or download_weights(url, environ, pinned)
+    weights = weights or (untrained_weights() if untrained_will_do else None)
     if weights is None:
         raise WeightsError(
-            f"no weights for MobileNetV2: none given, none in {cache_file(environ)}, and {url} cannot be "
-            "reached. Do one of: give a Keras .h5 file, `make package WEIGHTS=FILE` (here: --weights); "
+            f"no weights for MobileNetV2: none given, none in {cache_file(environ)}, and none to be had from "
+            f"{url}. Do one of: give a Keras .h5 file, `make package WEIGHTS=FILE` (here: --weights); "
             "put it at that cache path; try again with internet access; or, to try things, random features "
             "by `python -m spark.features.package_model --out build/model --allow-untrained`"
         )
     return write_package(out, weights)
-
-
-def read_weights(path: Path) -> Weights:
-    """The weights in a file that a person names; raises :class:`WeightsError`."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(
-            f"cannot read the weights {path}: {error.strerror}. Give the path of a Keras .h5 file"
-        ) from error
-    if not data.startswith(HDF5_SIGNATURE):
-        raise WeightsError(f"{path} is not an HDF5 file. Give MobileNetV2 weights as Keras saves them (.h5)")
-    return Weights(path.name, data, _suffix(path.name))
-
-
-def cache_file(environ: Mapping[str, str]) -> Path:
-    """Where Keras keeps its ImageNet weights of this network."""
-    home = environ.get("KERAS_HOME") or Path.home() / ".keras"
-    return Path(home) / "models" / KERAS_FILE
-
-
-def cached_weights(environ: Mapping[str, str]) -> Weights | None:
-    """Keras' cached ImageNet weights, if there are any."""
-    path = cache_file(environ)
-    return dataclasses.replace(read_weights(path), origin="imagenet") if path.is_file() else None
-
-
-def download_weights(url: str, environ: Mapping[str, str]) -> Weights | None:
-    """Keras' ImageNet weights from ``url``, kept in its cache; None when they cannot be had."""
-    try:
-        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as answer:  # noqa: S310 (constant https)
-            data: bytes = answer.read()
-    except OSError:  # URLError and time-outs alike
-        return None
-    if not data.startswith(HDF5_SIGNATURE):
-        return None
-    path = cache_file(environ)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return Weights("imagenet", data, _suffix(path.name))
 
 
 def untrained_weights() -> Weights:
@@ -163,7 +121,7 @@ def read_package(out: Path) -> ModelPackage | None:
     """The package in ``out``; None when there is none, or its files are not those it describes."""
     try:
         package = ModelPackage.from_json((out / DESCRIPTION).read_bytes())
-        hashes = [_sha256((out / name).read_bytes()) for name in (package.file, package.weights_file)]
+        hashes = [sha256((out / name).read_bytes()) for name in (package.file, package.weights_file)]
     except (OSError, ValueError, TypeError):
         return None
     return package if hashes == [package.sha256, package.weights_sha256] else None
@@ -174,16 +132,16 @@ def write_package(out: Path, weights: Weights) -> ModelPackage:
     model = convert(weights)
     package = ModelPackage(
         name=NAME,
-        file=f"{NAME}-{_sha256(model)[:HASH_LENGTH]}.tflite",
-        sha256=_sha256(model),
+        file=f"{NAME}-{sha256(model)[:HASH_LENGTH]}.tflite",
+        sha256=sha256(model),
         weights=weights.origin,
-        weights_file=f"{NAME}-{_sha256(weights.data)[:HASH_LENGTH]}{weights.suffix}",
-        weights_sha256=_sha256(weights.data),
+        weights_file=f"{NAME}-{sha256(weights.data)[:HASH_LENGTH]}{weights.suffix}",
+        weights_sha256=sha256(weights.data),
     )
     out.mkdir(parents=True, exist_ok=True)
-    (out / package.file).write_bytes(model)
-    (out / package.weights_file).write_bytes(weights.data)
-    (out / DESCRIPTION).write_text(package.to_json())
+    write_whole(out / package.file, model)
+    write_whole(out / package.weights_file, weights.data)
+    write_whole(out / DESCRIPTION, package.to_json().encode())
     return package
 
 
@@ -223,16 +181,8 @@ def _matches(existing: ModelPackage, weights: Weights | None, *, allow_untrained
     hand: remove the folder to try the download again."""
     if weights is None:
         return allow_untrained and existing.weights == UNTRAINED
-    asked = (weights.origin, _sha256(weights.data))
+    asked = (weights.origin, sha256(weights.data))
     return (existing.weights, existing.weights_sha256) == asked
-
-
-def _suffix(name: str) -> str:
-    return ".weights.h5" if name.endswith(".weights.h5") else ".h5"
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import numpy as np
 from lambdas.contract.report import QuarantineReason
 from spark.datasets.index import ImageRef
 from spark.datasets.object_store import read_if_below
+from spark.datasets.unreadable import ObjectUnreadableError
 from spark.images.decoding import MAX_BYTES, Rejected, decode, too_many_bytes
 from spark.images.resize import Resize, compiled_bicubic
 
@@ -124,6 +125,8 @@ def fetch(path: str, on_retry: Callable[[], None]) -> bytes | Refused:
         answer = read_if_below(path, MAX_BYTES, on_retry)
     except FileNotFoundError:
         return Refused(Rejected(QuarantineReason.MISSING, "no such object when it was fetched"), None)
+    except ObjectUnreadableError as error:
+        return Refused(Rejected(error.reason, error.detail), None)
     return Refused(too_many_bytes(answer), answer) if isinstance(answer, int) else answer
 
 

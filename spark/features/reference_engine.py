@@ -33,12 +33,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col
 from pyspark.sql.pandas.functions import pandas_udf
 
+from lambdas.contract.listing_summary import key_of
+from lambdas.contract.object_keys import key_problem
 from lambdas.contract.plan import FEATURE_DIM, Plan, dataclass_from_dict
 from lambdas.contract.report import QuarantineReason
 from spark.components.exact_pca import PcaModel, require_variance, truncated
 from spark.datasets.index import ImageIndex
 from spark.datasets.object_store import join_uri, open_store, read, read_uri
 from spark.datasets.publication import DatasetManifest, Provenance
+from spark.datasets.unreadable import ObjectUnreadableError, require_addressable
 from spark.errors import StepFailedError
 from spark.features.model import fetch_verified
 from spark.features.prefetch import Decoded, Featurized, Refused, decode_fetched
@@ -179,6 +182,7 @@ def _spark_can_list(spark: SparkSession, plan: Plan, paths: list[str]) -> bool:
         all(source.keys is None and not _GLOB.intersection(source.uri) for source in plan.sources)
         and all(_has_file_system(spark, source.uri) for source in plan.sources)
         and not any(segment.startswith(("_", ".")) for path in paths for segment in path.split("/"))
+        and not any(key_problem(key_of(path)) for path in paths)
     )
 
 
@@ -202,7 +206,9 @@ def _stage(spark: SparkSession, paths: list[str], folder: Path) -> list[tuple[st
         number, path = numbered
         target = folder / f"{number:08d}"
         size = None
-        with suppress(FileNotFoundError):  # the join leaves it without content: quarantined as missing
+        # The join leaves them without content: quarantined as missing.
+        with suppress(FileNotFoundError, ObjectUnreadableError):
+            require_addressable(path)
             size = target.write_bytes(read_uri(path))
         return f"file:{target}", size == 0
 

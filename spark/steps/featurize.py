@@ -11,8 +11,9 @@ from types import ModuleType
 
 from pyspark.sql import SparkSession
 
+from lambdas.contract.listing_summary import HOW_TO_RESTORE
 from lambdas.contract.plan import FEATURE_DIM, Plan
-from lambdas.contract.report import FeaturizeMetrics, StepError, StepReport
+from lambdas.contract.report import TOLD_BEFORE, FeaturizeMetrics, QuarantineReason, StepError, StepReport
 from spark.datasets.index import ensure_index
 from spark.datasets.object_store import Store
 from spark.datasets.publication import Provenance, publish
@@ -74,16 +75,21 @@ def featurize(
         images_featurized=featurized,
         images_quarantined=sum(reasons.values()),
         quarantine_reasons=reasons,
+        images_skipped=index.listing.skipped,
+        suffixes_skipped=index.listing.suffixes,
         feature_dim=FEATURE_DIM,
-        notes=_notes(metrics),
+        notes=(*_notes(metrics, reasons), *index.listing.notes()),
         featurize=metrics,
     )
 
 
-def _notes(metrics: FeaturizeMetrics) -> tuple[str, ...]:
-    if not metrics.images_reused:
-        return ()
-    return (f"{metrics.images_reused} images are unchanged since an earlier run: their features were reused",)
+def _notes(metrics: FeaturizeMetrics, reasons: dict[str, int]) -> tuple[str, ...]:
+    reused, archived = metrics.images_reused, reasons.get(QuarantineReason.ARCHIVED, 0)
+    notes = (
+        f"{reused} images are unchanged since an earlier run: their features were reused" if reused else "",
+        f"{archived} images are archived and have no features: {HOW_TO_RESTORE}." if archived else "",
+    )
+    return tuple(filter(None, notes))
 
 
 def engine_of(plan: Plan) -> ModuleType:
@@ -115,18 +121,23 @@ def reconcile(results: Sequence[ShardResult], images: int) -> tuple[int, dict[st
 
 
 def too_many_quarantined(plan: Plan, images: int, reasons: dict[str, int]) -> StepError | None:
-    """Why the step fails when none of the ``images`` was featurized, or too many were quarantined."""
+    """Why the step fails when none of the ``images`` was featurized, or too many were quarantined.
+
+    What lies in how an object is stored (archived, a key that cannot be addressed) was told before the
+    launch, and does not count as a bad image.
+    """
     quarantined = sum(reasons.values())
     worst = ", ".join(f"{reason} {count}" for reason, count in Counter(reasons).most_common(WORST_REASONS))
     see = f"see {plan.root}/{plan.layout.quarantine} for each image's reason"
     if quarantined == images:
         return StepError("data", f"none of the images could be featurized ({worst})", see)
     limit = plan.max_quarantined_fraction
-    if quarantined <= limit * images:
+    bad = sum(count for reason, count in reasons.items() if reason not in TOLD_BEFORE)
+    if bad <= limit * images:
         return None
     return StepError(
         "data",
-        f"{quarantined} of {images} images ({quarantined / images:.1%}) could not be featurized, more "
+        f"{bad} of {images} images ({bad / images:.1%}) could not be featurized, more "
         f"than limits.max_quarantined_fraction = {limit:g} allows; the worst reasons: {worst}",
         f"{see}; correct or remove those images, or raise the limit",
     )

@@ -25,6 +25,7 @@ def peak_mb(entries: int) -> float:
 
 def measure(entries: int) -> float:
     """Write and open the index here, and say what this process needed at most, in MB."""
+    from lambdas.contract.listing_summary import ListingSummary
     from spark.datasets.index import ImageIndex, ImageRef, write_index
     from spark.datasets.object_store import open_store, write_file_if_absent
 
@@ -36,7 +37,7 @@ def measure(entries: int) -> float:
     with TemporaryDirectory() as folder:
         store = open_store(f"file://{folder}")
         file = Path(folder) / "scratch.parquet"
-        write_index(images(), SHARD_IMAGES, file)
+        write_index(images(), SHARD_IMAGES, file, ListingSummary())
         write_file_if_absent(store, "index.parquet", file)
         index = ImageIndex(store, "index.parquet")
         if index.images != entries or not index.shard(index.shards - 1):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambdas.contract import layout
 from lambdas.contract.layout import RunLayout
@@ -59,3 +61,24 @@ def test_the_prefixes_are_those_that_users_see() -> None:
     assert (layout.LOGS, layout.ARTIFACTS, layout.CERTIFICATES) == ("logs/", "artifacts/", "certificates/")
     assert (layout.KEPT, layout.LIVE) == ("stack/kept.json", "stack/live.json")
     assert (layout.SUCCESS_MARKER, layout.DATASET_MANIFEST) == ("_SUCCESS", "_manifest.json")
+
+
+@given(
+    name=st.text(min_size=1, max_size=400)
+    | st.integers(900, 1009).map("é".__mul__)
+    | st.integers(1, 1009).map("a".__mul__)
+)
+def test_whatever_key_s3_takes_for_a_manifest_its_rejection_has_a_key_that_s3_takes(name: str) -> None:
+    name = name.encode(errors="ignore")[: 1024 - len("manifests/.json")].decode(errors="ignore")
+    key = layout.rejection_key(f"manifests/{name}.json")
+    assert len(key.encode()) <= 1024
+    assert key.startswith("manifests-rejected/")
+    assert key.endswith(".json")
+    fits = len(f"manifests-rejected/{name}.json".encode()) <= 1024
+    assert (key == f"manifests-rejected/{name}.json") is fits
+
+
+def test_two_long_names_that_begin_alike_have_rejections_of_their_own() -> None:
+    names = [f"manifests/{'a' * 1008}{last}.json" for last in "xy"]
+    assert len({layout.rejection_key(name) for name in names}) == 2
+    assert layout.rejection_key(names[0]) == layout.rejection_key(names[0])

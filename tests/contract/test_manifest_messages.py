@@ -157,8 +157,55 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
     (
         {"label": {"regex": "("}},
         "$.label.regex",
-        'is the text "(", which is no regular expression: missing ), unterminated subpattern at position 0',
-        "Correct it; the syntax is Python's `re`, and JSON wants every backslash twice.",
+        'is the text "(", which is no regular expression: missing ): (',
+        "Correct it; the syntax is RE2's, and JSON wants every backslash twice.",
+        None,
+    ),
+    (
+        {"label": {"regex": "(?<=/)([a-z]+)"}},
+        "$.label.regex",
+        'is the text "(?<=/)([a-z]+)", which looks ahead or behind, which is not supported: such a search '
+        "may take for ever",
+        "Correct it; the syntax is RE2's, and JSON wants every backslash twice.",
+        None,
+    ),
+    (
+        {"label": {"regex": "(a)\\1"}},
+        "$.label.regex",
+        'is the text "(a)\\\\1", which refers back to a group, which is not supported: such a search may '
+        "take for ever",
+        "Correct it; the syntax is RE2's, and JSON wants every backslash twice.",
+        None,
+    ),
+    (
+        {"label": {"regex": "(a)\\Z"}},
+        "$.label.regex",
+        'is the text "(a)\\\\Z", which holds \\Z, which is not supported: write $ for the end of the path',
+        "Correct it; the syntax is RE2's, and JSON wants every backslash twice.",
+        None,
+    ),
+    (
+        {"images": {"keys": ["s3://bkt/a//b.jpg"]}},
+        "$.images.keys[0]",
+        "is the text \"s3://bkt/a//b.jpg\", which holds an empty folder name ('//', or '/' as its first "
+        "character); no store client can address such a key",
+        "If that is its key, copy the object to another one, and name that.",
+        None,
+    ),
+    (
+        {"images": {"keys": ["s3://bkt/del\x7f.jpg"]}},
+        "$.images.keys[0]",
+        'is the text "s3://bkt/del\\x7f.jpg", which holds a control character; no store client can address '
+        "such a key",
+        "If that is its key, copy the object to another one, and name that.",
+        None,
+    ),
+    (
+        {"images": {"prefixes": ["s3://bkt/a/../b/"]}},
+        "$.images.prefixes[0]",
+        "is the text \"s3://bkt/a/../b/\", which holds '.' or '..' as the name of a folder or file; no store "
+        "client can address such a key",
+        "If that is its key, copy the object to another one, and name that.",
         None,
     ),
     (
@@ -179,7 +226,7 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
         {"label": {}},
         "$.label.regex",
         "is missing",
-        'Add it, for example "/([^/]+)_[0-9]+\\\\.jpg$". A Python regular expression with at least one '
+        'Add it, for example "/([^/]+)_[0-9]+\\\\.jpg$". A regular expression of RE2\'s with at least one '
         "group, searched in the image's S3 URI.",
         None,
     ),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
+import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -67,6 +70,9 @@ FEATURIZE = StepReport(
     images_featurized=2,
     images_quarantined=1,
     quarantine_reasons={"corrupt": 1},
+    images_skipped={"junk": 2},
+    suffixes_skipped={".webp": 500},
+    notes=("500 objects were left out.",),
     feature_dim=1280,
     featurize=MEASURED,
 )
@@ -194,12 +200,17 @@ def test_a_setting_is_an_environment_variable_of_its_name() -> None:
     }
 
 
+PLANNING_NEEDS = ("release_label", "max_clusters", "max_eur_per_day", "launches_per_second")
+"""What the commands are told of the launcher's settings."""
+
+
 @pytest.mark.parametrize("settings", [TrackerSettings, ReconcilerSettings, CommandSettings, LauncherSettings])
 def test_every_missing_or_empty_variable_is_named_at_once(settings: type[LauncherSettings]) -> None:
     needed = [
         f"FRUITS_{name.upper()}"
         for name in settings.__dataclass_fields__
         if name not in ("bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix")
+        and not (settings is CommandSettings and name in PLANNING_NEEDS)
     ]
     for environ in ({}, dict.fromkeys(needed, "")):
         with pytest.raises(SettingsError) as caught:
@@ -236,6 +247,29 @@ def test_caps_are_numbers_and_a_cap_that_is_none_is_told() -> None:
             rf"one of these is not a number \(.*'many'\): {', '.join(names)}; deploy the stack again",
             str(caught.value),
         )
+
+
+def test_commands_know_the_launchers_caps_or_which_variables_would_tell_them() -> None:
+    told = CommandSettings("b", "t", "eu-west-1", "q", "p", "emr-7.12.0", "20", "99.5", "0.5")
+    assert told.caps == Caps(20, 99.5, 0.5)
+    environ = {name: value for name, value in told.to_env().items() if name != "FRUITS_MAX_EUR_PER_DAY"}
+    with pytest.raises(SettingsError) as caught:
+        _ = CommandSettings.from_env(environ).caps
+    assert caught.value.missing == ("FRUITS_MAX_EUR_PER_DAY",)
+
+
+@pytest.mark.parametrize("through", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])  # noqa: S301
+def test_an_error_of_the_settings_says_the_same_when_it_has_crossed_a_process(
+    through: Callable[[SettingsError], SettingsError],
+) -> None:
+    for error in (SettingsError(["FRUITS_A", "FRUITS_B"]), SettingsError(["FRUITS_A"], "not a time (x)")):
+        again = through(error)
+        assert (str(again), again.missing) == (str(error), error.missing)
+    assert str(SettingsError(["FRUITS_A"])) == "missing in the environment: FRUITS_A; deploy the stack again"
+
+
+def test_an_error_of_the_settings_names_a_single_variable_whole() -> None:
+    assert SettingsError("FRUITS_A").missing == ("FRUITS_A",)
 
 
 def test_the_names_of_a_stacks_resources_begin_with_project_and_stack() -> None:

@@ -22,7 +22,7 @@ ON_AWS = {
     "platform_machine": "x86_64",
     "os_name": "posix",
 }
-BY_THE_RUNTIME = {"boto3", "botocore"}
+BY_THE_RUNTIME = {"lambdas": {"boto3", "botocore"}, "node": set(), "node-reference": set()}
 PARTS = {
     "lambdas": "Libraries in the zips",
     "node": "Libraries in the wheelhouse of all nodes",
@@ -43,7 +43,7 @@ def libraries(group: str) -> set[str]:
         wanted = waiting.pop()
         for extra in ("", *wanted.extras):
             name = canonicalize_name(wanted.name)
-            if name in BY_THE_RUNTIME or (name, extra) in found:
+            if name in BY_THE_RUNTIME[group] or (name, extra) in found:
                 continue
             found.add((name, extra))
             for line in metadata.requires(name) or []:

@@ -60,6 +60,9 @@ def test_everything_that_is_known_is_said() -> None:
         images_featurized=2,
         images_quarantined=1,
         quarantine_reasons={"corrupt": 1},
+        images_skipped={"junk": 2},
+        suffixes_skipped={".webp": 500},
+        notes=("500 objects were left out.",),
         feature_dim=1280,
         pca_components=None,
         explained_variance=0.75,
@@ -76,7 +79,10 @@ def test_everything_that_is_known_is_said() -> None:
 
 def test_what_is_not_known_yet_is_none_or_empty() -> None:
     status = compose_status(RECORD, None, [], NOW)
-    empty = {"history": (), "quarantine_reasons": {}, "seconds": {}, "outputs": ()}
+    empty = {
+        **{name: {} for name in ("quarantine_reasons", "images_skipped", "suffixes_skipped", "seconds")},
+        **dict.fromkeys(("history", "notes", "outputs"), ()),
+    }
     known = {"run_id", "dataset", "state", "attempt", "attempts_allowed", "manifest", "updated_at"}
     assert all(
         getattr(status, field.name) == empty.get(field.name)

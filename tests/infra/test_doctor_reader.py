@@ -16,7 +16,17 @@ from infra.doctor.stack import StackReader, is_called
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
 from tests.infra.answers import Answers, aws_error
 
-COMMANDS = CommandSettings("bucket", "table", "eu-west-1", "https://sqs/1/fruits-eu-failures", "fruits-eu")
+COMMANDS = CommandSettings(
+    "bucket",
+    "table",
+    "eu-west-1",
+    "https://sqs/1/fruits-eu-failures",
+    "fruits-eu",
+    "emr-7.12.0",
+    "20",
+    "100",
+    "0.5",
+)
 LAUNCHING = LauncherSettings(**{field: field for field in LauncherSettings.__dataclass_fields__})
 TRACKING = TrackerSettings("fruits-eu", "bucket", "table", "arn:runs")
 FUNCTION = {

@@ -13,6 +13,7 @@ import pytest
 from infra.doctor import __main__ as doctor
 from infra.doctor.finding import ExitCode
 from lambdas.cli.main import main as fruits
+from lambdas.cli.output import READER_GONE
 
 
 @pytest.fixture
@@ -139,4 +140,4 @@ def test_a_reader_who_has_seen_enough_gets_no_trace(nobody: dict[str, str]) -> N
         assert running.stderr is not None
         running.stdout.close()
         assert running.stderr.read() == b""
-    assert running.returncode == ExitCode.NO
+    assert running.returncode == READER_GONE

@@ -261,4 +261,7 @@ def test_the_main_program_exports_what_a_person_needs_next(
     outputs = run(RecordingProvider(), stack="eu", config=PREINSTALLED, program=program)
     assert outputs["upload_command"] == f"aws s3 cp manifest.json s3://{outputs['data_bucket']}/manifests/"
     assert outputs["manifest_prefix"].endswith("/manifests/")
-    assert CommandSettings.from_env(variables_of(outputs["shell"])).data_bucket == outputs["data_bucket"]
+    commands = CommandSettings.from_env(variables_of(outputs["shell"]))
+    assert commands.data_bucket == outputs["data_bucket"]
+    # What `fruits plan` says is what the launcher would: both know the same caps.
+    assert commands.caps.max_eur_per_day > 0

@@ -17,7 +17,7 @@ from infra.local.tls import TlsFiles, issue
 from lambdas.cli.stack import connect
 from lambdas.contract.settings import CommandSettings
 
-from .deployed import Deployed
+from .deployed import CAPS, Deployed
 from .functions import stack
 from .world import LEDGER_INDEX, World
 
@@ -77,7 +77,7 @@ def deployed(
     aws = ministack.environment | {"AWS_ENDPOINT_URL_EMR": emr.url}
     for name, value in aws.items():
         monkeypatch.setenv(name, value)
-    settings = CommandSettings(bucket, table, "eu-west-1", queue, "fruits-test").to_env()
+    settings = CommandSettings(bucket, table, "eu-west-1", queue, "fruits-test", *CAPS).to_env()
     stack = connect(settings)
     return Deployed(
         s3, client("emr", aws), bucket, stack.ledger, stack.runs.objects, settings, profile, capsys

@@ -17,6 +17,8 @@ from lambdas.contract.run import Ending, RunRecord, RunState, cluster_name, ende
 from lambdas.contract.status import QueuePlace, compose_status, timestamp
 
 RUN = "fruits-0123456789ab"
+CAPS = ("emr-7.12.0", "20", "1000", "0.5")
+"""The release and the caps, as the launcher has them."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from lambdas.runs.ports import (
     ClusterSnapshot,
     ClusterState,
     ClusterSummary,
+    Found,
     LaunchInDoubtError,
     Newest,
     StepSnapshot,
@@ -131,12 +132,14 @@ class FakeLedger:
 
 
 class FakeBuckets:
-    """``regions`` of the buckets that exist; ``keys`` in them; ``closed`` ones may not be listed."""
+    """``regions`` of the buckets that exist; ``keys`` in them; ``closed`` ones may not be listed.
+    ``archived``: the storage class of keys that have to be restored."""
 
     def __init__(self, regions: Mapping[str, str]) -> None:
         self.regions = dict(regions)
         self.keys: dict[str, list[str]] = {bucket: [] for bucket in regions}
         self.closed: set[str] = set()
+        self.archived: dict[str, str] = {}
         self.pages_listed = 0
 
     def region(self, bucket: str) -> str:
@@ -146,11 +149,11 @@ class FakeBuckets:
             raise BucketMissing
         return self.regions[bucket]
 
-    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[str, ...]]:
+    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[Found, ...]]:
         found = sorted(key for key in self.keys[bucket] if key.startswith(prefix))
         for start in range(0, max(len(found), 1), 1000):
             self.pages_listed += 1
-            yield tuple(found[start : start + 1000])
+            yield tuple(Found(key, self.archived.get(key)) for key in found[start : start + 1000])
 
     def folders(self, bucket: str, prefix: str) -> tuple[str, ...]:
         below = (key.removeprefix(prefix) for key in self.keys[bucket] if key.startswith(prefix))

@@ -92,6 +92,33 @@ def test_the_rejection_goes_when_the_corrected_manifest_is_accepted(world: World
     assert "manifests-rejected/fruits.json" not in world.objects.names()
 
 
+LONGEST = f"manifests/{'a' * 1009}.json"
+
+
+def test_the_longest_name_that_s3_takes_is_rejected_or_launched_like_any_other(world: World) -> None:
+    assert len(LONGEST) == 1024
+    assert world.launch(world.upload(manifest(engin="fast"), key=LONGEST)).outcome is Outcome.REJECTED
+    [rejection] = [name for name in world.objects.names() if name.startswith("manifests-rejected/")]
+    assert len(rejection) <= 1024
+    assert world.launch(world.upload(manifest(), "v2", key=LONGEST)).outcome is Outcome.LAUNCHED
+    assert rejection not in world.objects.names()
+
+
+def test_what_was_seen_beside_the_images_is_in_plan_and_status_and_in_a_rejection(world: World) -> None:
+    world.buckets.keys[BUCKET] += ["images/apple/._0.jpg", "images/apple/9.webp"]
+    notes = [
+        "1 object was left out for the suffix (.webp 1); images.suffixes would take .webp.",
+        "1 object was skipped as what file managers leave behind (__MACOSX/, ._*, .DS_Store, Thumbs.db, "
+        "desktop.ini).",
+    ]
+    world.launched()
+    assert (list(world.plan().notes), world.status()["notes"]) == (notes, notes)
+    dear = manifest(cluster={"workers": 50}, limits={"max_cost_eur": 10_000, "max_runtime_minutes": 1440})
+    world.configure(max_eur_per_day="1")
+    assert world.launch(world.upload(dear, "v3")).outcome is Outcome.REJECTED
+    assert world.rejection()["notes"] == notes
+
+
 def test_a_manifest_in_a_folder_is_rejected_under_the_same_name(world: World) -> None:
     world.launch(world.upload(b"{", key="manifests/team/a b.json"))
     assert world.rejection("team/a b")["faults"]

@@ -21,7 +21,7 @@ from lambdas.contract.settings import CommandSettings
 from lambdas.runs.admission import Admissions
 from lambdas.runs.ports import Newest
 
-from .deployed import RUN, Deployed
+from .deployed import CAPS, RUN, Deployed
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_plan_without_images_says_what_the_launcher_would_say(
 def test_a_plan_of_a_faulty_manifest_asks_nothing_of_aws(
     manifest: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nowhere = CommandSettings("b", "t", "eu-west-1", "https://localhost:1/q", "fruits-x").to_env()
+    nowhere = CommandSettings("b", "t", "eu-west-1", "https://localhost:1/q", "fruits-x", *CAPS).to_env()
     assert main(["plan", manifest(dataset=7)], nowhere) == ExitCode.NO
     assert "$.dataset" in capsys.readouterr().out
 

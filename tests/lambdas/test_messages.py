@@ -149,6 +149,7 @@ def test_a_rejection_holds_the_version_the_time_every_fault_and_the_schema(world
         "manifest": {"bucket": "data-bucket", "key": "manifests/fruits.json", "version_id": "v1"},
         "sequencer": f"00{1:014X}" + 16 * "0",
         "rejected_at": "1970-01-12T13:46:40+00:00",
+        "notes": [],
         "schema": "lambdas/contract/manifest/manifest.schema.json, version 1",
     }
 

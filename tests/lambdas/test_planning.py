@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.contract.listing_summary import ListingSummary
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.plan import ClusterSpec, LabelRule, ManifestRef, PcaSpec, Plan, Source
 from lambdas.contract.settings import LauncherSettings
@@ -38,7 +39,7 @@ def planned(**changes: Any) -> Plan:
         run_id="fruits-0123456789ab",
         source=ManifestRef(BUCKET, KEY, "v1"),
         submitted_at="2026-01-02T03:04:05Z",
-        images_listed=1000,
+        listing=ListingSummary(images=1000),
         expected=estimate_of(asked, 1000, SETTINGS.region),
         settings=SETTINGS,
     )

@@ -105,6 +105,7 @@ def test_a_plan_holds_all_that_its_manifest_says() -> None:
         "notify": True,
         "max_runtime_minutes": 30,
         "max_quarantined_fraction": 0.25,
+        "notes": [],
     }
 
 

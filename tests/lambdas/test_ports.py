@@ -124,7 +124,7 @@ class TestBuckets:
 
     def test_keys_are_listed_in_order_below_a_prefix(self, filled_bucket: tuple[Buckets, str]) -> None:
         buckets, bucket = filled_bucket
-        listed = [key for page in buckets.pages(bucket, "images/apple/") for key in page]
+        listed = [item.key for page in buckets.pages(bucket, "images/apple/") for item in page]
         assert listed == ["images/apple/1.jpg", "images/apple/2 ü.jpg"]
         assert [key for page in buckets.pages(bucket, "nothing/") for key in page] == []
 

@@ -9,9 +9,10 @@ import pytest
 
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Images
+from lambdas.contract.object_keys import printable
 from lambdas.contract.regions import allowed_regions
 from lambdas.runs import preflight as preflight_module
-from lambdas.runs.ports import BucketDenied
+from lambdas.runs.ports import BucketDenied, Found
 from lambdas.runs.preflight import Preflight, preflight
 
 from .fakes import FakeBuckets
@@ -31,13 +32,18 @@ def looked_at(buckets: FakeBuckets, *, in_time: bool = True, **images: Any) -> P
     return preflight(Images(**images), DATA, buckets, lambda: not in_time)
 
 
+def counted(result: Preflight) -> int:
+    assert result.faults == ()
+    return result.images_listed
+
+
 def only_fault(buckets: FakeBuckets, *prefixes: str, **images: Any) -> Fault:
     (fault,) = looked_at(buckets, prefixes=prefixes, **images).faults
     return fault
 
 
 def test_images_are_counted_by_suffix_in_any_case_and_folder_markers_are_none(buckets: FakeBuckets) -> None:
-    assert looked_at(buckets, prefixes=[f"s3://{DATA}/images/", f"s3://{OTHER}/pears/"]) == Preflight((), 3)
+    assert counted(looked_at(buckets, prefixes=[f"s3://{DATA}/images/", f"s3://{OTHER}/pears/"])) == 3
 
 
 def test_nothing_below_a_prefix_is_a_fault_with_the_nearest_folder(buckets: FakeBuckets) -> None:
@@ -49,7 +55,7 @@ def test_nothing_below_a_prefix_is_a_fault_with_the_nearest_folder(buckets: Fake
 
 def test_only_other_suffixes_below_a_prefix_is_a_fault_that_names_them(buckets: FakeBuckets) -> None:
     fault = only_fault(buckets, f"s3://{OTHER}/pears/", suffixes=[".jpg"])
-    assert "2 objects, but none ends in .jpg; suffixes seen: .png, .webp" in fault.problem
+    assert "2 objects, but none ends in .jpg; suffixes seen: .png 1, .webp 1" in fault.problem
 
 
 def test_one_empty_prefix_among_several_is_still_a_fault(buckets: FakeBuckets) -> None:
@@ -99,25 +105,25 @@ def test_explicit_keys_are_looked_for_exactly(buckets: FakeBuckets) -> None:
     result = looked_at(buckets, keys=keys)
     assert [fault.path for fault in result.faults] == ["$.images.keys[1]", "$.images.keys[2]"]
     assert result.faults[0].nearest == f"s3://{DATA}/images/apple/1.jpg"
-    assert looked_at(buckets, keys=keys[:1]) == Preflight((), 1)
+    assert counted(looked_at(buckets, keys=keys[:1])) == 1
 
 
 def test_only_the_first_explicit_keys_are_looked_for(buckets: FakeBuckets) -> None:
     buckets.keys[OTHER] = [f"{number:04d}.jpg" for number in range(preflight_module.KEYS_CHECKED)]
     keys = [f"s3://{OTHER}/{number:04d}.jpg" for number in range(preflight_module.KEYS_CHECKED + 50)]
-    assert looked_at(buckets, keys=keys) == Preflight((), preflight_module.KEYS_CHECKED + 50)
+    assert counted(looked_at(buckets, keys=keys)) == preflight_module.KEYS_CHECKED + 50
 
 
 def test_counting_stops_at_its_limit(buckets: FakeBuckets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight_module, "COUNT_LIMIT", 3000)
     buckets.keys[OTHER] = [f"{number:06d}.jpg" for number in range(8000)]
-    assert looked_at(buckets, prefixes=[f"s3://{OTHER}/"]) == Preflight((), 3000)
+    assert counted(looked_at(buckets, prefixes=[f"s3://{OTHER}/"])) == 3000
     assert buckets.pages_listed == 3
 
 
 def test_counting_stops_when_time_is_up_and_leaves_the_rest_to_the_run(buckets: FakeBuckets) -> None:
     buckets.keys[OTHER] = [f"{number:06d}.txt" for number in range(5000)]
-    assert looked_at(buckets, in_time=False, prefixes=[f"s3://{OTHER}/"]) == Preflight((), 0)
+    assert counted(looked_at(buckets, in_time=False, prefixes=[f"s3://{OTHER}/"])) == 0
     assert buckets.pages_listed == 1
 
 
@@ -126,7 +132,7 @@ def test_a_place_without_images_is_told_exactly(buckets: FakeBuckets) -> None:
     assert only_fault(buckets, f"s3://{OTHER}/a/", suffixes=[".jpg", ".Png"]) == Fault(
         "$.images.prefixes[0]",
         f"is s3://{OTHER}/a/, where no image was found: 6 objects, but none ends in .jpg, .Png; "
-        "suffixes seen: .csv, .txt, none",
+        "suffixes seen: .csv 3, .txt 2, none 1",
         "Set images.suffixes to the endings of your images, or name another prefix.",
     )
     assert only_fault(buckets, f"s3://{OTHER}/b/") == Fault(
@@ -139,12 +145,12 @@ def test_a_place_without_images_is_told_exactly(buckets: FakeBuckets) -> None:
 
 def test_five_suffixes_are_named_at_most_the_most_frequent_first(buckets: FakeBuckets) -> None:
     buckets.keys[OTHER] = [f"a/{n}.{'abcdef'[n]}" for n in range(6)] + ["a/7.f"]
-    assert only_fault(buckets, f"s3://{OTHER}/a/").problem.endswith("suffixes seen: .f, .a, .b, .c, .d")
+    assert only_fault(buckets, f"s3://{OTHER}/a/").problem.endswith(".f 2, .a 1, .b 1, .c 1, .d 1")
 
 
 def test_suffixes_match_in_any_case_on_either_side(buckets: FakeBuckets) -> None:
     buckets.keys[OTHER] = ["a/1.JPG", "a/2.jpg", "a/3.jpg.txt"]
-    assert looked_at(buckets, prefixes=[f"s3://{OTHER}/a/"], suffixes=[".Jpg"]) == Preflight((), 2)
+    assert counted(looked_at(buckets, prefixes=[f"s3://{OTHER}/a/"], suffixes=[".Jpg"])) == 2
 
 
 def test_the_nearest_folder_is_looked_for_where_the_prefix_is(buckets: FakeBuckets) -> None:
@@ -159,16 +165,14 @@ def test_a_prefix_that_may_not_be_listed_is_a_fault_and_the_others_are_counted(b
     closed_below = Guarded(buckets, "images/pear/")
     places = [f"s3://{DATA}/images/{name}/" for name in ("pear", "apple")]
     result = preflight(Images(prefixes=places), DATA, closed_below, lambda: False)
-    assert result == Preflight(
-        (
-            Fault(
-                "$.images.prefixes[0]",
-                f"is {places[0]}, but the stack may not list the bucket {DATA} there",
-                "Check the name. If it is right, add the bucket to the stack's `imageBuckets` and run "
-                "`pulumi up`.",
-            ),
+    assert result.images_listed == 2
+    assert result.faults == (
+        Fault(
+            "$.images.prefixes[0]",
+            f"is {places[0]}, but the stack may not list the bucket {DATA} there",
+            "Check the name. If it is right, add the bucket to the stack's `imageBuckets` and run "
+            "`pulumi up`.",
         ),
-        2,
     )
 
 
@@ -242,7 +246,7 @@ def test_what_earlier_prefixes_hold_counts_against_the_limit(monkeypatch: pytest
     pages = ManyPages(50)
     places = [f"s3://{DATA}/images/{name}/" for name in "abc"]
     result = preflight(Images(prefixes=places), DATA, pages, lambda: False)
-    assert result == Preflight((), 200)
+    assert counted(result) == 200
     assert pages.pages_asked == [2, 1, 1]
 
 
@@ -253,6 +257,86 @@ def test_a_key_is_missing_where_nothing_at_all_is_listed(monkeypatch: pytest.Mon
     assert (fault.path, fault.nearest) == ("$.images.keys[0]", None)
 
 
+BAD_NAMES = ["apple//2.jpg", "./2.jpg", "apple/../2.jpg", "tab\t2.jpg", "new\nline.jpg", "del\x7f2.jpg"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_an_image_that_no_store_client_can_address_costs_itself_and_is_told_with_its_key(
+    name: str, buckets: FakeBuckets
+) -> None:
+    buckets.keys[OTHER] = ["images/apple/1.jpg", f"images/{name}"]
+    found = looked_at(buckets, prefixes=[f"s3://{OTHER}/images/"])
+    assert counted(found) == 2
+    [note] = found.listing.notes()
+    assert f"{OTHER}/images/{printable(name)}' holds" in note
+    assert "Rename what is to be read." in note
+
+
+@pytest.mark.parametrize("name", [name.replace(".jpg", ".txt") for name in BAD_NAMES])
+def test_an_object_that_is_no_image_never_matters_whatever_its_key(name: str, buckets: FakeBuckets) -> None:
+    buckets.keys[OTHER] = ["images/apple/1.jpg", f"images/{name}"]
+    found = looked_at(buckets, prefixes=[f"s3://{OTHER}/images/"])
+    assert (counted(found), found.listing.unaddressable) == (1, 0)
+
+
+def test_where_no_image_can_be_read_nothing_is_launched(buckets: FakeBuckets) -> None:
+    buckets.keys[OTHER] = ["ice/1.jpg", "ice//2.jpg", "ice/3.txt"]
+    buckets.archived = {"ice/1.jpg": "GLACIER"}
+    fault = only_fault(buckets, f"s3://{OTHER}/ice/")
+    assert fault.path == "$.images.prefixes"
+    assert fault.problem.startswith("name 2 images, of which none can be read. ")
+    assert "archived in GLACIER (1), for example 's3://other-bucket/ice/1.jpg'" in fault.problem
+    assert fault.remedy.startswith("Restore it (`aws s3api restore-object`)")
+
+
+def test_where_counting_stopped_early_the_rest_may_be_readable(buckets: FakeBuckets) -> None:
+    buckets.keys[OTHER] = ["ice/1.jpg"]
+    buckets.archived = {"ice/1.jpg": "GLACIER"}
+    assert counted(looked_at(buckets, in_time=False, prefixes=[f"s3://{OTHER}/ice/"])) == 1
+
+
+def test_archived_images_are_told_by_storage_class_and_the_others_are_run(buckets: FakeBuckets) -> None:
+    buckets.archived = {"images/apple/2.JPG": "DEEP_ARCHIVE"}
+    found = looked_at(buckets, prefixes=[f"s3://{DATA}/images/"])
+    assert (counted(found), found.listing.archived) == (2, {"DEEP_ARCHIVE": 1})
+    keys = [f"s3://{DATA}/images/apple/1.jpg", f"s3://{DATA}/images/apple/2.JPG"]
+    by_key = looked_at(buckets, keys=keys)
+    assert (counted(by_key), by_key.listing.archived) == (2, {"DEEP_ARCHIVE": 1})
+
+
+def test_what_file_managers_leave_behind_is_counted_as_skipped_and_as_no_image(buckets: FakeBuckets) -> None:
+    junk = ["__MACOSX/apple/._x.jpg", "apple/._y.jpg", "apple/.DS_Store", "apple/Thumbs.db", "desktop.ini"]
+    buckets.keys[OTHER] = [f"images/{name}" for name in ["apple/x.jpg", "apple/y.jpg", "cat.jpg/", *junk]]
+    found = looked_at(buckets, prefixes=[f"s3://{OTHER}/images/"])
+    assert counted(found) == 2
+    assert found.listing.skipped == {"junk": 5, "placeholder": 1}
+
+
+def test_a_place_that_holds_nothing_but_junk_says_so(buckets: FakeBuckets) -> None:
+    buckets.keys[OTHER] = ["a/._1.jpg", "a/"]
+    problem = only_fault(buckets, f"s3://{OTHER}/a/").problem
+    assert "no image was found. 1 object was skipped as what file managers leave behind" in problem
+
+
+def test_suffixes_that_the_manifest_does_not_name_are_told_beside_images(buckets: FakeBuckets) -> None:
+    left_out = [*(f"a/{n}.webp" for n in range(500)), *(f"a/{n}.jfif" for n in range(20))]
+    buckets.keys[OTHER] = [*left_out, "a/1.jpg", "a/2.jpg", "a/3.jpg"]
+    found = looked_at(buckets, prefixes=[f"s3://{OTHER}/a/"], suffixes=[".jpg"])
+    assert counted(found) == 3
+    assert found.listing.notes() == (
+        "520 objects were left out for the suffix (.webp 500, .jfif 20); images.suffixes would take .webp, "
+        ".jfif.",
+    )
+
+
+def test_a_backslash_where_a_folder_was_meant_is_told(buckets: FakeBuckets) -> None:
+    buckets.keys[OTHER] = ["images/apple\\3.jpg", "images/pear/4.jpg"]
+    [note] = looked_at(buckets, prefixes=[f"s3://{OTHER}/images/"]).listing.notes()
+    assert note.startswith("1 key holds a backslash, for example 's3://other-bucket/images/apple\\3.jpg'")
+    [note] = looked_at(buckets, keys=[f"s3://{OTHER}/images/apple\\3.jpg"]).listing.notes()
+    assert note.startswith("1 key holds a backslash")
+
+
 class Guarded(FakeBuckets):
     """Listing below one prefix is not allowed."""
 
@@ -260,7 +344,7 @@ class Guarded(FakeBuckets):
         super().__init__(buckets.regions)
         self.keys, self.prefix = buckets.keys, prefix
 
-    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[str, ...]]:
+    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[Found, ...]]:
         if prefix.startswith(self.prefix) and prefix != "images/aple/":
             raise BucketDenied(self.regions[bucket])
         return super().pages(bucket, prefix)
@@ -278,10 +362,10 @@ class Endless(FakeBuckets):
         super().__init__({DATA: "eu-west-1"})
         self.pages_asked = 0
 
-    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[str, ...]]:
+    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[Found, ...]]:
         while True:
             self.pages_asked += 1
-            yield ("images/a.txt",)
+            yield (Found("images/a.txt"),)
 
 
 class ManyPages(FakeBuckets):
@@ -289,10 +373,10 @@ class ManyPages(FakeBuckets):
 
     def __init__(self, images: int) -> None:
         super().__init__({DATA: "eu-west-1"})
-        self.page = ("images/a.jpg",) * images
+        self.page = (Found("images/a.jpg"),) * images
         self.pages_asked: list[int] = []
 
-    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[str, ...]]:
+    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[Found, ...]]:
         self.pages_asked.append(0)
         for _ in range(2):
             self.pages_asked[-1] += 1

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from spark.datasets import object_store
+from spark.datasets.bucket_listing import bucket_listing
 
 
 class S3Answer(BaseHTTPRequestHandler):
@@ -33,18 +34,30 @@ class S3Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(server: ThreadingHTTPServer) -> Iterator[None]:
-    """Answer from a thread, and name the server to every store that is opened, until the context is left."""
+def answering(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Answer from a thread until the context is left."""
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
-    with pytest.MonkeyPatch.context() as environment:
+    yield
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Answer, and name the server to every store that is opened, until the context is left."""
+    with answering(server), pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
         environment.setenv("AWS_ALLOW_HTTP", "true")
         environment.setenv("AWS_ACCESS_KEY_ID", "key")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        object_store.open_store.cache_clear()
+        environment.setenv("AWS_REGION", "eu-west-1")
+        _forget_clients()
         yield
-        object_store.open_store.cache_clear()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+        _forget_clients()
+
+
+def _forget_clients() -> None:
+    object_store.open_store.cache_clear()
+    bucket_listing.cache_clear()

@@ -5,13 +5,17 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.contract.plan import Source
+from lambdas.contract.listing_summary import ListingSummary
+from lambdas.contract.plan import Plan, Source
 from spark.datasets.index import (
     BYTES_PER_INFERENCE,
+    SCHEMA,
     ImageIndex,
     ImageRef,
     cut_shards,
@@ -27,16 +31,20 @@ from tests.spark.conftest import REPOSITORY, PlanFactory
 REFS = st.builds(ImageRef, st.text(min_size=1), st.none() | st.integers(0, 2**40), st.none() | st.text())
 
 
+def listed(plan: Plan) -> list[ImageRef]:
+    return list(list_images(plan, ListingSummary()))
+
+
 @given(images=st.lists(REFS, min_size=1, max_size=50), shard_images=st.integers(1, 60))
 def test_every_image_is_in_exactly_one_shard_and_in_order(images: list[ImageRef], shard_images: int) -> None:
     with TemporaryDirectory() as folder:
         file, again = Path(folder) / "index.parquet", Path(folder) / "again.parquet"
-        assert write_index(images, shard_images, file) == len(images)
+        assert write_index(images, shard_images, file, ListingSummary()) == len(images)
         index = ImageIndex(open_store(f"file://{folder}"), "index.parquet")
         shards = [index.shard(number) for number in range(index.shards)]
         assert [image for shard in shards for image in shard] == images
         assert index.images == len(images)
-        write_index(images, shard_images, again)
+        write_index(images, shard_images, again, ListingSummary())
         assert file.read_bytes() == again.read_bytes()
 
 
@@ -69,7 +77,7 @@ def test_large_photos_make_shards_of_fewer_images() -> None:
 def test_the_index_is_sorted_and_filtered_by_suffix_in_any_case(
     make_plan: PlanFactory, mixed_images: Path, tmp_path: Path
 ) -> None:
-    paths = [image.path for image in list_images(make_plan(tmp_path, mixed_images))]
+    paths = [image.path for image in listed(make_plan(tmp_path, mixed_images))]
     assert paths == sorted(paths)
     assert f"file://{mixed_images}/odd/UPPER.JPG" in paths
     assert f"file://{mixed_images}/odd/sp ace é%20+#.jpg" in paths
@@ -80,13 +88,13 @@ def test_overlapping_sources_count_an_image_once(
     make_plan: PlanFactory, mixed_images: Path, tmp_path: Path
 ) -> None:
     everything, part = Source(f"file://{mixed_images}"), Source(f"file://{mixed_images}/class_0/")
-    once = list(list_images(make_plan(tmp_path, mixed_images)))
-    assert list(list_images(make_plan(tmp_path, mixed_images, sources=(everything, part)))) == once
+    once = list(listed(make_plan(tmp_path, mixed_images)))
+    assert list(listed(make_plan(tmp_path, mixed_images, sources=(everything, part)))) == once
 
 
 def test_named_keys_are_taken_as_they_are(make_plan: PlanFactory, mixed_images: Path, tmp_path: Path) -> None:
     source = Source(f"file://{mixed_images}", keys=("odd/zero.jpg", "not/there.jpg"))
-    assert list(list_images(make_plan(tmp_path, mixed_images, sources=(source,)))) == [
+    assert list(listed(make_plan(tmp_path, mixed_images, sources=(source,)))) == [
         ImageRef(f"file://{mixed_images}/not/there.jpg"),
         ImageRef(f"file://{mixed_images}/odd/zero.jpg"),
     ]
@@ -110,4 +118,34 @@ def test_no_image_at_all_is_the_users_to_correct(folder: str, make_plan: PlanFac
     (tmp_path / "empty").mkdir()
     plan = make_plan(tmp_path, tmp_path / folder)
     with pytest.raises(StepFailedError, match=r"no image below .*upload the images first"):
+        ensure_index(open_store(plan.root), plan)
+
+
+def test_what_was_listed_besides_is_kept_in_the_index_for_the_next_attempt(
+    make_plan: PlanFactory, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    (images / "__MACOSX").mkdir(parents=True)
+    for name in ("1.jpg", "2.webp", "3.webp", "._1.jpg", "__MACOSX/1.jpg", ".DS_Store"):
+        (images / name).write_bytes(b"1")
+    plan = make_plan(tmp_path / "root", images)
+    store = open_store(plan.root)
+    for _ in range(2):
+        index = ensure_index(store, plan)
+        assert (index.images, index.listing.images) == (1, 1)
+        assert index.listing.skipped == {"junk": 3, "other_suffix": 2}
+        assert index.listing.suffixes == {".webp": 2}
+
+
+def test_an_index_of_before_this_was_kept_says_nothing_of_it(tmp_path: Path) -> None:
+    table = pa.table({"path": ["a"], "size": [1], "etag": ["e"]}, schema=SCHEMA)
+    pq.write_table(table, tmp_path / "index.parquet")
+    assert ImageIndex(open_store(f"file://{tmp_path}"), "index.parquet").listing == ListingSummary()
+
+
+def test_no_image_among_others_says_what_there_was(make_plan: PlanFactory, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "1.webp").write_bytes(b"1")
+    plan = make_plan(tmp_path, tmp_path / "images")
+    with pytest.raises(StepFailedError, match=r"no image below .*images\.suffixes would take \.webp"):
         ensure_index(open_store(plan.root), plan)

@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.contract.report import QuarantineReason
 from spark.datasets import object_store
+from spark.datasets.index import ImageRef
+from spark.datasets.unreadable import ObjectUnreadableError
 from spark.errors import StepFailedError, raised_by_worker
+from spark.features.prefetch import Refused, Stopwatch, featurize_images
 from tests.spark.s3_endpoint import S3Answer, serving
 
 LINE = st.text(st.characters(categories=("L", "N", "P")), min_size=1)
@@ -21,6 +25,7 @@ class FlakyBucket(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.statuses: list[int] = []
+        self.error = "<Error><Code>Injected</Code></Error>"
         self.requests = 0
 
 
@@ -30,7 +35,7 @@ class _Answer(S3Answer):
     def found(self) -> tuple[bytes, int]:
         self.server.requests += 1
         status = self.server.statuses.pop(0) if self.server.statuses else 200
-        body = b"content" if status == 200 else b"<Error><Code>Injected</Code></Error>"
+        body = b"content" if status == 200 else self.server.error.encode()
         return body, status
 
 
@@ -54,6 +59,62 @@ def test_a_refused_read_says_who_must_allow_it(bucket: FlakyBucket) -> None:
     ) as caught:
         object_store.read_uri("s3://photos/a.jpg")
     assert caught.value.error.kind == "aws"
+
+
+@pytest.mark.parametrize(
+    ("told", "where"),
+    [
+        ("<StorageClass>GLACIER</StorageClass>", "archived in GLACIER: restore it"),
+        (
+            "<StorageClass>INTELLIGENT_TIERING</StorageClass><AccessTier>ARCHIVE_ACCESS</AccessTier>",
+            "archived in INTELLIGENT_TIERING, ARCHIVE_ACCESS: restore it",
+        ),
+        ("", "archived in a storage class of S3's archive: restore it"),
+    ],
+)
+def test_an_archived_image_is_told_with_its_class_and_remedy_and_blames_no_permission(
+    told: str, where: str, bucket: FlakyBucket
+) -> None:
+    bucket.statuses, bucket.error = [403], f"<Error><Code>InvalidObjectState</Code>{told}</Error>"
+    with pytest.raises(ObjectUnreadableError) as caught:
+        object_store.read_if_below("s3://photos/a.jpg", 100, lambda: None)
+    assert caught.value.reason is QuarantineReason.ARCHIVED
+    assert caught.value.detail.startswith(where)
+    assert "permission" not in caught.value.detail
+    assert bucket.requests == 1
+
+
+def test_an_archived_plan_or_model_ends_the_step_with_the_same_remedy(bucket: FlakyBucket) -> None:
+    bucket.statuses = [403]
+    bucket.error = "<Error><Code>InvalidObjectState</Code><StorageClass>DEEP_ARCHIVE</StorageClass></Error>"
+    with pytest.raises(StepFailedError, match="it is archived in DEEP_ARCHIVE: restore it") as caught:
+        object_store.read_uri("s3://photos/model.npz")
+    assert caught.value.error.kind == "data"
+
+
+@pytest.mark.parametrize("key", ["a//b.jpg", "../b.jpg", "tab\t.jpg", "/b.jpg"])
+def test_an_image_whose_key_no_client_can_address_is_told_without_asking(
+    key: str, bucket: FlakyBucket
+) -> None:
+    with pytest.raises(ObjectUnreadableError) as caught:
+        object_store.read_if_below(f"s3://photos/{key}", 100, lambda: None)
+    assert caught.value.reason is QuarantineReason.UNADDRESSABLE
+    assert "copy the object to another key" in caught.value.detail
+    assert bucket.requests == 0
+
+
+def test_a_task_quarantines_what_is_archived_or_cannot_be_addressed_image_by_image(
+    bucket: FlakyBucket,
+) -> None:
+    bucket.statuses, bucket.error = [403], "<Error><Code>InvalidObjectState</Code></Error>"
+    images = [ImageRef("s3://photos/a//b.jpg"), ImageRef("s3://photos/ice.jpg")]
+    outcomes = featurize_images(images, 96, lambda pixels: pixels, Stopwatch())
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    assert [each.rejected.reason for each in refused] == [
+        QuarantineReason.UNADDRESSABLE,
+        QuarantineReason.ARCHIVED,
+    ]
+    assert all("restore it" in each.rejected.detail for each in refused[1:])
 
 
 def test_a_missing_object_is_no_failure_of_the_store(bucket: FlakyBucket) -> None:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from lambdas.contract.object_keys import printable
+
 MAX_FAULTS = 100
 """Faults reported at once: a list of thousands of bad keys should not make thousands."""
 
@@ -73,7 +75,7 @@ def shorten(text: str, limit: int = 80) -> str:
 def describe(value: object) -> str:
     """A JSON value in words: ``the text "2"``, ``a list``, ``true``, ``3``."""
     if isinstance(value, str):
-        return f"the text {json.dumps(shorten(value), ensure_ascii=False)}"
+        return f"the text {printable(json.dumps(shorten(value), ensure_ascii=False))}"
     if isinstance(value, list):
         return "a list"
     if isinstance(value, dict):

@@ -10,7 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from lambdas.contract import s3uri
 from lambdas.contract.cost import prices
+from lambdas.contract.label_pattern import NO_GROUP, PatternError, compile_pattern
 from lambdas.contract.manifest.faults import describe, nearest
+from lambdas.contract.object_keys import key_problem
 
 FAULT = "fault"
 """The pydantic error type of our own findings, whose context holds problem, remedy and nearest."""
@@ -41,6 +43,11 @@ def _whole_number(value: Any) -> Any:
 def _uri(uri: str) -> str:
     if problem := s3uri.problem(uri):
         raise fault(f"is {describe(uri)}, which {problem}", "Write s3://<bucket>/<path>.")
+    if problem := key_problem(s3uri.split(uri)[1]):
+        raise fault(
+            f"is {describe(uri)}, which {problem}; no store client can address such a key",
+            "If that is its key, copy the object to another one, and name that.",
+        )
     return uri
 
 
@@ -82,18 +89,16 @@ def _disjoint(prefixes: tuple[str, ...]) -> tuple[str, ...]:
 
 def _pattern(pattern: str) -> str:
     try:
-        groups = re.compile(pattern).groups
-    except (re.error, OverflowError, RecursionError) as error:
+        compile_pattern(pattern)
+    except PatternError as error:
+        has_no_group = str(error) == NO_GROUP
         raise fault(
-            f"is {describe(pattern)}, which is no regular expression: {error}",
-            "Correct it; the syntax is Python's `re`, and JSON wants every backslash twice.",
+            f"is {describe(pattern)}, which {error}",
+            "Put parentheses around the part of the path that is the label."
+            if has_no_group
+            else "Correct it; the syntax is RE2's, and JSON wants every backslash twice.",
+            nearest=f"({pattern})" if has_no_group else None,
         ) from error
-    if groups < 1:
-        raise fault(
-            f"is {describe(pattern)}, which has no group",
-            "Put parentheses around the part of the path that is the label.",
-            nearest=f"({pattern})",
-        )
     return pattern
 
 

@@ -86,7 +86,7 @@ class RegexLabel(_Section):
     """The label is what the first group of ``regex`` matches in the image's path."""
 
     regex: fields.Pattern = Field(
-        description="A Python regular expression with at least one group, searched in the image's S3 URI.",
+        description="A regular expression of RE2's with at least one group, searched in the image's S3 URI.",
         examples=["/([^/]+)_[0-9]+\\.jpg$"],
     )
 

@@ -1,0 +1,136 @@
+"""The network's weights: a person's file, Keras' cache or a download; and whether they are whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{KERAS_FILE}"
+"""Where ``keras.applications.MobileNetV2(weights="imagenet")`` gets its weights."""
+KERAS_BYTES = 9_406_464
+"""The size of that file, which the server and Keras' progress bar tell. Keras itself pins nothing of it."""
+PIN = "WEIGHTS_SHA256"
+"""The environment's variable that pins the weights, whichever they are, by their SHA-256 in hex."""
+DOWNLOAD_TIMEOUT_SECONDS = 10
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+class WeightsError(Exception):
+    """The weights cannot be had or used. The text says which and what to do."""
+
+
+class BrokenWeightsError(WeightsError):
+    """What was downloaded, or kept of an earlier download, is not what it should be."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that were found: what they are called, and the bytes of a Keras ``.h5`` file.
+    ``suffix`` tells Keras the format: ``.weights.h5`` is its current one, ``.h5`` its older one."""
+
+    origin: str
+    data: bytes
+    suffix: str
+
+
+def read_weights(path: Path) -> Weights:
+    """The weights in a file that a person names; raises :class:`WeightsError`."""
+    data = _read(path)
+    if not data.startswith(HDF5_SIGNATURE):
+        raise WeightsError(f"{path} is not an HDF5 file. Give MobileNetV2 weights as Keras saves them (.h5)")
+    return Weights(path.name, data, suffix_of(path.name))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"cannot read the weights {path}: {error.strerror}. Give the path of a Keras .h5 file"
+        ) from error
+
+
+def cache_file(environ: Mapping[str, str]) -> Path:
+    """Where Keras keeps its ImageNet weights of this network."""
+    home = environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home) / "models" / KERAS_FILE
+
+
+def cached_weights(environ: Mapping[str, str]) -> Weights | None:
+    """Keras' cached ImageNet weights, if there are any.
+
+    Raises:
+        BrokenWeightsError: another file lies there: half a download, or somebody's own weights.
+    """
+    path = cache_file(environ)
+    if not path.is_file():
+        return None
+    data = _read(path)
+    if len(data) != KERAS_BYTES or not data.startswith(HDF5_SIGNATURE):
+        raise BrokenWeightsError(
+            f"{path} is not the file that Keras keeps there: {len(data):,} bytes, not {KERAS_BYTES:,}. "
+            "Remove it, so that it is downloaded again; your own are given by WEIGHTS=FILE (here: --weights)"
+        )
+    return Weights("imagenet", data, suffix_of(path.name))
+
+
+def download_weights(url: str, environ: Mapping[str, str], pinned: str | None) -> Weights | None:
+    """Keras' ImageNet weights from ``url``, kept in its cache; None when there is nothing of the kind.
+
+    Raises:
+        BrokenWeightsError: they broke off on the way, or are others than ``pinned``. Nothing is kept.
+    """
+    try:
+        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as answer:  # noqa: S310 (constant https)
+            data: bytes = answer.read(KERAS_BYTES + 1)
+    except (OSError, HTTPException):  # URLError and time-outs alike
+        return None
+    if not data.startswith(HDF5_SIGNATURE):
+        return None
+    if len(data) != KERAS_BYTES:
+        raise BrokenWeightsError(
+            f"the download from {url} is broken: {len(data):,} bytes came, {KERAS_BYTES:,} were expected. "
+            "Nothing was kept: try again, or give the file by WEIGHTS=FILE (here: --weights)"
+        )
+    require_pinned(data, pinned, url)
+    path = cache_file(environ)
+    with suppress(OSError):  # a full or read-only disk: they are only kept to save the next download
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+    return Weights("imagenet", data, suffix_of(path.name))
+
+
+def require_pinned(data: bytes, pinned: str | None, place: str) -> None:
+    """Raise :class:`BrokenWeightsError` where the weights from ``place`` are not those ``pinned``."""
+    if pinned is not None and (found := sha256(data)) != pinned:
+        raise BrokenWeightsError(
+            f"the weights of {place} have the sha256 {found}, and {PIN} says {pinned}. Get them again, or "
+            "correct or remove what is pinned"
+        )
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Written aside and renamed, so that whoever is interrupted leaves no half a file under its name."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def suffix_of(name: str) -> str:
+    """What tells Keras the format of the file ``name``, see :class:`Weights`."""
+    return ".weights.h5" if name.endswith(".weights.h5") else ".h5"
+
+
+def sha256(data: bytes) -> str:
+    """In hex."""
+    return hashlib.sha256(data).hexdigest()

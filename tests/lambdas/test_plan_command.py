@@ -1,0 +1,119 @@
+"""`fruits plan` says what the launcher would, because the same code decides."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambdas.cli import commands
+from lambdas.cli.result import CommandError, ExitCode, Result
+from lambdas.cli.stack import Stack
+from lambdas.contract.settings import CommandSettings, LauncherSettings
+from lambdas.runs.admission import Pause, Wait
+from lambdas.runs.dispatch import Outcome
+
+from .world import BUCKET, IMAGES, World, manifest
+
+DEAR = {"cluster": {"workers": 40}, "limits": {"max_runtime_minutes": 720, "max_cost_eur": 1000}}
+MANIFESTS: list[dict[str, Any]] = [
+    {},
+    DEAR,
+    {"limits": {"max_runtime_minutes": 60, "max_cost_eur": 0.5}},
+    {"images": {"prefixes": [f"s3://{BUCKET}/images/nothing/"]}},
+    {"images": {"prefixes": [IMAGES], "suffixes": [".webp"]}},
+    {"images": {"keys": [f"{IMAGES}apple/0.jpg", f"{IMAGES}apple/9.jpg"]}},
+    {"images": {"prefixes": ["s3://nobodys-bucket/images/"]}},
+    {"cluster": {"instance_types": ["c5.xlarge"]}},
+    {"engine": "reference", "limits": {"max_quarantined_fraction": 1}},
+    {"engine": "reference", "images": {"prefixes": [f"{IMAGES}cold/"]}},
+    {"images": {"prefixes": [f"{IMAGES}cold/"]}},
+]
+
+
+def settings_of(launcher: LauncherSettings) -> CommandSettings:
+    names = {field.name for field in dataclasses.fields(CommandSettings)}
+    shared = {name: value for name, value in dataclasses.asdict(launcher).items() if name in names}
+    return CommandSettings(failure_queue_url="q", prefix=launcher.prefix, **shared)
+
+
+def planned(world: World, folder: Path, document: dict[str, Any]) -> Result:
+    file = folder / "manifest.json"
+    file.write_text(json.dumps(document))
+    stack: Any = Stack(
+        settings=settings_of(world.acceptor.settings),
+        runs=world.runs,
+        buckets=world.buckets,  # type: ignore[arg-type]
+        ledger=world.ledger,  # type: ignore[arg-type]
+        clusters=world.clusters,  # type: ignore[arg-type]
+        failures=None,  # type: ignore[arg-type]
+        caller=lambda: "somebody",
+    )
+    return commands.plan(stack, str(file))
+
+
+def stocked(world: World) -> World:
+    world.buckets.keys[BUCKET] += ["images/cold/1.jpg", "images/cold/2.jpg", "images/cold/3.webp"]
+    world.buckets.archived = {"images/cold/2.jpg": "GLACIER"}
+    world.clusters.offered = frozenset({"m5.xlarge"})
+    return world
+
+
+@pytest.mark.parametrize("cap", ["1000", "100", "0.01"])
+@pytest.mark.parametrize("changes", MANIFESTS, ids=json.dumps)
+def test_the_plan_accepts_what_the_launcher_accepts_and_names_the_same_faults_and_notes(
+    changes: dict[str, Any], cap: str, world: World, tmp_path: Path
+) -> None:
+    stocked(world).configure(max_eur_per_day=cap)
+    answer = planned(world, tmp_path, manifest(**changes))
+    result = world.launch(world.upload(manifest(**changes)))
+    if result.outcome is Outcome.REJECTED:
+        rejection = world.rejection()
+        assert (answer.code, answer.document["faults"]) == (ExitCode.NO, rejection["faults"])
+        assert list(answer.document["notes"]) == rejection["notes"]
+        assert all(note in answer.text for note in rejection["notes"])
+    else:
+        assert answer.code == ExitCode.OK
+        assert answer.document["images"] == world.plan().images_listed
+        assert answer.document["notes"] == world.plan().notes
+        assert answer.document["worst_case_eur"] == world.record().worst_case_eur
+        assert all(f"note     {note}" in answer.text for note in world.plan().notes)
+
+
+def test_a_plan_beyond_what_the_stack_may_spend_a_day_is_refused_as_a_launch_is(
+    world: World, tmp_path: Path
+) -> None:
+    world.configure(max_eur_per_day="100")
+    answer = planned(world, tmp_path, manifest(**DEAR))
+    assert answer.code == ExitCode.NO
+    [fault] = answer.document["faults"]
+    assert fault["path"] == "$.limits.max_runtime_minutes"
+    worst = planned_worst_case(world, tmp_path)
+    world.configure(max_eur_per_day=str(worst))
+    assert planned(world, tmp_path, manifest(**DEAR)).code == ExitCode.OK
+    assert world.launch(world.upload(manifest(**DEAR))).outcome is Outcome.LAUNCHED
+
+
+def planned_worst_case(world: World, folder: Path) -> float:
+    world.configure(max_eur_per_day="100000")
+    worst: float = planned(world, folder, manifest(**DEAR)).document["worst_case_eur"]
+    return worst
+
+
+def test_a_plan_says_what_the_run_would_wait_for(world: World, tmp_path: Path) -> None:
+    assert planned(world, tmp_path, manifest()).document["waits_for"] is None
+    world.ledger.pause(Pause(world.time, "somebody", None))
+    answer = planned(world, tmp_path, manifest())
+    assert (answer.code, answer.document["waits_for"]) == (ExitCode.OK, Wait.PAUSED)
+    assert f"queue    {Wait.PAUSED}" in answer.text
+
+
+def test_a_shell_of_before_the_caps_were_told_says_how_to_get_them(world: World, tmp_path: Path) -> None:
+    world.configure(max_eur_per_day="", release_label="")
+    with pytest.raises(
+        CommandError, match=r"FRUITS_RELEASE_LABEL, FRUITS_MAX_EUR_PER_DAY; deploy the stack again"
+    ):
+        planned(world, tmp_path, manifest())
