@@ -26,7 +26,10 @@ _ENGINE_PACKAGES = {
     "fast": ("ai-edge-litert", "numba", "numpy", "obstore", "pillow", "pyarrow"),
     "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "tensorflow"),
 }
-_DECODING = ("images/decoding.py", "images/resize.py")
+_DECODING = tuple(
+    f"images/{name}.py"
+    for name in ("blocks", "colour", "decoding", "jpeg", "limits", "png", "resize", "tiff", "unusable")
+)
 """The modules that make pixels of files."""
 
 

@@ -3,7 +3,8 @@
 Objects are fetched ahead by threads, so that the store's latency disappears behind the computing. The
 task's own thread decodes a batch, then infers it: the task slots keep every core busy, so that decoding in
 threads of its own gains nothing, and taking turns image by image costs both their caches (decision 12).
-What is held in between is bounded in images and in bytes.
+What is held in between is bounded in images and in bytes, whatever sizes were listed, or none: no body of
+more than was reckoned with is fetched before its turn.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import numpy as np
 from lambdas.contract.report import QuarantineReason
 from spark.datasets.index import ImageRef
 from spark.datasets.object_store import read_if_below
-from spark.images.decoding import MAX_BYTES, Rejected, decode, too_many_bytes
+from spark.images.decoding import Flaw, Rejected, decode, out_of_memory, too_many_bytes
+from spark.images.limits import MAX_BYTES
 from spark.images.resize import Resize, compiled_bicubic
 
 FETCH_THREADS = 32
@@ -34,8 +36,9 @@ AHEAD_IMAGES = 64
 """Images that are fetched before their turn: the next batch is there when one is done."""
 AHEAD_BYTES = 128 * 1024 * 1024
 """Encoded bytes fetched before their turn; two files of the largest size."""
-UNLISTED_BYTES = AHEAD_BYTES // AHEAD_IMAGES
-"""What an image of unknown size counts for, 2 MiB: as much as leaves the whole next batch in flight."""
+UNLISTED_BYTES = AHEAD_BYTES // BATCH_IMAGES
+"""What an image of unknown size counts for at first, 4 MiB: as much as leaves the whole next batch in flight.
+Where larger ones are met, twice as much as they have: most of a kind are then fetched ahead, too."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Decoded:
 
     pixels: np.ndarray
     sha256: str
+    flaw: Flaw | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Featurized:
 
     features: np.ndarray
     sha256: str
+    flaw: Flaw | None = None
 
 
 class Stopwatch:
@@ -101,59 +106,101 @@ def featurize_images(
     outcomes: list[Featurized | Refused] = []
     with ThreadPoolExecutor(FETCH_THREADS) as fetchers:
 
-        def fetched(path: str) -> bytes | Refused:
+        def fetched(path: str, limit_bytes: int) -> bytes | int | Refused:
             with stopwatch.timed("fetch"):
-                return fetch(path, stopwatch.retried)
+                return fetch(path, limit_bytes, stopwatch.retried)
 
-        ahead = _in_order_ahead(images, lambda image: fetchers.submit(fetched, image.path))
+        def loaded() -> Iterator[Decoded | Refused]:
+            for content in _in_order_ahead(images, fetched, fetchers):
+                with stopwatch.timed("decode"):
+                    image = decode_fetched(content, image_size, compiled_bicubic)
+                del content  # while the next one is waited for, it would be one more
+                yield image
+
+        ahead = loaded()
         while batch := list(islice(ahead, BATCH_IMAGES)):
-            with stopwatch.timed("decode"):
-                loaded = [decode_fetched(content, image_size, compiled_bicubic) for content in batch]
             with stopwatch.timed("infer"):
-                outcomes += [_inferred(image, extract) for image in loaded]
+                outcomes += [_inferred(image, extract) for image in batch]
     return outcomes
 
 
 def _inferred(image: Decoded | Refused, extract: Callable[[np.ndarray], np.ndarray]) -> Featurized | Refused:
-    return image if isinstance(image, Refused) else Featurized(extract(image.pixels), image.sha256)
+    if isinstance(image, Refused):
+        return image
+    return Featurized(extract(image.pixels), image.sha256, image.flaw)
 
 
-def fetch(path: str, on_retry: Callable[[], None]) -> bytes | Refused:
-    """The encoded image at a URI; raises StepFailedError when the store refuses or does not answer."""
+def fetch(path: str, limit_bytes: int, on_retry: Callable[[], None]) -> bytes | int | Refused:
+    """The encoded image at a URI, or only its size when that exceeds ``limit_bytes``, or why there is neither.
+
+    Raises:
+        StepFailedError: the store refuses or does not answer.
+    """
     try:
-        answer = read_if_below(path, MAX_BYTES, on_retry)
+        answer = read_if_below(path, limit_bytes, on_retry)
     except FileNotFoundError:
         return Refused(Rejected(QuarantineReason.MISSING, "no such object when it was fetched"), None)
-    return Refused(too_many_bytes(answer), answer) if isinstance(answer, int) else answer
+    except MemoryError:
+        return Refused(out_of_memory(), None)
+    if isinstance(answer, int) and answer > MAX_BYTES:
+        return Refused(too_many_bytes(answer), answer)
+    return answer
 
 
 def decode_fetched(fetched: bytes | Refused, image_size: int, resize: Resize) -> Decoded | Refused:
-    """Decode what :func:`fetch` returned."""
+    """Decode an image that was fetched, unless there is none."""
     if isinstance(fetched, Refused):
         return fetched
     pixels = decode(fetched, image_size, resize)
     if isinstance(pixels, Rejected):
         return Refused(pixels, len(fetched))
-    return Decoded(pixels, hashlib.sha256(fetched).hexdigest())
+    return Decoded(pixels.values, hashlib.sha256(fetched).hexdigest(), pixels.flaw)
 
 
 def _in_order_ahead(
-    images: Iterable[ImageRef], start: Callable[[ImageRef], Future[bytes | Refused]]
+    images: Iterable[ImageRef],
+    fetched: Callable[[str, int], bytes | int | Refused],
+    fetchers: ThreadPoolExecutor,
 ) -> Iterator[bytes | Refused]:
-    """Results in the order of ``images``, with a bounded number of images and bytes started ahead."""
-    waiting: deque[tuple[Future[bytes | Refused], int]] = deque()
-    held = 0
+    """Results in the order of ``images``, with a bounded number of images and bytes fetched ahead.
+
+    An image that is larger than the bytes that were set aside for it is fetched when it is its turn.
+    """
+    waiting: deque[tuple[str, Future[bytes | int | Refused], int]] = deque()
+    held, unlisted = 0, UNLISTED_BYTES
+
+    def cost_of(image: ImageRef) -> int:
+        return min(unlisted if image.size is None else image.size, MAX_BYTES)
+
+    def next_in_order() -> bytes | Refused:
+        nonlocal held, unlisted
+        path, future, freed = waiting.popleft()
+        content = future.result()
+        held -= freed
+        while isinstance(content, int):
+            unlisted = max(unlisted, 2 * content)
+            fetch_again()
+            content = fetched(path, content)
+        return content
+
+    def fetch_again() -> None:
+        """Those that wait with no more than a size, as far as there is room."""
+        nonlocal held
+        for at, (path, future, cost) in enumerate(waiting):
+            size = future.result() if future.done() and not future.exception() else None
+            if isinstance(size, int) and held - cost + size <= AHEAD_BYTES:
+                waiting[at] = path, fetchers.submit(fetched, path, size), size
+                held += size - cost
+
     try:
         for image in images:
-            cost = min(image.size if image.size is not None else UNLISTED_BYTES, MAX_BYTES)
-            while waiting and (len(waiting) >= AHEAD_IMAGES or held + cost > AHEAD_BYTES):
-                future, freed = waiting.popleft()
-                held -= freed
-                yield future.result()
-            waiting.append((start(image), cost))
+            while waiting and (len(waiting) >= AHEAD_IMAGES or held + cost_of(image) > AHEAD_BYTES):
+                yield next_in_order()
+            cost = cost_of(image)
+            waiting.append((image.path, fetchers.submit(fetched, image.path, cost), cost))
             held += cost
         while waiting:
-            yield waiting.popleft()[0].result()
+            yield next_in_order()
     finally:
-        for future, _ in waiting:
+        for _, future, _ in waiting:
             future.cancel()

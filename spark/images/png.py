@@ -1,0 +1,93 @@
+"""PNG beyond what Pillow makes of it: exact transparency, and pictures that are fine but for their metadata.
+
+Source: PNG specification, third edition (5.3 chunks, 11.3.1.1 tRNS); what is ignored is what libpng ignores.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
+
+from spark.images.blocks import blocks
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_GREY, _RGB, _PALETTE = 0, 2, 3
+_OF_THE_PICTURE = frozenset({b"acTL", b"eXIf", b"tRNS"})
+"""Chunks without which a decoder can do, and would show something else."""
+
+
+def essentials(encoded: bytes) -> bytes | None:
+    """The PNG without text, profiles and whatever else does not change the picture, or is broken and may be
+    ignored; None when there is nothing of that kind."""
+    palette_colours = 0
+    kept = [_SIGNATURE]
+    for kind, chunk in _chunks(encoded):
+        body = chunk[8:-4]
+        if kind == b"PLTE":
+            palette_colours = len(body) // 3
+        critical = not kind[0] & 0x20
+        if critical or (kind in _OF_THE_PICTURE and _is_sound(chunk)):
+            if kind == b"tRNS" and not _fits(body, encoded[25], palette_colours):
+                continue
+            kept.append(chunk)
+    essential = b"".join(kept)
+    return essential if len(essential) < len(encoded) else None
+
+
+def with_exact_transparency(picture: PngImageFile, encoded: bytes) -> Image.Image:
+    """A loaded picture of which exactly the value that tRNS names is transparent.
+
+    Pillow compares it, as it stands in the file, with samples that were brought to 8 bits.
+    """
+    depth, colour = encoded[24], encoded[25]
+    hidden = picture.info.get("transparency")
+    if hidden is None or (depth, colour) in {(1, _GREY), (8, _GREY), (8, _RGB)} or colour not in {_GREY, _RGB}:
+        return picture
+    if (depth, colour) == (16, _RGB):
+        del picture.info["transparency"]
+        return _whitened(picture, encoded, hidden)
+    if depth < 8:
+        top = 2**depth - 1
+        del picture.info["transparency"]
+        if hidden <= top:
+            picture.info["transparency"] = hidden * 255 // top
+    return picture
+
+
+def _whitened(picture: Image.Image, encoded: bytes, hidden: tuple[int, int, int]) -> Image.Image:
+    """A 16-bit RGB picture with white for one value. Pillow keeps the high bytes; reading the samples the
+    other way round gives the low ones."""
+    low = PngImageFile(BytesIO(encoded))
+    low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
+    low.load()
+    high_bytes, low_bytes = [v >> 8 for v in hidden], [v & 255 for v in hidden]
+    for box in blocks(picture.size):
+        highs, lows = (np.asarray(half.crop(box)) for half in (picture, low))
+        same = ((highs == high_bytes) & (lows == low_bytes)).all(axis=2)
+        if same.any():
+            picture.paste((255, 255, 255), box, Image.fromarray(same))
+    return picture
+
+
+def _chunks(encoded: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and whole content of each, up to the end or to where the file is cut off."""
+    at = len(_SIGNATURE)
+    while at + 12 <= len(encoded):
+        end = at + 12 + int.from_bytes(encoded[at : at + 4], "big")
+        yield encoded[at + 4 : at + 8], encoded[at:end]
+        at = end
+
+
+def _is_sound(chunk: bytes) -> bool:
+    return zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
+
+
+def _fits(transparency: bytes, colour: int, palette_colours: int) -> bool:
+    if colour == _PALETTE:
+        return 0 < len(transparency) <= palette_colours
+    return len(transparency) == {_GREY: 2, _RGB: 6}.get(colour)
