@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -111,7 +112,7 @@ def featurize_images(
                 return fetch(path, limit_bytes, stopwatch.retried)
 
         def loaded() -> Iterator[Decoded | Refused]:
-            for content in _in_order_ahead(images, fetched, fetchers):
+            for content in _Ahead(fetched, fetchers).in_order(images):
                 with stopwatch.timed("decode"):
                     image = decode_fetched(content, image_size, compiled_bicubic)
                 del content  # while the next one is waited for, it would be one more
@@ -131,7 +132,7 @@ def _inferred(image: Decoded | Refused, extract: Callable[[np.ndarray], np.ndarr
 
 
 def fetch(path: str, limit_bytes: int, on_retry: Callable[[], None]) -> bytes | int | Refused:
-    """The encoded image at a URI, or only its size when that exceeds ``limit_bytes``, or why there is neither.
+    """The encoded image at a URI; only its size when that exceeds ``limit_bytes``; or why there is neither.
 
     Raises:
         StepFailedError: the store refuses or does not answer.
@@ -157,50 +158,67 @@ def decode_fetched(fetched: bytes | Refused, image_size: int, resize: Resize) ->
     return Decoded(pixels.values, hashlib.sha256(fetched).hexdigest(), pixels.flaw)
 
 
-def _in_order_ahead(
-    images: Iterable[ImageRef],
-    fetched: Callable[[str, int], bytes | int | Refused],
-    fetchers: ThreadPoolExecutor,
-) -> Iterator[bytes | Refused]:
-    """Results in the order of ``images``, with a bounded number of images and bytes fetched ahead.
+class _Waiting(NamedTuple):
+    path: str
+    content: Future[bytes | int | Refused]
+    cost: int
 
-    An image that is larger than the bytes that were set aside for it is fetched when it is its turn.
-    """
-    waiting: deque[tuple[str, Future[bytes | int | Refused], int]] = deque()
-    held, unlisted = 0, UNLISTED_BYTES
 
-    def cost_of(image: ImageRef) -> int:
-        return min(unlisted if image.size is None else image.size, MAX_BYTES)
+class _Ahead:
+    """Images that are fetched before their turn, in a bounded number and in bounded bytes."""
 
-    def next_in_order() -> bytes | Refused:
-        nonlocal held, unlisted
-        path, future, freed = waiting.popleft()
-        content = future.result()
-        held -= freed
+    def __init__(
+        self, fetched: Callable[[str, int], bytes | int | Refused], fetchers: ThreadPoolExecutor
+    ) -> None:
+        """``fetched``: content by path, or its size when that exceeds the bytes that are set aside."""
+        self._fetched = fetched
+        self._fetchers = fetchers
+        self._waiting: deque[_Waiting] = deque()
+        self._held = 0
+        self._unlisted = UNLISTED_BYTES
+
+    def in_order(self, images: Iterable[ImageRef]) -> Iterator[bytes | Refused]:
+        """The content of each. One that is larger than was thought is fetched when it is its turn."""
+        try:
+            for image in images:
+                while self._waiting and not self._has_room(image):
+                    yield self._next()
+                self._start(image)
+            while self._waiting:
+                yield self._next()
+        finally:
+            for waiting in self._waiting:
+                waiting.content.cancel()
+
+    def _cost(self, image: ImageRef) -> int:
+        return min(self._unlisted if image.size is None else image.size, MAX_BYTES)
+
+    def _has_room(self, image: ImageRef) -> bool:
+        return len(self._waiting) < AHEAD_IMAGES and self._held + self._cost(image) <= AHEAD_BYTES
+
+    def _start(self, image: ImageRef) -> None:
+        cost = self._cost(image)
+        self._waiting.append(self._submitted(image.path, cost))
+        self._held += cost
+
+    def _submitted(self, path: str, cost: int) -> _Waiting:
+        return _Waiting(path, self._fetchers.submit(self._fetched, path, cost), cost)
+
+    def _next(self) -> bytes | Refused:
+        first = self._waiting.popleft()
+        content = first.content.result()
+        self._held -= first.cost
         while isinstance(content, int):
-            unlisted = max(unlisted, 2 * content)
-            fetch_again()
-            content = fetched(path, content)
+            self._unlisted = max(self._unlisted, 2 * content)
+            self._fetch_again()
+            content = self._fetched(first.path, content)
         return content
 
-    def fetch_again() -> None:
-        """Those that wait with no more than a size, as far as there is room."""
-        nonlocal held
-        for at, (path, future, cost) in enumerate(waiting):
-            size = future.result() if future.done() and not future.exception() else None
-            if isinstance(size, int) and held - cost + size <= AHEAD_BYTES:
-                waiting[at] = path, fetchers.submit(fetched, path, size), size
-                held += size - cost
-
-    try:
-        for image in images:
-            while waiting and (len(waiting) >= AHEAD_IMAGES or held + cost_of(image) > AHEAD_BYTES):
-                yield next_in_order()
-            cost = cost_of(image)
-            waiting.append((image.path, fetchers.submit(fetched, image.path, cost), cost))
-            held += cost
-        while waiting:
-            yield next_in_order()
-    finally:
-        for _, future, _ in waiting:
-            future.cancel()
+    def _fetch_again(self) -> None:
+        """Those of which only the size came, as far as there is room."""
+        for place, waiting in enumerate(self._waiting):
+            done = waiting.content.done() and not waiting.content.exception()
+            size = waiting.content.result() if done else None
+            if isinstance(size, int) and self._held - waiting.cost + size <= AHEAD_BYTES:
+                self._waiting[place] = self._submitted(waiting.path, size)
+                self._held += size - waiting.cost

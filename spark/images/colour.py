@@ -26,7 +26,8 @@ def to_rgb(picture: Image.Image) -> Image.Image:
 
 def eight_bits(samples: np.ndarray, top: int) -> np.ndarray:
     """uint16 samples of 0 to ``top``, and none above it, as uint8 of 0 to 255, rounded."""
-    return _levels(top)[samples]
+    scaled: np.ndarray = _levels(top)[samples]
+    return scaled
 
 
 def _block_rgb(block: Image.Image) -> Image.Image:
@@ -52,4 +53,5 @@ def _wide_rgb(block: Image.Image) -> Image.Image:
 
 @lru_cache(maxsize=4)
 def _levels(top: int) -> np.ndarray:
-    return ((np.arange(top + 1) * 255 + top // 2) // top).astype(np.uint8)
+    levels: np.ndarray = ((np.arange(top + 1) * 255 + top // 2) // top).astype(np.uint8)
+    return levels

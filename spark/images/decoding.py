@@ -177,7 +177,8 @@ def _square(
 def _open(opener: Callable[[BytesIO], Image.Image], data: bytes) -> Image.Image:
     try:
         return opener(BytesIO(data))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # of plugins that cannot open without allocating
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        # Of plugins that allocate what the header says.
         raise too_large(f"more pixels than the limit of {MAX_PIXELS}") from error
 
 

@@ -102,7 +102,8 @@ def _strip_bytes(picture: TiffImagePlugin.TiffImageFile) -> int:
         return 0
     width = int(tags.get(TiffImagePlugin.TILEWIDTH, tags[TiffImagePlugin.IMAGEWIDTH]))
     height = int(tags[TiffImagePlugin.IMAGELENGTH])
-    rows = int(tags.get(TiffImagePlugin.TILELENGTH, min(tags.get(TiffImagePlugin.ROWSPERSTRIP, height), height)))
+    strip = min(int(tags.get(TiffImagePlugin.ROWSPERSTRIP, height)), height)
+    rows = int(tags.get(TiffImagePlugin.TILELENGTH, strip))
     samples = int(tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1))
-    bits = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
+    bits: int = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
     return max(width * rows * samples * bits // 8, width * rows * 4 if picture.mode == "RGB" else 0)

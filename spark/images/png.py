@@ -46,12 +46,12 @@ def with_exact_transparency(picture: PngImageFile, encoded: bytes) -> Image.Imag
     """
     depth, colour = encoded[24], encoded[25]
     hidden = picture.info.get("transparency")
-    if hidden is None or (depth, colour) in {(1, _GREY), (8, _GREY), (8, _RGB)} or colour not in {_GREY, _RGB}:
+    if hidden is None or colour not in {_GREY, _RGB}:
         return picture
     if (depth, colour) == (16, _RGB):
         del picture.info["transparency"]
         return _whitened(picture, encoded, hidden)
-    if depth < 8:
+    if colour == _GREY and depth in {2, 4}:
         top = 2**depth - 1
         del picture.info["transparency"]
         if hidden <= top:

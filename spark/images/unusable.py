@@ -1,5 +1,5 @@
-"""Why a picture has no pixels, as an exception inside this package; :func:`spark.images.decoding.decode` makes
-a row's reason of it."""
+"""Why a picture has no pixels, as an exception of this package; :func:`spark.images.decoding.decode` turns it
+into a row."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from spark.features.prefetch import (
     Stopwatch,
     featurize_images,
 )
-from spark.images.decoding import MAX_BYTES
+from spark.images.limits import MAX_BYTES
 from tests.spark.pictures import jpeg
 from tests.spark.s3_endpoint import S3Answer, serving
 
