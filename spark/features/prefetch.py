@@ -37,9 +37,9 @@ AHEAD_IMAGES = 64
 """Images that are fetched before their turn: the next batch is there when one is done."""
 AHEAD_BYTES = 128 * 1024 * 1024
 """Encoded bytes fetched before their turn; two files of the largest size."""
-UNLISTED_BYTES = AHEAD_BYTES // BATCH_IMAGES
-"""What an image of unknown size counts for at first, 4 MiB: as much as leaves the whole next batch in flight.
-Where larger ones are met, twice as much as they have: most of a kind are then fetched ahead, too."""
+UNLISTED_BYTES = 3 * 1024 * 1024
+"""What an image of unknown size counts for at first: so little that the whole next batch is in flight. Where
+larger ones are met, twice as much as they have, so that most of their kind are fetched ahead, too."""
 
 
 @dataclass(frozen=True)

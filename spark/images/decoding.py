@@ -167,6 +167,8 @@ def _square(
     """Whatever is found at any step replaces what it was made of, so that its memory is free."""
     picture = _open(opener, data)
     require_decodable(picture, data)
+    if isinstance(picture, JpegImagePlugin.JpegImageFile):
+        jpeg.require_end(picture, data)
     picture.load()
     picture = _as_meant(picture, data)
     picture = _upright(picture)

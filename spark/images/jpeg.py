@@ -22,8 +22,7 @@ _PATTERN = b"\x55\xaa\x33\xcc" * 16
 _FILLERS = (bytes(64), _PATTERN + b"".join(b"\xff" + bytes([0xD0 + n]) + _PATTERN for n in range(8)))
 """Two sequels that no decoder takes for the same: zeros, and bits that alternate, also behind the restart
 marker that it may be waiting for."""
-_NEEDED_BYTES = 8
-"""Of the last bytes of a scan, so many say something of its last block."""
+_ZEROS = bytes(8)
 
 
 def require_few_scans(picture: JpegImageFile, encoded: bytes) -> None:
@@ -45,20 +44,24 @@ def coefficient_bytes(picture: JpegImageFile, encoded: bytes) -> int:
     return 2 * picture.width * picture.height * sum(areas) // full
 
 
-def completed(encoded: bytes) -> bytes | None:
-    """The JPEG with the end marker that it lacks; None when it lacks more than that, or something else.
+def require_end(picture: JpegImageFile, encoded: bytes) -> None:
+    """Raises EOFError where no end marker follows the first scan. libjpeg takes whatever is there for the
+    rest of the picture."""
+    if not encoded.endswith(_END) and encoded.find(_END, _first_scan(picture)) < 0:
+        raise EOFError("the JPEG is cut off: it has no end marker")
 
-    It lacks no more when the picture does not depend on what might have come next, when it does depend on its
-    last bytes (which are of the scan, and not of something behind it), and when no scan is missing.
+
+def completed(encoded: bytes) -> bytes | None:
+    """The JPEG with the end marker that it lacks; None when it lacks more than that.
+
+    It lacks no more when its picture does not depend on what might come next, and no scan is missing.
     """
-    rest = encoded.rstrip(b"\xff")
-    if rest.endswith(_END) or not _every_scan_is_there(rest):
+    # A copy that got its length first, and not all of its content, ends in zeros.
+    scans = encoded.rstrip(b"\xff\0" if encoded.endswith(_ZEROS) else b"\xff")
+    if not _every_scan_is_there(scans):
         return None
-    whole, other = (_pixels_sha256(rest + filler) for filler in _FILLERS)
-    if whole != other:
-        return None
-    shortened = rest[:-_NEEDED_BYTES]
-    return rest + _END if any(_pixels_sha256(shortened + filler) != whole for filler in _FILLERS) else None
+    shown, other = (_pixels_sha256(scans + filler) for filler in _FILLERS)
+    return scans + _END if shown == other else None
 
 
 def _first_scan(picture: JpegImageFile) -> int:

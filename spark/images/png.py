@@ -6,7 +6,7 @@ Source: PNG specification, third edition (5.3 chunks, 11.3.1.1 tRNS); what is ig
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 
 import numpy as np
@@ -42,24 +42,24 @@ def essentials(encoded: bytes) -> bytes | None:
 def with_exact_transparency(picture: PngImageFile, encoded: bytes) -> Image.Image:
     """A loaded picture of which exactly the value that tRNS names is transparent.
 
-    Pillow compares it, as it stands in the file, with samples that were brought to 8 bits.
+    Pillow compares it, as it stands in the file, with samples that were brought to 8 bits. Bits of it beyond
+    the picture's depth count for nothing.
     """
     depth, colour = encoded[24], encoded[25]
-    hidden = picture.info.get("transparency")
-    if hidden is None or colour not in {_GREY, _RGB}:
+    if colour not in {_GREY, _RGB} or "transparency" not in picture.info:
         return picture
-    if (depth, colour) == (16, _RGB):
+    top = 2**depth - 1
+    [body] = [chunk[8:-4] for kind, chunk in _chunks(encoded) if kind == b"tRNS"][-1:]
+    hidden = [int.from_bytes(body[at : at + 2], "big") & top for at in range(0, 6 if colour == _RGB else 2, 2)]
+    if depth == 16 and colour == _RGB:
         del picture.info["transparency"]
         return _whitened(picture, encoded, hidden)
-    if colour == _GREY and depth in {2, 4}:
-        top = 2**depth - 1
-        del picture.info["transparency"]
-        if hidden <= top:
-            picture.info["transparency"] = hidden * 255 // top
+    eight = [value * 255 // top if depth < 8 else value for value in hidden]
+    picture.info["transparency"] = tuple(eight) if colour == _RGB else eight[0]
     return picture
 
 
-def _whitened(picture: Image.Image, encoded: bytes, hidden: tuple[int, int, int]) -> Image.Image:
+def _whitened(picture: Image.Image, encoded: bytes, hidden: Sequence[int]) -> Image.Image:
     """A 16-bit RGB picture with white for one value. Pillow keeps the high bytes; reading the samples the
     other way round gives the low ones."""
     low = PngImageFile(BytesIO(encoded))
