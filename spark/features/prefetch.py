@@ -112,7 +112,7 @@ def featurize_images(
                 return fetch(path, limit_bytes, stopwatch.retried)
 
         def loaded() -> Iterator[Decoded | Refused]:
-            for content in _Ahead(fetched, fetchers).in_order(images):
+            for content in Ahead(fetched, fetchers).in_order(images):
                 with stopwatch.timed("decode"):
                     image = decode_fetched(content, image_size, compiled_bicubic)
                 del content  # while the next one is waited for, it would be one more
@@ -164,7 +164,7 @@ class _Waiting(NamedTuple):
     cost: int
 
 
-class _Ahead:
+class Ahead:
     """Images that are fetched before their turn, in a bounded number and in bounded bytes."""
 
     def __init__(

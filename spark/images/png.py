@@ -24,39 +24,53 @@ _OF_THE_PICTURE = frozenset({b"acTL", b"eXIf", b"tRNS"})
 def essentials(encoded: bytes) -> bytes | None:
     """The PNG without text, profiles and whatever else does not change the picture, or is broken and may be
     ignored; None when there is nothing of that kind."""
-    palette_colours = 0
     kept = [_SIGNATURE]
     for kind, chunk in _chunks(encoded):
-        body = chunk[8:-4]
-        if kind == b"PLTE":
-            palette_colours = len(body) // 3
         critical = not kind[0] & 0x20
         if critical or (kind in _OF_THE_PICTURE and _is_sound(chunk)):
-            if kind == b"tRNS" and not _fits(body, encoded[25], palette_colours):
-                continue
             kept.append(chunk)
     essential = b"".join(kept)
     return essential if len(essential) < len(encoded) else None
 
 
 def with_exact_transparency(picture: PngImageFile, encoded: bytes) -> Image.Image:
-    """A loaded picture of which exactly the value that tRNS names is transparent.
+    """A loaded picture of which exactly the value that tRNS names is transparent, if it names one as it should.
 
     Pillow compares it, as it stands in the file, with samples that were brought to 8 bits. Bits of it beyond
     the picture's depth count for nothing.
     """
+    if picture.info.pop("transparency", None) is None:
+        return picture
     depth, colour = encoded[24], encoded[25]
-    if colour not in {_GREY, _RGB} or "transparency" not in picture.info:
+    body = _transparency(encoded)
+    if body is None:
+        return picture
+    if colour == _PALETTE:
+        picture.info["transparency"] = body
         return picture
     top = 2**depth - 1
-    [body] = [chunk[8:-4] for kind, chunk in _chunks(encoded) if kind == b"tRNS"][-1:]
-    hidden = [int.from_bytes(body[at : at + 2], "big") & top for at in range(0, 6 if colour == _RGB else 2, 2)]
+    hidden = [int.from_bytes(body[at : at + 2], "big") & top for at in range(0, len(body), 2)]
     if depth == 16 and colour == _RGB:
-        del picture.info["transparency"]
         return _whitened(picture, encoded, hidden)
     eight = [value * 255 // top if depth < 8 else value for value in hidden]
     picture.info["transparency"] = tuple(eight) if colour == _RGB else eight[0]
     return picture
+
+
+def _transparency(encoded: bytes) -> bytes | None:
+    """What the first tRNS says, if it is where it belongs and as long as it should be."""
+    colour, palette_colours = encoded[25], 0
+    for kind, chunk in _chunks(encoded):
+        body = chunk[8:-4]
+        if kind == b"PLTE":
+            palette_colours = len(body) // 3
+        if kind == b"tRNS":
+            longest = {_GREY: 2, _RGB: 6, _PALETTE: palette_colours}.get(colour, 0)
+            shortest = 1 if colour == _PALETTE else longest
+            return body if 0 < shortest <= len(body) <= longest else None
+        if kind == b"IDAT":
+            break
+    return None
 
 
 def _whitened(picture: Image.Image, encoded: bytes, hidden: Sequence[int]) -> Image.Image:
@@ -85,9 +99,3 @@ def _chunks(encoded: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _is_sound(chunk: bytes) -> bool:
     return zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
-
-
-def _fits(transparency: bytes, colour: int, palette_colours: int) -> bool:
-    if colour == _PALETTE:
-        return 0 < len(transparency) <= palette_colours
-    return len(transparency) == {_GREY: 2, _RGB: 6}.get(colour)

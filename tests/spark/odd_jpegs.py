@@ -64,7 +64,9 @@ def ends(name: str, data: bytes) -> Iterator[Odd]:
     yield odd(f"{name}_half_eoi", data[:-1], seen)
     yield odd(f"{name}_fill_bytes", data[:-2] + b"\xff" * 3, seen)
     yield odd(f"{name}_zeros_for_eoi", data[:-2] + bytes(500), seen)
-    yield odd(f"{name}_zeros_for_half", data[: (scan + len(data)) // 2].ljust(len(data), b"\0"), None, CORRUPT)
+    yield odd(
+        f"{name}_zeros_for_half", data[: (scan + len(data)) // 2].ljust(len(data), b"\0"), None, CORRUPT
+    )
     for cut in (12, 60, (len(data) - scan) // 2, len(data) - scan - 20):
         yield odd(f"{name}_cut_{cut}", data[:-cut], None, CORRUPT)
     for restart in range(0xD0, 0xD8):

@@ -21,7 +21,9 @@ def verdict(case: Odd) -> str:
     outcome = decode(case.data, len(case.shown) if case.shown is not None else 24, pillow_bicubic)
     if not isinstance(outcome, Pixels):
         return "" if outcome.reason in case.reasons else f"{outcome.reason}: {outcome.detail}"
-    flaw = Flaw.NO_END_MARKER if case.name.partition("jpeg")[1] and case.name.endswith(tuple(FLAWED)) else None
+    flaw = (
+        Flaw.NO_END_MARKER if case.name.partition("jpeg")[1] and case.name.endswith(tuple(FLAWED)) else None
+    )
     if outcome.flaw != flaw:
         return f"flaw {outcome.flaw}"
     if case.shown is None:
@@ -31,7 +33,9 @@ def verdict(case: Odd) -> str:
     return "" if off <= (DEEP_ALPHA_TOLERANCE if deep else TOLERANCE) else f"off by {off:.1f}"
 
 
-@pytest.mark.parametrize("family", [corpus, lambda: [*jpegs(), *webps()]], ids=["made here", "of Pillow's encoders"])
+@pytest.mark.parametrize(
+    "family", [corpus, lambda: [*jpegs(), *webps()]], ids=["made here", "of Pillow's encoders"]
+)
 def test_an_odd_picture_shows_what_its_samples_say_or_is_refused_with_a_right_reason(family) -> None:
     wrong = {case.name: what for case in family() if (what := verdict(case))}
     assert wrong == {}
