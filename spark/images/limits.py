@@ -28,6 +28,8 @@ _WEIGHTS = 32
 """Bytes for each pixel of width and height: Pillow's weights of the resize, a double for each of the four
 source pixels by which each of the square's counts, whatever the square's size."""
 _RESULT = 4
+_IN_PASSING = 24 * 2**20
+"""What the conversion of a block takes, and small change."""
 
 
 def require_decodable(picture: Image.Image, encoded: bytes) -> None:
@@ -63,7 +65,7 @@ def too_large(detail: str) -> UnusableError:
 def decoding_bytes(picture: Image.Image, encoded: bytes) -> int:
     """What decoding an opened picture takes at most, beside its encoded bytes; an upper bound, in bytes."""
     pixels = picture.width * picture.height
-    weights = _WEIGHTS * (picture.width + picture.height)
+    weights = _WEIGHTS * (picture.width + picture.height) + _IN_PASSING
     rough = pixels * _AT_MOST + weights
     if rough <= DECODING_BYTES and picture.format != "TIFF":
         return rough  # most photos: no more questions
@@ -88,7 +90,7 @@ def _decoder_bytes(picture: Image.Image, encoded: bytes) -> int:
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         return _strip_bytes(picture)
     if picture.format == "WEBP":
-        return pixels * 16  # two canvases and a frame of RGBA; a lossless one is decoded into a fourth
+        return pixels * 12  # two canvases and a frame, all of RGBA
     if picture.format == "BMP":
         return pixels * 2  # run lengths are decoded into bytes first
     # PNG's decoder holds two rows of at most four samples of 16 bits; of 16-bit RGB, png.py reads it twice.
