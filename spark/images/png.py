@@ -34,7 +34,7 @@ def essentials(encoded: bytes) -> bytes | None:
 
 
 def with_exact_transparency(picture: PngImageFile, encoded: bytes) -> Image.Image:
-    """A loaded picture of which exactly the value that tRNS names is transparent, if it names one as it should.
+    """A loaded picture of which exactly what tRNS names is transparent, if it names it as it should.
 
     Pillow compares it, as it stands in the file, with samples that were brought to 8 bits. Bits of it beyond
     the picture's depth count for nothing.

@@ -102,7 +102,7 @@ def mutations(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 Shown = Callable[[bytes], np.ndarray | None]
-"""Another decoder: uint8 [height, width, 3] on white, or null where it refuses too or shows something else."""
+"""Another decoder: uint8 [height, width, 3] on white, or null where it refuses, too."""
 
 
 def fuzz(count: int, seed: int, shown: Shown | None = None) -> Tally:
@@ -154,9 +154,8 @@ def main() -> int:
     tally = fuzz(options.mutations, options.seed, shown)
     for outcome, count in tally.outcomes.most_common():
         sys.stdout.write(f"  {count:7} {outcome}\n")
-    sys.stdout.write(
-        f"  {tally.compared:7} compared with another decoder; grown by {tally.grown_mb:.0f} MB\n"
-    )
+    sys.stdout.write(f"  {tally.compared:7} compared with another decoder\n")
+    sys.stdout.write(f"  {tally.grown_mb:7.0f} MB more than before, at most\n")
     for fault in tally.faults:
         sys.stdout.write(f"FAULT {fault}\n")
     sys.stdout.write(f"{len(tally.faults)} faults\n")

@@ -1,8 +1,8 @@
 """What a process holds at most while it decodes the largest legal pictures: run by test_decoding_memory.py.
 
-Prints a JSON object a picture: ``name``, ``predicted_mb``, ``grown_mb`` (the peak above what was there before),
-``peak_mb`` (of the whole process) and ``outcome``. The last one, ``worker``, is a task's with several images.
-The argument is the LiteRT model, which is loaded all the while, as in a worker.
+Prints a JSON object a picture: ``name``, ``predicted_mb``, ``grown_mb`` (the peak above what was there
+before), ``peak_mb`` (of the whole process) and ``outcome``. The last one, ``worker``, is a task's with
+several images. The argument is the LiteRT model, which is loaded all the while, as in a worker.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ GREY = 0
 
 
 def deflated(row: bytes, rows: int) -> bytes:
-    """A zlib stream of so many equal rows, put together of pieces that are compressed once (RFC 1950, 1951)."""
+    """A zlib stream of so many equal rows, of pieces that are compressed once (RFC 1950, 1951)."""
     at_once = 100
     squeeze = zlib.compressobj(9, wbits=-15)
     piece = squeeze.compress(row * at_once) + squeeze.flush(zlib.Z_FULL_FLUSH)

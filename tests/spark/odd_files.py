@@ -62,7 +62,7 @@ COMPRESSIONS = {1: lambda row: row, 8: None, 32773: packed_bits}
 def tiff(
     samples: np.ndarray, bits: int, photometric: int, order: str, compression: int = 1, **tags: list[int]
 ) -> bytes:
-    """A TIFF of one strip; ``order``: ``<`` or ``>``; more tags as ``t338=[2]``, and ``t262=[]`` leaves out."""
+    """A TIFF of one strip; ``order``: ``<`` or ``>``; more tags as ``t338=[2]``; ``t262=[]`` leaves out."""
     height, width, channels = samples.shape
     rows = packed_rows(samples, bits, order)
     encode = COMPRESSIONS[compression]

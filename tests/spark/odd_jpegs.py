@@ -20,7 +20,7 @@ KINDS = {
     "progressive_restarts": {"progressive": True, "restart_marker_rows": 1},
 }
 TOO_MANY = "too_large"
-FLAWED: frozenset[str] = frozenset({"no_eoi", "half_eoi", "fill_bytes", "zeros_for_eoi"})
+FLAWED = ("no_eoi", "half_eoi", "fill_bytes", "zeros_for_eoi")
 """The last part of the names of those that lack their end and nothing else."""
 
 
@@ -64,9 +64,8 @@ def ends(name: str, data: bytes) -> Iterator[Odd]:
     yield odd(f"{name}_half_eoi", data[:-1], seen)
     yield odd(f"{name}_fill_bytes", data[:-2] + b"\xff" * 3, seen)
     yield odd(f"{name}_zeros_for_eoi", data[:-2] + bytes(500), seen)
-    yield odd(
-        f"{name}_zeros_for_half", data[: (scan + len(data)) // 2].ljust(len(data), b"\0"), None, CORRUPT
-    )
+    half = data[: (scan + len(data)) // 2]
+    yield odd(f"{name}_zeros_for_half", half.ljust(len(data), b"\0"), None, CORRUPT)
     for cut in (12, 60, (len(data) - scan) // 2, len(data) - scan - 20):
         yield odd(f"{name}_cut_{cut}", data[:-cut], None, CORRUPT)
     for restart in range(0xD0, 0xD8):
