@@ -21,9 +21,8 @@ def shown(data: bytes) -> np.ndarray | None:
         if data.startswith(b"\x89PNG"):
             rgba = tf.io.decode_png(data, channels=4).numpy().astype(float)
             alpha = rgba[..., 3:] / 255
-            if (
-                rgba[..., 3] == 2 ** data[24] - 1
-            ).all():  # it fills up what has no alpha to the picture's depth
+            # What has no alpha, TensorFlow gives the largest value of the picture's own depth.
+            if (rgba[..., 3] == 2 ** data[24] - 1).all():
                 alpha = 1.0
             picture = rgba[..., :3] * alpha + 255 * (1 - alpha)
         elif data.startswith(b"\xff\xd8\xff") and tf.io.extract_jpeg_shape(data).numpy()[2] != CMYK:
