@@ -73,8 +73,8 @@ def run_length_bmp(side: int) -> bytes:
 
 def worst() -> Iterator[tuple[str, bytes]]:
     """Pictures of each mode and each decoder that holds much: the largest that the limits let pass where they
-    take most, others of 16 megapixels."""
-    most, less = 8000, 4000
+    take most, others of 6 megapixels."""
+    most, less = 8000, 2500
     plte = chunk(b"PLTE", bytes(range(12))) + chunk(b"tRNS", b"\x80")
     hidden = chunk(b"tRNS", struct.pack(">3H", 0x4080, 0x4080, 0x4080))
     yield "png, 16-bit RGB and alpha", flat_png(most, 16, RGB_ALPHA, b"\x40\x80" * 4)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from lambdas.contract.report import QuarantineReason
+from spark import images
+from spark.datasets.publication import decoding_sha256
 from spark.images.decoding import Pixels, Rejected, decode, scale
 from spark.images.limits import MAX_BYTES
 from spark.images.resize import pillow_bicubic
@@ -95,3 +99,10 @@ def test_a_damaged_picture_is_decoded_or_rejected(data: st.DataObject, kind: str
     at = data.draw(st.integers(0, len(original) - 1))
     original[at : at + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=20))
     assert isinstance(decode(bytes(original), 96, pillow_bicubic), Rejected | Pixels)
+
+
+def test_every_module_that_makes_pixels_counts_for_where_features_come_from() -> None:
+    modules = sorted(Path(images.__path__[0]).glob("[a-z]*.py"))
+    assert {"decoding.py", "png.py", "tiff.py", "resize.py"} <= {module.name for module in modules}
+    sources = b"".join(module.read_bytes() for module in modules)
+    assert decoding_sha256() == hashlib.sha256(sources).hexdigest()
