@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +32,8 @@ FETCH_THREADS = 32
 """GETs in flight a task: as many as a batch holds, so that the first is there after one round trip."""
 BATCH_IMAGES = 32
 """Images that are decoded, then inferred, in one go: at 224 pixels 5 MB of decoded input."""
+BATCH_BYTES = 32 * 1024 * 1024
+"""Encoded bytes that make a batch: it has one file of the largest size more at most."""
 AHEAD_IMAGES = 64
 """Images that are fetched before their turn: the next batch is there when one is done."""
 AHEAD_BYTES = 128 * 1024 * 1024
@@ -111,18 +112,28 @@ def featurize_images(
             with stopwatch.timed("fetch"):
                 return fetch(path, limit_bytes, stopwatch.retried)
 
-        def loaded() -> Iterator[Decoded | Refused]:
-            for content in Ahead(fetched, fetchers).in_order(images):
-                with stopwatch.timed("decode"):
-                    image = decode_fetched(content, image_size, compiled_bicubic)
-                del content  # while the next one is waited for, it would be one more
-                yield image
-
-        ahead = loaded()
-        while batch := list(islice(ahead, BATCH_IMAGES)):
+        for batch in _batches(Ahead(fetched, fetchers).in_order(images)):
+            with stopwatch.timed("decode"):
+                loaded = [decode_fetched(content, image_size, compiled_bicubic) for content in batch]
+            batch.clear()  # while the next one is waited for, it would be one more
             with stopwatch.timed("infer"):
-                outcomes += [_inferred(image, extract) for image in batch]
+                outcomes += [_inferred(image, extract) for image in loaded]
     return outcomes
+
+
+def _batches(contents: Iterator[bytes | Refused]) -> Iterator[list[bytes | Refused]]:
+    """So many as are decoded in one go: :data:`BATCH_IMAGES`, or fewer of those that are large."""
+    batch: list[bytes | Refused] = []
+    held = 0
+    for content in contents:
+        batch.append(content)
+        held += 0 if isinstance(content, Refused) else len(content)
+        del content  # the batch alone holds it
+        if len(batch) >= BATCH_IMAGES or held >= BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def _inferred(image: Decoded | Refused, extract: Callable[[np.ndarray], np.ndarray]) -> Featurized | Refused:
