@@ -8,6 +8,7 @@ for them. The same seed makes the same mutations.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import random
 import sys
@@ -143,6 +144,7 @@ def main() -> int:
     parser.add_argument("--compare", action="store_true", help="with TensorFlow's decoders of PNG and JPEG")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    logging.disable()
     # The C libraries tell the standard error of each fault that they find.
     sys.stderr = os.fdopen(os.dup(2), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
