@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench chaos dashboard test test-fast mutants lint browser engine local package code model lock policy-pack clean
+.PHONY: help setup demo bench chaos dashboard test test-fast fuzz mutants lint browser engine local package code model lock policy-pack clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
 UV := $(CURDIR)/.local/uv/bin/uv
@@ -15,6 +15,8 @@ WHEELHOUSES := $(foreach group,node node-reference,build/wheelhouse-$(group)-x86
 # Passed on to `make demo` and `make package`.
 DATA ?=
 WEIGHTS ?=
+# Of `make fuzz`, to make the same mutations again.
+SEED ?=
 # The browser of `make test`, where it is not found by itself.
 CHROMIUM ?=
 export UV WEIGHTS CHROMIUM
@@ -49,6 +51,9 @@ test: lint browser engine policy-pack .local/jvm/spark.jsa $(WHEELHOUSES) ## Eve
 
 test-fast: $(READY) ## Contract, Lambdas and steps, as far as they need no cloud, no JVM and no TensorFlow: seconds
 	@$(VENV)/python -m pytest -n auto -m "not slow" tests/contract tests/lambdas tests/spark tests/aws_models
+
+fuzz: $(READY) ## Break pictures of every format in 20,000 ways: none may be more than refused (a minute; SEED= repeats one)
+	@$(VENV)/python -m tests.spark.fuzz --mutations 20000 --compare $(if $(SEED),--seed $(SEED))
 
 mutants: $(READY) ## Break the pure modules in thousands of small ways: which does no fast test notice? (a quarter of an hour)
 	@$(VENV)/mutmut run

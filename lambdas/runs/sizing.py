@@ -20,7 +20,8 @@ SYSTEM_MB_MAX = 8 * 1024
 MASTER_MB = 512 + 384
 """The application master beside the executors: Spark's default in client mode, with its overhead."""
 PYTHON_WORKER_MB = 1536
-"""A worker at its worst: 0.5 GB measured, 0.5 GB to decode 64 megapixels, 128 MiB fetched ahead, and room."""
+"""A worker at its worst: 512 MiB measured, 640 MiB to decode a picture, 128 MiB fetched ahead and 160 MiB on
+their way between store and decoder; measured on the worst pictures by tests/spark/test_decoding_memory.py."""
 HEAP_MB_MIN = 1024
 """Spark itself needs little: between JVM and workers go shard numbers and counts, not images."""
 CONTAINER_STEP_MB = 32

@@ -19,6 +19,7 @@ import pyspark
 
 from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER
 from lambdas.contract.plan import Plan, dataclass_from_dict
+from spark import images
 from spark.datasets.object_store import Store, exists, read, write
 from spark.errors import StepFailedError
 
@@ -26,8 +27,6 @@ _ENGINE_PACKAGES = {
     "fast": ("ai-edge-litert", "numba", "numpy", "obstore", "pillow", "pyarrow"),
     "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "tensorflow"),
 }
-_DECODING = ("images/decoding.py", "images/resize.py")
-"""The modules that make pixels of files."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,7 @@ class Provenance:
             weights=plan.model.weights,
             weights_sha256=plan.model.weights_sha256,
             image_size=plan.image_size,
-            decoding_sha256=hashlib.sha256(
-                b"".join(pkgutil.get_data("spark", name) or b"" for name in _DECODING)
-            ).hexdigest(),
+            decoding_sha256=decoding_sha256(),
             versions={
                 "pyspark": pyspark.__version__,  # on a cluster it comes with Spark, not as a distribution
                 **{package: metadata.version(package) for package in _ENGINE_PACKAGES[plan.engine]},
@@ -99,6 +96,13 @@ class DatasetManifest:
     @classmethod
     def from_json(cls, text: bytes) -> DatasetManifest:
         return dataclass_from_dict(cls, json.loads(text))
+
+
+def decoding_sha256() -> str:
+    """The hash of all modules that make pixels of files, also where they are in a zip."""
+    names = sorted(module.name for module in pkgutil.iter_modules(images.__path__))
+    sources = (pkgutil.get_data(images.__name__, f"{name}.py") or b"" for name in names)
+    return hashlib.sha256(b"".join(sources)).hexdigest()
 
 
 def write_part(store: Store, prefix: str, name: str, data: bytes, rows: int) -> Part:

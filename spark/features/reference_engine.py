@@ -46,13 +46,13 @@ from spark.errors import StepFailedError
 from spark.features.model import fetch_verified
 from spark.features.prefetch import Decoded, Featurized, Refused, decode_fetched
 from spark.features.shards import ShardWork, write_shard
-from spark.images.decoding import Rejected, scale
+from spark.images.decoding import Flaw, Rejected, scale
 from spark.images.resize import pillow_bicubic
 
 PARTITIONS = 48
 BATCH_IMAGES = 32
 STAGING_THREADS = 16
-OUTCOME = "features array<float>, sha256 string, reason string, detail string, size_bytes long"
+OUTCOME = "features array<float>, sha256 string, flaw string, reason string, detail string, size_bytes long"
 _GLOB = frozenset("*?[]{}\\")
 
 
@@ -252,16 +252,24 @@ def _row(image: Decoded | Refused, features: np.ndarray | None) -> dict[str, Any
         return {
             "features": features,
             "sha256": image.sha256,
+            "flaw": image.flaw and image.flaw.value,
             "reason": None,
             "detail": None,
             "size_bytes": None,
         }
     reason, detail = image.rejected.reason.value, image.rejected.detail
-    return {"features": None, "sha256": None, "reason": reason, "detail": detail, "size_bytes": image.size}
+    return {
+        "features": None,
+        "sha256": None,
+        "flaw": None,
+        "reason": reason,
+        "detail": detail,
+        "size_bytes": image.size,
+    }
 
 
 def _from_row(row: Any) -> Featurized | Refused:
     if row.reason is None:
-        return Featurized(np.asarray(row.features, dtype=np.float32), row.sha256)
+        return Featurized(np.asarray(row.features, dtype=np.float32), row.sha256, row.flaw and Flaw(row.flaw))
     size = None if pd.isna(row.size_bytes) else int(row.size_bytes)
     return Refused(Rejected(QuarantineReason(row.reason), row.detail), size)

@@ -18,6 +18,7 @@ from spark.datasets.index import ImageIndex, ImageRef
 from spark.datasets.object_store import Store, exists, join_uri, list_folder, open_store, read
 from spark.datasets.publication import DatasetManifest, Part, Provenance, read_part_if_whole
 from spark.features.prefetch import Featurized
+from spark.images.decoding import Flaw
 
 
 def find_earlier_run(store: Store, plan: Plan, provenance: Provenance) -> str | None:
@@ -77,9 +78,12 @@ class EarlierRun:
             table.column("path").to_pylist(),
             feature_matrix(table),
             table.column("content_sha256").to_pylist(),
+            table.column("flaw").to_pylist(),
             strict=True,
         )
-        yield from ((path, Featurized(features, sha256)) for path, features, sha256 in rows if path in wanted)
+        for path, features, sha256, flaw in rows:
+            if path in wanted:
+                yield path, Featurized(features, sha256, flaw and Flaw(flaw))
 
 
 @lru_cache(maxsize=1)

@@ -28,6 +28,7 @@ FEATURES_SCHEMA = pa.schema(
         ("label", pa.string()),
         ("features", pa.list_(pa.float32())),
         ("content_sha256", pa.string()),
+        ("flaw", pa.string()),
     ]
 )
 QUARANTINE_SCHEMA = pa.schema(
@@ -124,6 +125,7 @@ def write_shard(
             strings([label_of(path) for path, _ in good]),
             float_lists(matrix),
             strings([o.sha256 for _, o in good]),
+            strings([o.flaw for _, o in good]),
         ],
         schema=FEATURES_SCHEMA,
     )

@@ -6,7 +6,9 @@ The same function serves both engines, so that they see the same pixels; each br
   whatever the name says.
 - The EXIF orientation is applied: the network sees what a person sees.
 - Transparency is put on white, the background of catalogue photos.
-- 16-bit grey is scaled by 255/65535; CMYK, palette, grey and bilevel pictures are converted by Pillow.
+- 16-bit grey is scaled by 255/65535, 12-bit grey by 255/4095, min-is-white is turned round; CMYK, palette,
+  grey and bilevel pictures are converted by Pillow.
+- What is wrong with metadata only, or with nothing but the end of a JPEG, is no reason to lose a picture.
 - The picture is resized to a square with Pillow's bicubic filter (the brief's recipe) without regard
   to its aspect. :func:`scale` brings it to [-1, 1] as ``keras.applications.mobilenet_v2.preprocess_input``
   does; until then it stays in bytes, a quarter of the memory.
@@ -14,21 +16,33 @@ The same function serves both engines, so that they see the same pixels; each br
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from io import BytesIO
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from lambdas.contract.report import QuarantineReason
+from spark.images import jpeg, png
+from spark.images.colour import to_rgb
+from spark.images.limits import MAX_BYTES, MAX_PIXELS, require_decodable, too_large
 from spark.images.resize import Resize
+from spark.images.tiff import Tiff
+from spark.images.unusable import UnusableError
 
-MAX_PIXELS = 64_000_000
-"""A decoded picture takes 3-4 bytes a pixel and is converted once more; the largest phone sensors use
-their full 200 MP only in raw modes, and a bomb declares thousands."""
-MAX_BYTES = 64 * 1024 * 1024
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-CONVERTIBLE_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,6 +56,13 @@ _UPRIGHT = {
 """What makes a picture upright, by EXIF orientation (CIPA DC-008, tag 0x0112); 1 is upright."""
 
 
+class Flaw(StrEnum):
+    """What is wrong with a file of which the picture is whole."""
+
+    NO_END_MARKER = "no_end_marker"
+    """A JPEG without the two bytes that end it (EOI): often a transfer that was cut off."""
+
+
 @dataclass(frozen=True)
 class Rejected:
     """Why an image has no features: a reason that can be counted and a detail for people."""
@@ -50,7 +71,15 @@ class Rejected:
     detail: str
 
 
-def decode(data: bytes, image_size: int, resize: Resize) -> np.ndarray | Rejected:
+@dataclass(frozen=True)
+class Pixels:
+    """What the network gets to see. ``values``: uint8 [image_size, image_size, 3], RGB."""
+
+    values: np.ndarray
+    flaw: Flaw | None = None
+
+
+def decode(data: bytes, image_size: int, resize: Resize) -> Pixels | Rejected:
     """Decode a picture.
 
     Args:
@@ -59,23 +88,17 @@ def decode(data: bytes, image_size: int, resize: Resize) -> np.ndarray | Rejecte
         resize: one of the two of :mod:`spark.images.resize`.
 
     Returns:
-        uint8 array [image_size, image_size, 3], RGB; or why there is none. Never raises for what is in
-        ``data``.
+        The pixels, or why there are none. Never raises for what is in ``data``, whichever library trips over
+        it, nor for want of memory: a bad picture costs itself and none of its neighbours.
     """
-    picture = _open(data)
-    if isinstance(picture, Rejected):
-        return picture
-    with picture:
-        try:
-            if refusal := _refusal(picture):
-                return refusal
-            picture.load()
-            upright = _upright(picture)
-        except MemoryError:
-            raise
-        except Exception as error:  # Pillow's plugins do not agree on what a broken body raises
-            return Rejected(QuarantineReason.CORRUPT, _text(error))
-        return resize(_rgb(upright), image_size)
+    try:
+        return _decoded(data, image_size, resize)
+    except UnusableError as error:
+        return Rejected(error.reason, error.detail)
+    except MemoryError:
+        return out_of_memory()
+    except Exception as error:  # Pillow's plugins do not agree on what a broken file raises
+        return Rejected(QuarantineReason.CORRUPT, _text(error))
 
 
 def scale(pixels: np.ndarray, out: np.ndarray) -> None:
@@ -89,36 +112,90 @@ def too_many_bytes(size: int) -> Rejected:
     return Rejected(QuarantineReason.TOO_LARGE, f"{size} bytes; the limit is {MAX_BYTES}")
 
 
-def _open(data: bytes) -> Image.Image | Rejected:
-    """Read the header."""
+def out_of_memory() -> Rejected:
+    """The rejection of a file that the machine has no memory for, however small it may be."""
+    return Rejected(QuarantineReason.TOO_LARGE, "the machine had not enough memory left for it")
+
+
+def _decoded(data: bytes, image_size: int, resize: Resize) -> Pixels:
     if not data:
-        return Rejected(QuarantineReason.EMPTY, "the file has no bytes")
+        raise UnusableError(QuarantineReason.EMPTY, "the file has no bytes")
     if len(data) > MAX_BYTES:
-        return too_many_bytes(len(data))
+        raise too_large(too_many_bytes(len(data)).detail)
+    opener = _opener(data)
     try:
-        return Image.open(BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        if _starts_like_a_picture(data):
-            return Rejected(QuarantineReason.CORRUPT, "the header is broken or cut off")
-        return Rejected(QuarantineReason.UNREADABLE_FORMAT, f"none of {', '.join(FORMATS)}")
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        return Rejected(QuarantineReason.TOO_LARGE, str(error))
-    except MemoryError:
+        return Pixels(_square(opener, data, image_size, resize))
+    except (UnusableError, MemoryError):
         raise
-    except Exception as error:  # nor on a hostile header
-        return Rejected(QuarantineReason.CORRUPT, _text(error))
+    except Exception as error:
+        broken = _text(error)  # not the error itself: it holds what was decoded so far
+    mended, flaw = _mended(data)
+    if mended is None:
+        raise UnusableError(QuarantineReason.CORRUPT, broken)
+    return Pixels(_square(opener, mended, image_size, resize), flaw)
 
 
-def _refusal(picture: Image.Image) -> Rejected | None:
-    """What the header alone rules out, before any pixel is decoded."""
-    if picture.width * picture.height > MAX_PIXELS:
-        detail = f"{picture.width} x {picture.height} pixels; the limit is {MAX_PIXELS} in all"
-        return Rejected(QuarantineReason.TOO_LARGE, detail)
-    if getattr(picture, "is_animated", False) and picture.format != "MPO":
-        return Rejected(QuarantineReason.ANIMATED, f"a {picture.format} of more than one frame")
-    if picture.mode not in CONVERTIBLE_MODES and not picture.mode.startswith("I;16"):
-        return Rejected(QuarantineReason.UNSUPPORTED_MODE, f"Pillow mode {picture.mode}")
-    return None
+def _mended(data: bytes) -> tuple[bytes | None, Flaw | None]:
+    """A whole picture of what Pillow refuses, where only something beside the picture is wrong."""
+    if data.startswith(_PNG):
+        return png.essentials(data), None
+    if data.startswith(_JPEG):
+        return jpeg.completed(data), Flaw.NO_END_MARKER
+    return None, None
+
+
+def _opener(data: bytes) -> Callable[[BytesIO], Image.Image]:
+    """What reads the header of a file that begins like this."""
+    if data.startswith(_JPEG):
+        return JpegImagePlugin.jpeg_factory
+    if data.startswith(_PNG):
+        return PngImagePlugin.PngImageFile
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return WebPImagePlugin.WebPImageFile
+    if data.startswith(b"BM"):
+        return BmpImagePlugin.BmpImageFile
+    if data[:4] in TiffImagePlugin.PREFIXES:
+        return Tiff
+    if data.startswith(b"GIF8"):
+        return GifImagePlugin.GifImageFile
+    raise UnusableError(QuarantineReason.UNREADABLE_FORMAT, f"none of {', '.join(FORMATS)}")
+
+
+def _square(
+    opener: Callable[[BytesIO], Image.Image], data: bytes, image_size: int, resize: Resize
+) -> np.ndarray:
+    """Whatever is found at any step replaces what it was made of, so that its memory is free."""
+    picture = _open(opener, data)
+    require_decodable(picture, data)
+    if isinstance(picture, JpegImagePlugin.JpegImageFile):
+        jpeg.require_end(picture, data)
+    picture.load()
+    picture = _as_meant(picture, data)
+    picture = _upright(picture)
+    picture = to_rgb(picture)
+    return resize(picture, image_size)
+
+
+def _open(opener: Callable[[BytesIO], Image.Image], data: bytes) -> Image.Image:
+    try:
+        return opener(BytesIO(data))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        # Of plugins that allocate what the header says.
+        raise too_large(f"more pixels than the limit of {MAX_PIXELS}") from error
+
+
+def _as_meant(picture: Image.Image, data: bytes) -> Image.Image:
+    """The loaded picture where Pillow has something else in mind than the file says."""
+    if isinstance(picture, PngImagePlugin.PngImageFile):
+        return png.with_exact_transparency(picture, data)
+    if isinstance(picture, Tiff):
+        return picture.grey_or_as_loaded()
+    if isinstance(picture, BmpImagePlugin.BmpImageFile) and picture.mode == "RGBA":
+        # Programs that know no transparency leave the fourth byte at zero.
+        return picture if picture.getchannel("A").getextrema()[1] else picture.convert("RGB")
+    if isinstance(picture, WebPImagePlugin.WebPImageFile):
+        del picture._decoder  # it holds two more of the picture
+    return picture
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -128,23 +205,6 @@ def _upright(picture: Image.Image) -> Image.Image:
         orientation = 1
     turn = _UPRIGHT.get(orientation)
     return picture if turn is None else picture.transpose(turn)
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I;16"):
-        wide = np.asarray(picture, dtype=np.uint32)
-        picture = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        picture = Image.new("RGBA", layer.size, "white")
-        picture.alpha_composite(layer)
-    return picture.convert("RGB")
-
-
-def _starts_like_a_picture(data: bytes) -> bool:
-    """Whether a format's own test of the first bytes accepts them (Pillow's registry of plugins)."""
-    tests = (Image.OPEN[name][1] for name in FORMATS if name in Image.OPEN)
-    return any(test is not None and test(data[:16]) is True for test in tests)
 
 
 def _text(error: Exception) -> str:

@@ -18,6 +18,8 @@ Resize = Callable[[Image.Image, int], np.ndarray]
 
 _A = -0.5
 """The parameter of Keys' cubic convolution (1981, section IV) with the smallest error, which Pillow takes."""
+COMPILED_WIDTH = 2048
+"""Wider pictures stay with Pillow, whose weights nobody keeps: of a side of n pixels they take 16 n bytes."""
 _BITS = 22
 """Pillow's fractional bits: 32, less 8 of a value and 2 for sums beyond black and white."""
 
@@ -30,7 +32,7 @@ def pillow_bicubic(picture: Image.Image, side: int) -> np.ndarray:
 def compiled_bicubic(picture: Image.Image, side: int) -> np.ndarray:
     """A :data:`Resize` with the bytes of :func:`pillow_bicubic`; a process' first call takes a second."""
     # Both passes round, so that their order matters: Pillow turns it round for some of the taller pictures.
-    if picture.height > side:
+    if picture.height > side or picture.width > COMPILED_WIDTH:
         return pillow_bicubic(picture, side)
     return _stretched(_turned(_stretched(_turned(np.asarray(picture)), side)), side)
 

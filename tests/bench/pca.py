@@ -105,7 +105,7 @@ def _publish_features(folder: Path) -> Any:
         offsets = np.arange(count + 1, dtype=np.int32) * FEATURE_DIM
         names = pa.array([f"{start + row:06d}" for row in range(count)])
         lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.ravel()))
-        table = pa.Table.from_arrays([names, names, lists, names], schema=FEATURES_SCHEMA)
+        table = pa.Table.from_arrays([names, names, lists, names, names], schema=FEATURES_SCHEMA)
         data = encode_parquet(table, provenance)
         parts.append(write_part(store, plan.layout.features, part_name(number, "parquet"), data, count))
     publish(store, plan.layout.features, FEATURES_SCHEMA, parts, provenance)

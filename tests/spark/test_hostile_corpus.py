@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageFile
 from pyspark.sql import SparkSession
 
-from spark.images.decoding import MAX_PIXELS
+from spark.images.limits import MAX_PIXELS
 from tests.spark.conftest import PlanFactory, folder_of, run
 from tests.spark.pictures import animated_gif, bomb_png, encoded, hostile, jpeg, photo, unusual
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +11,18 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from lambdas.contract.report import QuarantineReason
-from spark.images.decoding import MAX_BYTES, Rejected, decode, scale
+from spark import images
+from spark.datasets.publication import decoding_sha256
+from spark.images.decoding import Pixels, Rejected, decode, scale
+from spark.images.limits import MAX_BYTES
 from spark.images.resize import pillow_bicubic
 from tests.spark.pictures import encoded, hostile, jpeg, photo, unusual
 
 
 def pixels(data: bytes, size: int = 96) -> np.ndarray:
     decoded = decode(data, size, pillow_bicubic)
-    assert not isinstance(decoded, Rejected), decoded
-    return decoded
+    assert isinstance(decoded, Pixels), decoded
+    return decoded.values
 
 
 @pytest.mark.parametrize(("data", "reason"), hostile().values(), ids=hostile())
@@ -84,7 +89,7 @@ def test_a_file_over_the_byte_limit_is_rejected() -> None:
 
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_decoded_or_rejected(data: bytes) -> None:
-    assert isinstance(decode(data, 96, pillow_bicubic), Rejected | np.ndarray)
+    assert isinstance(decode(data, 96, pillow_bicubic), Rejected | Pixels)
 
 
 @settings(max_examples=150)
@@ -93,4 +98,11 @@ def test_a_damaged_picture_is_decoded_or_rejected(data: st.DataObject, kind: str
     original = bytearray(encoded(photo(1, 12, 10), kind))
     at = data.draw(st.integers(0, len(original) - 1))
     original[at : at + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=20))
-    assert isinstance(decode(bytes(original), 96, pillow_bicubic), Rejected | np.ndarray)
+    assert isinstance(decode(bytes(original), 96, pillow_bicubic), Rejected | Pixels)
+
+
+def test_every_module_that_makes_pixels_counts_for_where_features_come_from() -> None:
+    modules = sorted(Path(images.__path__[0]).glob("[a-z]*.py"))
+    assert {"decoding.py", "png.py", "tiff.py", "resize.py"} <= {module.name for module in modules}
+    sources = b"".join(module.read_bytes() for module in modules)
+    assert decoding_sha256() == hashlib.sha256(sources).hexdigest()

@@ -4,22 +4,26 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from lambdas.contract.plan import FEATURE_DIM
 from spark.datasets.index import ImageRef
 from spark.features.prefetch import (
     AHEAD_BYTES,
     BATCH_IMAGES,
+    Ahead,
     Featurized,
     Refused,
     Stopwatch,
     featurize_images,
 )
-from spark.images.decoding import MAX_BYTES
+from spark.images.limits import MAX_BYTES
 from tests.spark.pictures import jpeg
 from tests.spark.s3_endpoint import S3Answer, serving
 
@@ -98,6 +102,62 @@ def test_the_whole_next_batch_is_fetched_while_one_is_inferred(size: int | None,
     seen: list[bool] = []
     featurized(photos(3 * BATCH_IMAGES, size), lambda: seen.append(bucket.has_seen(2 * BATCH_IMAGES)))
     assert seen == [True]
+
+
+class Shelf:
+    """A store of objects of given sizes, which counts what it has given away and nobody has got."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self._sizes = sizes
+        self._lock = threading.Lock()
+        self.outstanding = 0
+        self.most = 0
+
+    def fetched(self, path: str, limit_bytes: int) -> bytes | int:
+        size = self._sizes[int(path)]
+        if size > limit_bytes:
+            return size
+        with self._lock:
+            self.outstanding += size
+            self.most = max(self.most, self.outstanding)
+        return path.encode()
+
+    def got(self, path: bytes | Refused) -> int:
+        assert isinstance(path, bytes)
+        with self._lock:
+            self.outstanding -= self._sizes[int(path)]
+        return int(path)
+
+
+SIZES = st.one_of(st.integers(0, MAX_BYTES), st.sampled_from((1000, 3_500_000, 5_000_000, MAX_BYTES)))
+
+
+@settings(max_examples=60)
+@example(sizes=[59 * 2**20] * 100, listed=None)
+@example(sizes=[1000] * 50 + [MAX_BYTES] * 50, listed=1000)
+@given(sizes=st.lists(SIZES, max_size=150), listed=st.sampled_from((None, "right", 0, 1000)))
+def test_bytes_held_ahead_are_bounded_whatever_sizes_were_listed(
+    sizes: list[int], listed: int | str | None
+) -> None:
+    shelf = Shelf(sizes)
+    known = [size if listed == "right" else listed for size in sizes]
+    images = [ImageRef(str(n), size) for n, size in enumerate(known) if not isinstance(size, str)]
+    with ThreadPoolExecutor(8) as pool:
+        order = [shelf.got(content) for content in Ahead(shelf.fetched, pool).in_order(images)]
+    assert order == list(range(len(sizes)))
+    assert shelf.outstanding == 0
+    assert shelf.most <= AHEAD_BYTES + MAX_BYTES
+
+
+def test_photos_that_are_larger_than_was_thought_are_fetched_ahead_all_the_same() -> None:
+    shelf = Shelf([5_000_000] * 100)
+    seen: list[int] = []
+    with ThreadPoolExecutor(8) as pool:
+        for content in Ahead(shelf.fetched, pool).in_order([ImageRef(str(n)) for n in range(100)]):
+            time.sleep(0.002)
+            seen.append(shelf.outstanding)
+            shelf.got(content)
+    assert max(seen[30:60]) >= 5 * 5_000_000
 
 
 def test_of_huge_files_no_more_are_fetched_ahead_than_memory_is_meant_for(bucket: PhotoBucket) -> None:

@@ -1,0 +1,112 @@
+"""TIFF with the grey layouts that Pillow has no mode for: 12 bits, min-is-white, 16 bits with alpha.
+
+Pillow knows pairs of a byte order and a layout; what it lacks is read as the nearest layout that it knows,
+and put right afterwards. Source: TIFF 6.0 (sections 4, 8, 18).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    COLORMAP,
+    COMPRESSION,
+    EXTRASAMPLES,
+    FILLORDER,
+    II,
+    IMAGEWIDTH,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    SAMPLEFORMAT,
+    SAMPLESPERPIXEL,
+    TILEWIDTH,
+    TiffImageFile,
+)
+
+from lambdas.contract.report import QuarantineReason
+from spark.images.blocks import blocks
+from spark.images.colour import SIXTEEN_BITS, eight_bits
+from spark.images.unusable import UnusableError
+
+_MIN_IS_WHITE, _MIN_IS_BLACK = 0, 1
+_PALETTES = frozenset({"P", "PA"})
+_OPAQUE, _ALPHA = (), (2,)  # ExtraSamples: none, and one of unassociated alpha
+_TWELVE_BITS = 4095
+
+
+class Tiff(TiffImageFile):
+    """A TIFF whose :meth:`grey_or_as_loaded` is what it shows."""
+
+    _inverted = False
+    _top = SIXTEEN_BITS
+    _interleaved_alpha = False
+
+    def _setup(self) -> None:
+        """Called by Pillow when it has read the tags."""
+        layout = self._layout()
+        self._rename(*layout)
+        try:
+            super()._setup()
+        except SyntaxError as error:
+            if str(error) != "unknown pixel mode":
+                raise
+            photometric, bits, extra = layout
+            detail = f"a TIFF of photometric interpretation {photometric}, bits {bits}, extra samples {extra}"
+            raise UnusableError(QuarantineReason.UNSUPPORTED_MODE, detail) from error
+        if self.mode in _PALETTES and len(self.tag_v2[COLORMAP]) < 3 << layout[1][0]:
+            raise UnusableError(QuarantineReason.CORRUPT, "a palette TIFF whose palette lacks colours")
+
+    def _layout(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        tags = self.tag_v2
+        bits = tags.get(BITSPERSAMPLE, (1,))
+        if len(bits) == 1 and tags.get(SAMPLESPERPIXEL) == 2:
+            bits = bits * 2
+        return tags.get(PHOTOMETRIC_INTERPRETATION, _MIN_IS_WHITE), bits, tags.get(EXTRASAMPLES, _OPAQUE)
+
+    def _rename(self, photometric: int, bits: tuple[int, ...], extra: tuple[int, ...]) -> None:
+        tags = self.tag_v2
+        plain = tags.get(SAMPLEFORMAT, (1,))[0] == 1 and tags.get(FILLORDER, 1) == 1
+        if photometric not in {_MIN_IS_WHITE, _MIN_IS_BLACK} or not plain:
+            return
+        if (bits, extra) not in {((12,), _OPAQUE), ((16,), _OPAQUE), ((8, 8), _ALPHA), ((16, 16), _ALPHA)}:
+            return
+        self._inverted = photometric == _MIN_IS_WHITE
+        tags[PHOTOMETRIC_INTERPRETATION] = _MIN_IS_BLACK
+        if bits == (12,):
+            # Packed from the highest bit on, whatever the byte order, and Pillow asks for this one.
+            tags._prefix = II
+            self._top = _TWELVE_BITS
+        if bits == (16, 16) and self._is_simple():
+            # One row of grey, alpha, grey, alpha, ...
+            self._interleaved_alpha = True
+            for tag in (IMAGEWIDTH, TILEWIDTH):
+                if tag in tags:
+                    tags[tag] = 2 * tags[tag]
+            tags[SAMPLESPERPIXEL], tags[BITSPERSAMPLE] = 1, (16,)
+            del tags[EXTRASAMPLES]
+
+    def _is_simple(self) -> bool:
+        """Whether its pixels are in the file as they are."""
+        tags = self.tag_v2
+        wanted = {COMPRESSION: 1, PLANAR_CONFIGURATION: 1, ExifTags.Base.Orientation: 1}
+        return all(tags.get(tag, value) == value for tag, value in wanted.items())
+
+    def grey_or_as_loaded(self) -> Image.Image:
+        """The loaded picture, of a mode that means what it says."""
+        wide = self.mode.startswith("I;16")
+        if not self._inverted and (not wide or (self._top == SIXTEEN_BITS and not self._interleaved_alpha)):
+            return self
+        across = 2 if self._interleaved_alpha else 1
+        size = (self.width // across, self.height)
+        mode = "LA" if self._interleaved_alpha or self.mode == "LA" else "L"
+        result = Image.new(mode, size)
+        for left, upper, right, lower in blocks(size):
+            samples = np.asarray(self.crop((left * across, upper, right * across, lower)))
+            samples = eight_bits(samples, self._top) if wide else samples
+            samples = samples.reshape(lower - upper, right - left, -1)
+            if self._inverted:
+                samples = np.dstack([255 - samples[..., :1], samples[..., 1:]])
+            shape = samples.shape[:2] if mode == "L" else samples.shape
+            result.paste(Image.fromarray(np.ascontiguousarray(samples).reshape(shape)), (left, upper))
+        return result

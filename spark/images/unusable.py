@@ -1,0 +1,15 @@
+"""Why a picture has no pixels, as an exception of this package; :func:`spark.images.decoding.decode` turns it
+into a row."""
+
+from __future__ import annotations
+
+from lambdas.contract.report import QuarantineReason
+
+
+class UnusableError(Exception):
+    """A picture that is not to be decoded, with a reason that can be counted and a detail for people."""
+
+    def __init__(self, reason: QuarantineReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail

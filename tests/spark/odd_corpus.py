@@ -1,0 +1,254 @@
+"""Hundreds of hostile and odd pictures, each with what a person would see, computed from its samples.
+
+A picture is small, all of different samples, and is decoded at its own size, so that every sample counts.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from tests.spark.odd_files import (
+    COMPRESSIONS,
+    GREY,
+    GREY_ALPHA,
+    PALETTE,
+    RGB,
+    RGB_ALPHA,
+    bmp,
+    chunk,
+    gif,
+    png,
+    tiff,
+)
+
+SIDE = 24
+COLOURS = np.random.default_rng(5).integers(0, 256, (256, 3))
+DEEP = (8, 16)
+DEPTHS = {GREY: (1, 2, 4, *DEEP), RGB: DEEP, PALETTE: (1, 2, 4, 8), GREY_ALPHA: DEEP, RGB_ALPHA: DEEP}
+CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
+DEEP_ALPHA_TOLERANCE = 2.2
+"""Pillow keeps the high byte of a sample of 16 bits, and that of its alpha."""
+CORRUPT, ANIMATED, UNSUPPORTED = "corrupt", "animated", "unsupported_mode"
+
+
+@dataclass(frozen=True)
+class Odd:
+    """``shown``: [height, width, 3], 0-255, on white, or null where no picture is right. ``reasons``: of the
+    quarantine that would be right, too. ``tolerance``: in steps of 255."""
+
+    name: str
+    data: bytes
+    shown: np.ndarray | None
+    reasons: frozenset[str] = frozenset()
+    tolerance: float = 1.01
+
+
+def odd(name: str, data: bytes, shown: np.ndarray | None, *reasons: str, tolerance: float = 1.01) -> Odd:
+    return Odd(name, data, shown, frozenset(reasons), tolerance)
+
+
+def samples(seed: int, top: int, channels: int = 1) -> np.ndarray:
+    """Noise, with both ends of its range."""
+    noise = np.random.default_rng(seed).integers(0, top + 1, (SIDE, SIDE, channels))
+    noise[0, 0], noise[0, 1] = 0, top
+    return noise
+
+
+def on_white(values: np.ndarray, top: int, alpha: Any = 1.0) -> np.ndarray:
+    """What grey or RGB ``values`` of 0 to ``top`` look like; ``alpha`` of 0 to 1."""
+    lit = np.broadcast_to(values, (*values.shape[:2], 3)) * (255 / top)
+    seen: np.ndarray = lit * alpha + 255 * (1 - alpha)
+    return seen
+
+
+def plain_png(colour: int, depth: int) -> tuple[np.ndarray, np.ndarray, bytes]:
+    """Samples, what they show, and the chunks that belong before them."""
+    top = 2**depth - 1
+    values = samples(colour * 100 + depth, top, CHANNELS[colour])
+    if colour == PALETTE:
+        return values, on_white(COLOURS[values[..., 0]], 255), chunk(b"PLTE", palette(top + 1))
+    if colour in {GREY_ALPHA, RGB_ALPHA}:
+        return values, on_white(values[..., :-1], top, values[..., -1:] / top), b""
+    return values, on_white(values, top), b""
+
+
+def palette(colours: int) -> bytes:
+    return COLOURS[:colours].astype(np.uint8).tobytes()
+
+
+def pngs() -> Iterator[Odd]:
+    """Every colour type and depth, with every kind of transparency."""
+    for colour, depth, interlaced in (
+        (c, d, i) for c, depths in DEPTHS.items() for d, i in product(depths, (False, True))
+    ):
+        values, seen, before = plain_png(colour, depth)
+        name = f"png_{colour}_{depth}{'_interlaced' if interlaced else ''}"
+        tolerance = DEEP_ALPHA_TOLERANCE if depth == 16 and colour in {GREY_ALPHA, RGB_ALPHA} else 1.01
+        yield odd(name, png(values, depth, colour, before, interlaced=interlaced), seen, tolerance=tolerance)
+        if colour in {GREY, RGB}:
+            yield from hidden_values(name, values, depth, colour, interlaced)
+        if colour == PALETTE:
+            yield from palettes(name, values, depth, interlaced)
+
+
+def hidden_values(name: str, values: np.ndarray, depth: int, colour: int, interlaced: bool) -> Iterator[Odd]:
+    """tRNS of grey and RGB: one value is transparent (PNG, 11.3.1.1)."""
+    top = 2**depth - 1
+    near = values.copy()
+    near[3, 3] = values[2, 2]
+    near[3, 3, -1] = values[2, 2, -1] ^ 1  # the least difference that there is
+    for kind, hidden in (("one", values[2, 2]), ("black", values[0, 0]), ("white", values[0, 1])):
+        trns = chunk(b"tRNS", struct.pack(f">{len(hidden)}H", *hidden))
+        opaque = (near != hidden).any(2, keepdims=True)
+        data = png(near, depth, colour, trns, interlaced=interlaced)
+        yield odd(f"{name}_hides_{kind}", data, on_white(near, top, opaque))
+    right = 2 * len(values[2, 2])
+    for length in {0, 1, right - 1, right + 1, 300} - {right}:
+        data = png(values, depth, colour, chunk(b"tRNS", bytes(length)), interlaced=interlaced)
+        yield odd(f"{name}_trns_of_{length}", data, on_white(values, top), CORRUPT)
+    if depth < 16:  # bits beyond the depth count for nothing
+        beyond = chunk(b"tRNS", struct.pack(f">{right // 2}H", *(values[2, 2] + top + 1)))
+        opaque = (values != values[2, 2]).any(2, keepdims=True)
+        data = png(values, depth, colour, beyond, interlaced=interlaced)
+        yield odd(f"{name}_hides_beyond", data, on_white(values, top, opaque))
+
+
+def palettes(name: str, values: np.ndarray, depth: int, interlaced: bool) -> Iterator[Odd]:
+    """PLTE and tRNS of every length and in every order."""
+    colours = 2**depth
+    seen = COLOURS[values[..., 0]]
+    plte = chunk(b"PLTE", palette(colours))
+    fade = np.linspace(0, 255, colours).astype(np.uint8)
+    alpha = fade[values] / 255
+    trns = chunk(b"tRNS", fade.tobytes())
+    half = np.where(values < colours // 2, alpha, 1.0)
+
+    def made(kind: str, before: bytes, picture: np.ndarray | None, *reasons: str, after: bytes = b"") -> Odd:
+        data = png(values, depth, PALETTE, before, after, interlaced)
+        return odd(f"{name}_{kind}", data, picture, *reasons)
+
+    yield made("faded", plte + trns, on_white(seen, 255, alpha))
+    yield made("half_faded", plte + chunk(b"tRNS", fade[: colours // 2].tobytes()), on_white(seen, 255, half))
+    yield made("hides_first", plte + chunk(b"tRNS", b"\0"), on_white(seen, 255, np.minimum(values, 1)))
+    yield made("trns_first", trns + plte, on_white(seen, 255), CORRUPT)
+    yield made("trns_of_300", plte + chunk(b"tRNS", b"\xff" * 300), on_white(seen, 255), CORRUPT)
+    hole = chunk(b"tRNS", b"\xff" * 299 + b"\0")
+    yield made("trns_hides_beyond", plte + hole, on_white(seen, 255), CORRUPT)
+    for kind, before in (("none", b""), ("trns_alone", trns), ("empty", chunk(b"PLTE"))):
+        yield made(f"plte_{kind}", before, None, CORRUPT)
+    yield made("plte_late", b"", None, CORRUPT, after=plte)
+    yield made("plte_short", chunk(b"PLTE", palette(colours)[:-1]), None, CORRUPT, "any")
+
+
+def metadata() -> Iterator[Odd]:
+    """PNG whose pixels are intact beside chunks that are heavy, broken or of a wrong length."""
+    values, seen, _ = plain_png(RGB, 8)
+    heavy = zlib.compress(bytes(3_000_000))
+    text = {b"zTXt": b"a\0\0" + heavy, b"iTXt": b"a\0\1\0\0\0" + heavy, b"iCCP": b"a\0\0" + heavy}
+    text |= {b"tEXt": b"a\0" + b"x" * 100_000}
+    exact = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"tIME": 7, b"bKGD": 6, b"sBIT": 3, b"eXIf": 20}
+    many = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000))) * 80
+    cases = {f"{kind.decode()}_heavy": chunk(kind, body) for kind, body in text.items()}
+    cases |= {f"{kind.decode()}_empty": chunk(kind) for kind in (*text, *exact)}
+    cases |= {f"{kind.decode()}_short": chunk(kind, bytes(size - 1)) for kind, size in exact.items()}
+    cases |= {f"{kind.decode()}_checksum": chunk(kind, b"a\0bc", 1) for kind in (*text, *exact)}
+    cases |= {
+        "zTXt_many": many,
+        "iCCP_method": chunk(b"iCCP", b"a\0\7x"),
+        "zTXt_method": chunk(b"zTXt", b"a\0\7x"),
+    }
+    cases |= {"unknown": chunk(b"abCd", b"x" * 1000), "latin": chunk(b"tEXt", b"\xe9\0\xff")}
+    for name, extra in cases.items():
+        yield odd(f"png_{name}_before", png(values, 8, RGB, before=extra), seen)
+        yield odd(f"png_{name}_after", png(values, 8, RGB, after=extra), seen)
+    frames = chunk(b"acTL", struct.pack(">II", 2, 0))
+    yield odd("png_animated", png(values, 8, RGB, before=frames), None, ANIMATED)
+    yield odd("png_animated_heavy", png(values, 8, RGB, before=cases["zTXt_heavy"] + frames), None, ANIMATED)
+    whole = png(values, 8, RGB)
+    yield odd("png_without_end", whole[:-12], seen)
+    yield odd("png_pixels_checksum", png(values, 8, RGB).replace(b"IDAT", b"IDAX"), None, CORRUPT)
+    for cut in (8, 20, 33, 41, 60, len(whole) // 2, len(whole) - 60):
+        yield odd(f"png_cut_at_{cut}", whole[:cut], None, CORRUPT)
+
+
+def tiffs() -> Iterator[Odd]:
+    """Every grey layout in both byte orders and directions, with alpha or without; colours and palettes."""
+    for order, bits, light, (number, compression) in product(
+        "<>", (1, 2, 4, 8, 12, 16), (0, 1), enumerate(COMPRESSIONS)
+    ):
+        top = 2**bits - 1
+        values = samples(bits * 10 + number, top)
+        values = values if number else values[1:, 1:]  # rows that end within a byte
+        bright = values if light else top - values
+        file = tiff(values, bits, light, order, compression)
+        name = f"tiff_{'le' if order == '<' else 'be'}_{bits}_{'min_is_black' if light else 'min_is_white'}"
+        yield odd(f"{name}_{compression}", file, on_white(bright, top))
+    for order, bits, light, compression in product("<>", (8, 16), (0, 1), COMPRESSIONS):
+        top = 2**bits - 1
+        both = samples(bits, top, 2)
+        grey, alpha = both[..., :1] if light else top - both[..., :1], both[..., 1:] / top
+        file = tiff(both, bits, light, order, compression, t338=[2])
+        reasons = () if compression == 1 or bits == 8 else (UNSUPPORTED,)
+        name = f"tiff_{'le' if order == '<' else 'be'}_{bits}_alpha_{light}_{compression}"
+        yield odd(name, file, on_white(grey, top, alpha), *reasons, tolerance=DEEP_ALPHA_TOLERANCE)
+    for order, compression in product("<>", COMPRESSIONS):
+        yield from tiffs_in_colour(order, compression)
+
+
+def tiffs_in_colour(order: str, compression: int) -> Iterator[Odd]:
+    """RGB of 16 bits, palettes of every length, and headers that say what cannot be."""
+    wide, indices = samples(7, 65535, 3), samples(8, 255)
+    end = f"tiff_{'le' if order == '<' else 'be'}_{compression}"
+    yield odd(f"{end}_rgb_16", tiff(wide, 16, 2, order, compression), on_white(wide, 65535))
+    table = (COLOURS.T.ravel() * 257).tolist()
+    seen = on_white(COLOURS[indices[..., 0]], 255)
+    yield odd(f"{end}_palette", tiff(indices, 8, 3, order, compression, t320=table), seen)
+    for name, colours in (("short", table[:9]), ("none", [])):
+        data = tiff(indices, 8, 3, order, compression, t320=colours)
+        yield odd(f"{end}_palette_{name}", data, None, CORRUPT)
+    fourteen = tiff(wide[..., :1] >> 2, 14, 1, order, compression)
+    yield odd(f"{end}_14_bits", fourteen, None, UNSUPPORTED)
+    for name, tags in (("no_width", {"t256": []}), ("many_samples", {"t277": [60000]})):
+        yield odd(f"{end}_{name}", tiff(indices, 8, 1, order, compression, **tags), None, CORRUPT)
+
+
+def bmps_and_gifs() -> Iterator[Odd]:
+    """32-bit BMP with and without alpha; palettes; GIF with holes, without colours and with frames."""
+    rgb, alpha = samples(3, 255, 3), samples(4, 255)
+    seen, rgba = on_white(rgb, 255), np.dstack([rgb, alpha])
+    masks = (0xFF0000, 0xFF00, 0xFF)
+    for header in (108, 124):
+        real = bmp(rgba, header, (*masks, 0xFF000000))
+        yield odd(f"bmp_{header}_alpha", real, on_white(rgb, 255, alpha / 255))
+        yield odd(f"bmp_{header}_alpha_zero", bmp(rgba * [1, 1, 1, 0], header, (*masks, 0xFF000000)), seen)
+        yield odd(f"bmp_{header}_no_mask", bmp(rgba, header, (*masks, 0)), seen)
+        yield odd(f"bmp_{header}_rgb_down", bmp(rgb, header, down=True), seen)
+        yield odd(f"bmp_{header}_strange_masks", bmp(rgba, header, (0xF0, 0xF, 0xF00, 0)), None, CORRUPT)
+    yield odd("bmp_40", bmp(rgba, 40), seen)
+    yield odd("bmp_40_masks", bmp(rgba, 40, masks), seen)
+    table = np.dstack([COLOURS[None, :, ::-1], np.zeros((1, 256, 1), int)]).astype(np.uint8).tobytes()
+    yield odd("bmp_palette", bmp(alpha, 40, palette=table), on_white(COLOURS[alpha[..., 0]], 255))
+    yield odd("bmp_cut", bmp(rgb, 40)[:-200], None, CORRUPT)
+    yield odd("bmp_cut_in_palette", bmp(alpha, 40, palette=table)[:200], None, CORRUPT)
+    indices = samples(6, 127)
+    shown = on_white(COLOURS[indices[..., 0]], 255)
+    hole = b"!\xf9\x04\x01\0\0\x07\0"
+    yield odd("gif", gif(indices, palette(128)), shown)
+    yield odd("gif_hole", gif(indices, palette(128), hole), on_white(shown, 255, indices != 7))
+    yield odd("gif_hole_beyond", gif(indices, palette(128), hole.replace(b"\x07", b"\xff")), shown)
+    yield odd("gif_without_colours", gif(indices, b""), None, CORRUPT, "any")
+    yield odd("gif_two_frames", gif(indices, palette(128), frames=2), None, ANIMATED)
+    yield odd("gif_no_frame", gif(indices, palette(128), frames=0), None, CORRUPT)
+    yield odd("gif_cut", gif(indices, palette(128))[:-200], None, CORRUPT)
+
+
+def corpus() -> list[Odd]:
+    """All of them but JPEG and WebP, whose encoders are Pillow's."""
+    return [*pngs(), *metadata(), *tiffs(), *bmps_and_gifs()]
