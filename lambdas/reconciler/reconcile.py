@@ -32,6 +32,7 @@ from lambdas.reconciler.repairs import (
     StopOrphan,
     Tell,
     Track,
+    is_being_launched,
 )
 from lambdas.runs.admission import Wait
 from lambdas.runs.dispatch import LEASE_SECONDS, Dispatcher, Outcome
@@ -175,12 +176,14 @@ class Reconciler:
 
     def _give_up(self, run_id: str, why: Ending) -> None:
         def given_up(record: RunRecord) -> RunRecord:
-            hopeless = record.state is RunState.QUEUED and is_hopeless(record.setback)
-            if record.state not in ON_CLUSTER and not hopeless:
+            now = self.runs.now()
+            if is_terminal(record.state) or is_being_launched(record, now):
+                return record
+            if record.state not in ON_CLUSTER and not is_hopeless(record.setback):
                 return record
             if record.stopping is None:
-                return ended(record, RunState.FAILED, why, self.runs.now())
-            return moved(record, record.stopping, self.runs.now())  # keeps the reason of the stop
+                return ended(record, RunState.FAILED, why, now)
+            return moved(record, record.stopping, now)  # keeps the reason of the stop
 
         _, record = self.runs.change(run_id, given_up)
         if record is not None and is_terminal(record.state):

@@ -141,7 +141,7 @@ def repairs(
     found: list[Repair] = []
     for record in by_run.values():
         named = cluster_of(record, listed)
-        repair = _of_hopeless(record, named) or _of_run(record, named, now)
+        repair = _of_hopeless(record, named, now) or _of_run(record, named, now)
         if repair is None or (isinstance(repair, NEEDS_DOCUMENTS) and waits(record.setback, now)):
             continue
         found.append(repair)
@@ -164,14 +164,19 @@ def _of_run(record: RunRecord, named: ClusterSummary | None, now: float) -> Repa
         return _of_cluster(record, named, now)
     if named is not None:
         return Track(record.run_id, named.cluster_id)
-    if record.state is RunState.CLAIMED and now > (record.lease_until or 0):
+    if record.state is RunState.CLAIMED and not is_being_launched(record, now):
         return Requeue(record.run_id, record.lease_until)
     return None
 
 
-def _of_hopeless(record: RunRecord, cluster: ClusterSummary | None) -> Repair | None:
+def is_being_launched(record: RunRecord, now: float) -> bool:
+    """Whether somebody may be asking for the run's cluster right now."""
+    return record.state is RunState.CLAIMED and now <= (record.lease_until or 0)
+
+
+def _of_hopeless(record: RunRecord, cluster: ClusterSummary | None, now: float) -> Repair | None:
     """The truthful end of a run that nothing more is tried with: first its cluster's, then its own."""
-    if (why := end_of(record)) is None or record.state is RunState.CLAIMED:
+    if (why := end_of(record)) is None or is_being_launched(record, now):
         return None
     if is_terminal(record.state):
         return GiveUpTelling(record.run_id) if record.closed and record.untold else None

@@ -16,6 +16,7 @@ from lambdas.runs.dispatch import Outcome
 from lambdas.runs.ports import ClusterSnapshot, ClusterState
 from lambdas.runs.setbacks import FIRST_PAUSE_SECONDS, LASTING_LIMIT, LIMIT, LONGEST_PAUSE_SECONDS
 
+from .fakes import throttled
 from .runs import DONE, complete, completed_run
 from .world import World, manifest
 
@@ -253,6 +254,23 @@ def test_the_cluster_of_a_run_that_is_given_up_is_stopped_before_its_place_is_fr
     world.reconcile()
     assert (world.record().state, world.record().reason) == (RunState.FAILED, "GIVEN_UP")
     assert world.ledger.shared.slots == {}
+
+
+def test_a_launch_in_doubt_whose_cluster_ended_with_a_report_that_is_not_understood_is_given_up_too(
+    world: World,
+) -> None:
+    world.clusters.error, world.clusters.creates_despite_error = throttled(), True
+    world.clusters.listing_lag_seconds = 5.0
+    cluster_id = world.launched_cluster()
+    world.clusters.error = None
+    assert world.record().state is RunState.CLAIMED
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    world.objects.write(world.keys().step_report("pca"), "{")
+    for _ in range(LASTING_LIMIT + 1):
+        world.time += PASS_SECONDS
+        world.reconcile()
+    assert (world.record().state, world.record().reason) == (RunState.FAILED, "GIVEN_UP")
+    assert (world.record().closed, world.ledger.shared.slots) == (True, {})
 
 
 def test_a_record_that_is_not_understood_keeps_its_cluster_and_place_until_it_is_given_up(
