@@ -212,7 +212,9 @@ class RunService:
         try:
             return action()
         except Exception as error:  # the guard around each run is for all of them
-            logger.warning("run %s was skipped", run_id, exc_info=error)
+            # Where in the code is of interest unless a document or record is at fault.
+            trace = None if isinstance(error, UnreadableError) else error
+            logger.warning("run %s was skipped: %s", run_id, described(error), exc_info=trace)
             if noted:
                 self._note(run_id, error)
             return Skipped(run_id, described(error))

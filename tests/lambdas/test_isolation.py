@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.run import RunState, Setback, Telling
 from lambdas.reconciler.repairs import LOST_SECONDS, GiveUp, GiveUpTelling, Salvage, SetBack
 from lambdas.runs.admission import Pause, Slot
@@ -235,6 +236,21 @@ def test_a_plan_that_is_not_understood_any_more_does_not_undo_a_run_that_complet
     assert world.status()["images_featurized"] == 2
     # What the plan said of a message is not known: nobody is left in the dark.
     assert len(world.topic.messages) == 1
+
+
+def test_a_message_needs_nothing_of_a_plan_that_is_not_understood_any_more(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.clusters.used = (InstanceUse("m5.xlarge", spot=False, hours=0.25),)
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT")
+    world.tracker.track(cluster_id)
+    assert world.record().actual_eur is not None
+    plan_is("{")(world, world.record().run_id)
+    for _ in range(LASTING_LIMIT + 1):
+        world.time += PASS_SECONDS
+        world.reconcile()
+    ((subject, body),) = world.topic.messages
+    assert subject == f"FAILED: {world.record().run_id}"
+    assert "Cost" not in body
 
 
 def test_the_cluster_of_a_run_that_is_given_up_is_stopped_before_its_place_is_free(world: World) -> None:
