@@ -123,6 +123,15 @@ def alarms(
         ),
         _of_stack(
             stack,
+            "skipped-runs",
+            "For ten minutes the stack could not deal with some of its runs; the others go on.",
+            metrics.SKIPPED_RUNS,
+            # What went wrong once is tried again in the next pass, and is nobody's business.
+            breaches=2,
+            periods=3,
+        ),
+        _of_stack(
+            stack,
             "throttled-launches",
             "For a quarter of an hour EMR has throttled launches, or given no clear answer to them.",
             metrics.LAUNCHES_IN_DOUBT,

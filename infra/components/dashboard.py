@@ -87,6 +87,7 @@ def _now(watched: Watched) -> Widget:
             _of_stack(watched, metrics.RUNNING_RUNS, "running runs"),
             _of_stack(watched, metrics.OLDEST_RUN_SECONDS, "age of the oldest run (seconds)"),
             _failed_events(watched),
+            _of_stack(watched, metrics.SKIPPED_RUNS, "skipped runs"),
             _of_stack(watched, metrics.ORPHAN_CLUSTERS, "orphan clusters"),
             _of_stack(watched, metrics.OVERDUE_CLUSTERS, "overdue clusters"),
         ],

@@ -154,7 +154,6 @@ def _access(naming: Naming, args: LauncherArgs) -> list[iam.Statement]:
     image_bucket_arns = [naming.bucket_arn(name) for name in args.image_buckets]
     return [
         *launch_access(naming, args),
-        iam.Statement("ReadManifests", ["s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])),
         iam.Statement(
             "KeepRejections",
             ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
@@ -169,6 +168,8 @@ def launch_access(naming: Naming, args: LauncherArgs) -> list[iam.Statement]:
     bucket_arn = args.storage.bucket.arn
     return [
         *iam.run_objects(bucket_arn),
+        # Also of runs that wait: plans of older releases do not say which cluster is wanted.
+        iam.Statement("ReadManifests", ["s3:GetObjectVersion"], iam.objects(bucket_arn, [MANIFESTS])),
         args.ledger.access(),
         args.ledger.listing(),
         # AWS offers no resource for these three: a cluster has no ARN before it exists.

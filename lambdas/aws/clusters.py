@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore import exceptions
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lambdas.aws.clients import asked_once, client
 from lambdas.aws.errors import error_code, is_temporary
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.runs.ports import (
@@ -36,19 +36,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 5
-
 
 def emr_clusters(session: boto3.Session, launch_call_seconds: int) -> EmrClusters:
     """The adapter with its clients: launches are asked for once, within that time; the rest is retried."""
-    once = Config(
-        retries={"total_max_attempts": 1},
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=launch_call_seconds - CONNECT_SECONDS,
-    )
-    patiently = Config(retries={"mode": "standard", "total_max_attempts": 5})
     return EmrClusters(
-        launching=session.client("emr", config=once), reading=session.client("emr", config=patiently)
+        launching=asked_once(session, "emr", launch_call_seconds), reading=client(session, "emr")
     )
 
 
@@ -80,7 +72,9 @@ class EmrClusters:
             if is_temporary(error) or _is_superseded(error):
                 raise LaunchInDoubtError(str(error)) from error
             raise LaunchRefusedError(error_code(error), error.response["Error"]["Message"]) from error
-        except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:  # no or half an answer
+        except exceptions.ParamValidationError as error:  # never sent
+            raise LaunchRefusedError("ParamValidation", str(error)) from error
+        except exceptions.BotoCoreError as error:  # no or half an answer
             raise LaunchInDoubtError(str(error)) from error
 
     def list(self, created_after: float) -> tuple[ClusterSummary, ...]:

@@ -11,6 +11,7 @@ import time
 import boto3
 
 from lambdas.aws.buckets import S3Buckets
+from lambdas.aws.clients import client, table
 from lambdas.aws.clusters import emr_clusters
 from lambdas.aws.failure_queue import SqsFailures
 from lambdas.aws.ledger import DynamoLedger
@@ -20,6 +21,7 @@ from lambdas.contract.settings import CommandSettings, LauncherSettings, Tracker
 from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
 from lambdas.runs.ports import Meter
 from lambdas.runs.run_service import RunService
+from lambdas.runs.telling import Teller
 from lambdas.runs.tracking import Tracker
 
 
@@ -28,9 +30,9 @@ class Composition:
 
     def __init__(self, *, data_bucket: str, ledger_table: str, region: str | None = None) -> None:
         self._session = boto3.Session(region_name=region)
-        s3 = self._session.client("s3")
+        s3 = client(self._session, "s3")
         self.buckets = S3Buckets(s3)
-        self.ledger = DynamoLedger(self._session.resource("dynamodb").Table(ledger_table))
+        self.ledger = DynamoLedger(table(self._session, ledger_table))
         self.clusters = emr_clusters(self._session, LAUNCH_CALL_SECONDS)
         self.runs = RunService(S3Objects(s3, data_bucket), self.ledger, time.time)
 
@@ -40,14 +42,14 @@ class Composition:
 
     def tracker(self, settings: TrackerSettings, meter: Meter) -> Tracker:
         """What follows clusters, and measures with ``meter``."""
-        topic = SnsTopic(self._session.client("sns"), settings.topic_arn)
-        return Tracker(self.runs, self.clusters, topic, meter)
+        topic = SnsTopic(client(self._session, "sns"), settings.topic_arn)
+        return Tracker(self.runs, self.clusters, Teller(self.runs, topic, meter))
 
     def failures(self, settings: CommandSettings) -> SqsFailures:
         """The failure queue, and the way back from it."""
-        queue, functions = self._session.client("sqs"), self._session.client("lambda")
+        queue, functions = client(self._session, "sqs"), client(self._session, "lambda")
         return SqsFailures(queue, functions, settings.failure_queue_url)
 
     def caller(self) -> str:
         """The ARN of whoever's credentials these are."""
-        return str(self._session.client("sts").get_caller_identity()["Arn"])
+        return str(client(self._session, "sts").get_caller_identity()["Arn"])

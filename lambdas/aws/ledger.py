@@ -9,24 +9,23 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code
-from lambdas.contract.run import Change, RunRecord, RunState
+from lambdas.aws.run_items import LISTED, item_of, numbers, plain, record_of, salvaged
+from lambdas.contract.documents import UnreadableError
+from lambdas.contract.run import RunRecord, RunState, Setback
 from lambdas.runs.admission import Admissions, Pause, Slot
-from lambdas.runs.ports import Newest
+from lambdas.runs.ports import Newest, UnreadableRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 ACTIVE_INDEX = "active"
 RECENT_INDEX = "recent"
-_LISTED = {"listed": "run"}
-"""What the rows of runs, and no others, have: the key of the index that lists them by age."""
 QUEUE_PAGE = 10
 """Mostly only the first few can start."""
 _ADMISSIONS = {"run_id": "#admissions"}
@@ -43,33 +42,47 @@ class DynamoLedger:
 
     def get(self, run_id: str) -> RunRecord | None:
         item = self._item({"run_id": run_id})
-        return _record(item) if item else None
+        return record_of(item) if item else None
 
     def insert(self, record: RunRecord) -> bool:
-        return self._put(_run_item(record), Attr("run_id").not_exists())
+        return self._put(item_of(record), Attr("run_id").not_exists())
 
     def swap(self, seen: RunRecord, after: RunRecord) -> RunRecord | None:
         written = dataclasses.replace(after, revision=seen.revision + 1)
-        return written if self._put(_run_item(written), Attr("revision").eq(seen.revision)) else None
+        unchanged: ConditionBase = Attr("revision").eq(seen.revision)
+        if seen.revision == 0:  # the very first records counted nothing
+            unchanged |= Attr("run_id").exists() & Attr("revision").not_exists()
+        return written if self._put(item_of(written), unchanged) else None
 
     def active(self) -> tuple[RunRecord, ...]:
-        records = (record for state in RunState for record in self._in_state(state))
+        records = (record for state in RunState for record in _readable(self._in_state(state)))
         return tuple(sorted(records, key=lambda record: record.accepted_at))
 
     def queue(self) -> Iterator[RunRecord]:
-        return self._in_state(RunState.QUEUED, Limit=QUEUE_PAGE)
+        return _readable(self._in_state(RunState.QUEUED, Limit=QUEUE_PAGE))
+
+    def unreadable(self) -> tuple[UnreadableRecord, ...]:
+        items = (item for state in RunState for item in self._in_state(state))
+        return tuple(filter(None, map(_unreadable, items)))
+
+    def set_back(self, record: UnreadableRecord, setback: Setback) -> None:
+        key = {"run_id": record.salvaged.run_id}
+        self._set(key, {"setback": plain(dataclasses.asdict(setback))}, _unchanged(record))
+
+    def salvage(self, record: UnreadableRecord, after: RunRecord) -> bool:
+        return self._put(item_of(after), _unchanged(record))
 
     def recent(self, limit: int) -> tuple[RunRecord, ...]:
         """The newest runs, newest first, of all states; for people, whose commands may query this index."""
-        is_run = Key("listed").eq(_LISTED["listed"])
+        is_run = Key("listed").eq(LISTED["listed"])
         newest_first = {"IndexName": RECENT_INDEX, "ScanIndexForward": False, "Limit": limit}
-        records = _records(self._table.query, {"KeyConditionExpression": is_run, **newest_first})
-        return tuple(itertools.islice(records, limit))
+        items = _items(self._table.query, {"KeyConditionExpression": is_run, **newest_first})
+        return tuple(itertools.islice(_readable(items), limit))
 
-    def _in_state(self, state: RunState, **options: Any) -> Iterator[RunRecord]:
+    def _in_state(self, state: RunState, **options: Any) -> Iterator[dict[str, Any]]:
         is_active = Key("active").eq(state.value)
         query = {"IndexName": ACTIVE_INDEX, "KeyConditionExpression": is_active, **options}
-        return _records(self._table.query, query)
+        return _items(self._table.query, query)
 
     def admissions(self) -> Admissions:
         item = self._item(_ADMISSIONS)
@@ -77,14 +90,14 @@ class DynamoLedger:
         return _admissions(item) if "revision" in item else Admissions(paused=_pause(item.get("paused")))
 
     def swap_admissions(self, seen: Admissions, after: Admissions) -> bool:
-        values = _plain(dataclasses.asdict(dataclasses.replace(after, paused=None)))
+        values = plain(dataclasses.asdict(dataclasses.replace(after, paused=None)))
         values["revision"] = seen.revision + 1
         unchanged = Attr("revision").eq(seen.revision) if seen.revision else Attr("revision").not_exists()
         # Else a run could still be admitted by whoever looked just before the pause.
         return self._set(_ADMISSIONS, values, unchanged if seen.paused else unchanged & _NOT_PAUSED)
 
     def pause(self, pause: Pause) -> bool:
-        return self._set(_ADMISSIONS, {"paused": _plain(dataclasses.asdict(pause))}, _NOT_PAUSED)
+        return self._set(_ADMISSIONS, {"paused": plain(dataclasses.asdict(pause))}, _NOT_PAUSED)
 
     def resume(self) -> Pause | None:
         answer = self._table.update_item(
@@ -129,63 +142,53 @@ def _manifest(key: str) -> dict[str, Any]:
     return {"run_id": f"#manifest {key}"}
 
 
-def _run_item(record: RunRecord) -> dict[str, Any]:
-    item: dict[str, Any] = _plain(dataclasses.asdict(record)) | _LISTED
-    return item if record.closed else item | {"active": record.state.value}
-
-
-def _plain(value: Any) -> Any:
-    """What DynamoDB can hold: decimals for floats, which boto3 refuses; nothing for None."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return Decimal(str(value)) if isinstance(value, float) else value
-
-
-def _numbers(cls: type, item: dict[str, Any]) -> dict[str, Any]:
-    """``item``'s decimals as the fields of ``cls`` want them."""
-    wanted = {field.name: str(field.type) for field in dataclasses.fields(cls)}
-    return {
-        name: (int(value) if wanted[name] == "int" else float(value)) if isinstance(value, Decimal) else value
-        for name, value in item.items()
-    }
-
-
-def _records(read: Callable[..., Any], request: dict[str, Any]) -> Iterator[RunRecord]:
-    """The runs on all pages of what ``read`` answers, fetched page by page."""
+def _items(read: Callable[..., Any], request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is on all pages that ``read`` answers, fetched page by page."""
     while True:
         page = read(**request)
-        yield from map(_record, page["Items"])
+        yield from page["Items"]
         if "LastEvaluatedKey" not in page:
             return
         request = {**request, "ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-def _record(item: dict[str, Any]) -> RunRecord:
-    kept = {name: value for name, value in item.items() if name not in ("active", *_LISTED)}
-    values = _numbers(RunRecord, kept)
-    values["state"] = RunState(values["state"])
-    if "stopping" in values:
-        values["stopping"] = RunState(values["stopping"])
-    values["history"] = tuple(
-        Change(RunState(change["state"]), float(change["at"]), change.get("cluster_id"))
-        for change in values["history"]
-    )
-    return RunRecord(**values)
+def _readable(items: Iterator[dict[str, Any]]) -> Iterator[RunRecord]:
+    for item in items:
+        try:
+            record = record_of(item)
+        except UnreadableError:
+            continue
+        yield record
+
+
+def _unreadable(item: dict[str, Any]) -> UnreadableRecord | None:
+    try:
+        record_of(item)
+    except UnreadableError as error:
+        return UnreadableRecord(str(error), salvaged(item), item.get("revision"))
+    return None
+
+
+def _unchanged(record: UnreadableRecord) -> ConditionBase:
+    return Attr("revision").not_exists() if record.seen is None else Attr("revision").eq(record.seen)
 
 
 def _admissions(item: dict[str, Any]) -> Admissions:
-    values = _numbers(Admissions, {name: value for name, value in item.items() if name != "run_id"})
-    values["slots"] = {
-        run_id: Slot(float(slot["eur"]), str(slot["day"])) for run_id, slot in values["slots"].items()
-    }
+    """What newer releases write besides is left aside here, and in the item as it is."""
+    values = numbers(Admissions, item)
+    values["slots"] = {run_id: _slot(slot) for run_id, slot in values.get("slots", {}).items()}
     return Admissions(**values | {"paused": _pause(values.get("paused"))})
+
+
+def _slot(slot: Any) -> Slot:
+    """A slot is one, also where it was written by hand: nothing is set aside for it then."""
+    given = slot if isinstance(slot, dict) else {}
+    return Slot(float(given.get("eur", 0)), str(given.get("day", "")))
 
 
 def _pause(value: Any) -> Pause | None:
     if isinstance(value, dict):
-        return Pause(**_numbers(Pause, value))
+        return Pause(**numbers(Pause, value))
     return Pause() if value else None
 
 

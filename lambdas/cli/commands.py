@@ -110,12 +110,9 @@ def status(stack: Stack, run_id: str) -> Result:
     """How a run is."""
     record = _record(stack, run_id)
     keys = record.layout
-    written = stack.runs.objects.read(keys.status)
-    known: dict[str, Any] = (
-        json.loads(written)
-        if written
-        else dataclasses.asdict(compose_status(record, None, (), timestamp(time.time())))
-    )
+    # What the record alone says, and over it the status, which another release may have written.
+    known: dict[str, Any] = dataclasses.asdict(compose_status(record, None, (), timestamp(time.time())))
+    known |= _document(stack.runs.objects.read(keys.status))
     queued = RunState(known["state"]) is RunState.QUEUED
     paused = stack.ledger.admissions().paused if queued else None
     on_cluster = RunState(known["state"]) in ON_CLUSTER
@@ -275,6 +272,15 @@ def _record(stack: Stack, run_id: str) -> RunRecord:
     if record is None:
         raise _unknown(stack, run_id)
     return record
+
+
+def _document(body: bytes | None) -> dict[str, Any]:
+    """The JSON object; an empty one where there is none, or something else."""
+    try:
+        document = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _unknown(stack: Stack, run_id: str) -> CommandError:

@@ -28,11 +28,12 @@ def remaining_seconds(progress: Progress) -> float | None:
 
 def eur_so_far(status: Mapping[str, Any], now: float) -> float | None:
     """What a run on its cluster has used up to ``now`` (Unix seconds), at the pace at which its estimate
-    expects euros; earlier attempts as they were measured. None for other runs, and without an estimate."""
-    if RunState(status["state"]) not in ON_CLUSTER or not status["estimated_minutes"]:
+    expects euros; earlier attempts as they were measured. None for other runs, without an estimate, and
+    where an older release did not say when it was launched."""
+    launches = [entered for entered in status["history"] if entered["state"] == RunState.LAUNCHED]
+    if RunState(status["state"]) not in ON_CLUSTER or not status["estimated_minutes"] or not launches:
         return None
-    *_, launched = (entered for entered in status["history"] if entered["state"] == RunState.LAUNCHED)
-    minutes = (now - _at(launched)) / SECONDS_A_MINUTE
+    minutes = (now - _at(launches[-1])) / SECONDS_A_MINUTE
     eur_per_minute: float = status["estimated_eur"] / status["estimated_minutes"]
     return (status["actual_eur"] or 0.0) + eur_per_minute * minutes
 

@@ -16,6 +16,7 @@ from lambdas.aws.errors import error_code
 from lambdas.cli import commands, live_view, output
 from lambdas.cli.result import CommandError, ExitCode, Result, changes
 from lambdas.cli.stack import connect
+from lambdas.contract.documents import UnreadableError
 
 INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
@@ -58,6 +59,8 @@ def _carry_out(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> i
         return _print(answers, as_json=options.json)
     except CommandError as error:
         return _fail(error.code, str(error))
+    except UnreadableError as error:
+        return _fail(ExitCode.NO, f"{error}.")
     except NoCredentialsError:
         return _fail(ExitCode.UNAVAILABLE, "no AWS credentials were found; log in (`aws configure`) first")
     except ClientError as error:

@@ -77,6 +77,11 @@ def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: fl
     if known["waits_for"]:
         place = f"place {known['queue_position']}; " if known["queue_position"] else ""
         lines.append(f"  queue    {place}{known['waits_for']}")
+    if trouble := known.get("trouble"):
+        times = "once" if trouble["count"] == 1 else f"{trouble['count']} times in a row"
+        lines.append(
+            f"  trouble  {times}: {trouble['reason']}; it is tried again from {trouble['not_before']} on"
+        )
     if known["paused"]:
         lines.append(f"  paused   {known['paused']['description']}; `fruits resume` ends it")
     if known["progress"]:

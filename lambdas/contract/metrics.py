@@ -99,6 +99,8 @@ LAUNCHING_PAUSED = Metric("LaunchingPaused", Unit.NONE, _SERVICE)
 QUEUED_RUNS = Metric("QueuedRuns", Unit.NONE, _SERVICE)
 RUNNING_RUNS = Metric("RunningRuns", Unit.NONE, _SERVICE)
 OLDEST_RUN_SECONDS = Metric("OldestRunSeconds", Unit.NONE, _SERVICE)
+SKIPPED_RUNS = Metric("SkippedRuns", Unit.NONE, _SERVICE)
+"""Runs that one pass of the reconciler could not deal with, or left alone after such a failure."""
 ORPHAN_CLUSTERS = Metric("OrphanClusters", Unit.NONE, _SERVICE)
 """Clusters of this stack without a run, that were found and stopped."""
 OVERDUE_CLUSTERS = Metric("OverdueClusters", Unit.NONE, _SERVICE)
@@ -125,6 +127,7 @@ METRICS: tuple[Metric, ...] = (
     QUEUED_RUNS,
     RUNNING_RUNS,
     OLDEST_RUN_SECONDS,
+    SKIPPED_RUNS,
     ORPHAN_CLUSTERS,
     OVERDUE_CLUSTERS,
     LAUNCHES_IN_DOUBT,

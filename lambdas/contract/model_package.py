@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 
-from lambdas.contract.plan import dataclass_from_dict
+from lambdas.contract.documents import dataclass_from_dict
 
 DESCRIPTION = "model.json"
 UNTRAINED = "untrained"
@@ -30,5 +30,5 @@ class ModelPackage:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ModelPackage:
-        """Raises ValueError when a field is missing or unknown."""
+        """Raises ValueError when it is not JSON, or a field is missing or of another type."""
         return dataclass_from_dict(cls, json.loads(text))

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
-import typing
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from lambdas.contract.cost.estimate import Estimate
+from lambdas.contract.documents import document_from_json
 from lambdas.contract.layout import RunLayout
 
 PLAN_VERSION = 1
+"""The major version of the schema, see :mod:`lambdas.contract.documents`: added fields do not change it."""
 FEATURE_DIM = 1280
 """Floats an image: MobileNetV2's last feature map (alpha 1.0) after global average pooling."""
 
@@ -114,7 +114,8 @@ class Plan:
     csv: bool
     notify: bool
     max_runtime_minutes: int
-    max_quarantined_fraction: float
+    max_quarantined_fraction: float = 1.0
+    """1.0 also in plans that were written before there was a limit."""
     estimate: Estimate | None = None
     """For status and message; the steps do not need it."""
     cluster: ClusterSpec | None = None
@@ -135,47 +136,6 @@ class Plan:
         """Read a plan back.
 
         Raises:
-            ValueError: it is not JSON, or is of another version, or a field is missing or unknown.
+            UnreadableError: it is not JSON, or of a newer version, or a field is missing or of another type.
         """
-        data = json.loads(text)
-        if not isinstance(data, dict) or data.get("version") != PLAN_VERSION:
-            raise ValueError(
-                f"not a plan of version {PLAN_VERSION}; the launcher and the job differ in version"
-            )
-        return dataclass_from_dict(cls, data)
-
-
-T = TypeVar("T")
-
-
-def dataclass_from_dict(cls: type[T], data: dict[str, Any]) -> T:
-    """Build a (nested) frozen dataclass from what :func:`json.loads` made of :func:`dataclasses.asdict`.
-
-    Raises:
-        ValueError: a field is missing or unknown.
-    """
-    hints = typing.get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    if unknown := set(data) - set(fields):
-        raise ValueError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}")
-    required = {
-        name
-        for name, field in fields.items()
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
-    if missing := required - set(data):
-        raise ValueError(f"{cls.__name__} lacks {', '.join(sorted(missing))}")
-    return cls(**{name: _convert(hints[name], value) for name, value in data.items()})
-
-
-def _convert(hint: Any, value: Any) -> Any:
-    if isinstance(hint, types.UnionType):
-        if value is None:
-            return None
-        hint = next(option for option in typing.get_args(hint) if option is not types.NoneType)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return dataclass_from_dict(hint, value)
-    if typing.get_origin(hint) is tuple:
-        item = typing.get_args(hint)[0]
-        return tuple(_convert(item, entry) for entry in value)
-    return value
+        return document_from_json(cls, text, PLAN_VERSION)

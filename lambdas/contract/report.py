@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lambdas.contract.plan import dataclass_from_dict
+from lambdas.contract.documents import document_from_json
 
 STEPS: tuple[str, ...] = ("featurize", "pca")
 """The steps of a run, in order."""
-
+REPORT_VERSION = 1
+"""The major version of the schemas of this module, see :mod:`lambdas.contract.documents`."""
 
 PHASES: tuple[str, ...] = ("list", "fetch", "decode", "infer", "write")
 """What featurizing consists of. ``list`` is measured as wall time, the others as busy time of the tasks."""
@@ -116,13 +117,14 @@ class StepReport:
     """What a person should know of a result that is not quite what was asked for."""
     featurize: FeaturizeMetrics | None = None
     error: StepError | None = None
+    version: int = REPORT_VERSION
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> StepReport:
-        return dataclass_from_dict(cls, json.loads(text))
+        return document_from_json(cls, text, REPORT_VERSION)
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class RunMetrics:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RunMetrics:
-        return dataclass_from_dict(cls, json.loads(text))
+        return document_from_json(cls, text, REPORT_VERSION)
 
 
 @dataclass(frozen=True)
@@ -191,4 +193,4 @@ class Progress:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Progress:
-        return dataclass_from_dict(cls, json.loads(text))
+        return document_from_json(cls, text, REPORT_VERSION)

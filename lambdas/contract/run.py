@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from lambdas.contract.layout import RunLayout
 
+RECORD_VERSION = 1
+"""The major version of a record's schema, see :mod:`lambdas.contract.documents`. Newer minor versions add
+attributes of the record itself, never inside others: those that this code does not know are kept."""
 RUN_ID_HASH_LENGTH = 12
 SEQUENCER_LENGTH = 32
 """Longer than any sequencer that S3 sends."""
@@ -53,6 +56,8 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
 
 ON_CLUSTER = frozenset({RunState.LAUNCHED, RunState.RUNNING})
 """The states in which a run has a cluster."""
+NOT_LAUNCHED = frozenset({RunState.QUEUED, RunState.CLAIMED})
+"""The states before."""
 
 
 class FailureKind(StrEnum):
@@ -120,6 +125,28 @@ class Change:
     cluster_id: str | None = None
 
 
+class Telling(StrEnum):
+    """What people and dashboards learn of a run's end, in this order."""
+
+    STATUS = "status"
+    METRICS = "metrics"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True)
+class Setback:
+    """Dealing with the run failed ``count`` times in a row, the last time of ``reason``.
+
+    Nobody tries again before ``not_before`` (Unix seconds). ``lasting``: what was read was not understood, so
+    that only another release of the code, or of the object, can help.
+    """
+
+    count: int
+    reason: str
+    not_before: float
+    lasting: bool = False
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """One row of the ledger. Times are Unix seconds; what is not known yet is None.
@@ -153,7 +180,7 @@ class RunRecord:
     known."""
     lease_until: float | None = None
     """How long a claim may be presumed alive: before it nobody else touches the run; after it the launch is
-    looked up and finished, or undone."""
+    looked up and finished, or undone. Of a closed run: the same for whoever tells of its end."""
     cluster_id: str | None = None
     stopping: RunState | None = None
     """The terminal state that the stop of the cluster leads to, when we are stopping it ourselves."""
@@ -163,9 +190,16 @@ class RunRecord:
     remedy: str | None = None
     """These four are the :class:`Ending`'s: of the run, of its last attempt, or of the stop under way."""
     closed: bool = False
-    """All that follows from the end (status, message, freed slot) is done: the run is no longer active."""
+    """The run has ended and its slot is free; the record is final but for the next two."""
+    untold: tuple[Telling, ...] = ()
+    """What has still to be told of the end of a closed run. The run is active until there is nothing."""
+    setback: Setback | None = None
+    """Why the run is left alone for a while."""
     history: tuple[Change, ...] = ()
     revision: int = 0
+    version: int = RECORD_VERSION
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+    """What a newer version wrote into the record: kept as it is."""
 
     @property
     def cluster_name(self) -> str:
@@ -176,6 +210,11 @@ class RunRecord:
     def layout(self) -> RunLayout:
         """The names of the run's objects."""
         return RunLayout(self.dataset, self.run_id)
+
+    @property
+    def active(self) -> bool:
+        """Whether there is still something to do for the run."""
+        return not self.closed or bool(self.untold)
 
     @property
     def changed_at(self) -> float:
@@ -195,7 +234,9 @@ def moved(record: RunRecord, state: RunState, now: float, **changes: Any) -> Run
     kept = record.stopping is not None
     unsaid = {} if kept else {field.name: None for field in dataclasses.fields(Ending)}
     history = (*record.history, Change(state, now, changes.get("cluster_id")))
-    entered = {"state": state, "history": history, "lease_until": None}
+    # A claim alone is no progress: a launch that fails each time has to be seen to do so.
+    setback = record.setback if state in NOT_LAUNCHED else None
+    entered = {"state": state, "history": history, "lease_until": None, "setback": setback}
     return dataclasses.replace(record, **{**unsaid, **entered, **changes})
 
 

@@ -10,12 +10,16 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from lambdas.contract.layout import LOGS
 from lambdas.contract.plan import ManifestRef, Plan
 from lambdas.contract.report import StepReport
 from lambdas.contract.retry import attempts_allowed
 from lambdas.contract.run import RunRecord, RunState
+
+STATUS_VERSION = 1
+"""The major version of the schema, see :mod:`lambdas.contract.documents`: added fields do not change it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,16 @@ class Entered:
     state: RunState
     at: str
     cluster_id: str | None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The stack could not deal with the run, so many times in a row (``count``), the last time of ``reason``;
+    it tries again from ``not_before`` on."""
+
+    count: int
+    reason: str
+    not_before: str
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,8 @@ class Status:
     outputs: tuple[str, ...]
     """``s3://`` prefixes that hold finished results."""
     updated_at: str
+    trouble: Trouble | None = None
+    version: int = STATUS_VERSION
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
@@ -117,7 +133,7 @@ def compose_status(
     """
     place = place if place and record.state is RunState.QUEUED else QueuePlace(None, None)
     reports = tuple(reports)
-    measured = {
+    measured: dict[str, Any] = {
         name: next(
             (value for report in reversed(reports) if (value := getattr(report, name)) is not None), None
         )
@@ -168,6 +184,7 @@ def compose_status(
             f"s3://{bucket}/{key}" for report in reports if report.succeeded for key in report.outputs
         ),
         updated_at=updated_at,
+        trouble=_trouble(record),
         **measured,
     )
 
@@ -176,3 +193,9 @@ def _notes(plan: Plan | None, reports: tuple[StepReport, ...]) -> tuple[str, ...
     has_listed = any(report.images_in is not None for report in reports)
     seen = plan.notes if plan and not has_listed else ()
     return tuple(dict.fromkeys([*seen, *(note for report in reports for note in report.notes)]))
+
+
+def _trouble(record: RunRecord) -> Trouble | None:
+    """Of a run that has ended, only the telling may fail, which is no business of whoever reads this."""
+    setback = None if record.closed else record.setback
+    return Trouble(setback.count, setback.reason, timestamp(setback.not_before)) if setback else None

@@ -16,8 +16,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from lambdas.contract.cost.estimate import Estimate
+from lambdas.contract.documents import UnreadableError
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.json_reader import MAX_BYTES
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
@@ -26,6 +28,7 @@ from lambdas.contract.run import Change, RunRecord, RunState, ended, ordered, ru
 from lambdas.contract.settings import LauncherSettings
 from lambdas.contract.status import QueuePlace
 from lambdas.launcher import rejection
+from lambdas.runs.admission import Wait
 from lambdas.runs.dispatch import SUPERSEDED, Dispatcher, Outcome
 from lambdas.runs.examination import Examined, examine
 from lambdas.runs.planning import make_plan
@@ -39,6 +42,7 @@ TOLD_AS: Mapping[Outcome, Outcome] = {
     Outcome.ADOPTED: Outcome.LAUNCHED,
     Outcome.IN_DOUBT: Outcome.QUEUED,
     Outcome.OVERTAKEN: Outcome.QUEUED,
+    Outcome.SKIPPED: Outcome.QUEUED,
 }
 """How the turn of an upload's run is told of the upload, where that is not the turn's own outcome."""
 
@@ -95,7 +99,11 @@ class Acceptor:
         def result(outcome: Outcome, detail: str) -> Result:
             return Result(outcome, detail, manifest.dataset, manifest.engine, identity)
 
-        if known := self.runs.ledger.get(identity):
+        try:
+            known = self.runs.ledger.get(identity)
+        except UnreadableError as error:
+            return result(Outcome.DUPLICATE, f"the run is known already: {error}")
+        if known is not None:
             return result(Outcome.DUPLICATE, f"the run is {known.state} already")
         found = self._examine(manifest, deadline)
         if found.faults:
@@ -119,8 +127,12 @@ class Acceptor:
         turn = done.pop(identity, Outcome.OVERTAKEN)
         outcome = TOLD_AS.get(turn, turn)
         if outcome is Outcome.QUEUED:
-            self.runs.publish(record, place=QueuePlace(self.runs.position(identity), wait))
+            # The run is in the ledger, so its event need not come again, whatever becomes of its status.
+            self.runs.guarded(identity, lambda: self._tell_place(record, wait))
         return dataclasses.replace(result(outcome, wait or f"dispatched: {turn}"), others=done)
+
+    def _tell_place(self, record: RunRecord, wait: Wait | None) -> None:
+        self.runs.publish(record, place=QueuePlace(self.runs.position(record.run_id), wait))
 
     def _examine(self, manifest: Manifest, deadline: float) -> Examined:
         def out_of_time() -> bool:
@@ -170,7 +182,7 @@ class Acceptor:
             if other.manifest_key == key and other.sequencer < record.sequencer:
                 _, after = self.runs.change(other.run_id, self._superseded)
                 if after is not None and after.reason == SUPERSEDED.reason:
-                    self.runs.publish(after)
+                    self.runs.guarded(after.run_id, partial(self.runs.publish, after))
 
     def _superseded(self, record: RunRecord) -> RunRecord:
         if record.state is not RunState.QUEUED:

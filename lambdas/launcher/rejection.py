@@ -45,4 +45,8 @@ def remove(objects: Objects, key: str, sequencer: str) -> None:
 
 def _is_of_a_later_version(objects: Objects, key: str, sequencer: str) -> bool:
     body = objects.read(layout.rejection_key(key))
-    return body is not None and str(json.loads(body).get("sequencer", "")) > sequencer
+    try:
+        known = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        known = None  # whoever wrote that, it is no rejection
+    return isinstance(known, dict) and str(known.get("sequencer", "")) > sequencer

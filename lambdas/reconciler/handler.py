@@ -28,11 +28,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         telemetry.info(f"repaired: {type(repair).__name__}", **dataclasses.asdict(repair))
     for run_id, outcome in pass_.dispatched.items():
         telemetry.info(f"dispatched: {outcome}", run_id=run_id)
+    for run_id, why in pass_.skipped.items():
+        telemetry.warning(f"skipped: {why}", run_id=run_id)
     repaired = dict(Counter(type(repair).__name__ for repair in pass_.repairs))
     dispatched = dict(Counter(pass_.dispatched.values()))
-    telemetry.info(pass_.wait or "nothing waits", repaired=repaired, dispatched=dispatched)
+    telemetry.info(
+        pass_.wait or "nothing waits", repaired=repaired, dispatched=dispatched, skipped=len(pass_.skipped)
+    )
     telemetry.emit(of_pass(pass_))
-    return {"repaired": repaired, "dispatched": dispatched}
+    return {"repaired": repaired, "dispatched": dispatched, "skipped": len(pass_.skipped)}
 
 
 @cache

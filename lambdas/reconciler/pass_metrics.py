@@ -18,6 +18,7 @@ def of_pass(pass_: Reconciliation) -> tuple[Sample, ...]:
         metrics.QUEUED_RUNS: gauges.queued,
         metrics.RUNNING_RUNS: gauges.on_cluster,
         metrics.OLDEST_RUN_SECONDS: gauges.oldest_seconds,
+        metrics.SKIPPED_RUNS: gauges.skipped,
         metrics.ORPHAN_CLUSTERS: gauges.orphans,
         metrics.OVERDUE_CLUSTERS: gauges.overdue,
         metrics.LAUNCHES_IN_DOUBT: in_doubt,

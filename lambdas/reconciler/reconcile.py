@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import (
-    CLUSTER_PREFIX,
-    LEDGER_TAG,
     ON_CLUSTER,
-    RUN_TAG,
     Ending,
     RunRecord,
     RunState,
@@ -19,26 +18,31 @@ from lambdas.contract.run import (
     moved,
     stopping,
 )
+from lambdas.reconciler.looking import NO_TIME, SECONDS_A_DAY, look
 from lambdas.reconciler.repairs import (
     Close,
     GiveUp,
+    GiveUpTelling,
     Release,
     Repair,
     Requeue,
+    Salvage,
+    SetBack,
     Stop,
     StopOrphan,
+    Tell,
     Track,
-    repairs,
+    is_being_launched,
 )
 from lambdas.runs.admission import Wait
-from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, Dispatcher, Outcome
-from lambdas.runs.ports import Clusters, ClusterSummary
-from lambdas.runs.run_service import RunService
+from lambdas.runs.dispatch import LEASE_SECONDS, Dispatcher, Outcome
+from lambdas.runs.ports import Clusters, UnreadableRecord
+from lambdas.runs.run_service import RunService, Skipped
+from lambdas.runs.setbacks import is_hopeless, set_back, waits
 from lambdas.runs.tracking import Tracker
 
-SECONDS_A_DAY = 24 * 3600
-LOOK_BACK_SECONDS = 2 * SECONDS_A_DAY
-"""How far back orphans are looked for: longer than any run may take (24 h), with a day to spare."""
+REPAIR_RESERVE_SECONDS = 2 * LEASE_SECONDS
+"""Time that repairs leave for the queue: nobody in it waits because others are slow to repair."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Gauges:
     on_cluster: int
     oldest_seconds: float
     """Age of the oldest active run."""
+    skipped: int
+    """Runs that something was wrong with in this pass, or that are left alone since an earlier one."""
     orphans: int
     """Clusters without a run that were found, and stopped."""
     overdue: int
@@ -68,6 +74,8 @@ class Reconciliation:
     """What became of each run that had its turn."""
     wait: Wait | None
     gauges: Gauges
+    skipped: Mapping[str, str]
+    """Why each run that was not dealt with was not, by its id."""
 
 
 @dataclass(frozen=True)
@@ -88,51 +96,31 @@ class Reconciler:
 
         ``deadline`` (Unix seconds) is when this process ends at the latest.
         """
-        found = self._disagreements()
-        for repair in found:
-            self._do(repair)
-        done, wait = self.dispatcher.dispatch(deadline)
-        self.runs.publish_queue(wait)
+        until = deadline - REPAIR_RESERVE_SECONDS
+        seen = look(self.runs, self.clusters, self.ledger_table, until)
+        skipped, done = dict(seen.left_out), list[Repair]()
+        for repair in seen.repairs:
+            if self.runs.now() > until:
+                skipped[repair.run_id] = NO_TIME
+                continue
+            # A stranger's trouble is not that of the run which it names.
+            noted = not isinstance(repair, StopOrphan | Release)
+            did = self.runs.guarded(repair.run_id, partial(self._do, repair), noted=noted)
+            if isinstance(did, Skipped):
+                skipped[repair.run_id] = did.reason
+            else:
+                done.append(repair)
+        dispatched, wait = self.dispatcher.dispatch(deadline)
+        self.runs.publish_queue(wait, until=deadline - LEASE_SECONDS)
+        active = self.runs.ledger.active()
+        skipped |= _left_alone(active, self.runs.ledger.unreadable(), self.runs.now())
         return Reconciliation(
-            repairs=tuple(found),
-            dispatched=done,
+            repairs=tuple(done),
+            dispatched=dispatched,
             wait=wait,
-            gauges=self._gauges(found),
+            gauges=self._gauges(seen.repairs, active, len(skipped)),
+            skipped=skipped,
         )
-
-    def _disagreements(self) -> list[Repair]:
-        ledger, now = self.runs.ledger, self.runs.now()
-        active = ledger.active()
-        oldest = min((record.accepted_at for record in active), default=now)
-        since = min(oldest - CLOCK_SKEW_SECONDS, now - LOOK_BACK_SECONDS)
-        listed = self.clusters.list(since)
-        clusters = [cluster for cluster in listed if cluster.name.startswith(CLUSTER_PREFIX)]
-        run_of = self._runs_of_strangers(active, clusters)
-        records = {record.run_id: record for record in active}
-        # Asked for one by one: the list of active runs may miss a run of the last second.
-        for run_id in set(run_of.values()) - set(records):
-            if (record := ledger.get(run_id)) is not None:
-                records[run_id] = record
-        holders = (run_id for run_id in ledger.admissions().slots if run_id not in records)
-        unneeded = [Release(run_id) for run_id in holders if self._is_over(run_id)]
-        return [*repairs(records.values(), clusters, run_of, now), *unneeded]
-
-    def _runs_of_strangers(
-        self, active: tuple[RunRecord, ...], clusters: list[ClusterSummary]
-    ) -> dict[str, str]:
-        """The run that each living cluster of this stack names, except where a run has it as its own."""
-        own = {record.cluster_id for record in active}
-        run_of: dict[str, str] = {}
-        for cluster in clusters:
-            if cluster.lives and cluster.cluster_id not in own:
-                tags = self.clusters.describe(cluster.cluster_id).tags
-                if tags.get(LEDGER_TAG) == self.ledger_table and RUN_TAG in tags:
-                    run_of[cluster.cluster_id] = tags[RUN_TAG]
-        return run_of
-
-    def _is_over(self, run_id: str) -> bool:
-        record = self.runs.ledger.get(run_id)
-        return record is None or record.closed
 
     def _do(self, repair: Repair) -> None:
         match repair:
@@ -144,13 +132,27 @@ class Reconciler:
                 self._stop(run_id, cluster_id, why)
             case StopOrphan(_, cluster_id):
                 self.clusters.terminate(cluster_id)
-            case GiveUp(run_id, why):
-                self._give_up(run_id, why)
-            case Close(run_id):
-                if (record := self.runs.ledger.get(run_id)) is not None:
-                    self.tracker.close(record)
             case Release(run_id):
                 self.runs.release(run_id, spent_eur=0.0)
+            case SetBack(_, record):
+                self._set_back(record)
+            case _:
+                self._finish(repair)
+
+    def _finish(self, repair: GiveUp | Salvage | Close | Tell | GiveUpTelling) -> None:
+        """What ends runs, and what follows from their end."""
+        match repair:
+            case GiveUp(run_id, why):
+                self._give_up(run_id, why)
+            case Salvage(_, record, why):
+                self._salvage(record, why)
+            case Close(run_id):
+                if (ended_run := self.runs.ledger.get(run_id)) is not None:
+                    self.tracker.teller.close(ended_run)
+            case Tell(run_id):
+                self.tracker.teller.tell(run_id)
+            case GiveUpTelling(run_id):
+                self.tracker.teller.give_up(run_id)
 
     def _requeue(self, run_id: str, lease_until: float | None) -> None:
         def requeued(record: RunRecord) -> RunRecord:
@@ -174,24 +176,51 @@ class Reconciler:
 
     def _give_up(self, run_id: str, why: Ending) -> None:
         def given_up(record: RunRecord) -> RunRecord:
-            if record.state not in ON_CLUSTER:
+            now = self.runs.now()
+            if is_terminal(record.state) or is_being_launched(record, now):
                 return record
-            return ended(record, RunState.FAILED, why, self.runs.now())
+            if record.state not in ON_CLUSTER and not is_hopeless(record.setback):
+                return record
+            if record.stopping is None:
+                return ended(record, RunState.FAILED, why, now)
+            return moved(record, record.stopping, now)  # keeps the reason of the stop
 
         _, record = self.runs.change(run_id, given_up)
         if record is not None and is_terminal(record.state):
-            self.tracker.close(record)
+            self.tracker.teller.close(record)
 
-    def _gauges(self, found: Sequence[Repair]) -> Gauges:
-        active = self.runs.ledger.active()
+    def _set_back(self, record: UnreadableRecord) -> None:
+        error = UnreadableError(record.problem)
+        setback = set_back(record.salvaged.setback, error, self.runs.now())
+        self.runs.ledger.set_back(record, setback)
+
+    def _salvage(self, record: UnreadableRecord, why: Ending) -> None:
+        after = record.salvaged
+        if not is_terminal(after.state):
+            after = ended(after, RunState.FAILED, why, self.runs.now())
+        if self.runs.ledger.salvage(record, after):
+            self.tracker.teller.close(after)
+
+    def _gauges(self, found: Sequence[Repair], active: Sequence[RunRecord], skipped: int) -> Gauges:
         states = Counter(record.state for record in active)
         now = self.runs.now()
         return Gauges(
             paused=self.dispatcher.runs.ledger.admissions().paused is not None,
             queued=states[RunState.QUEUED],
             on_cluster=sum(states[state] for state in ON_CLUSTER),
-            oldest_seconds=max((now - record.accepted_at for record in active), default=0.0),
+            oldest_seconds=max(
+                (now - record.accepted_at for record in active if not record.closed), default=0.0
+            ),
+            skipped=skipped,
             orphans=sum(isinstance(repair, StopOrphan) for repair in found),
             overdue=sum(isinstance(repair, Stop) and repair.overdue for repair in found),
             certificate_days=(self.certificate_expires_at - now) / SECONDS_A_DAY,
         )
+
+
+def _left_alone(
+    active: Iterable[RunRecord], unreadable: Iterable[UnreadableRecord], now: float
+) -> dict[str, str]:
+    """Why each run that is left alone for a while is, by its id."""
+    waiting = {r.run_id: r.setback.reason for r in active if r.setback and waits(r.setback, now)}
+    return waiting | {record.salvaged.run_id: record.problem for record in unreadable}

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal
+from lambdas.contract.run import (
+    CLUSTER_PREFIX,
+    ON_CLUSTER,
+    Ending,
+    FailureKind,
+    RunRecord,
+    RunState,
+    is_terminal,
+)
 from lambdas.runs.dispatch import cluster_of
-from lambdas.runs.ports import ClusterState, ClusterSummary
-from lambdas.runs.run_service import SECONDS_A_MINUTE, is_left_open
+from lambdas.runs.ports import ClusterState, ClusterSummary, UnreadableRecord
+from lambdas.runs.run_service import SECONDS_A_MINUTE, is_left_open, is_left_untold
+from lambdas.runs.setbacks import end_of, waits
 
 LOST_SECONDS = 600
 """How long a run's cluster may be missing from EMR's list, which is not always up to date."""
@@ -69,13 +78,48 @@ class Close:
 
 
 @dataclass(frozen=True)
+class Tell:
+    """The end of a closed run has still to be told."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class GiveUpTelling:
+    """The end of a closed run could not be told, often enough."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class SetBack:
+    """The run's record was not understood: it is left alone, and looked at again later."""
+
+    run_id: str
+    record: UnreadableRecord
+
+
+@dataclass(frozen=True)
+class Salvage:
+    """The run's record was not understood, often enough: the run fails, by a record that can be read."""
+
+    run_id: str
+    record: UnreadableRecord
+    why: Ending
+
+
+@dataclass(frozen=True)
 class Release:
     """A slot is held by a run that needs none any more."""
 
     run_id: str
 
 
-Repair = Track | Requeue | Stop | StopOrphan | GiveUp | Close | Release
+Repair = (
+    Track | Requeue | Stop | StopOrphan | GiveUp | Close | Tell | GiveUpTelling | SetBack | Salvage | Release
+)
+NEEDS_DOCUMENTS = (Track, Close, Tell)
+"""What may fail of something that only this run has, and is not tried again before its setback allows."""
 
 
 def repairs(
@@ -96,8 +140,11 @@ def repairs(
     by_run = {record.run_id: record for record in records}
     found: list[Repair] = []
     for record in by_run.values():
-        if (repair := _of_run(record, cluster_of(record, listed), now)) is not None:
-            found.append(repair)
+        named = cluster_of(record, listed)
+        repair = _of_hopeless(record, named, now) or _of_run(record, named, now)
+        if repair is None or (isinstance(repair, NEEDS_DOCUMENTS) and waits(record.setback, now)):
+            continue
+        found.append(repair)
     return found + [
         StopOrphan(run_of[cluster.cluster_id], cluster.cluster_id)
         for cluster in listed
@@ -109,15 +156,59 @@ def repairs(
 
 
 def _of_run(record: RunRecord, named: ClusterSummary | None, now: float) -> Repair | None:
+    if is_left_untold(record, now):
+        return Tell(record.run_id)
     if is_terminal(record.state):
         return Close(record.run_id) if is_left_open(record, now) else None
     if record.state in ON_CLUSTER:
         return _of_cluster(record, named, now)
     if named is not None:
         return Track(record.run_id, named.cluster_id)
-    if record.state is RunState.CLAIMED and now > (record.lease_until or 0):
+    if record.state is RunState.CLAIMED and not is_being_launched(record, now):
         return Requeue(record.run_id, record.lease_until)
     return None
+
+
+def is_being_launched(record: RunRecord, now: float) -> bool:
+    """Whether somebody may be asking for the run's cluster right now."""
+    return record.state is RunState.CLAIMED and now <= (record.lease_until or 0)
+
+
+def _of_hopeless(record: RunRecord, cluster: ClusterSummary | None, now: float) -> Repair | None:
+    """The truthful end of a run that nothing more is tried with: first its cluster's, then its own."""
+    if (why := end_of(record)) is None or is_being_launched(record, now):
+        return None
+    if is_terminal(record.state):
+        return GiveUpTelling(record.run_id) if record.closed and record.untold else None
+    if cluster is None or not cluster.lives:
+        return GiveUp(record.run_id, why)
+    if record.state not in ON_CLUSTER:
+        return StopOrphan(record.run_id, cluster.cluster_id)
+    ends = cluster.state is ClusterState.TERMINATING
+    return None if ends else Stop(record.run_id, cluster.cluster_id, why)
+
+
+def of_unreadable(
+    records: Iterable[UnreadableRecord], clusters: Iterable[ClusterSummary], now: float
+) -> list[Repair]:
+    """What to do about the active runs whose records were not understood."""
+    listed, found = tuple(clusters), list[Repair]()
+    for record in records:
+        run_id = record.salvaged.run_id
+        if (why := end_of(record.salvaged)) is None:
+            found += [] if waits(record.salvaged.setback, now) else [SetBack(run_id, record)]
+            continue
+        living = [cluster for cluster in listed if cluster.lives and _is_named_after(run_id, cluster)]
+        found += [StopOrphan(run_id, cluster.cluster_id) for cluster in living]
+        if not living:
+            found.append(Salvage(run_id, record, why))
+    return found
+
+
+def _is_named_after(run_id: str, cluster: ClusterSummary) -> bool:
+    """Whether the cluster is of an attempt at the run, see :func:`lambdas.contract.run.cluster_name`."""
+    name = f"{CLUSTER_PREFIX}{run_id}"
+    return cluster.name == name or cluster.name.rpartition("-")[0] == name
 
 
 def _of_cluster(record: RunRecord, cluster: ClusterSummary | None, now: float) -> Repair | None:

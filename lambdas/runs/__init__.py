@@ -11,8 +11,11 @@
     job_flow.py      the RunJobFlow request
     tracking.py      the cluster changed: bring the run up to date
     outcome.py       what the cluster's state means for its run
+    telling.py       a run ended: status, metrics and message
     notification.py  the message at the end
     run_metrics.py   what is measured of a run that ended
-    run_service.py   record, slot, plan and status of a run, for all of these
+    older_plans.py   what plans of older releases do not hold
+    setbacks.py      when a run that could not be dealt with is tried again, and when given up
+    run_service.py   record, slot, plan and status of a run, and the guard around each, for all of these
     ports.py         what is needed of the outside world
 """

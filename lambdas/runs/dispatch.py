@@ -12,17 +12,22 @@ launch, each of which may be the last before a crash, and what the reconciler th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Any
 
+from lambdas.contract.plan import ClusterSpec, Plan
 from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, ended, moved
 from lambdas.contract.settings import LauncherSettings
-from lambdas.runs.admission import Wait
+from lambdas.runs import older_plans
+from lambdas.runs.admission import Wait, release
 from lambdas.runs.fleets import cluster_for
 from lambdas.runs.job_flow import run_job_flow
 from lambdas.runs.ports import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError, Newest
-from lambdas.runs.run_service import RunDocuments, RunService
+from lambdas.runs.run_service import RunDocuments, RunService, Skipped, spent_eur
+from lambdas.runs.setbacks import is_hopeless, waits
 
 LEASE_SECONDS = 50
 """How long a claim is presumed alive. From claim to cluster takes seconds."""
@@ -51,6 +56,9 @@ class Outcome(StrEnum):
     OVERTAKEN = "overtaken"
     """Somebody else took this turn."""
 
+    SKIPPED = "skipped"
+    """Something was wrong with this very run, which its record says; it is left alone for a while."""
+
     QUEUED = "queued"
     """The run waits for its turn, or for a second look at a launch in doubt; the reconciler sees to it."""
     DUPLICATE = "duplicate"
@@ -59,6 +67,14 @@ class Outcome(StrEnum):
     IGNORED = "ignored"
     DELETED = "deleted"
     """The event told of a deletion, which was noted."""
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """A launch that only waits for its place: the parameters of RunJobFlow, and what is known of the run."""
+
+    request: Mapping[str, Any]
+    documents: RunDocuments
 
 
 @dataclass(frozen=True)
@@ -76,37 +92,80 @@ class Dispatcher:
         """Start queued runs in their order: until ``own`` had its turn, or all of them without ``own``.
 
         Waits for the launch pace only without ``own``: an upload's delivery should end soon, a queue should
-        be worked off. Stops before ``deadline`` (Unix seconds) in any case.
+        be worked off. Stops before ``deadline`` (Unix seconds) in any case. A run that something is wrong
+        with is passed over, and holds no place meanwhile.
 
         Returns:
             What became of each run that had its turn, and why the next one has to wait.
         """
         done: dict[str, Outcome] = {}
         for record in waiting(self.runs.ledger.queue(), own):
-            if (ending := obsolete(record, self.runs.ledger.newest(record.manifest_key))) is not None:
-                done[record.run_id] = self._end(record, RunState.CANCELLED, ending, Outcome.CANCELLED)
+            if is_left_alone(record, self.runs.now()):
                 continue
-            if (wait := self._admit(record, deadline, patient=own is None)) is not None:
-                return done, wait
-            done[record.run_id] = self._start(record)
+            if self._has_no_time(deadline):
+                return done, Wait.PACE
+            turn = self.runs.guarded(record.run_id, partial(self._prepare, record))
+            if isinstance(turn, _Launch):
+                if (wait := self._admit(record, deadline, patient=own is None)) is not None:
+                    return done, wait
+                turn = self.runs.guarded(record.run_id, partial(self._start, record, turn))
+            elif isinstance(turn, Skipped):
+                self._give_way(record.run_id)
+            done[record.run_id] = Outcome.SKIPPED if isinstance(turn, Skipped) else turn
             if own is not None and own.run_id in done:
                 break
         return done, None
 
+    def _give_way(self, run_id: str) -> None:
+        """While a run is left alone, let the next one have the place that it holds since an earlier attempt.
+
+        In this order nobody can have admitted it anew in between: its claim would have changed the one, its
+        admission the other.
+        """
+        ledger = self.runs.ledger
+        admissions = ledger.admissions()
+        record = ledger.get(run_id) if run_id in admissions.slots else None
+        if record is None or record.state is not RunState.QUEUED or was_claimed_before(record):
+            return
+        if waits(record.setback, self.runs.now()):
+            ledger.swap_admissions(admissions, release(admissions, run_id, spent_eur(record)))
+
+    def _has_no_time(self, deadline: float, pause: float = 0.0) -> bool:
+        return self.runs.now() + pause > deadline - LEASE_SECONDS
+
     def _admit(self, record: RunRecord, deadline: float, *, patient: bool) -> Wait | None:
         caps = self.settings.caps
+        pause = 1 / caps.launches_per_second
         while True:
-            if self.runs.now() > deadline - LEASE_SECONDS:
-                return Wait.PACE
             wait = self.runs.admit(record, caps)
-            if wait is not Wait.PACE or not patient:
+            if wait is not Wait.PACE or not patient or self._has_no_time(deadline, pause):
                 return wait
-            self.sleep(1 / caps.launches_per_second)
+            self.sleep(pause)
 
-    def _start(self, record: RunRecord) -> Outcome:
-        ledger, now = self.runs.ledger, self.runs.now
-        # Before the claim, whose lease it must not use up.
+    def _prepare(self, record: RunRecord) -> _Launch | Outcome:
+        """What the run's launch takes. Before its place is taken, which a run that cannot launch must not
+        hold, and before the claim, whose lease this must not use up."""
+        if record.stopping is not None:
+            why = Ending(record.reason or "", record.message or "", record.remedy, record.kind)
+            return self._end(record, record.stopping, why, Outcome.CANCELLED)
+        if (ending := obsolete(record, self.runs.ledger.newest(record.manifest_key))) is not None:
+            return self._end(record, RunState.CANCELLED, ending, Outcome.CANCELLED)
+        documents = self.runs.documents(record)
+        if (plan := documents.sure_plan()) is None:
+            return self._end(record, RunState.CANCELLED, PLAN_ERASED, Outcome.CANCELLED)
+        if (wanted := plan.cluster or self._cluster_of_older(plan)) is None:
+            return self._end(record, RunState.FAILED, PLAN_OUTDATED, Outcome.REFUSED)
         offered = self.clusters.instance_types(self.settings.release_label)
+        cluster = cluster_for(wanted, record.attempt, self.settings.region, offered)
+        return _Launch(run_job_flow(plan, cluster, self.settings, record.attempt), documents)
+
+    def _cluster_of_older(self, plan: Plan) -> ClusterSpec | None:
+        """Of a plan that an older release made: the manifest says it, if it is still there."""
+        manifest = self.runs.objects.read(plan.manifest.key, plan.manifest.version_id)
+        return older_plans.cluster_of(manifest) if manifest else None
+
+    def _start(self, record: RunRecord, launch: _Launch) -> Outcome:
+        ledger, now = self.runs.ledger, self.runs.now
         claimed = ledger.swap(
             record, moved(record, RunState.CLAIMED, now(), lease_until=now() + LEASE_SECONDS)
         )
@@ -115,29 +174,22 @@ class Dispatcher:
         # Claimed before: that launch may have made a cluster that was not to be seen yet.
         if was_claimed_before(record) and (found := self._find(claimed)):
             return self._launched(claimed, found.cluster_id, Outcome.ADOPTED)
-        return self._launch(claimed, offered)
+        return self._launch(claimed, launch)
 
-    def _launch(self, claimed: RunRecord, offered: frozenset[str] | None) -> Outcome:
-        documents = self.runs.documents(claimed)
-        if (plan := documents.plan) is None:
-            return self._end(claimed, RunState.CANCELLED, PLAN_ERASED, Outcome.CANCELLED)
-        if plan.cluster is None:
-            return self._end(claimed, RunState.FAILED, PLAN_OUTDATED, Outcome.REFUSED)
-        cluster = cluster_for(plan.cluster, claimed.attempt, self.settings.region, offered)
-        request = run_job_flow(plan, cluster, self.settings, claimed.attempt)
+    def _launch(self, claimed: RunRecord, launch: _Launch) -> Outcome:
         if claimed.lease_until is None or self.runs.now() > claimed.lease_until - LAUNCH_CALL_SECONDS:
             return Outcome.IN_DOUBT
         try:
-            cluster_id = self.clusters.launch(request)
+            cluster_id = self.clusters.launch(launch.request)
         except LaunchRefusedError as error:
             return self._end(claimed, RunState.FAILED, _refusal(error), Outcome.REFUSED)
         except LaunchInDoubtError:
             if found := self._find(claimed):
-                return self._launched(claimed, found.cluster_id, Outcome.ADOPTED, documents)
+                return self._launched(claimed, found.cluster_id, Outcome.ADOPTED, launch.documents)
             doubtful = dataclasses.replace(claimed, lease_until=self.runs.now() + DOUBT_SECONDS)
             self.runs.ledger.swap(claimed, doubtful)
             return Outcome.IN_DOUBT
-        return self._launched(claimed, cluster_id, Outcome.LAUNCHED, documents)
+        return self._launched(claimed, cluster_id, Outcome.LAUNCHED, launch.documents)
 
     def _find(self, record: RunRecord) -> ClusterSummary | None:
         listed = self.clusters.list(record.accepted_at - CLOCK_SKEW_SECONDS)
@@ -148,15 +200,19 @@ class Dispatcher:
     ) -> Outcome:
         launched = moved(claimed, RunState.LAUNCHED, self.runs.now(), cluster_id=cluster_id)
         # None when the tracker heard of the cluster before we could record it, which is as good.
-        self.runs.publish(self.runs.ledger.swap(claimed, launched) or claimed, documents)
+        self._publish(self.runs.ledger.swap(claimed, launched) or claimed, documents)
         return outcome
 
     def _end(self, record: RunRecord, state: RunState, ending: Ending, outcome: Outcome) -> Outcome:
         end = self.runs.ledger.swap(record, ended(record, state, ending, self.runs.now()))
         if end is None:
             return Outcome.OVERTAKEN
-        self.runs.publish(end)
+        self._publish(end)
         return outcome
+
+    def _publish(self, record: RunRecord, documents: RunDocuments | None = None) -> None:
+        """What became of the run stands, whatever becomes of its status."""
+        self.runs.guarded(record.run_id, lambda: self.runs.publish(record, documents))
 
 
 def waiting(queue: Iterator[RunRecord], own: RunRecord | None) -> Iterator[RunRecord]:
@@ -167,6 +223,11 @@ def waiting(queue: Iterator[RunRecord], own: RunRecord | None) -> Iterator[RunRe
         yield record
     if own is not None:
         yield own
+
+
+def is_left_alone(record: RunRecord, now: float) -> bool:
+    """Whether the run had setbacks: too lately to try again, or so many that the reconciler gives it up."""
+    return waits(record.setback, now) or is_hopeless(record.setback)
 
 
 def cluster_of(record: RunRecord, clusters: Sequence[ClusterSummary]) -> ClusterSummary | None:
@@ -203,7 +264,8 @@ PLAN_ERASED = Ending(
 )
 PLAN_OUTDATED = Ending(
     "PLAN_OUTDATED",
-    "The run was accepted before the stack was upgraded, and its plan does not say which cluster to launch.",
+    "The run was accepted before the stack was upgraded; its plan does not say which cluster to launch, and "
+    "its manifest, which did, was erased.",
     "Upload the manifest again: its new run has a complete plan.",
     FailureKind.OURS,
 )

@@ -38,7 +38,8 @@ def body(status: Status) -> str:
 
 
 def _cost(status: Status) -> str | None:
-    if status.actual_eur is None:
+    # All known, or nothing to compare: what was expected stands in the plan, which may not be readable.
+    if status.actual_eur is None or status.instance_hours is None or status.estimated_eur is None:
         return None
     return (
         f"Cost: about {status.actual_eur:.2f} EUR for {status.instance_hours:.2f} instance hours, by list "

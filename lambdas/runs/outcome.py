@@ -7,6 +7,7 @@ ALL_STEPS_COMPLETED, although a step failed.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -42,6 +43,19 @@ _CLUSTER_FAILURES: Mapping[str, tuple[FailureKind, str, str]] = {
     "INSTANCE_FAILURE": (FailureKind.AWS, "A machine of the cluster failed", _AGAIN),
     "INTERNAL_ERROR": (FailureKind.AWS, "EMR had an internal error", _AGAIN),
 }
+
+
+_NO_CAPACITY = "INSTANCE_FLEET_TIMEOUT"
+_MAY_HIDE_NO_CAPACITY = frozenset({"INTERNAL_ERROR", "VALIDATION_ERROR"})
+_NO_CAPACITY_WORDS = re.compile(
+    r"(insufficient|(not|n't)\s+(have\s+)?(enough|sufficient)\s|lack\s+of\s|(?<![a-z])no[\s_])"
+    r"[\s_]*([\w.-]+[\s_]+){0,2}\w*capacity(?!\s+scheduler)",
+    re.IGNORECASE,
+)
+"""How EC2's want of machines reads where EMR hands its words on. Sources: Amazon EC2 API reference, "Error
+codes" (InsufficientInstanceCapacity and others); EMR Management Guide, "Internal error codes"
+(INTERNAL_ERROR_EC2_INSUFFICIENT_CAPACITY_AZ, INTERNAL_ERROR_SPOT_NO_CAPACITY_PRIMARY) and "Responding to
+insufficient instance capacity events" (an Availability Zone that doesn't have enough capacity)."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +103,11 @@ def _totals(record: RunRecord, used: Usage | None) -> dict[str, float | None]:
 
 
 def _as_stopped(record: RunRecord, decision: Decision) -> Decision:
-    """A cluster that we stopped ourselves says only "by request"; the record knows why."""
-    if decision.state is not RunState.CANCELLED or record.stopping is None or record.reason is None:
+    """A cluster that we stopped ourselves says only "by request"; the record knows why. What a person
+    cancelled is cancelled, also where the cluster failed, or even completed, before the stop took effect."""
+    if decision.ending is None or record.stopping is None or record.reason is None:
+        return decision
+    if RunState.CANCELLED not in (decision.state, record.stopping):
         return decision
     ending = Ending(record.reason, record.message or "", record.remedy, record.kind)
     return Decision(record.stopping, ending)
@@ -131,9 +148,16 @@ def _step_failure(name: str, failure: str, report: StepReport | None) -> Ending:
     )
 
 
+def _tells_of_no_capacity(cluster: ClusterSnapshot) -> bool:
+    """Whether EC2 had too few machines, which EMR tells under more than one code."""
+    hidden = cluster.reason_code in _MAY_HIDE_NO_CAPACITY
+    return hidden and _NO_CAPACITY_WORDS.search(cluster.reason_message) is not None
+
+
 def _cluster_failure(cluster: ClusterSnapshot) -> Ending:
     if cluster.reason_code in _CLUSTER_FAILURES:
-        kind, message, remedy = _CLUSTER_FAILURES[cluster.reason_code]
+        as_code = _NO_CAPACITY if _tells_of_no_capacity(cluster) else cluster.reason_code
+        kind, message, remedy = _CLUSTER_FAILURES[as_code]
         detail = f": {cluster.reason_message}" if cluster.reason_message else "."
         return Ending(cluster.reason_code, f"{message}{detail}", remedy, kind)
     if all(step.state is StepState.COMPLETED for step in cluster.steps):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.metrics import Sample
-from lambdas.contract.run import RunRecord
+from lambdas.contract.run import RunRecord, Setback
 from lambdas.runs.admission import Admissions, Pause
 
 
@@ -92,6 +92,19 @@ class Newest:
     deleted: bool
 
 
+@dataclass(frozen=True)
+class UnreadableRecord:
+    """An active run whose record was not understood, for the ``problem`` (a sentence).
+
+    ``salvaged``: what could be read of it, and defaults for the rest. ``seen``: the ledger's mark of what it
+    was then.
+    """
+
+    problem: str
+    salvaged: RunRecord
+    seen: Any = None
+
+
 class Ledger(Protocol):
     """The run records, and what all runs share.
 
@@ -103,7 +116,11 @@ class Ledger(Protocol):
     """
 
     def get(self, run_id: str) -> RunRecord | None:
-        """The record as of now (a consistent read)."""
+        """The record as of now (a consistent read).
+
+        Raises:
+            UnreadableError: it was not understood.
+        """
         ...
 
     def insert(self, record: RunRecord) -> bool:
@@ -115,11 +132,24 @@ class Ledger(Protocol):
         ...
 
     def active(self) -> tuple[RunRecord, ...]:
-        """The runs that are not closed, oldest first. May miss changes of the last second."""
+        """The runs for which there is something to do, as far as their records can be read, oldest first. May
+        miss changes of the last second."""
         ...
 
     def queue(self) -> Iterator[RunRecord]:
         """The queued ones of them, fetched a few at a time as they are asked for."""
+        ...
+
+    def unreadable(self) -> tuple[UnreadableRecord, ...]:
+        """The others of them."""
+        ...
+
+    def set_back(self, record: UnreadableRecord, setback: Setback) -> None:
+        """Note the setback on that record, and leave all else as it is; nothing if it has changed since."""
+        ...
+
+    def salvage(self, record: UnreadableRecord, after: RunRecord) -> bool:
+        """Replace that record by one that can be read; False if it has changed since."""
         ...
 
     def admissions(self) -> Admissions:
@@ -161,7 +191,7 @@ class LaunchInDoubtError(Exception):
 
 
 class StepState(StrEnum):
-    """EMR's step states."""
+    """EMR's step states, and one for those that EMR has added since: begun, not ended."""
 
     PENDING = "PENDING"
     CANCEL_PENDING = "CANCEL_PENDING"
@@ -170,10 +200,15 @@ class StepState(StrEnum):
     CANCELLED = "CANCELLED"
     FAILED = "FAILED"
     INTERRUPTED = "INTERRUPTED"
+    UNKNOWN = "UNKNOWN"
+
+    @classmethod
+    def _missing_(cls, value: object) -> StepState:  # noqa: ARG003  # whatever it is
+        return cls.UNKNOWN
 
 
 class ClusterState(StrEnum):
-    """EMR's cluster states."""
+    """EMR's cluster states, and one for those that EMR has added since: there is a cluster."""
 
     STARTING = "STARTING"
     BOOTSTRAPPING = "BOOTSTRAPPING"
@@ -182,6 +217,11 @@ class ClusterState(StrEnum):
     TERMINATING = "TERMINATING"
     TERMINATED = "TERMINATED"
     TERMINATED_WITH_ERRORS = "TERMINATED_WITH_ERRORS"
+    UNKNOWN = "UNKNOWN"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ClusterState:  # noqa: ARG003  # whatever it is
+        return cls.UNKNOWN
 
 
 @dataclass(frozen=True)

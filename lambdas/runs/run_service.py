@@ -6,33 +6,80 @@ with the same effect.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
+from lambdas.contract.documents import UnreadableError
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import STEPS, StepReport
-from lambdas.contract.run import RunRecord, RunState, is_terminal
+from lambdas.contract.run import RunRecord, RunState, Telling, is_terminal
 from lambdas.contract.settings import Caps
 from lambdas.contract.status import QueuePlace, Status, compose_status, timestamp
 from lambdas.runs.admission import Wait, admit, release
 from lambdas.runs.ports import Ledger, Objects
+from lambdas.runs.setbacks import described, set_back, waits
+
+logger = logging.getLogger(__name__)
+
+_Document = TypeVar("_Document")
+_Done = TypeVar("_Done")
 
 SECONDS_A_MINUTE = 60
 QUEUE_SHOWN = 20
 """So many queued runs are told their place; further behind it is not worth the requests."""
 CLOSING_SECONDS = 60
-"""How long whoever ended a run may take to close it, before it is taken for dead (the tracker's time-out)."""
+"""How long whoever ended a run may take to close it, and to tell of it, before it is taken for dead (the
+tracker's time-out)."""
 
 
 @dataclass(frozen=True)
 class RunDocuments:
-    """What is kept of a run beside its record: the plan (None: there is none), and what steps reported."""
+    """What is kept of a run beside its record: the plan (None: there is none), and what steps reported.
+
+    What is there and was not understood is missing here, and told in ``plan_unreadable`` or
+    ``reports_unreadable``. People are told what can be read; what is decided by a document takes it from
+    :meth:`sure_plan` or :meth:`sure_reports`.
+    """
 
     plan: Plan | None
     reports: tuple[StepReport, ...]
+    plan_unreadable: str | None = None
+    reports_unreadable: tuple[str, ...] = ()
+
+    def sure_plan(self) -> Plan | None:
+        """The plan.
+
+        Raises:
+            UnreadableError: there is one, and it was not understood.
+        """
+        if self.plan_unreadable:
+            raise UnreadableError(self.plan_unreadable)
+        return self.plan
+
+    def sure_reports(self) -> tuple[StepReport, ...]:
+        """What the steps reported.
+
+        Raises:
+            UnreadableError: one of the reports was not understood.
+        """
+        if self.reports_unreadable:
+            raise UnreadableError("; ".join(self.reports_unreadable))
+        return self.reports
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The run was not dealt with, for ``reason``, and the others were."""
+
+    run_id: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -70,16 +117,23 @@ class RunService:
             if self.ledger.swap_admissions(seen, after):
                 return None
 
-    def close(self, record: RunRecord, documents: RunDocuments, tell: Callable[[Status], None]) -> Status:
-        """Everything that follows from a run's end: status, message (``tell``), slot. Then it is closed.
+    def close(self, record: RunRecord) -> RunRecord | None:
+        """Free the slot of a run that has ended, and make its record final.
 
-        Closing comes last, so a run whose closing was cut off stays listed as active and is closed later.
+        Returns:
+            The record, for whoever closed it: they tell of the end, and have :data:`CLOSING_SECONDS` for it.
+            None where somebody else closed it.
         """
-        status = self.publish(record, documents)
-        tell(status)
         self.release(record.run_id, spent_eur(record))
-        self.change(record.run_id, lambda seen: dataclasses.replace(seen, closed=True))
-        return status
+
+        def closed(seen: RunRecord) -> RunRecord:
+            if not needs_closing(seen):
+                return seen
+            lease_until = self.now() + CLOSING_SECONDS
+            return dataclasses.replace(seen, closed=True, untold=tuple(Telling), lease_until=lease_until)
+
+        before, after = self.change(record.run_id, closed)
+        return after if before is not None and needs_closing(before) else None
 
     def publish(
         self, record: RunRecord, documents: RunDocuments | None = None, place: QueuePlace | None = None
@@ -99,19 +153,27 @@ class RunService:
         while (latest := self.ledger.get(record.run_id) or record) != written:
             if documents is None or latest != read_at:
                 documents, read_at = self.documents(latest), latest
-            status = compose_status(latest, documents.plan, documents.reports, timestamp(self.now()), place)
+            status = self.status(latest, documents, place)
             self.objects.write(keys.status, status.to_json())
             written = latest
         return status
 
-    def publish_queue(self, wait: Wait | None) -> None:
-        """Tell the first in the queue where they stand and what for, unless their status says it already."""
+    def status(self, record: RunRecord, documents: RunDocuments, place: QueuePlace | None = None) -> Status:
+        """The run's status as of now."""
+        return compose_status(record, documents.plan, documents.reports, timestamp(self.now()), place)
+
+    def publish_queue(self, wait: Wait | None, until: float) -> None:
+        """Tell the first in the queue where they stand and what for, unless their status says it already, and
+        as long as there is time (``until``: Unix seconds)."""
         for position, record in enumerate(self._head_of_queue(), start=1):
-            place = QueuePlace(position, wait)
-            written = self.objects.read(record.layout.status)
-            known = json.loads(written) if written else {}
-            if (known.get("queue_position"), known.get("waits_for")) != (place.position, place.waits_for):
-                self.publish(record, place=place)
+            if self.now() > until:
+                return
+            if not waits(record.setback, self.now()):
+                self.guarded(record.run_id, partial(self._tell_place, record, QueuePlace(position, wait)))
+
+    def _tell_place(self, record: RunRecord, place: QueuePlace) -> None:
+        if _place_in(self.objects.read(record.layout.status)) != place:
+            self.publish(record, place=place)
 
     def position(self, run_id: str) -> int | None:
         """The run's place in the queue, 1 is next; None where it is not among the first."""
@@ -124,12 +186,53 @@ class RunService:
     def documents(self, record: RunRecord) -> RunDocuments:
         """The run's plan and reports as they are now."""
         keys = record.layout
-        plan = self.objects.read(keys.plan)
-        reports = (self.objects.read(keys.step_report(step)) for step in STEPS)
+        plan, plan_unreadable = self._read(keys.plan, Plan.from_json)
+        reports = [self._read(keys.step_report(step), StepReport.from_json) for step in STEPS]
         return RunDocuments(
-            plan=Plan.from_json(plan) if plan else None,
-            reports=tuple(StepReport.from_json(report) for report in reports if report),
+            plan,
+            tuple(report for report, _ in reports if report),
+            plan_unreadable,
+            tuple(why for _, why in reports if why),
         )
+
+    def _read(self, key: str, parse: Callable[[bytes], _Document]) -> tuple[_Document | None, str | None]:
+        """The document, or why it was not understood; neither where there is none."""
+        body = self.objects.read(key)
+        try:
+            return (parse(body) if body else None), None
+        except UnreadableError as error:
+            return None, f"{key}: {error}"
+
+    def guarded(self, run_id: str, action: Callable[[], _Done], *, noted: bool = True) -> _Done | Skipped:
+        """What ``action`` returns, which is to concern this run alone.
+
+        Whatever goes wrong in it is noted on the run's record, unless it says nothing of the run (``noted``
+        False), and the run left alone for a while (:mod:`lambdas.runs.setbacks`): no other run waits for it.
+        """
+        try:
+            return action()
+        except Exception as error:  # the guard around each run is for all of them
+            # Where in the code is of interest unless a document or record is at fault.
+            trace = None if isinstance(error, UnreadableError) else error
+            logger.warning("run %s was skipped: %s", run_id, described(error), exc_info=trace)
+            if noted:
+                self._note(run_id, error)
+            return Skipped(run_id, described(error))
+
+    def _note(self, run_id: str, error: Exception) -> None:
+        def noted(seen: RunRecord) -> RunRecord:
+            if waits(seen.setback, self.now()):
+                return seen  # somebody who met it at the same time was first
+            # A claim's lease stays: there may be a cluster. Whoever was telling of an end has stopped.
+            lease_until = None if seen.closed else seen.lease_until
+            setback = set_back(seen.setback, error, self.now())
+            return dataclasses.replace(seen, setback=setback, lease_until=lease_until)
+
+        # Also this may fail, of the same cause; then the pass alone says that the run was skipped.
+        with contextlib.suppress(Exception):
+            _, after = self.change(run_id, noted)
+            if after is not None and isinstance(error, UnreadableError):
+                self.publish(after)
 
     def release(self, run_id: str, spent_eur: float) -> None:
         """Free the run's slot; nothing happens when it holds none."""
@@ -147,6 +250,17 @@ def spent_eur(record: RunRecord) -> float:
     return record.worst_case_eur if record.actual_eur is None else record.actual_eur
 
 
+def _place_in(written: bytes | None) -> QueuePlace:
+    """What a status says of the run's place, whoever wrote it; nothing where it is no status."""
+    try:
+        known = json.loads(written or b"{}")
+    except (ValueError, RecursionError):
+        known = None
+    if not isinstance(known, dict):
+        return QueuePlace(None, None)
+    return QueuePlace(known.get("queue_position"), known.get("waits_for"))
+
+
 def needs_closing(record: RunRecord) -> bool:
     """Whether the run has ended and not all that follows from it is done."""
     return is_terminal(record.state) and not record.closed
@@ -155,3 +269,8 @@ def needs_closing(record: RunRecord) -> bool:
 def is_left_open(record: RunRecord, now: float) -> bool:
     """Whether the run needs closing, and whoever ended it must have died over that."""
     return needs_closing(record) and now > record.changed_at + CLOSING_SECONDS
+
+
+def is_left_untold(record: RunRecord, now: float) -> bool:
+    """Whether the end of a closed run has still to be told, and nobody is at it."""
+    return record.closed and bool(record.untold) and now > (record.lease_until or 0.0)

@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambdas.contract.cost.estimate import Usage, usage
+from lambdas.contract.documents import UnreadableError
 from lambdas.contract.plan import Plan
-from lambdas.contract.run import RUN_TAG, RunRecord, is_terminal
+from lambdas.contract.report import StepReport
+from lambdas.contract.run import RUN_TAG, RunRecord, RunState, is_terminal
 from lambdas.contract.status import Status
-from lambdas.runs import notification
 from lambdas.runs.outcome import advance
-from lambdas.runs.ports import Clusters, ClusterSnapshot, Meter, Topic
-from lambdas.runs.run_metrics import of_ended_run
-from lambdas.runs.run_service import RunDocuments, RunService, is_left_open
+from lambdas.runs.ports import Clusters, ClusterSnapshot
+from lambdas.runs.run_service import RunDocuments, RunService, Skipped, is_left_open, is_left_untold
+from lambdas.runs.telling import Teller
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,23 @@ class Tracker:
 
     runs: RunService
     clusters: Clusters
-    topic: Topic
-    meter: Meter
+    teller: Teller
+
+    def hear(self, cluster_id: str) -> Status | Ignored:
+        """An event told of this cluster: :meth:`track` it. What cannot be read now is no reason to deliver
+        the event again: the reconciler comes back to it, with more patience."""
+        try:
+            return self.track(cluster_id)
+        except UnreadableError as error:
+            return Ignored(f"left to the reconciler: {error}")
 
     def track(self, cluster_id: str) -> Status | Ignored:
         """Bring the run of this cluster up to date; its status, if that is new.
 
         The plan and the reports of a cluster that has ended are final, so they are read once, and passed on.
+
+        Raises:
+            UnreadableError: the run's record, or what decides of its end, cannot be read.
         """
         cluster = self.clusters.describe(cluster_id)
         run_id = cluster.tags.get(RUN_TAG)
@@ -46,7 +57,7 @@ class Tracker:
         if record is None:
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is of no run in the ledger")
         final = None if cluster.lives else self.runs.documents(record)
-        reports = final.reports if final else ()
+        reports = _reports(record, final) if final else ()
         used = self._usage(cluster_id, final.plan) if final else None
 
         def advanced(seen: RunRecord) -> RunRecord:
@@ -58,7 +69,9 @@ class Tracker:
         # One end has several events, which come at once: who made the last change does what follows from it.
         ended_now = is_terminal(after.state) and not is_terminal(before.state)
         if ended_now or is_left_open(after, self.runs.now()):
-            return self.close(after, final)
+            return _told(self.teller.close(after, final), record.run_id)
+        if is_left_untold(after, self.runs.now()):
+            return _told(self.teller.tell(after.run_id), after.run_id)
         if after == before:
             return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
         return self.runs.publish(after, final)
@@ -69,16 +82,17 @@ class Tracker:
             return None
         return usage(self.clusters.instances(cluster_id, self.runs.now()), plan.estimate.region)
 
-    def close(self, record: RunRecord, documents: RunDocuments | None = None) -> Status:
-        """Do what follows from the run's end; ``documents``: the run's, where the caller has read them."""
-        known = documents or self.runs.documents(record)
 
-        def tell(status: Status) -> None:
-            self.meter.emit(of_ended_run(record, status, known.reports))
-            if known.plan and known.plan.notify:
-                self.topic.publish(notification.subject(status), notification.body(status))
+def _told(told: Status | Skipped | None, run_id: str) -> Status | Ignored:
+    if isinstance(told, Skipped):
+        return Ignored(f"run {run_id} has ended, and is told later: {told.reason}")
+    return told or Ignored(f"run {run_id} has ended, and somebody else tells of it")
 
-        return self.runs.close(record, known, tell)
+
+def _reports(record: RunRecord, final: RunDocuments) -> tuple[StepReport, ...]:
+    """What decides of the end. How a run ends that is cancelled, or has ended, no report changes."""
+    decided = record.stopping is RunState.CANCELLED or is_terminal(record.state)
+    return final.reports if decided else final.sure_reports()
 
 
 def is_of(record: RunRecord, cluster: ClusterSnapshot) -> bool:

@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str | No
     cluster_id = change.detail["clusterId"]
     telemetry = _telemetry()
     telemetry.begin(context, cluster_id=cluster_id, event_type=change.detail_type)
-    status = _tracker().track(cluster_id)
+    status = _tracker().hear(cluster_id)
     if isinstance(status, Ignored):
         telemetry.info(f"ignored: {status.detail}")
         return {"run_id": None, "state": None}

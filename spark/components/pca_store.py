@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyspark
 
-from lambdas.contract.plan import Plan, dataclass_from_dict
+from lambdas.contract.documents import dataclass_from_dict
+from lambdas.contract.plan import Plan
 from spark.components.exact_pca import PcaModel
 from spark.datasets.object_store import Store, open_store, read, write
 from spark.errors import StepFailedError

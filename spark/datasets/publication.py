@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyspark
 
+from lambdas.contract.documents import dataclass_from_dict
 from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER
-from lambdas.contract.plan import Plan, dataclass_from_dict
+from lambdas.contract.plan import Plan
 from spark import images
 from spark.datasets.object_store import Store, exists, read, write
 from spark.errors import StepFailedError

@@ -33,9 +33,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col
 from pyspark.sql.pandas.functions import pandas_udf
 
+from lambdas.contract.documents import dataclass_from_dict
 from lambdas.contract.listing_summary import key_of
 from lambdas.contract.object_keys import key_problem
-from lambdas.contract.plan import FEATURE_DIM, Plan, dataclass_from_dict
+from lambdas.contract.plan import FEATURE_DIM, Plan
 from lambdas.contract.report import QuarantineReason
 from spark.components.exact_pca import PcaModel, require_variance, truncated
 from spark.datasets.index import ImageIndex

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from lambdas.contract.documents import dataclass_from_dict
 from lambdas.contract.layout import part_name
-from lambdas.contract.plan import FEATURE_DIM, Plan, dataclass_from_dict
+from lambdas.contract.plan import FEATURE_DIM, Plan
 from spark.datasets.arrow_arrays import float_lists, integers, strings
 from spark.datasets.labels import labeller
 from spark.datasets.object_store import Store, read, write

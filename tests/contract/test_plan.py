@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lambdas.contract.cost.estimate import Estimate
+from lambdas.contract.documents import UnreadableError
 from lambdas.contract.metrics import METRICS, RUNS, Sample
 from lambdas.contract.model_package import ModelPackage
 from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
@@ -131,12 +132,20 @@ def test_a_plan_says_where_its_run_writes() -> None:
     assert PLAN.layout.features == "Results/d/d-1/"
 
 
-@pytest.mark.parametrize("document", [[], "text", None, {}, {"version": 2}, {"version": "1"}])
-def test_what_is_no_plan_of_this_version_is_refused(document: object) -> None:
-    with pytest.raises(
-        ValueError, match=r"^not a plan of version 1; the launcher and the job differ in version$"
-    ):
-        Plan.from_json(json.dumps(document))
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[]", r"^Plan is not a JSON object but \[\]$"),
+        ("{", "^Plan is not JSON: "),
+        ("[" * 100_000, "^Plan is not JSON: "),
+        ('{"version": "1"}', '^Plan has no version but "1"$'),
+        ('{"version": 0}', "^Plan has no version but 0$"),
+        ('{"version": true}', "^Plan has no version but true$"),
+    ],
+)
+def test_what_is_no_plan_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(UnreadableError, match=problem):
+        Plan.from_json(text)
 
 
 def changed(path: str, value: Any = None) -> str:
@@ -159,13 +168,18 @@ def changed(path: str, value: Any = None) -> str:
         (changed("root"), "^Plan lacks root$"),
         (changed("manifest.key"), "^ManifestRef lacks key$"),
         (changed("sources", [{}]), "^Source lacks uri$"),
-        (changed("colour", 1), "^Plan has no field colour$"),
-        (changed("estimate.colour", 1), "^Estimate has no field colour$"),
         (changed("pca", {}), "^PcaSpec lacks components, standardize, variance$"),
-        (changed("label", {"b": 1, "a": 2}), "^LabelRule has no field a, b$"),
+        (changed("pca", "none"), '^PcaSpec is not a JSON object but "none"$'),
+        (changed("suffixes", ".jpg"), '^Plan.suffixes cannot be ".jpg"$'),
+        (changed("suffixes", [1]), "^Plan.suffixes cannot be 1$"),
+        (changed("csv", 1), "^Plan.csv cannot be 1$"),
+        (changed("image_size", True), "^Plan.image_size cannot be true$"),
+        (changed("image_size", 22.4), "^Plan.image_size cannot be 22.4$"),
+        (changed("engine", "turbo"), '^Plan.engine cannot be "turbo"$'),
+        (changed("csv", "d" * 99), r'^Plan.csv cannot be "d{39}\.\.\.$'),
     ],
 )
-def test_a_missing_or_unknown_field_is_named(text: str, problem: str) -> None:
+def test_a_field_that_is_missing_or_of_another_type_is_named(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Plan.from_json(text)
 

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from lambdas.contract.plan import ManifestRef
-from lambdas.contract.run import Change, RunState
-from lambdas.contract.status import Entered, QueuePlace, Status, compose_status, timestamp
+from lambdas.contract.run import Change, RunState, Setback
+from lambdas.contract.status import Entered, QueuePlace, Status, Trouble, compose_status, timestamp
 
 from .test_plan import FEATURIZE, PCA, PLAN
 from .test_run import RECORD
@@ -83,13 +83,19 @@ def test_what_is_not_known_yet_is_none_or_empty() -> None:
         **{name: {} for name in ("quarantine_reasons", "images_skipped", "suffixes_skipped", "seconds")},
         **dict.fromkeys(("history", "notes", "outputs"), ()),
     }
-    known = {"run_id", "dataset", "state", "attempt", "attempts_allowed", "manifest", "updated_at"}
+    known = {"run_id", "dataset", "state", "attempt", "attempts_allowed", "manifest", "updated_at", "version"}
     assert all(
         getattr(status, field.name) == empty.get(field.name)
         for field in dataclasses.fields(Status)
         if field.name not in known
     )
     assert (status.attempt, status.attempts_allowed) == (1, 3)
+
+
+def test_why_a_run_is_left_alone_is_said_until_it_is_over() -> None:
+    record = dataclasses.replace(RECORD, setback=Setback(3, "why", 60.0, lasting=True))
+    assert compose_status(record, None, (), NOW).trouble == Trouble(3, "why", "1970-01-01T00:01:00+00:00")
+    assert compose_status(dataclasses.replace(record, closed=True), None, (), NOW).trouble is None
 
 
 def test_a_plan_without_an_estimate_is_shown_without_one() -> None:

@@ -68,7 +68,8 @@ class Paths:
         event = {"detail-type": "EMR Cluster State Change", "source": "aws.emr"}
         detail = {"clusterId": self._cluster_of(run), "state": "TERMINATED"}
         answer = self._invoke("tracker_function", {**event, "detail": detail})
-        return answer is not None and answer["state"] == RunState.FAILED and self._has_status(run)
+        ended = answer is not None and answer["state"] == RunState.FAILED
+        return ended and self._has_status(run) and self._is_well(run)
 
     def dispatch(self) -> bool:
         """A run that had to wait is launched when its turn comes."""
@@ -76,13 +77,27 @@ class Paths:
         self._pause(paused=True)
         waits = self._launched(run) == "queued"
         self._pause(paused=False)
+        started = waits and self._reconciled() and self._state(run) == RunState.LAUNCHED
+        return started and self._is_well(run)
+
+    def dispatch_older(self) -> bool:
+        """The same for a run whose plan an older release made: which cluster it wants, the manifest says."""
+        run = self._upload(self._name())
+        self._pause(paused=True)
+        waits = self._launched(run) == "queued"
+        self._pause(paused=False)
+        s3, plan = self.cloud.client("s3"), layout.RunLayout(run.dataset, run.run_id).plan
+        body = json.load(s3.get_object(Bucket=self.cloud.bucket, Key=plan)["Body"])
+        del body["cluster"]
+        s3.put_object(Bucket=self.cloud.bucket, Key=plan, Body=json.dumps(body).encode())
         return waits and self._reconciled() and self._state(run) == RunState.LAUNCHED
 
     def catch_up(self) -> bool:
         """The end of a cluster that nobody was told of is recorded and told after all."""
         run = self._upload(self._name())
         self._cluster_of(run)
-        return self._reconciled() and self._state(run) == RunState.FAILED and self._has_status(run)
+        ended = self._reconciled() and self._state(run) == RunState.FAILED
+        return ended and self._has_status(run) and self._is_well(run)
 
     def choose_machines(self) -> bool:
         """Of the types that a manifest names, those that EMR offers are asked for."""
@@ -107,7 +122,8 @@ class Paths:
             JobFlowRole=self._setting("INSTANCE_PROFILE_ARN"),
             Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
         )["JobFlowId"]
-        stopped = self._reconciled()
+        answer = self._invoke("reconciler_function", {})
+        stopped = answer is not None and "StopOrphan" in answer["repaired"]
         if not stopped:
             self.cloud.client("emr").set_termination_protection(
                 JobFlowIds=[cluster], TerminationProtected=False
@@ -182,18 +198,23 @@ class Paths:
         size = api.get_function_configuration(FunctionName=name)["MemorySize"]
         api.update_function_configuration(FunctionName=name, MemorySize=size)
 
-    def _state(self, run: Submitted) -> str:
+    def _record(self, run: Submitted) -> dict[str, Any]:
         item = self.cloud.client("dynamodb").get_item(
             TableName=self.cloud.outputs["ledger_table"], Key={"run_id": {"S": run.run_id}}
         )
-        return str(item["Item"]["state"]["S"])
+        return dict(item["Item"])
+
+    def _state(self, run: Submitted) -> str:
+        return str(self._record(run)["state"]["S"])
+
+    def _is_well(self, run: Submitted) -> bool:
+        """Whether nothing went wrong with it, and all is told that is to be told."""
+        record = self._record(run)
+        return "setback" not in record and not record["untold"]["L"]
 
     def _cluster_of(self, run: Submitted) -> str:
         assert self._launched(run) == "launched"
-        item = self.cloud.client("dynamodb").get_item(
-            TableName=self.cloud.outputs["ledger_table"], Key={"run_id": {"S": run.run_id}}
-        )
-        cluster = str(item["Item"]["cluster_id"]["S"])
+        cluster = str(self._record(run)["cluster_id"]["S"])
         self._end_of(cluster)
         return cluster
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.cost.prices import INSTANCE_TYPES
+from lambdas.contract.documents import UnreadableError
 from lambdas.contract.metrics import Sample
-from lambdas.contract.run import RunRecord, RunState
+from lambdas.contract.run import RunRecord, RunState, Setback
 from lambdas.runs.admission import Admissions, Pause
 from lambdas.runs.ports import (
     BucketDenied,
@@ -24,6 +25,7 @@ from lambdas.runs.ports import (
     Newest,
     StepSnapshot,
     StepState,
+    UnreadableRecord,
 )
 
 
@@ -35,6 +37,8 @@ class FakeObjects:
         self.versions: dict[tuple[str, str | None], bytes] = {}
         self.reads: Counter[str] = Counter()
         self.before_write: Callable[[str], None] = lambda key: None
+        self.closed: str | None = None
+        """Whoever reads or writes below this prefix is refused."""
 
     def upload(self, key: str, body: bytes, version_id: str) -> None:
         self.versions[key, version_id] = self.versions[key, None] = body
@@ -47,12 +51,18 @@ class FakeObjects:
 
     def read(self, key: str, version_id: str | None = None, max_bytes: int | None = None) -> bytes | None:
         self.reads[key] += 1
+        self._check(key)
         body = self.versions.get((key, version_id))
         return body if body is None else body[:max_bytes]
 
     def write(self, key: str, text: str) -> None:
+        self._check(key)
         self.before_write(key)
         self.versions[key, None] = text.encode()
+
+    def _check(self, key: str) -> None:
+        if self.closed is not None and key.startswith(self.closed):
+            raise PermissionError(f"Access Denied: {key}")
 
     def create(self, key: str, text: str) -> bool:
         if (key, None) in self.versions:
@@ -65,15 +75,18 @@ class FakeObjects:
 
 
 class FakeLedger:
-    """Dicts under a lock."""
+    """Dicts under a lock. ``garbled``: why the records of these runs are not understood."""
 
     def __init__(self) -> None:
         self.records: dict[str, RunRecord] = {}
+        self.garbled: dict[str, str] = {}
         self.shared = Admissions()
         self.keys: dict[str, Newest] = {}
         self._lock = threading.Lock()
 
     def get(self, run_id: str) -> RunRecord | None:
+        if run_id in self.garbled:
+            raise UnreadableError(self.garbled[run_id])
         return self.records.get(run_id)
 
     def insert(self, record: RunRecord) -> bool:
@@ -90,11 +103,34 @@ class FakeLedger:
 
     def active(self) -> tuple[RunRecord, ...]:
         with self._lock:
-            listed = [record for record in self.records.values() if not record.closed]
+            listed = [
+                record
+                for record in self.records.values()
+                if record.active and record.run_id not in self.garbled
+            ]
         return tuple(sorted(listed, key=lambda record: record.accepted_at))
 
     def queue(self) -> Iterator[RunRecord]:
         return (record for record in self.active() if record.state is RunState.QUEUED)
+
+    def unreadable(self) -> tuple[UnreadableRecord, ...]:
+        return tuple(
+            UnreadableRecord(why, self.records[run_id], self.records[run_id].revision)
+            for run_id, why in self.garbled.items()
+            if self.records[run_id].active
+        )
+
+    def set_back(self, record: UnreadableRecord, setback: Setback) -> None:
+        present = self.records[record.salvaged.run_id]
+        if present.revision == record.seen:
+            self.records[present.run_id] = dataclasses.replace(present, setback=setback)
+
+    def salvage(self, record: UnreadableRecord, after: RunRecord) -> bool:
+        if self.records[after.run_id].revision != record.seen:
+            return False
+        self.records[after.run_id] = after
+        del self.garbled[after.run_id]
+        return True
 
     def admissions(self) -> Admissions:
         return self.shared
@@ -173,6 +209,8 @@ class FakeClusters:
         self.listing_lag_seconds = 0.0
         """EMR's list is not always up to date."""
         self.terminated: list[str] = []
+        self.unanswered: set[str] = set()
+        """Clusters that EMR lists, and does not describe."""
         self.reason_message = ""
         """What EMR adds to a reason's code."""
         self._now = now
@@ -209,6 +247,8 @@ class FakeClusters:
         ]
 
     def describe(self, cluster_id: str) -> ClusterSnapshot:
+        if cluster_id in self.unanswered:
+            raise TimeoutError(f"EMR does not say what {cluster_id} is")
         return self.clusters[cluster_id]
 
     def terminate(self, cluster_id: str) -> None:
@@ -271,12 +311,17 @@ class FakeMeter:
 
 
 class FakeTopic:
-    """Keeps what was published."""
+    """Keeps what was published. ``error``: what happens instead."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, str]] = []
+        self.error: Exception | None = None
+        self.asked = 0
 
     def publish(self, subject: str, message: str) -> None:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
         self.messages.append((subject, message))
 
 

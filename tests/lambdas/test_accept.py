@@ -250,7 +250,7 @@ def test_a_run_whose_plan_was_erased_is_cancelled_and_the_next_one_starts(world:
     assert "Upload the manifest again" in status["remedy"]
 
 
-def test_a_run_whose_plan_is_of_before_an_upgrade_fails_with_a_remedy_and_the_next_one_starts(
+def test_a_run_whose_plan_is_of_before_an_upgrade_and_whose_manifest_is_erased_fails_with_a_remedy(
     world: World,
 ) -> None:
     run = queued(world)
@@ -258,12 +258,13 @@ def test_a_run_whose_plan_is_of_before_an_upgrade_fails_with_a_remedy_and_the_ne
     fields = json.loads(world.objects.text(key))
     del fields["cluster"]
     world.objects.write(key, json.dumps(fields))
+    world.objects.versions.pop((KEY, "v1"))
     world.time += 1
     next_run = world.launch(world.upload(manifest(), key="manifests/next.json"))
     assert (next_run.outcome, next_run.others) == (Outcome.LAUNCHED, {run: Outcome.REFUSED})
     status = world.status_of(run)
     assert (status["state"], status["reason"], status["kind"]) == ("FAILED", "PLAN_OUTDATED", "ours")
-    assert status["message"].endswith("its plan does not say which cluster to launch.")
+    assert status["message"].endswith("its manifest, which did, was erased.")
     assert status["remedy"].startswith("Upload the manifest again")
     world.time += CLOSING_SECONDS + 1
     world.reconcile()

@@ -84,7 +84,7 @@ def test_a_deleted_manifest_is_noted(stack: Stack) -> None:
 def test_a_pass_of_the_reconciler_shows_its_heartbeat_and_the_gauges(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert reconciler.handler({}, Context()) == {"repaired": {}, "dispatched": {}}  # type: ignore[arg-type]  # as above
+    assert reconciler.handler({}, Context()) == {"repaired": {}, "dispatched": {}, "skipped": 0}  # type: ignore[arg-type]  # as above
     lines = metrics(capsys.readouterr().out)
     measured = {
         metric["Name"]: line[metric["Name"]][0]
@@ -99,6 +99,7 @@ def test_a_pass_of_the_reconciler_shows_its_heartbeat_and_the_gauges(
         "QueuedRuns",
         "RunningRuns",
         "OldestRunSeconds",
+        "SkippedRuns",
         "OrphanClusters",
         "OverdueClusters",
         "LaunchesInDoubt",

@@ -25,6 +25,7 @@ from lambdas.runs.ports import (
     Buckets,
     ClusterState,
     LaunchInDoubtError,
+    LaunchRefusedError,
     Objects,
     StepState,
 )
@@ -195,6 +196,13 @@ def test_a_launch_without_an_answer_is_in_doubt(ministack: MiniStack) -> None:
     clusters = EmrClusters(launching=unreachable, reading=unreachable)
     with pytest.raises(LaunchInDoubtError):
         clusters.launch(requested())
+
+
+def test_a_launch_that_was_never_asked_for_is_refused_for_good() -> None:
+    unreachable = unreachable_emr()
+    clusters = EmrClusters(launching=unreachable, reading=unreachable)
+    with pytest.raises(LaunchRefusedError, match='Unknown parameter in input: "Nam"'):
+        clusters.launch({"Nam": "x", "Name": "y", "Instances": {}})
 
 
 def test_a_launch_during_an_upgrade_is_tried_again_with_what_is_there_then(

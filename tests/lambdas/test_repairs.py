@@ -178,14 +178,22 @@ def test_every_run_and_every_orphan_is_dealt_with_in_one_pass() -> None:
 
 def test_a_pass_is_measured_by_what_it_left() -> None:
     gauges = Gauges(
-        queued=2, on_cluster=3, oldest_seconds=4.5, orphans=5, overdue=6, certificate_days=7.5, paused=True
+        queued=2,
+        on_cluster=3,
+        oldest_seconds=4.5,
+        orphans=5,
+        overdue=6,
+        certificate_days=7.5,
+        paused=True,
+        skipped=8,
     )
-    samples = of_pass(Reconciliation(repairs=(), dispatched={}, wait=None, gauges=gauges))
+    samples = of_pass(Reconciliation(repairs=(), dispatched={}, wait=None, gauges=gauges, skipped={}))
     assert {sample.metric.name: sample.value for sample in samples} == {
         "ReconcilerHeartbeat": 1,
         "QueuedRuns": 2,
         "RunningRuns": 3,
         "OldestRunSeconds": 4.5,
+        "SkippedRuns": 8,
         "OrphanClusters": 5,
         "OverdueClusters": 6,
         "LaunchesInDoubt": 0,

@@ -18,6 +18,7 @@ from lambdas.launcher.withdraw import Deletion, withdraw
 from lambdas.reconciler.reconcile import Reconciler, Reconciliation
 from lambdas.runs.dispatch import Dispatcher
 from lambdas.runs.run_service import RunService
+from lambdas.runs.telling import Teller
 from lambdas.runs.tracking import Tracker
 
 from .fakes import FakeBuckets, FakeClusters, FakeLedger, FakeMeter, FakeObjects, FakeTopic
@@ -108,7 +109,7 @@ class World:
         self.runs = RunService(self.objects, self.ledger, lambda: self.time)
         dispatcher = Dispatcher(settings, self.runs, self.clusters, self.sleep)
         self.acceptor = Acceptor(settings, self.runs, self.buckets, self.clusters, dispatcher)
-        self.tracker = Tracker(self.runs, self.clusters, self.topic, self.meter)
+        self.tracker = Tracker(self.runs, self.clusters, Teller(self.runs, self.topic, self.meter))
         self.reconciler = Reconciler(
             self.runs, self.clusters, dispatcher, self.tracker, settings.ledger_table, CERTIFICATE_EXPIRES_AT
         )

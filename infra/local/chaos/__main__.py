@@ -15,9 +15,9 @@ from pulumi import RunError
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.chaos.invariants import committed, count_violations, living
+from infra.local.chaos.invariants import committed, count_violations, living, waits
 from infra.local.chaos.load_test import InstantSteps, LoadTest, NotOverError
-from infra.local.chaos.workload import draw_failures, draw_uploads
+from infra.local.chaos.workload import POISONED_SHARE, draw_failures, draw_uploads
 from infra.local.cloud import INTERRUPTED, FolderInUseError, LocalCloud
 from infra.local.ministack import MiniStackError
 from infra.program import BUILD, REPOSITORY
@@ -38,6 +38,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="the same seed draws the same load (default 1)")
     parser.add_argument("--manifests", type=int, default=MANIFESTS)
     parser.add_argument("--deliveries", type=int, default=DELIVERIES)
+    parser.add_argument(
+        "--poisoned",
+        type=float,
+        default=POISONED_SHARE,
+        help=f"share of the runs that something is wrong with (default {POISONED_SHARE}); "
+        "with 0, the same load without them",
+    )
     options = parser.parse_args()
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -48,6 +55,7 @@ def main() -> int:
             seed=options.seed,
             manifests=options.manifests,
             deliveries=options.deliveries,
+            poisoned=options.poisoned,
             log=console.print,
         )
     except KeyboardInterrupt:
@@ -64,7 +72,7 @@ def main() -> int:
 
 
 def chaos(
-    folder: Path, build: Path, *, seed: int, manifests: int, deliveries: int, log: Any
+    folder: Path, build: Path, *, seed: int, manifests: int, deliveries: int, log: Any, poisoned: float = 0.0
 ) -> dict[str, Any]:
     """One load test in a local cloud of its own in ``folder``, of what ``build`` holds: what happened, and
     how often each invariant was violated."""
@@ -80,8 +88,8 @@ def chaos(
         steps.s3 = cloud.client("s3")
         prefix = f"{IMAGES}chaos/"
         cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{prefix}apple/1.jpg", Body=b"")
-        uploads = draw_uploads(seed, manifests, deliveries, f"s3://{cloud.bucket}/{prefix}")
-        load = LoadTest(cloud, seed, log)
+        uploads = draw_uploads(seed, manifests, deliveries, f"s3://{cloud.bucket}/{prefix}", poisoned)
+        load = LoadTest(cloud, steps, seed, log)
         load.run(uploads, TIMEOUT_SECONDS)
         evidence = load.evidence(MAX_CLUSTERS, MAX_EUR_PER_DAY)
     return {
@@ -97,6 +105,8 @@ def chaos(
         "max_clusters": MAX_CLUSTERS,
         "peak_eur_committed": round(max(committed(evidence.clusters, evidence.accepted), default=0.0), 2),
         "max_eur_per_day": MAX_EUR_PER_DAY,
+        "waited_seconds": {name: round(seconds, 1) for name, seconds in waits(evidence).items()},
+        "poisoned": len(evidence.poisoned),
         "answers": dict(load.answers),
         "repairs": dict(load.repairs),
         "failures": dict(evidence.failures),

@@ -22,12 +22,14 @@ SECONDS_AN_HOUR = 3600
 
 @dataclass(frozen=True)
 class Run:
-    """A run at the end: its states in order, the number of its last attempt, whether it is closed."""
+    """A run at the end: its states in order, the number of its last attempt, whether it is closed, and how
+    long it waited for its first cluster (or for its end, without one)."""
 
     run_id: str
     states: tuple[RunState, ...]
     attempt: int
     closed: bool = True
+    waited_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,18 @@ class Evidence:
     """How often each failure took effect, by its description."""
     max_clusters: int
     max_eur_per_day: float
+    poisoned: Collection[str] = ()
+    """Runs that something was wrong with, and with them alone."""
+
+
+def waits(evidence: Evidence) -> dict[str, float]:
+    """How long runs waited that nothing was wrong with: with and without poison, the same within noise."""
+    waited = sorted(
+        run.waited_seconds for run in evidence.runs.values() if run.run_id not in evidence.poisoned
+    )
+    if not waited:
+        return {}
+    return {"median": waited[len(waited) // 2], "p95": waited[len(waited) * 95 // 100], "longest": waited[-1]}
 
 
 def count_violations(evidence: Evidence) -> dict[str, int]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.chaos import traces
 from infra.local.chaos.invariants import Evidence, overlapping
-from infra.local.chaos.workload import ORPHANS, Upload
+from infra.local.chaos.workload import ORPHANS, Poison, Upload
 from infra.local.cloud import LocalCloud
 from lambdas.contract import s3uri
 from lambdas.contract.layout import RUNS, RunLayout, rejection_key
@@ -46,6 +46,7 @@ class LoadTest:
     """One load test in a running local cloud. ``log`` is told what goes on."""
 
     cloud: LocalCloud
+    steps: InstantSteps
     seed: int
     log: Callable[[str], None]
     accepted: dict[str, Manifest] = field(default_factory=dict)
@@ -62,6 +63,9 @@ class LoadTest:
         self._passes: list[tuple[float, float]] = []
         self._late_repairs = 0
         self._mistreated: Counter[str] = Counter()
+        self._poisons: dict[str, Poison] = {}
+        """Of runs that are still to be poisoned."""
+        self._poisoned: dict[str, Poison] = {}
         self._lambda = self.cloud.client("lambda")
 
     def run(self, uploads: list[Upload], timeout_seconds: float) -> None:
@@ -103,6 +107,7 @@ class LoadTest:
             failures=self._failures(),
             max_clusters=max_clusters,
             max_eur_per_day=max_eur_per_day,
+            poisoned=frozenset(self._poisoned),
         )
 
     def _failures(self) -> dict[str, int]:
@@ -115,6 +120,7 @@ class LoadTest:
             "manifest replaced by a newer version": self._mistreated["replaced"],
             "cluster that no run asked for": len(self._orphans),
             "reconciler begun beside another": overlapping(self._passes),
+            **Counter(poison.value for poison in self._poisoned.values()),
         }
 
     def _events(self, uploads: list[Upload]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -134,6 +140,8 @@ class LoadTest:
             else:
                 identity = run_id(manifest.dataset, self.cloud.bucket, upload.key, version)
                 self.accepted[identity] = manifest
+                if upload.poison is not None:
+                    self._poisons[identity] = upload.poison
             created = _event("ObjectCreated:Put", self.cloud.bucket, upload.key, version, next(sequencers))
             during += [created] * upload.copies
             after += [created] * upload.replays
@@ -166,7 +174,29 @@ class LoadTest:
         for _ in range(1 + LAMBDA_RETRIES):
             if (answer := self._invoke("launcher", event)) is not None:
                 self.answers.update(result["outcome"] for result in answer)
+                for result in answer:
+                    self._poison(result["run_id"])
                 return
+
+    def _poison(self, run: str | None) -> None:
+        """Do to a run that was accepted what is drawn for it, once."""
+        poison = self._poisons.pop(run or "", None)
+        if run is None or poison is None:
+            return
+        plan = RunLayout("", run).plan
+        match poison:
+            case Poison.PLAN_SPOILED:
+                self._s3.put_object(Bucket=self.cloud.bucket, Key=plan, Body=b"{")
+            case Poison.PLAN_NEWER:
+                body = json.load(self._s3.get_object(Bucket=self.cloud.bucket, Key=plan)["Body"])
+                self._s3.put_object(
+                    Bucket=self.cloud.bucket, Key=plan, Body=json.dumps({**body, "version": 2}).encode()
+                )
+            case Poison.REPORT_SPOILED:
+                self.steps.spoiled.add(run)
+            case Poison.RECORD_NEWER:
+                traces.set_version(self.cloud, run, 2)
+        self._poisoned[run] = poison
 
     def _invoke(self, function: str, event: dict[str, Any]) -> Any:
         """The function's answer; None when it raised or was killed."""
@@ -223,9 +253,13 @@ class LoadTest:
 
 
 class InstantSteps:
-    """Leaves the report of success that a real step would leave. Needs its client before the first."""
+    """Leaves the report of success that a real step would leave, and half of one for runs that are
+    ``spoiled``. Needs its client before the first."""
 
     s3: S3Client
+
+    def __init__(self) -> None:
+        self.spoiled: set[str] = set()
 
     def __call__(self, arguments: Sequence[str]) -> None:
         *_, step, _, plan = arguments
@@ -242,7 +276,9 @@ class InstantSteps:
             seconds={"total": 0.0},
         )
         target = RunLayout("", identity).step_report(step)
-        self.s3.put_object(Bucket=bucket, Key=target, Body=report.to_json().encode())
+        body = report.to_json().encode()
+        half = body[: len(body) // 2]
+        self.s3.put_object(Bucket=bucket, Key=target, Body=half if identity in self.spoiled else body)
 
 
 def _event(name: str, bucket: str, key: str, version_id: str, sequencer: str) -> dict[str, Any]:

@@ -36,8 +36,26 @@ def runs(cloud: LocalCloud) -> Iterator[Run]:
     """Every run in the ledger."""
     for values in _items(cloud):
         if "history" in values:
-            states = tuple(RunState(change["state"]) for change in values["history"])
-            yield Run(values["run_id"], states, int(values["attempt"]), values["closed"])
+            changes = [(RunState(change["state"]), float(change["at"])) for change in values["history"]]
+            launched = (at for state, at in changes if state is RunState.LAUNCHED)
+            yield Run(
+                values["run_id"],
+                tuple(state for state, _ in changes),
+                int(values["attempt"]),
+                values["closed"],
+                next(launched, changes[-1][1]) - float(values["accepted_at"]),
+            )
+
+
+def set_version(cloud: LocalCloud, run_id: str, version: int) -> None:
+    """Let the run's record be of that version, as if another release had written it."""
+    cloud.client("dynamodb").update_item(
+        TableName=cloud.outputs["ledger_table"],
+        Key={"run_id": {"S": run_id}},
+        UpdateExpression="SET version = :version",
+        ConditionExpression="attribute_exists(run_id)",
+        ExpressionAttributeValues={":version": {"N": str(version)}},
+    )
 
 
 def slots(cloud: LocalCloud) -> tuple[str, ...]:

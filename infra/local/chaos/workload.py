@@ -6,12 +6,15 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from infra.local.emr.injected_failures import ClusterFailure, EventFailure, InjectedFailures, LaunchFailure
 from lambdas.contract.cost.prices import worst_case_eur
 from lambdas.contract.manifest.schema import Cluster
 
+POISONED_SHARE = 0.05
+"""Of the manifests: something is wrong with their run alone."""
 REJECTED_SHARE = 0.1
 """Of the manifests: wrong in a way that their rejection must name."""
 DELETED_SHARE = 0.05
@@ -43,6 +46,15 @@ DEFAULT_TYPES = Cluster().instance_types
 EVENT_FAILURES = {EventFailure.LOST: 0.15, EventFailure.DUPLICATED: 0.15}
 
 
+class Poison(Enum):
+    """What is wrong with one run alone, from its acceptance on."""
+
+    PLAN_SPOILED = "plan that is no JSON"
+    PLAN_NEWER = "plan of a newer release"
+    REPORT_SPOILED = "report that is no JSON"
+    RECORD_NEWER = "record of a newer release"
+
+
 @dataclass(frozen=True)
 class Upload:
     """One manifest version to upload. ``copies``: deliveries of its event while the load test lasts;
@@ -53,11 +65,16 @@ class Upload:
     copies: int
     replays: int
     deleted: bool
+    poison: Poison | None = None
 
 
-def draw_uploads(seed: int, manifests: int, deliveries: int, image_prefix: str) -> list[Upload]:
-    """``manifests`` uploads whose events are delivered ``deliveries`` times in all."""
+def draw_uploads(
+    seed: int, manifests: int, deliveries: int, image_prefix: str, poisoned_share: float = 0.0
+) -> list[Upload]:
+    """``manifests`` uploads whose events are delivered ``deliveries`` times in all. What else is drawn does
+    not depend on which are poisoned: with and without poison, the load is the same."""
     chance = random.Random(seed)  # noqa: S311  # repeatable on purpose
+    poisoner = random.Random(seed + 3)  # noqa: S311  # as above
     copies = [1] * manifests
     while sum(copies) < deliveries:
         if copies[number := chance.randrange(manifests)] < MAX_COPIES:
@@ -69,7 +86,9 @@ def draw_uploads(seed: int, manifests: int, deliveries: int, image_prefix: str) 
         replays = sum(chance.random() < 1 / MAX_COPIES for _ in range(copies[number] - 1))
         deleted = chance.random() < DELETED_SHARE
         document = _manifest(chance, number, image_prefix)
-        uploads.append(Upload(key, document, copies[number] - replays, replays, deleted))
+        poisoned = poisoner.random() < poisoned_share
+        poison = poisoner.choice([*Poison]) if poisoned else None
+        uploads.append(Upload(key, document, copies[number] - replays, replays, deleted, poison))
     return uploads
 
 

@@ -1,0 +1,140 @@
+"""A run's record as DynamoDB holds it: an item, written by this release or another. Pure.
+
+Nothing that is None is written, floats are decimals, and runs that something is still to be done for repeat
+their state in ``active``. Attributes that this release does not know are kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from lambdas.contract.documents import UnreadableError, check_version
+from lambdas.contract.run import RECORD_VERSION, Change, RunRecord, RunState, Setback, Telling
+
+LISTED = {"listed": "run"}
+"""What the rows of runs, and no others, have: the key of the index that lists them by age."""
+_KEYS = frozenset({"active", *LISTED})
+_UNNAMED = "unknown"
+_FIELDS = {field.name: field for field in dataclasses.fields(RunRecord) if field.name != "unknown"}
+_IN_PLACE_OF_THE_FIRST: Mapping[str, Any] = {
+    "sequencer": "",
+    "max_runtime_minutes": 1440,
+    "worst_case_eur": 0.0,
+    "stop_when_deleted": False,
+}
+"""What the very first records lacked; ``accepted_at`` was called ``claimed_at``."""
+
+
+def item_of(record: RunRecord) -> dict[str, Any]:
+    """The item that holds this record."""
+    fields = dataclasses.asdict(record)
+    item: dict[str, Any] = plain({**fields.pop("unknown"), **fields}) | LISTED
+    return item | {"active": record.state.value} if record.active else item
+
+
+def record_of(item: Mapping[str, Any]) -> RunRecord:
+    """The record that this item holds.
+
+    Raises:
+        UnreadableError: an attribute is missing or not what it should be, or a newer release wrote it.
+    """
+    check_version("the run's record", _number(item.get("version", 1)), RECORD_VERSION)
+    given = _named(item)
+    values: dict[str, Any] = {}
+    for name, field in _FIELDS.items():
+        if name not in given:
+            if field.default is dataclasses.MISSING:
+                raise UnreadableError(f"the run's record lacks {name}")
+            continue
+        values[name] = _value(name, given[name])
+    return RunRecord(**values, unknown={name: value for name, value in given.items() if name not in _FIELDS})
+
+
+def salvaged(item: Mapping[str, Any]) -> RunRecord:
+    """What can be read of an item that :func:`record_of` refuses, and defaults for the rest, which is kept
+    among what is unknown under a name of its own."""
+    given = _named(item)
+    values: dict[str, Any] = {
+        "dataset": _UNNAMED, "state": RunState.QUEUED, "manifest_bucket": "", "manifest_key": "",
+        "manifest_version_id": "", "accepted_at": 0.0, **_IN_PLACE_OF_THE_FIRST,
+    }  # fmt: skip
+    unknown = {name: value for name, value in given.items() if name not in _FIELDS}
+    for name in _FIELDS.keys() & given.keys() - {"version"}:
+        try:
+            values[name] = _value(name, given[name])
+        except UnreadableError:
+            unknown[f"unreadable_{name}"] = given[name]
+    return RunRecord(**values, unknown=unknown)
+
+
+def numbers(cls: type, item: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``item``'s values that ``cls`` has fields for, decimals as these want them."""
+    wanted = {field.name: str(field.type) for field in dataclasses.fields(cls)}
+    return {
+        name: (int(value) if wanted[name] == "int" else float(value)) if isinstance(value, Decimal) else value
+        for name, value in item.items()
+        if name in wanted
+    }
+
+
+def plain(value: Any) -> Any:
+    """What DynamoDB can hold: decimals for floats, which boto3 refuses; nothing for None."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return Decimal(str(value)) if isinstance(value, float) else value
+
+
+def _named(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The item without the indexes' keys, and with what the very first ones lacked."""
+    given = {name: value for name, value in item.items() if name not in _KEYS}
+    if "claimed_at" in given and "accepted_at" not in given:
+        given = {**_IN_PLACE_OF_THE_FIRST, "accepted_at": given["claimed_at"], **given}
+    return given
+
+
+def _value(name: str, value: Any) -> Any:
+    """An attribute as the record's field of that name wants it."""
+    try:
+        return _PARSERS.get(name, _PARSERS_BY_TYPE.get(str(_FIELDS[name].type), _text))(value)
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        raise UnreadableError(f"{name} of the run's record cannot be {str(value)[:60]!r}") from error
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, Decimal) and value == int(value) else value
+
+
+def _of(*types: type) -> Callable[[Any], Any]:
+    def checked(value: Any) -> Any:
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise TypeError
+        return value
+
+    return checked
+
+
+_text = _of(str)
+
+
+def _change(value: Any) -> Change:
+    return Change(RunState(value["state"]), float(value["at"]), value.get("cluster_id"))
+
+
+_PARSERS_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {
+    "int": lambda value: int(_of(int, Decimal)(value)),
+    "float": lambda value: float(_of(int, float, Decimal)(value)),
+    "float | None": lambda value: float(_of(int, float, Decimal)(value)),
+    "bool": _of(bool),
+}
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    "state": RunState,
+    "stopping": RunState,
+    "untold": lambda value: tuple(Telling(what) for what in _of(list)(value)),
+    "history": lambda value: tuple(_change(change) for change in _of(list)(value)),
+    "setback": lambda value: Setback(**numbers(Setback, value)),
+}

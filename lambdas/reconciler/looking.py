@@ -1,0 +1,89 @@
+"""What the reconciler sees: the ledger and EMR side by side, and what of it does not agree.
+
+Something that cannot be read or asked costs what it is of: a record its run, a cluster itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lambdas.contract.documents import UnreadableError
+from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunRecord, is_terminal
+from lambdas.reconciler.repairs import Release, Repair, of_unreadable, repairs
+from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS
+from lambdas.runs.ports import Clusters, ClusterSummary
+from lambdas.runs.run_service import RunService
+from lambdas.runs.setbacks import described
+
+SECONDS_A_DAY = 24 * 3600
+NO_TIME = "This pass had no time left for it; the next one goes on."
+LOOK_BACK_SECONDS = 2 * SECONDS_A_DAY
+"""How far back orphans are looked for: longer than any run may take (24 h), with a day to spare."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is to be repaired; and why something was left out, by the id of its run or cluster."""
+
+    repairs: tuple[Repair, ...]
+    left_out: Mapping[str, str]
+
+
+def look(runs: RunService, clusters: Clusters, ledger_table: str, until: float) -> Look:
+    """Look once. ``ledger_table``: by which clusters of this stack are told from those of others; ``until``
+    (Unix seconds): after which no cluster is asked about any more."""
+    ledger, now = runs.ledger, runs.now()
+    active = ledger.active()
+    oldest = min((record.accepted_at for record in active), default=now)
+    since = min(oldest - CLOCK_SKEW_SECONDS, now - LOOK_BACK_SECONDS)
+    listed = [cluster for cluster in clusters.list(since) if cluster.name.startswith(CLUSTER_PREFIX)]
+    run_of, left_out = _runs_of_strangers(_strangers(active, listed), runs, clusters, ledger_table, until)
+    records = {record.run_id: record for record in active}
+    holders = set(ledger.admissions().slots) - set(run_of.values())
+    unneeded: list[Repair] = []
+    # Asked for one by one: the list of active runs may miss a run of the last second.
+    for run_id in sorted({*run_of.values(), *holders} - set(records)):
+        try:
+            record = ledger.get(run_id)
+        except UnreadableError as error:
+            # What is not known to have ended is not stopped, and keeps its slot.
+            run_of = {cluster_id: named for cluster_id, named in run_of.items() if named != run_id}
+            left_out[run_id] = str(error)
+            continue
+        if run_id in holders and (record is None or record.closed):
+            unneeded.append(Release(run_id))
+        elif run_id not in holders and record is not None:
+            records[run_id] = record
+    found = repairs(records.values(), listed, run_of, now)
+    return Look((*found, *of_unreadable(ledger.unreadable(), listed, now), *unneeded), left_out)
+
+
+def _strangers(active: Iterable[RunRecord], listed: Iterable[ClusterSummary]) -> list[ClusterSummary]:
+    """The living clusters that no open run has as its own."""
+    own = {record.cluster_id for record in active if not is_terminal(record.state)}
+    return [cluster for cluster in listed if cluster.lives and cluster.cluster_id not in own]
+
+
+def _runs_of_strangers(
+    strangers: Iterable[ClusterSummary],
+    runs: RunService,
+    clusters: Clusters,
+    ledger_table: str,
+    until: float,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The run that each cluster of this stack names; and why a cluster was not asked, or did not answer."""
+    run_of: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for cluster in strangers:
+        if runs.now() > until:
+            left_out[cluster.cluster_id] = NO_TIME
+            continue
+        try:
+            tags = clusters.describe(cluster.cluster_id).tags
+        except Exception as error:  # one cluster's trouble is none of the others'
+            left_out[cluster.cluster_id] = described(error)
+            continue
+        if tags.get(LEDGER_TAG) == ledger_table and RUN_TAG in tags:
+            run_of[cluster.cluster_id] = tags[RUN_TAG]
+    return run_of, left_out

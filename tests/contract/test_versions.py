@@ -1,0 +1,144 @@
+"""Releases read each other's documents: what older ones wrote, what newer ones add, and never what they mean.
+
+``golden/`` holds a sample of everything that was ever written; a new field of today's wants a new one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.contract.cost.estimate import Estimate
+from lambdas.contract.documents import UnreadableError
+from lambdas.contract.plan import ClusterSpec, Plan
+from lambdas.contract.report import StepReport
+from lambdas.contract.status import Status
+
+GOLDEN = Path(__file__).parent / "golden"
+KINDS: dict[str, Any] = {"plan": Plan, "report": StepReport}
+SAMPLES = sorted(path.stem for path in GOLDEN.glob("*.json") if path.stem.split("-")[0] in KINDS)
+
+
+def text(name: str) -> str:
+    return (GOLDEN / f"{name}.json").read_text()
+
+
+def read(name: str, body: str) -> Any:
+    return KINDS[name.split("-")[0]].from_json(body)
+
+
+def newest(kind: str) -> str:
+    return max(path.stem for path in GOLDEN.glob(f"{kind}-*.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "estimate", "fraction", "cluster"),
+    [
+        ("plan-1", None, 1.0, None),
+        ("plan-2-estimate", Estimate("eu-west-1", 10.0, 0.25, 1.5, "2025-06"), 1.0, None),
+        ("plan-3-quarantine", Estimate("eu-west-1", 10.0, 0.25, 1.5, "2025-06"), 0.05, None),
+        (
+            "plan-4-cluster",
+            Estimate("eu-west-1", 10.0, 0.25, 1.5, "2025-06"),
+            0.05,
+            ClusterSpec(3, ("m5.xlarge", "m6i.xlarge"), "spot"),
+        ),
+    ],
+)
+def test_plans_of_every_release_are_read_with_defaults_for_what_they_lack(
+    name: str, estimate: Estimate | None, fraction: float, cluster: ClusterSpec | None
+) -> None:
+    plan = read(name, text(name))
+    assert (plan.estimate, plan.max_quarantined_fraction, plan.cluster) == (estimate, fraction, cluster)
+    today = read("plan", text("plan-5-notes"))
+    known = {"estimate": estimate, "max_quarantined_fraction": fraction, "cluster": cluster, "notes": ()}
+    assert plan == dataclasses.replace(today, **known)
+
+
+def test_reports_of_every_release_are_read_with_defaults_for_what_they_lack() -> None:
+    first, second, third, today = (
+        read("report", text(name)) for name in SAMPLES if name.startswith("report")
+    )
+    assert first == dataclasses.replace(third, featurize=None)
+    assert second == third == dataclasses.replace(today, images_skipped={}, suffixes_skipped={})
+    assert (first.version, third.featurize.slowest_shards[0].images) == (1, 3)
+
+
+@pytest.mark.parametrize("kind", ["plan", "report", "status"])
+def test_what_this_release_writes_is_among_the_samples(kind: str) -> None:
+    written = {"plan": Plan, "report": StepReport, "status": Status}[kind]
+    fields = {field.name for field in dataclasses.fields(written)}
+    assert set(json.loads(text(newest(kind)))) == fields
+
+
+def test_a_status_only_ever_gains_fields() -> None:
+    """Programs poll it; a release reads back no more of it than a program does."""
+    fields = [set(json.loads(path.read_text())) for path in sorted(GOLDEN.glob("status-*.json"))]
+    assert fields == sorted(fields, key=len)
+    assert all(older < newer for older, newer in itertools.pairwise(fields))
+
+
+def places(value: Any) -> list[Any]:
+    """Every object of a document."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    found = [place for item in inner for place in places(item)]
+    return [value, *found] if isinstance(value, dict) else found
+
+
+FREE = {"seconds", "quarantine_reasons", "task_seconds", "images_skipped", "suffixes_skipped"}
+"""Whose keys are data."""
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_a_newer_release_adds_anywhere_is_left_aside(name: str) -> None:
+    document = json.loads(text(name))
+    free = [id(holder[key]) for holder in places(document) for key in FREE & holder.keys()]
+    for place in places(document):
+        if id(place) not in free:
+            place["of_tomorrow"] = {"something": ["else"]}
+    assert read(name, json.dumps(document)) == read(name, text(name))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_document_of_a_newer_version_is_refused_with_a_sentence(name: str) -> None:
+    kind = {"plan": "Plan", "report": "StepReport"}[name.split("-")[0]]
+    with pytest.raises(UnreadableError) as caught:
+        read(name, json.dumps({**json.loads(text(name)), "version": 2}))
+    assert str(caught.value) == (
+        f"{kind} is of version 2, and this release reads up to 1: "
+        "a newer release wrote it; deploy that one again"
+    )
+
+
+OTHERS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just([]), st.just({}),
+    st.just([[{}]]), st.just({"a": 1}),
+)  # fmt: skip
+
+
+@given(st.data())
+def test_a_damaged_document_is_read_or_refused_and_nothing_else(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(SAMPLES))
+    document = json.loads(text(name))
+    place = data.draw(st.sampled_from([found for found in places(document) if found]))
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(OTHERS)
+    try:
+        value = read(name, json.dumps(document))
+    except UnreadableError as error:
+        assert str(error)  # noqa: PT017  # either is right
+    else:
+        assert read(name, value.to_json()) == value or "NaN" in value.to_json()
+
+
+@given(st.binary(max_size=30))
+def test_bytes_that_are_no_document_are_refused(body: bytes) -> None:
+    for kind in KINDS.values():
+        with pytest.raises(UnreadableError):
+            kind.from_json(body)
