@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from lambdas.aws.clients import asked_once, client
 from lambdas.aws.errors import error_code, is_temporary
 from lambdas.contract.cost.estimate import InstanceUse
-from lambdas.runs.ports import (
+from lambdas.runs.cluster_port import (
     ClusterSnapshot,
     ClusterState,
     ClusterSummary,
@@ -54,7 +54,7 @@ def _is_superseded(error: ClientError) -> bool:
 
 
 class EmrClusters:
-    """Implements :class:`lambdas.runs.ports.Clusters`.
+    """Implements :class:`lambdas.runs.cluster_port.Clusters`.
 
     ``launching`` must not retry by itself (``total_max_attempts`` 1): RunJobFlow has no idempotency token,
     so a retry after a lost answer would make a second cluster. ``reading`` may retry at will.

@@ -14,17 +14,19 @@ from lambdas.contract.documents import UnreadableError
 from lambdas.contract.metrics import Sample
 from lambdas.contract.run import RunRecord, RunState, Setback
 from lambdas.runs.admission import Admissions, Pause
-from lambdas.runs.ports import (
-    BucketDenied,
-    BucketMissing,
+from lambdas.runs.cluster_port import (
     ClusterSnapshot,
     ClusterState,
     ClusterSummary,
-    Found,
     LaunchInDoubtError,
-    Newest,
     StepSnapshot,
     StepState,
+)
+from lambdas.runs.ports import (
+    BucketDenied,
+    BucketMissing,
+    Found,
+    Newest,
     UnreadableRecord,
 )
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lambdas.contract.run import RunState
-from lambdas.runs.ports import ClusterState, StepState
+from lambdas.runs.cluster_port import (
+    ClusterState,
+    StepState,
+)
 
 from .world import World
 

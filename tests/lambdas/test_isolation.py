@@ -13,8 +13,11 @@ from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.run import RunState, Setback, Telling
 from lambdas.reconciler.repairs import LOST_SECONDS, GiveUp, GiveUpTelling, Salvage, SetBack
 from lambdas.runs.admission import Pause, Slot
+from lambdas.runs.cluster_port import (
+    ClusterSnapshot,
+    ClusterState,
+)
 from lambdas.runs.dispatch import Outcome
-from lambdas.runs.ports import ClusterSnapshot, ClusterState
 from lambdas.runs.setbacks import FIRST_PAUSE_SECONDS, LASTING_LIMIT, LIMIT, LONGEST_PAUSE_SECONDS
 
 from .fakes import throttled

@@ -9,8 +9,13 @@ import pytest
 from lambdas.contract.cost.estimate import Usage
 from lambdas.contract.report import StepError, StepReport
 from lambdas.contract.run import Ending, RunState
+from lambdas.runs.cluster_port import (
+    ClusterSnapshot,
+    ClusterState,
+    StepSnapshot,
+    StepState,
+)
 from lambdas.runs.outcome import Decision, advance, decide
-from lambdas.runs.ports import ClusterSnapshot, ClusterState, StepSnapshot, StepState
 from tests.records import QUEUED
 
 AGAIN = "Upload the manifest again for a new run; finished parts are not lost."

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from lambdas.contract.cost.prices import INSTANCE_TYPES
+from lambdas.runs.cluster_port import (
+    ClusterState,
+)
 from lambdas.runs.planning import shard_images
-from lambdas.runs.ports import ClusterState
 
 from .test_planning import planned
 from .world import World, manifest

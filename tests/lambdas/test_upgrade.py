@@ -13,8 +13,10 @@ import pytest
 from lambdas.aws.run_items import record_of
 from lambdas.contract.run import RunRecord, RunState, cluster_name
 from lambdas.runs.admission import Slot
+from lambdas.runs.cluster_port import (
+    ClusterState,
+)
 from lambdas.runs.older_plans import cluster_of
-from lambdas.runs.ports import ClusterState
 
 from .fakes import snapshot_of
 from .runs import DONE
