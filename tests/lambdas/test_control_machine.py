@@ -11,6 +11,7 @@ import contextlib
 import itertools
 from collections import Counter
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -261,6 +262,8 @@ class ControlPlane(RuleBasedStateMachine):
         measured = [sample.metric for sample in self.world.meter.samples]
         assert measured.count(RUNS) == len(records)
 
+
+pytestmark = pytest.mark.slow  # for seconds
 
 TestControlPlane = ControlPlane.TestCase
 TestControlPlane.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

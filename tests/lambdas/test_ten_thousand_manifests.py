@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from lambdas.contract.manifest.faults import ManifestError
 from lambdas.contract.manifest.schema import parse_manifest
 from lambdas.runs.dispatch import Outcome
@@ -167,6 +169,7 @@ class NothingMayBeAsked:
         raise AssertionError(f"{name} was called before the manifest was known to be valid")
 
 
+@pytest.mark.slow
 def test_ten_thousand_broken_manifests_are_accepted_or_refused_by_field_before_anything_is_asked() -> None:
     rng = random.Random(SEED)  # noqa: S311  # to be repeatable is the point
     outcomes: Counter[str] = Counter()

@@ -63,6 +63,7 @@ def test_writing_and_reading_an_index_does_not_import_pandas() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
 
 
+@pytest.mark.slow
 def test_the_drivers_memory_does_not_grow_with_the_index() -> None:
     few, many = peak_mb(10_000), peak_mb(400_000)
     assert many < few * 1.25
