@@ -70,7 +70,8 @@ class Happened:
 @pytest.fixture(scope="session")
 def happened(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Happened]:
     folder = tmp_path_factory.mktemp("happened")
-    with LocalCloud(folder / "cloud", build=build, config=ONE_AT_A_TIME) as cloud:
+    # One slot: a second is a second Python to start in every step, and other tests run beside.
+    with LocalCloud(folder / "cloud", build=build, config=ONE_AT_A_TIME, slots=1) as cloud:
         started = time.time()
         runs = let_runs_happen(cloud, folder / "images")
         page = render(cloud, folder, since=started, runs=len(runs))

@@ -139,7 +139,7 @@ class LocalAws(StartedAndStopped):
         self._files = tls.issue(folder / "tls")
         self._ministack = MiniStack(tls=self._files, folder=folder, region=REGION)
         self._emr = EmrEndpoint(
-            tls=self._files, environment=self._ministack.environment, folder=folder / "emr"
+            tls=self._files, environment=self._ministack.environment, folder=folder / "emr", slots=1
         )
         self._lambda_environment = {"AWS_ENDPOINT_URL_EMR": self._emr.url}
         self.environment = {

@@ -39,6 +39,8 @@ pytestmark = [
     ),
 ]
 WHEELHOUSE, REFERENCE_WHEELHOUSE = (BUILD / WHEELHOUSES[group] for group in (NODE, NODE_REFERENCE))
+KEPT = REPOSITORY / ".local" / "tests" / "reference-node"
+"""TensorFlow's 32,000 files are unpacked and compiled once, not once a test run."""
 PIN = re.compile(
     r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ;[^\\\n]*)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)", re.M
 )
@@ -221,13 +223,14 @@ def test_the_default_engines_nodes_install_neither_tensorflow_nor_pandas_and_lit
 def test_the_reference_engine_is_imported_from_what_both_wheelhouses_hold(
     node: Node, build: Path, wheelhouse: Path, reference_wheelhouse: Path, tmp_path: Path
 ) -> None:
-    reference = node_in(tmp_path / "node")
+    shutil.rmtree(KEPT / "node", ignore_errors=True)
+    reference = node_in(KEPT / "node")
     shutil.copytree(node.folder / "venv", reference.folder / "venv", symlinks=True, copy_function=os.link)
     # As the bootstrap action would, at less than half of what pip takes to unpack TensorFlow.
     subprocess.run(
         [
             *(find_uv(REPOSITORY), "pip", "install", "--quiet", "--offline", "--python", reference.python),
-            *("--cache-dir", tmp_path / "cache", "--no-index", "--require-hashes"),
+            *("--cache-dir", KEPT / "unpacked", "--no-index", "--require-hashes"),
             *(
                 argument
                 for folder in (wheelhouse, reference_wheelhouse)
@@ -240,7 +243,11 @@ def test_the_reference_engine_is_imported_from_what_both_wheelhouses_hold(
     subprocess.run(
         [reference.python, "-c", "import spark.features.reference_engine, tensorflow"],
         cwd=tmp_path,
-        env={**reference.environment, "PYTHONPATH": spark_paths(build)},
+        env={
+            **reference.environment,
+            "PYTHONPATH": spark_paths(build),
+            "PYTHONPYCACHEPREFIX": str(KEPT / "bytecode"),
+        },
         capture_output=True,
         check=True,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 from lambdas.runs.sizing import PYTHON_WORKER_MB
 from spark.features.prefetch import AHEAD_BYTES, BATCH_BYTES
 from spark.images.limits import DECODING_BYTES, MAX_BYTES
@@ -28,7 +29,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def measured(model_folder: Path) -> dict[str, dict[str, Any]]:
     """By name; a process of its own, so that nothing else has grown in it."""
-    [model] = model_folder.glob("*.tflite")
+    model = model_folder / ModelPackage.from_json((model_folder / DESCRIPTION).read_text()).file
     probe = [sys.executable, "-m", "tests.spark.memory_probe", str(model)]
     done = subprocess.run(probe, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
