@@ -266,4 +266,4 @@ class ControlPlane(RuleBasedStateMachine):
 pytestmark = pytest.mark.slow  # for seconds
 
 TestControlPlane = ControlPlane.TestCase
-TestControlPlane.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestControlPlane.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

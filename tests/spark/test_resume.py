@@ -28,7 +28,7 @@ from tests.spark.pictures import write_class_folders
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # PySpark's own
 
-CLASSES, IMAGES_A_CLASS, SHARD_IMAGES = 6, 12, 4
+CLASSES, IMAGES_A_CLASS, SHARD_IMAGES = 6, 8, 4
 IMAGES = CLASSES * IMAGES_A_CLASS
 SHARDS = IMAGES // SHARD_IMAGES
 SEED = 20261122
