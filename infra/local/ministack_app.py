@@ -12,8 +12,8 @@ import functools
 from ministack.app import app as app
 from ministack.core.lambda_runtime import Worker
 
-FIRST_LINE_SECONDS = 0.2
-QUIET_SECONDS = 0.05
+FIRST_LINE_SECONDS = 1.0
+QUIET_SECONDS = 0.15
 LONGEST_SECONDS = 2.0
 
 Worker._drain_stderr_bounded = functools.partialmethod(  # it has no setting for this
