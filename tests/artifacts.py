@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def weights() -> str:
     return str(TRAINED_WEIGHTS) if TRAINED_WEIGHTS.exists() else os.environ.get("WEIGHTS", "")
 
 
+@functools.cache
 def built() -> Path:
     """The folder with code and model, up to date: made when the first test asks, kept between test runs.
 

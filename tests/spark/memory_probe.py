@@ -12,6 +12,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -73,7 +74,7 @@ def run_length_bmp(side: int) -> bytes:
 
 def worst() -> Iterator[tuple[str, bytes]]:
     """Pictures of each mode and each decoder that holds much: the largest that the limits let pass where they
-    take most, others of 6 megapixels."""
+    take most, others of 6 megapixels or less."""
     most, less = 8000, 2500
     plte = chunk(b"PLTE", bytes(range(12))) + chunk(b"tRNS", b"\x80")
     hidden = chunk(b"tRNS", struct.pack(">3H", 0x4080, 0x4080, 0x4080))
@@ -83,7 +84,7 @@ def worst() -> Iterator[tuple[str, bytes]]:
     yield "png, transparent palette", flat_png(less, 8, PALETTE, b"\0", plte)
     yield "tiff, 16-bit RGB and alpha, turned", flat_tiff(6350, 16, 4, 2, 6)
     yield "tiff, 16-bit min-is-white", flat_tiff(less, 16, 1, 0, 1)
-    yield "bmp, run lengths", run_length_bmp(less)
+    yield "bmp, run lengths", run_length_bmp(less // 2)
     turned = Image.Exif()
     turned[0x0112] = 6
     yield "jpeg, turned", encoded(Image.new("RGB", (less, less), (200, 40, 30)), exif=turned)
@@ -93,6 +94,7 @@ def worst() -> Iterator[tuple[str, bytes]]:
     yield "webp, lossless with alpha", encoded(clear, "WEBP", lossless=True, quality=0, method=0)
 
 
+@cache
 def progressive(side: int) -> bytes:
     """A JPEG of which libjpeg holds all coefficients."""
     return encoded(Image.new("RGB", (side, side), (200, 40, 30)), progressive=True, subsampling=0)
