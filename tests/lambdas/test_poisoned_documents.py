@@ -1,0 +1,201 @@
+"""Reports, records, clusters and statuses that are not understood leave the runs of others alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from lambdas.contract.cost.estimate import InstanceUse
+from lambdas.contract.run import RunState
+from lambdas.reconciler.repairs import GiveUp, Salvage, SetBack
+from lambdas.runs.cluster_port import (
+    ClusterState,
+)
+from lambdas.runs.dispatch import Outcome
+from lambdas.runs.setbacks import LASTING_LIMIT
+
+from .fakes import throttled
+from .poison import (
+    PASS_SECONDS,
+    SETBACK,
+    closed_prefix,
+    plan_is,
+    record_of_another_release,
+    two_queued,
+)
+from .runs import DONE, completed_run
+from .world import World, manifest
+
+
+@pytest.mark.parametrize("report", ["{", "[]", '{"version": 2}', '{"step": "pca"}'])
+def test_a_report_that_is_not_understood_leaves_the_ends_of_others_alone(world: World, report: str) -> None:
+    world.configure(max_clusters="2")
+    runs = [
+        world.launch(world.upload(manifest(), key=f"manifests/{name}.json")).run_id or "" for name in "ab"
+    ]
+    for cluster_id in list(world.clusters.clusters):
+        world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    world.objects.write(f"runs/{runs[0]}/steps/pca.json", report)
+    for _ in range(LASTING_LIMIT):
+        pass_ = world.reconcile()
+        assert world.ledger.records[runs[1]].state is RunState.FAILED  # its reports are missing
+        assert runs[0] in pass_.skipped
+        world.time += PASS_SECONDS
+    (repair,) = [done for done in world.reconcile().repairs if isinstance(done, GiveUp)]
+    record = world.ledger.records[runs[0]]
+    assert (repair.run_id, record.state, record.reason, record.closed) == (
+        runs[0], RunState.FAILED, "GIVEN_UP", True,
+    )  # fmt: skip
+    assert world.status_of(runs[0])["reason"] == "GIVEN_UP"
+    assert world.ledger.shared.slots == {}
+
+
+def test_a_plan_that_is_not_understood_any_more_does_not_undo_a_run_that_completed(world: World) -> None:
+    cluster_id = completed_run(world, notify=True)
+    plan_is("{")(world, world.record().run_id)
+    world.tracker.track(cluster_id)
+    assert (world.record().state, world.record().closed) == (RunState.COMPLETED, True)
+    assert world.status()["images_featurized"] == 2
+    # What the plan said of a message is not known: nobody is left in the dark.
+    assert len(world.topic.messages) == 1
+
+
+def test_a_message_needs_nothing_of_a_plan_that_is_not_understood_any_more(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.clusters.used = (InstanceUse("m5.xlarge", spot=False, hours=0.25),)
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT")
+    world.tracker.track(cluster_id)
+    assert world.record().actual_eur is not None
+    plan_is("{")(world, world.record().run_id)
+    for _ in range(LASTING_LIMIT + 1):
+        world.time += PASS_SECONDS
+        world.reconcile()
+    ((subject, body),) = world.topic.messages
+    assert subject == f"FAILED: {world.record().run_id}"
+    assert "Cost" not in body
+
+
+def test_the_cluster_of_a_run_that_is_given_up_is_stopped_before_its_place_is_free(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.clusters.change(cluster_id, ClusterState.RUNNING)
+    hopeless = dataclasses.replace(
+        world.record(), setback=dataclasses.replace(SETBACK, count=LASTING_LIMIT, not_before=world.time)
+    )
+    world.ledger.records[hopeless.run_id] = hopeless
+    ended: list[str] = []
+    world.clusters.terminate = ended.append
+    world.reconcile()
+    assert (ended, world.record().state, len(world.ledger.shared.slots)) == (
+        [cluster_id], RunState.LAUNCHED, 1,
+    )  # fmt: skip
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "USER_REQUEST")
+    world.reconcile()
+    assert (world.record().state, world.record().reason) == (RunState.FAILED, "GIVEN_UP")
+    assert world.ledger.shared.slots == {}
+
+
+def test_a_launch_in_doubt_whose_cluster_ended_with_a_report_that_is_not_understood_is_given_up_too(
+    world: World,
+) -> None:
+    world.clusters.error, world.clusters.creates_despite_error = throttled(), True
+    world.clusters.listing_lag_seconds = 5.0
+    cluster_id = world.launched_cluster()
+    world.clusters.error = None
+    assert world.record().state is RunState.CLAIMED
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    world.objects.write(world.keys().step_report("pca"), "{")
+    for _ in range(LASTING_LIMIT + 1):
+        world.time += PASS_SECONDS
+        world.reconcile()
+    assert (world.record().state, world.record().reason) == (RunState.FAILED, "GIVEN_UP")
+    assert (world.record().closed, world.ledger.shared.slots) == (True, {})
+
+
+def test_a_record_that_is_not_understood_keeps_its_cluster_and_place_until_it_is_given_up(
+    world: World,
+) -> None:
+    cluster_id = world.launched_cluster()
+    run = world.record().run_id
+    record_of_another_release(world, run)
+    for _ in range(LASTING_LIMIT):
+        assert [type(done) for done in world.reconcile().repairs] == [SetBack]
+        assert (world.clusters.terminated, set(world.ledger.shared.slots)) == ([], {run})
+        world.time += PASS_SECONDS
+    world.reconcile()
+    assert (world.clusters.terminated, set(world.ledger.shared.slots)) == ([cluster_id], {run})
+    assert [type(done) for done in world.reconcile().repairs] == [Salvage]
+    assert (world.record().state, world.record().reason) == (RunState.FAILED, "GIVEN_UP")
+    assert world.ledger.shared.slots == {}
+    assert world.status()["state"] == "FAILED"
+
+
+def test_a_cluster_that_emr_does_not_describe_leaves_the_others_alone(world: World) -> None:
+    first = world.launched_cluster()
+    strangers = [
+        dataclasses.replace(
+            world.clusters.clusters[first],
+            cluster_id=f"j-{name}",
+            name=f"fruits-{name}",
+            tags={"fruits:run_id": name, "fruits:ledger": "runs"},
+        )
+        for name in ("silent", "orphan")
+    ]
+    world.clusters.clusters |= {stranger.cluster_id: stranger for stranger in strangers}
+    world.clusters.unanswered = {"j-silent"}
+    done = world.reconcile()
+    assert world.clusters.terminated == ["j-orphan"]
+    assert done.skipped == {"j-silent": "TimeoutError: EMR does not say what j-silent is"}
+    assert done.gauges.skipped == 1
+
+
+def test_a_stranger_that_cannot_be_stopped_is_no_setback_of_the_run_that_it_names(world: World) -> None:
+    own = world.launched_cluster()
+    second = dataclasses.replace(world.clusters.clusters[own], cluster_id="j-second")
+    world.clusters.clusters["j-second"] = second
+
+    def refuse(cluster_id: str) -> None:
+        raise PermissionError(cluster_id)
+
+    world.clusters.terminate = refuse  # type: ignore[method-assign]
+    done = world.reconcile()
+    assert (done.repairs, done.skipped) == ((), {world.record().run_id: "PermissionError: j-second"})
+    assert done.gauges.orphans == 1
+    assert world.record().setback is None
+
+
+def test_a_state_that_emr_added_since_is_that_of_a_cluster_that_is_there(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.clusters.change(cluster_id, ClusterState("HIBERNATING"))
+    assert not world.reconcile().repairs
+    assert world.clusters.clusters[cluster_id].lives
+    world.time += 3 * 3600
+    world.reconcile()
+    assert world.clusters.terminated == [cluster_id]
+
+
+@pytest.mark.parametrize("status", [b"{", b"[]", b"\xff", b'"QUEUED"'])
+def test_a_status_that_somebody_spoiled_is_written_again(world: World, status: bytes) -> None:
+    world.configure(max_clusters="0")
+    world.launched()
+    world.objects.versions[world.keys().status, None] = status
+    world.reconcile()
+    assert world.status()["queue_position"] == 1
+
+
+@pytest.mark.parametrize("rejection", ["{", "[]", ""])
+def test_a_rejection_that_somebody_spoiled_does_not_hold_up_the_next_version(
+    world: World, rejection: str
+) -> None:
+    world.objects.write("manifests-rejected/fruits.json", rejection)
+    assert world.launched().outcome is Outcome.LAUNCHED
+    assert "manifests-rejected/fruits.json" not in world.objects.names()
+
+
+def test_what_fails_while_other_runs_are_withdrawn_or_replaced_is_theirs(world: World) -> None:
+    first, second = two_queued(world)
+    closed_prefix(world, first)
+    newer = world.launch(world.upload(manifest(), "v2", "manifests/first.json"))
+    assert newer.outcome in (Outcome.QUEUED, Outcome.LAUNCHED)
+    assert world.ledger.records[first].reason == "SUPERSEDED"
+    assert world.ledger.records[second].state is RunState.LAUNCHED
