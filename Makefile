@@ -71,9 +71,9 @@ browser: $(READY) ## Find, or install with apt, the Chromium in which a test loo
 engine: $(READY) ## Find the Pulumi CLI, or build it (once, minutes): the tests ask its engine
 	@$(VENV)/python -m infra.local.engine.cli
 
-# The local steps' JVMs start in two thirds of the CPU with it. Nothing fails without.
+# The local steps' JVMs start in two thirds of the CPU with it. Everything works without.
 .local/jvm/spark.jsa: $(READY)
-	@$(VENV)/python -m infra.local.jvm
+	-@$(VENV)/python -m infra.local.jvm
 
 local: code ## Keep a local cloud running to try things against; ctrl-C ends it
 	@$(VENV)/python -m spark.features.package_model --out build/model --allow-untrained
