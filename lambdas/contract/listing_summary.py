@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lambdas.contract.documents import dataclass_from_dict
 from lambdas.contract.object_keys import NO_SUFFIX, Kind, key_problem, kind_of, shown, suffix_of
 
 SUFFIXES_KEPT = 100
@@ -114,9 +115,8 @@ class ListingSummary:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ListingSummary:
-        """Read it back. Fields that this version does not know are left out."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: value for name, value in json.loads(text).items() if name in known})
+        """Read it back, as any document: raises UnreadableError, and leaves aside what it does not know."""
+        return dataclass_from_dict(cls, json.loads(text))
 
     def _left_out(self) -> str:
         if not self.suffixes:
