@@ -16,10 +16,7 @@ from lambdas.contract.cost.prices import PRICES_AS_OF
 from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunRecord, is_terminal
 from lambdas.contract.settings import Caps
 from lambdas.runs.admission import Admissions
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    ClusterSummary,
-)
+from lambdas.runs.cluster_port import ClusterState, ClusterSummary
 
 LOOK_BACK_SECONDS = 2 * 24 * 3600
 """Longer than any run may take, with a day to spare; as the reconciler looks."""

@@ -10,11 +10,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code
 from lambdas.contract.object_keys import archived_in
-from lambdas.runs.ports import (
-    BucketDenied,
-    BucketMissing,
-    Found,
-)
+from lambdas.runs.ports import BucketDenied, BucketMissing, Found
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

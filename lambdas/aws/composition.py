@@ -19,9 +19,7 @@ from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
 from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
-from lambdas.runs.ports import (
-    Meter,
-)
+from lambdas.runs.ports import Meter
 from lambdas.runs.run_service import RunService
 from lambdas.runs.telling import Teller
 from lambdas.runs.tracking import Tracker

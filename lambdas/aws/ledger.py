@@ -19,10 +19,7 @@ from lambdas.aws.run_items import LISTED, item_of, numbers, plain, record_of, sa
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import RunRecord, RunState, Setback
 from lambdas.runs.admission import Admissions, Pause, Slot
-from lambdas.runs.ports import (
-    Newest,
-    UnreadableRecord,
-)
+from lambdas.runs.ports import Newest, UnreadableRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

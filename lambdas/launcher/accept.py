@@ -29,16 +29,11 @@ from lambdas.contract.settings import LauncherSettings
 from lambdas.contract.status import QueuePlace
 from lambdas.launcher import rejection
 from lambdas.runs.admission import Wait
-from lambdas.runs.cluster_port import (
-    Clusters,
-)
+from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import SUPERSEDED, Dispatcher, Outcome
 from lambdas.runs.examination import Examined, examine
 from lambdas.runs.planning import make_plan
-from lambdas.runs.ports import (
-    Buckets,
-    Newest,
-)
+from lambdas.runs.ports import Buckets, Newest
 from lambdas.runs.run_service import RunService
 
 LAUNCH_RESERVE_SECONDS = 60

@@ -9,9 +9,7 @@ from lambdas.contract import layout
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.plan import ManifestRef
 from lambdas.contract.status import timestamp
-from lambdas.runs.ports import (
-    Objects,
-)
+from lambdas.runs.ports import Objects
 
 
 def write(

@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunRecord, is_terminal
 from lambdas.reconciler.repairs import Release, Repair, of_unreadable, repairs
-from lambdas.runs.cluster_port import (
-    Clusters,
-    ClusterSummary,
-)
+from lambdas.runs.cluster_port import Clusters, ClusterSummary
 from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS
 from lambdas.runs.run_service import RunService
 from lambdas.runs.setbacks import described

@@ -35,13 +35,9 @@ from lambdas.reconciler.repairs import (
     is_being_launched,
 )
 from lambdas.runs.admission import Wait
-from lambdas.runs.cluster_port import (
-    Clusters,
-)
+from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import LEASE_SECONDS, Dispatcher, Outcome
-from lambdas.runs.ports import (
-    UnreadableRecord,
-)
+from lambdas.runs.ports import UnreadableRecord
 from lambdas.runs.run_service import RunService, Skipped
 from lambdas.runs.setbacks import is_hopeless, set_back, waits
 from lambdas.runs.tracking import Tracker

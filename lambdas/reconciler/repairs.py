@@ -14,14 +14,9 @@ from lambdas.contract.run import (
     RunState,
     is_terminal,
 )
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    ClusterSummary,
-)
+from lambdas.runs.cluster_port import ClusterState, ClusterSummary
 from lambdas.runs.dispatch import cluster_of
-from lambdas.runs.ports import (
-    UnreadableRecord,
-)
+from lambdas.runs.ports import UnreadableRecord
 from lambdas.runs.run_service import SECONDS_A_MINUTE, is_left_open, is_left_untold
 from lambdas.runs.setbacks import end_of, waits
 

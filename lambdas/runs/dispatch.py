@@ -23,17 +23,10 @@ from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, ended
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs import older_plans
 from lambdas.runs.admission import Wait, release
-from lambdas.runs.cluster_port import (
-    Clusters,
-    ClusterSummary,
-    LaunchInDoubtError,
-    LaunchRefusedError,
-)
+from lambdas.runs.cluster_port import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError
 from lambdas.runs.fleets import cluster_for
 from lambdas.runs.job_flow import run_job_flow
-from lambdas.runs.ports import (
-    Newest,
-)
+from lambdas.runs.ports import Newest
 from lambdas.runs.run_service import RunDocuments, RunService, Skipped, spent_eur
 from lambdas.runs.setbacks import is_hopeless, waits
 

@@ -10,13 +10,9 @@ from lambdas.contract.listing_summary import ListingSummary
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.settings import StackSettings
-from lambdas.runs.cluster_port import (
-    Clusters,
-)
+from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.planning import cost_fault, daily_budget_fault, engine_fault, estimate_of, offer_fault
-from lambdas.runs.ports import (
-    Buckets,
-)
+from lambdas.runs.ports import Buckets
 from lambdas.runs.preflight import preflight
 
 

@@ -15,11 +15,7 @@ from lambdas.contract.cost.estimate import Usage
 from lambdas.contract.report import STEPS, StepReport
 from lambdas.contract.retry import STEP_FAILURE, attempts_allowed
 from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal, moved
-from lambdas.runs.cluster_port import (
-    ClusterSnapshot,
-    ClusterState,
-    StepState,
-)
+from lambdas.runs.cluster_port import ClusterSnapshot, ClusterState, StepState
 
 _ENDED = frozenset({ClusterState.TERMINATED, ClusterState.TERMINATED_WITH_ERRORS})
 

@@ -12,11 +12,7 @@ from lambdas.contract.listing_summary import HOW_TO_RESTORE, ListingSummary
 from lambdas.contract.manifest.faults import Fault, nearest
 from lambdas.contract.manifest.schema import Images
 from lambdas.contract.regions import allowed_regions, region_problem
-from lambdas.runs.ports import (
-    BucketDenied,
-    BucketMissing,
-    Buckets,
-)
+from lambdas.runs.ports import BucketDenied, BucketMissing, Buckets
 
 COUNT_LIMIT = 1_000_000
 """Counting stops here, after some two minutes; an estimate of the cost is a lower bound from there on."""

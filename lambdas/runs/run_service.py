@@ -23,10 +23,7 @@ from lambdas.contract.run import RunRecord, RunState, Telling, is_terminal
 from lambdas.contract.settings import Caps
 from lambdas.contract.status import QueuePlace, Status, compose_status, timestamp
 from lambdas.runs.admission import Wait, admit, release
-from lambdas.runs.ports import (
-    Ledger,
-    Objects,
-)
+from lambdas.runs.ports import Ledger, Objects
 from lambdas.runs.setbacks import described, set_back, waits
 
 logger = logging.getLogger(__name__)

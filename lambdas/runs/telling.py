@@ -18,10 +18,7 @@ from dataclasses import dataclass
 from lambdas.contract.run import RunRecord, Telling
 from lambdas.contract.status import Status
 from lambdas.runs import notification
-from lambdas.runs.ports import (
-    Meter,
-    Topic,
-)
+from lambdas.runs.ports import Meter, Topic
 from lambdas.runs.run_metrics import of_ended_run
 from lambdas.runs.run_service import CLOSING_SECONDS, RunDocuments, RunService, Skipped, is_left_untold
 from lambdas.runs.setbacks import waits

@@ -14,10 +14,7 @@ from lambdas.contract.plan import Plan
 from lambdas.contract.report import StepReport
 from lambdas.contract.run import RUN_TAG, RunRecord, RunState, is_terminal
 from lambdas.contract.status import Status
-from lambdas.runs.cluster_port import (
-    Clusters,
-    ClusterSnapshot,
-)
+from lambdas.runs.cluster_port import Clusters, ClusterSnapshot
 from lambdas.runs.outcome import advance
 from lambdas.runs.run_service import RunDocuments, RunService, Skipped, is_left_open, is_left_untold
 from lambdas.runs.telling import Teller

@@ -15,10 +15,7 @@ from infra.doctor.health import Subscriptions, TaggedCluster
 from lambdas.contract.run import RunRecord, RunState, cluster_name
 from lambdas.contract.settings import Caps
 from lambdas.runs.admission import Admissions, Pause, Slot
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    ClusterSummary,
-)
+from lambdas.runs.cluster_port import ClusterState, ClusterSummary
 from tests.infra.conftest import RecordingProvider
 
 NOW = 1_795_689_855.0  # 2026-11-26 UTC

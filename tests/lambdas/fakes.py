@@ -22,13 +22,7 @@ from lambdas.runs.cluster_port import (
     StepSnapshot,
     StepState,
 )
-from lambdas.runs.ports import (
-    BucketDenied,
-    BucketMissing,
-    Found,
-    Newest,
-    UnreadableRecord,
-)
+from lambdas.runs.ports import BucketDenied, BucketMissing, Found, Newest, UnreadableRecord
 
 
 class FakeObjects:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lambdas.contract.run import RunState
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    StepState,
-)
+from lambdas.runs.cluster_port import ClusterState, StepState
 
 from .world import World
 

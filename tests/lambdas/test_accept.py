@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from lambdas.contract.run import RunState, run_id
 from lambdas.launcher.accept import Upload
-from lambdas.runs.cluster_port import (
-    LaunchRefusedError,
-)
+from lambdas.runs.cluster_port import LaunchRefusedError
 from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS, Outcome
 from lambdas.runs.run_service import CLOSING_SECONDS
 

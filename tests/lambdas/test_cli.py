@@ -19,9 +19,7 @@ from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.run import Ending, RunState
 from lambdas.contract.settings import CommandSettings
 from lambdas.runs.admission import Admissions
-from lambdas.runs.ports import (
-    Newest,
-)
+from lambdas.runs.ports import Newest
 
 from .deployed import CAPS, RUN, Deployed
 

@@ -29,10 +29,7 @@ from lambdas.contract.metrics import RUNS
 from lambdas.contract.run import ON_CLUSTER, RUN_TAG, TRANSITIONS, RunState, is_terminal, ordered, stopping
 from lambdas.launcher.accept import Upload
 from lambdas.launcher.withdraw import Deletion
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    StepState,
-)
+from lambdas.runs.cluster_port import ClusterState, StepState
 from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS, MANIFEST_DELETED
 
 from .fakes import throttled

@@ -15,9 +15,7 @@ from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.run import RunState
 from lambdas.runs import planning
-from lambdas.runs.cluster_port import (
-    ClusterState,
-)
+from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.planning import budget_of, cost_fault, estimate_of, job_of
 

@@ -6,10 +6,7 @@ import pytest
 
 from lambdas.contract.report import StepError
 from lambdas.contract.run import RunState
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    StepState,
-)
+from lambdas.runs.cluster_port import ClusterState, StepState
 from lambdas.runs.tracking import Ignored
 
 from .runs import DONE, completed_run, failed_run, fails_for_good

@@ -14,10 +14,7 @@ from infra.local.ministack import MiniStack
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.contract.run import Change, RunRecord, RunState, moved
 from lambdas.runs.admission import Admissions, Pause, Slot
-from lambdas.runs.ports import (
-    Ledger,
-    Newest,
-)
+from lambdas.runs.ports import Ledger, Newest
 
 from .fakes import FakeLedger
 from .world import LEDGER_INDEX

@@ -15,10 +15,7 @@ from lambdas.contract.report import FeaturizeMetrics, ShardSeconds, StepError
 from lambdas.contract.run import FailureKind, RunState
 from lambdas.reconciler.pass_metrics import of_pass
 from lambdas.runs.admission import Pause
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    StepState,
-)
+from lambdas.runs.cluster_port import ClusterState, StepState
 from lambdas.runs.dispatch import LEASE_SECONDS
 from lambdas.runs.run_metrics import of_ended_run
 from lambdas.runs.run_service import CLOSING_SECONDS

@@ -10,9 +10,7 @@ import pytest
 
 from lambdas.contract.run import Change, RunRecord, RunState
 from lambdas.contract.status import compose_status
-from lambdas.runs.cluster_port import (
-    LaunchRefusedError,
-)
+from lambdas.runs.cluster_port import LaunchRefusedError
 from lambdas.runs.notification import body, subject
 from lambdas.runs.run_metrics import of_ended_run, seconds_to_cluster
 from lambdas.runs.tracking import Ignored

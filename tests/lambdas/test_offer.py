@@ -13,9 +13,7 @@ from infra.local.ministack import MiniStack, client
 from lambdas.aws.clusters import EmrClusters
 from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.run import RunState
-from lambdas.runs.cluster_port import (
-    Clusters,
-)
+from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import Outcome
 
 from .conftest import NOT_OFFERED, unreachable_emr

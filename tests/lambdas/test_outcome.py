@@ -9,12 +9,7 @@ import pytest
 from lambdas.contract.cost.estimate import Usage
 from lambdas.contract.report import StepError, StepReport
 from lambdas.contract.run import Ending, RunState
-from lambdas.runs.cluster_port import (
-    ClusterSnapshot,
-    ClusterState,
-    StepSnapshot,
-    StepState,
-)
+from lambdas.runs.cluster_port import ClusterSnapshot, ClusterState, StepSnapshot, StepState
 from lambdas.runs.outcome import Decision, advance, decide
 from tests.records import QUEUED
 

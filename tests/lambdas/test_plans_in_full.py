@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from lambdas.contract.cost.prices import INSTANCE_TYPES
-from lambdas.runs.cluster_port import (
-    ClusterState,
-)
+from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.planning import shard_images
 
 from .test_planning import planned

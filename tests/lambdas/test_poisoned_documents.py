@@ -9,9 +9,7 @@ import pytest
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.run import RunState
 from lambdas.reconciler.repairs import GiveUp, Salvage, SetBack
-from lambdas.runs.cluster_port import (
-    ClusterState,
-)
+from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.setbacks import LASTING_LIMIT
 

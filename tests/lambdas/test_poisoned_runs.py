@@ -8,9 +8,7 @@ import pytest
 
 from lambdas.contract.run import RunState
 from lambdas.runs.admission import Slot
-from lambdas.runs.cluster_port import (
-    ClusterState,
-)
+from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.setbacks import FIRST_PAUSE_SECONDS, LASTING_LIMIT, LIMIT, LONGEST_PAUSE_SECONDS
 

@@ -19,18 +19,8 @@ from lambdas.aws.buckets import S3Buckets
 from lambdas.aws.clusters import EmrClusters
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    LaunchInDoubtError,
-    LaunchRefusedError,
-    StepState,
-)
-from lambdas.runs.ports import (
-    BucketDenied,
-    BucketMissing,
-    Buckets,
-    Objects,
-)
+from lambdas.runs.cluster_port import ClusterState, LaunchInDoubtError, LaunchRefusedError, StepState
+from lambdas.runs.ports import BucketDenied, BucketMissing, Buckets, Objects
 
 from .conftest import unreachable_emr
 from .fakes import FakeBuckets, FakeObjects

@@ -12,10 +12,7 @@ from lambdas.contract.manifest.schema import Images
 from lambdas.contract.object_keys import printable
 from lambdas.contract.regions import allowed_regions
 from lambdas.runs import preflight as preflight_module
-from lambdas.runs.ports import (
-    BucketDenied,
-    Found,
-)
+from lambdas.runs.ports import BucketDenied, Found
 from lambdas.runs.preflight import Preflight, preflight
 
 from .fakes import FakeBuckets

@@ -11,10 +11,7 @@ import pytest
 from lambdas.contract.run import RunState
 from lambdas.reconciler.repairs import LOST_SECONDS
 from lambdas.runs.admission import Pause, Slot, Wait
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    StepState,
-)
+from lambdas.runs.cluster_port import ClusterState, StepState
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.run_service import CLOSING_SECONDS
 

@@ -21,10 +21,7 @@ from lambdas.reconciler.repairs import (
     repairs,
 )
 from lambdas.runs.admission import Admissions, Slot
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    ClusterSummary,
-)
+from lambdas.runs.cluster_port import ClusterState, ClusterSummary
 from lambdas.runs.run_service import spent_eur
 
 from .fakes import throttled

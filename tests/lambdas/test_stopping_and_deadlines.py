@@ -10,10 +10,7 @@ import pytest
 from lambdas.contract.run import RunState
 from lambdas.reconciler.repairs import LOST_SECONDS
 from lambdas.runs.admission import Pause
-from lambdas.runs.cluster_port import (
-    ClusterSnapshot,
-    ClusterState,
-)
+from lambdas.runs.cluster_port import ClusterSnapshot, ClusterState
 from lambdas.runs.dispatch import Outcome
 
 from .runs import complete

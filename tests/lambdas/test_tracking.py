@@ -13,11 +13,7 @@ from hypothesis import strategies as st
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.report import STEPS
 from lambdas.contract.run import TRANSITIONS, RunState, is_terminal, moved
-from lambdas.runs.cluster_port import (
-    ClusterState,
-    LaunchRefusedError,
-    StepState,
-)
+from lambdas.runs.cluster_port import ClusterState, LaunchRefusedError, StepState
 from lambdas.runs.run_service import CLOSING_SECONDS
 from lambdas.runs.tracking import Ignored
 

@@ -13,9 +13,7 @@ import pytest
 from lambdas.aws.run_items import record_of
 from lambdas.contract.run import RunRecord, RunState, cluster_name
 from lambdas.runs.admission import Slot
-from lambdas.runs.cluster_port import (
-    ClusterState,
-)
+from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.older_plans import cluster_of
 
 from .fakes import snapshot_of
