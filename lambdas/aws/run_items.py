@@ -12,7 +12,15 @@ from decimal import Decimal
 from typing import Any
 
 from lambdas.contract.documents import UnreadableError, check_version
-from lambdas.contract.run import RECORD_VERSION, Change, RunRecord, RunState, Setback, Telling
+from lambdas.contract.run import (
+    RECORD_VERSION,
+    Change,
+    ClusterPhases,
+    RunRecord,
+    RunState,
+    Setback,
+    Telling,
+)
 
 LISTED = {"listed": "run"}
 """What the rows of runs, and no others, have: the key of the index that lists them by age."""
@@ -137,4 +145,5 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "untold": lambda value: tuple(Telling(what) for what in _of(list)(value)),
     "history": lambda value: tuple(_change(change) for change in _of(list)(value)),
     "setback": lambda value: Setback(**numbers(Setback, value)),
+    "phases": lambda value: ClusterPhases(**numbers(ClusterPhases, value)),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -96,6 +97,7 @@ def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: fl
             f"  PCA      {known['pca_components']} components hold {known['explained_variance']:.1%} "
             "of the variance"
         )
+    lines += [f"  cluster  {phases}"] if (phases := _phases(known.get("cluster_phases"))) else []
     lines += [f"  cost     {cost}"] if (cost := _cost(known, eur_so_far)) else []
     for title, field in (("why", "message"), ("to do", "remedy"), ("logs", "logs")):
         if known[field]:
@@ -133,6 +135,22 @@ def duration(seconds: float) -> str:
 
 def _attempt(known: dict[str, Any]) -> str:
     return f", attempt {known['attempt']} of {known['attempts_allowed']}" if known["attempt"] > 1 else ""
+
+
+_PHASES = {"provisioned": "machines there", "bootstrapped": "ready", "step_started": "first step"}
+
+
+def _phases(known: dict[str, str] | None) -> str | None:
+    """``asked for 2026-01-01T10:00:00+00:00, machines there 3 min later, ready 40 s later``"""
+    if known is None:
+        return None
+    text, before = f"asked for {known['asked']}", datetime.fromisoformat(known["asked"])
+    for name, title in _PHASES.items():
+        if known[name]:
+            at = datetime.fromisoformat(known[name])
+            text += f", {title} {duration((at - before).total_seconds())} later"
+            before = at
+    return text
 
 
 def _cost(known: dict[str, Any], eur_so_far: float | None) -> str | None:

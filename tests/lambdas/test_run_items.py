@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from infra.local.ministack import MiniStack
 from lambdas.aws.run_items import item_of, record_of, salvaged
 from lambdas.contract.documents import UnreadableError
-from lambdas.contract.run import Change, RunRecord, RunState, Setback, Telling, moved
+from lambdas.contract.run import Change, ClusterPhases, RunRecord, RunState, Setback, Telling, moved
 
 from .test_ledger import RECORD, dynamo_ledger
 
@@ -54,6 +54,7 @@ def test_what_this_release_writes_is_among_the_samples() -> None:
     assert (record.setback, record.untold) == (
         Setback(2, "ClientError: the topic is gone", 1000950.5), (Telling.MESSAGE,),
     )  # fmt: skip
+    assert record.phases == ClusterPhases(1000002.5, 1000062.5, 1000102.5, 1000105.0)
     maybe = {"kind", "lease_until", "remedy", "stopping"}  # not written while they are None
     named = {field.name for field in dataclasses.fields(RunRecord)} - maybe - {"unknown"}
     assert set(item(SAMPLES[-1])) == named | {"active", "listed"}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.report import STEPS
 from lambdas.contract.run import TRANSITIONS, RunState, is_terminal, moved
+from lambdas.contract.status import timestamp
 from lambdas.runs.cluster_port import ClusterState, LaunchRefusedError, StepState
 from lambdas.runs.run_service import CLOSING_SECONDS
 from lambdas.runs.tracking import Ignored
@@ -171,6 +172,28 @@ def test_a_run_that_emr_refused_has_no_cluster_and_still_a_status(world: World) 
     world.launched()
     assert world.status()["cluster_id"] is None
     assert world.status()["logs"] is None
+
+
+def test_machines_are_asked_for_when_a_run_begins_and_when_it_has_ended(world: World) -> None:
+    cluster_id, asked = world.launched_cluster(), []
+
+    def instances(of: str, now: float) -> tuple[InstanceUse, ...]:
+        asked.append(of)
+        return (InstanceUse("m5.xlarge", spot=False, hours=0.25, began_at=world.time),)
+
+    world.clusters.instances = instances  # type: ignore[method-assign]
+    world.tracker.track(cluster_id)
+    assert asked == []
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+    for _ in range(3):
+        world.tracker.track(cluster_id)
+    assert asked == [cluster_id]
+    phases = world.status()["cluster_phases"]
+    assert phases["asked"] == phases["provisioned"] == timestamp(world.time)
+    assert phases["step_started"] is None
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "USER_REQUEST")
+    world.tracker.track(cluster_id)
+    assert asked == [cluster_id] * 2
 
 
 def test_an_ended_run_frees_its_slot_and_what_it_did_not_spend(world: World) -> None:

@@ -125,7 +125,7 @@ class ClusterRunner:
         except (botocore.exceptions.ClientError, IndexError) as error:
             message = f"Invalid InstanceProfile: {self._node.instance_profile}. ({error})"
             return self.terminate(Reason(ReasonCode.VALIDATION_ERROR, message))
-        return self._advance(lifecycle.provisioned)
+        return self._advance(lambda cluster: lifecycle.provisioned(cluster, time.time()))
 
     def _bootstrap(self) -> None:
         self._stop.wait(self._injected.bootstrapping_seconds)
@@ -172,7 +172,10 @@ class ClusterRunner:
         return StepFailure("Unknown Error.", logs.last_error(), logs.stderr_uri)
 
     def _aged(self, cluster: Cluster) -> Cluster:
-        return dataclasses.replace(cluster, created_at=cluster.created_at - self._injected.hung_seconds)
+        by, provisioned = self._injected.hung_seconds, cluster.provisioned_at
+        return dataclasses.replace(
+            cluster, created_at=cluster.created_at - by, provisioned_at=provisioned and provisioned - by
+        )
 
     def _wait(self) -> None:
         self._stop.wait()
