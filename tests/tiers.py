@@ -32,7 +32,7 @@ LONGEST_FIRST = (
     "local_emr",
     "tests/infra/test_doctor_in_the_local_aws.py",
     "tests/infra/test_local_provider.py",
-    "tests/engine/test_own_pulumi_in_the_local_cloud.py",
+    "tests/engine/test_a_cloud_that_stays_up.py",
     "tests/infra/test_package.py",
     "tests/infra/test_node_bootstrap.py",
 )
