@@ -93,7 +93,7 @@ def chaos(
         prefix = f"{IMAGES}chaos/"
         cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{prefix}apple/1.jpg", Body=b"")
         uploads = draw_uploads(seed, manifests, deliveries, f"s3://{cloud.bucket}/{prefix}", poisoned)
-        upgrade = Upgrade(cloud, build, seed)
+        upgrade = Upgrade(cloud, build, seed, log)
         load = LoadTest(cloud, steps, upgrade, seed, log)
         load.run(uploads, TIMEOUT_SECONDS)
         evidence = load.evidence(MAX_CLUSTERS, MAX_EUR_PER_DAY)

@@ -58,6 +58,12 @@ def left_by_older(cloud: LocalCloud) -> dict[str, RunState]:
     return {run_id: state for run_id, state in found.items() if not is_terminal(state)}
 
 
+def is_cancelled(cloud: LocalCloud, run_id: str) -> bool:
+    """Whether the run has ended so, or will when its cluster has stopped."""
+    record = next(values for values in _items(cloud) if values["run_id"] == run_id)
+    return RunState.CANCELLED in (record["state"], record.get("stopping"))
+
+
 def set_version(cloud: LocalCloud, run_id: str, version: int) -> None:
     """Let the run's record be of that version, as if another release had written it."""
     cloud.client("dynamodb").update_item(

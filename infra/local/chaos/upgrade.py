@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +33,7 @@ class Upgrade:
     cloud: LocalCloud
     build: Path
     seed: int
+    log: Callable[[str], None]
     cancelled: set[str] = field(default_factory=set)
     """Runs of the older release that a person cancels while both are at work."""
 
@@ -58,13 +59,17 @@ class Upgrade:
         size = math.ceil(len(events) / (1 + len(self.order)))
         parts = [events[start : start + size] for start in range(0, len(events), size)]
         yield parts.pop(0)
-        self._note_what_is_left()
+        self.log(f"{size} deliveries made to the older release; upgrading it")
+        left = traces.left_by_older(self.cloud)
         self._began_at = time.time()
+        self._seen[_WAITED] = sum(state in NOT_LAUNCHED for state in left.values())
+        self._seen[_COMPUTED] = sum(state in ON_CLUSTER for state in left.values())
+        self._cancel_one_of(sorted(left, key=lambda run_id: left[run_id] in NOT_LAUNCHED))
         updates = self.cloud.upgrade(self.build)
-        self._cancel_one()
         for function in self.order:
             updates[function]()
             self._older.discard(function)
+            self.log(f"upgraded: {function}")
             self._seen[_UPGRADED] += 1
             if not self._older:
                 self._ended_at = time.time()
@@ -85,17 +90,13 @@ class Upgrade:
             "run of the older release cancelled during the upgrade": len(self.cancelled),
         }
 
-    def _note_what_is_left(self) -> None:
-        states = Counter(traces.left_by_older(self.cloud).values())
-        self._seen[_WAITED] = sum(states[state] for state in NOT_LAUNCHED)
-        self._seen[_COMPUTED] = sum(states[state] for state in ON_CLUSTER)
-
-    def _cancel_one(self) -> None:
-        """As a person does who has the newer commands already."""
-        for run_id, state in traces.left_by_older(self.cloud).items():
-            if state in ON_CLUSTER:
-                command = [sys.executable, "-m", "lambdas.cli", "cancel", run_id]
-                environment = {**self.cloud.environment, **self.cloud.shell}
-                if subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 0:
-                    self.cancelled.add(run_id)
-                    return
+    def _cancel_one_of(self, runs: Sequence[str]) -> None:
+        """As a person does who has the newer commands already. Some may have ended when they come to it, or
+        are being stopped for another reason."""
+        for run_id in runs:
+            command = [sys.executable, "-m", "lambdas.cli", "cancel", run_id]
+            environment = {**self.cloud.environment, **self.cloud.shell}
+            done = subprocess.run(command, env=environment, check=False, capture_output=True)
+            if done.returncode == 0 and traces.is_cancelled(self.cloud, run_id):
+                self.cancelled.add(run_id)
+                return
