@@ -11,14 +11,14 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from pulumi import RunError
 
 from infra.local import tls
-from infra.local.deploy import deploy
+from infra.local.deploy import PROJECT, deploy
 from infra.local.emr import EmrEndpoint, InjectedFailures, Recorder
 from infra.local.engine.home import make_home
 from infra.local.ministack import MiniStack, MiniStackError, client
@@ -88,6 +88,7 @@ class LocalCloud(StartedAndStopped):
         self.environment: dict[str, str] = {**self._ministack.environment, **self._emr_endpoint}
         """Variables that point any AWS client, as root, at this cloud."""
         self._clients: dict[str, Any] = {}
+        self._provider = LocalProvider(self.client)
         self.outputs: dict[str, str] = {}
         """The stack's outputs, as `pulumi stack output` would show them."""
         self.resources: tuple[str, ...] = ()
@@ -120,12 +121,22 @@ class LocalCloud(StartedAndStopped):
             self._emr.start()
             for service in SERVICE_LINKED:
                 self.client("iam").create_service_linked_role(AWSServiceName=service)
-            provider = LocalProvider(self.client)
-            self.outputs = deploy(provider, stack=STACK, config=self._config, build=self._build)
-            self.resources = tuple(provider.resources)
+            self.outputs = deploy(self._provider, stack=STACK, config=self._config, build=self._build)
+            self.resources = tuple(self._provider.resources)
         except BaseException:
             self.stop()
             raise
+
+    def upgrade(self, build: Path) -> dict[str, Callable[[], None]]:
+        """Apply the program again, with what another ``build`` holds, as `pulumi up` would.
+
+        Returns:
+            What is left to do: the update of each function that changes, by its short name. `pulumi up` makes
+            them in no order, and the releases that they are of are at work at once until the last is done.
+        """
+        deploy(self._provider, stack=STACK, config=self._config, build=build)
+        left, self._provider.postponed = self._provider.postponed, {}
+        return {name.removeprefix(f"{PROJECT}-{STACK}-"): update for name, update in left.items()}
 
     def stop(self) -> None:
         """End every process, running steps included, and free the ports. Logs stay in :attr:`folder`."""

@@ -33,13 +33,19 @@ FINE = Evidence(
 
 def test_a_small_load_test_violates_nothing(build: Path, tmp_path: Path) -> None:
     """The deployed Lambdas at once and in processes of their own, which no fake can show. A seed in which
-    everything happens that can be drawn: rejected, replaced and deleted manifests among others."""
+    everything happens that can be drawn: rejected, replaced and deleted manifests among others.
+
+    An upgrade is in the middle: what the older release accepted and launched, what ended while both were at
+    work, and what was cancelled then, all ends as it should.
+    """
     summary = chaos(tmp_path / "cloud", build, seed=29, manifests=16, deliveries=48, log=lambda line: None)
     assert not any(summary["violations"].values()), summary
     assert min(summary["failures"].values()) > 0
     assert summary["runs"] > 10
     assert summary["clusters"] > 5
     assert summary["deliveries"] == 48
+    assert summary["failures"]["function upgraded in the middle"] == 3
+    assert summary["failures"]["run of the older release that computed when the upgrade began"] > 0
 
 
 def test_the_same_seed_draws_the_same_load() -> None:
@@ -105,6 +111,7 @@ LATE = Cluster("fruits-a", "a", 5.0, 12.0, 7.0)
         ({"clusters": FINE.clusters[:1]}, "completed runs without a cluster"),
         ({"rejections": ()}, "rejected manifests without a rejection"),
         ({"orphans": (Cluster("fruits-o", "o", 0.0, None, 9.0),)}, "clusters alive at the end"),
+        ({"cancelled": {"a"}}, "cancelled runs that ended otherwise"),
         ({"slots": ("a",)}, "slots held at the end"),
         ({"late_repairs": 1}, "repairs still to do at the end"),
         ({"failures": {"step failure": 0}}, "failures that never happened"),

@@ -16,7 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.chaos.invariants import committed, count_violations, living, waits
-from infra.local.chaos.load_test import InstantSteps, LoadTest, NotOverError
+from infra.local.chaos.load_test import LoadTest, NotOverError
+from infra.local.chaos.older_release import build_older, job_key
+from infra.local.chaos.steps import InstantSteps
+from infra.local.chaos.upgrade import Upgrade
 from infra.local.chaos.workload import POISONED_SHARE, draw_failures, draw_uploads
 from infra.local.cloud import INTERRUPTED, FolderInUseError, LocalCloud
 from infra.local.ministack import MiniStackError
@@ -74,22 +77,24 @@ def main() -> int:
 def chaos(
     folder: Path, build: Path, *, seed: int, manifests: int, deliveries: int, log: Any, poisoned: float = 0.0
 ) -> dict[str, Any]:
-    """One load test in a local cloud of its own in ``folder``, of what ``build`` holds: what happened, and
-    how often each invariant was violated."""
+    """One load test in a local cloud of its own in ``folder``, of what ``build`` holds, to which an older
+    release is upgraded in the middle: what happened, and how often each invariant was violated."""
     started = time.monotonic()
     config = {
         "fruits:maxClusters": str(MAX_CLUSTERS),
         "fruits:maxEurPerDay": str(MAX_EUR_PER_DAY),
         "fruits:launchesPerSecond": str(LAUNCHES_PER_SECOND),
     }
-    steps = InstantSteps()
+    older = build_older(build, folder / "older-release")
+    steps = InstantSteps(job_key(older))
     failures = draw_failures(seed, manifests, steps)
-    with LocalCloud(folder, build=build, injected=failures, config=config) as cloud:
+    with LocalCloud(folder, build=older, injected=failures, config=config) as cloud:
         steps.s3 = cloud.client("s3")
         prefix = f"{IMAGES}chaos/"
         cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{prefix}apple/1.jpg", Body=b"")
         uploads = draw_uploads(seed, manifests, deliveries, f"s3://{cloud.bucket}/{prefix}", poisoned)
-        load = LoadTest(cloud, steps, seed, log)
+        upgrade = Upgrade(cloud, build, seed, log)
+        load = LoadTest(cloud, steps, upgrade, seed, log)
         load.run(uploads, TIMEOUT_SECONDS)
         evidence = load.evidence(MAX_CLUSTERS, MAX_EUR_PER_DAY)
     return {

@@ -71,6 +71,8 @@ class Evidence:
     max_eur_per_day: float
     poisoned: Collection[str] = ()
     """Runs that something was wrong with, and with them alone."""
+    cancelled: Collection[str] = ()
+    """Runs that a person has cancelled."""
 
 
 def waits(evidence: Evidence) -> dict[str, float]:
@@ -105,6 +107,9 @@ def count_violations(evidence: Evidence) -> dict[str, int]:
         "runs without a terminal state": sum(not is_terminal(run.states[-1]) for run in runs),
         "completed runs without a cluster": len(
             {run.run_id for run in runs if run.states[-1] is RunState.COMPLETED} - _by_run(clusters).keys()
+        ),
+        "cancelled runs that ended otherwise": sum(
+            run.run_id in evidence.cancelled and run.states[-1] is not RunState.CANCELLED for run in runs
         ),
         "rejected manifests without a rejection": len(set(evidence.rejected) - set(evidence.rejections)),
         "clusters alive at the end": sum(

@@ -12,21 +12,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infra.local.chaos import traces
 from infra.local.chaos.invariants import Evidence, overlapping
+from infra.local.chaos.steps import InstantSteps
+from infra.local.chaos.upgrade import Upgrade
 from infra.local.chaos.workload import ORPHANS, Poison, Upload
 from infra.local.cloud import LocalCloud
-from lambdas.contract import s3uri
-from lambdas.contract.layout import RUNS, RunLayout, rejection_key
+from lambdas.contract.layout import RunLayout, rejection_key
 from lambdas.contract.manifest.faults import ManifestError
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
-from lambdas.contract.report import StepReport
 from lambdas.contract.run import LEDGER_TAG, RUN_TAG, cluster_name, run_id
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 DELIVERIES_AT_ONCE = 3
 RECONCILERS_AT_ONCE = 2
@@ -47,6 +44,7 @@ class LoadTest:
 
     cloud: LocalCloud
     steps: InstantSteps
+    upgrade: Upgrade
     seed: int
     log: Callable[[str], None]
     accepted: dict[str, Manifest] = field(default_factory=dict)
@@ -66,6 +64,8 @@ class LoadTest:
         self._poisons: dict[str, Poison] = {}
         """Of runs that are still to be poisoned."""
         self._poisoned: dict[str, Poison] = {}
+        self._broken_off: list[dict[str, Any]] = []
+        """Events that failed each time: in the failure queue, for somebody to give them back."""
         self._lambda = self.cloud.client("lambda")
 
     def run(self, uploads: list[Upload], timeout_seconds: float) -> None:
@@ -81,7 +81,9 @@ class LoadTest:
             self._make_orphan(number)
         during, after = self._events(uploads)
         with self._reconcilers():
-            self._deliver(during)
+            for part in self.upgrade.amid(during):
+                self._deliver(part)
+            self._deliver([*self._broken_off])
             self.log(f"{len(during)} deliveries made; waiting for {len(self.accepted)} runs to end")
             self._await_end(deadline)
             self._deliver(after)
@@ -108,6 +110,7 @@ class LoadTest:
             max_clusters=max_clusters,
             max_eur_per_day=max_eur_per_day,
             poisoned=frozenset(self._poisoned),
+            cancelled=frozenset(self.upgrade.cancelled),
         )
 
     def _failures(self) -> dict[str, int]:
@@ -120,6 +123,7 @@ class LoadTest:
             "manifest replaced by a newer version": self._mistreated["replaced"],
             "cluster that no run asked for": len(self._orphans),
             "reconciler begun beside another": overlapping(self._passes),
+            **self.upgrade.effects(),
             **Counter(poison.value for poison in self._poisoned.values()),
         }
 
@@ -160,7 +164,7 @@ class LoadTest:
         self._chance.shuffle(after)
         return during, after
 
-    def _deliver(self, events: list[dict[str, Any]]) -> None:
+    def _deliver(self, events: Sequence[dict[str, Any]]) -> None:
         with ThreadPoolExecutor(DELIVERIES_AT_ONCE) as pool:
             made = [pool.submit(self._deliver_one, event) for event in events]
             try:
@@ -177,11 +181,14 @@ class LoadTest:
                 for result in answer:
                     self._poison(result["run_id"])
                 return
+        self._broken_off.append(event)
 
     def _poison(self, run: str | None) -> None:
-        """Do to a run that was accepted what is drawn for it, once."""
-        poison = self._poisons.pop(run or "", None)
-        if run is None or poison is None:
+        """Do to a run that was accepted what is drawn for it, once. Not before the upgrade: in the older
+        release one such run stopped all others, which is no fault of the newer."""
+        if run is None or not self.upgrade.has_begun:
+            return
+        if (poison := self._poisons.pop(run, None)) is None:
             return
         plan = RunLayout("", run).plan
         match poison:
@@ -200,6 +207,7 @@ class LoadTest:
 
     def _invoke(self, function: str, event: dict[str, Any]) -> Any:
         """The function's answer; None when it raised or was killed."""
+        self.upgrade.invoked(function)
         name = self.cloud.outputs[f"{function}_function"]
         answer = self._lambda.invoke(FunctionName=name, Payload=json.dumps(event))
         if "FunctionError" in answer:
@@ -250,35 +258,6 @@ class LoadTest:
                 some = ", ".join(f"{run.run_id} {run.states[-1]}" for run in open_runs[:5])
                 raise NotOverError(f"{len(open_runs)} runs have not ended, among them {some}")
             time.sleep(POLL_SECONDS)
-
-
-class InstantSteps:
-    """Leaves the report of success that a real step would leave, and half of one for runs that are
-    ``spoiled``. Needs its client before the first."""
-
-    s3: S3Client
-
-    def __init__(self) -> None:
-        self.spoiled: set[str] = set()
-
-    def __call__(self, arguments: Sequence[str]) -> None:
-        *_, step, _, plan = arguments
-        bucket, key = s3uri.split(plan)
-        identity = key.removeprefix(RUNS).split("/")[0]
-        report = StepReport(
-            step=step,
-            run_id=identity,
-            succeeded=True,
-            engine="fast",
-            weights="none",
-            weights_sha256="",
-            model_sha256="",
-            seconds={"total": 0.0},
-        )
-        target = RunLayout("", identity).step_report(step)
-        body = report.to_json().encode()
-        half = body[: len(body) // 2]
-        self.s3.put_object(Bucket=bucket, Key=target, Body=half if identity in self.spoiled else body)
 
 
 def _event(name: str, bucket: str, key: str, version_id: str, sequencer: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from infra.local.chaos.invariants import Cluster, Run
 from infra.local.cloud import LocalCloud
 from infra.local.emr.injected_failures import ClusterFailure, EventFailure, Failure, LaunchFailure
 from lambdas.contract.layout import REJECTIONS
-from lambdas.contract.run import RUN_TAG, RunState
+from lambdas.contract.run import RUN_TAG, RunState, is_terminal
 
 _ADMISSIONS = "#admissions"
 """The ledger's item that says who holds a slot."""
@@ -45,6 +45,23 @@ def runs(cloud: LocalCloud) -> Iterator[Run]:
                 values["closed"],
                 next(launched, changes[-1][1]) - float(values["accepted_at"]),
             )
+
+
+def left_by_older(cloud: LocalCloud) -> dict[str, RunState]:
+    """The states of the runs that have not ended, and whose records carry no version: the release before
+    versions changed them last."""
+    found = {
+        values["run_id"]: RunState(values["state"])
+        for values in _items(cloud)
+        if "history" in values and "version" not in values
+    }
+    return {run_id: state for run_id, state in found.items() if not is_terminal(state)}
+
+
+def is_cancelled(cloud: LocalCloud, run_id: str) -> bool:
+    """Whether the run has ended so, or will when its cluster has stopped."""
+    record = next(values for values in _items(cloud) if values["run_id"] == run_id)
+    return RunState.CANCELLED in (record["state"], record.get("stopping"))
 
 
 def set_version(cloud: LocalCloud, run_id: str, version: int) -> None:
