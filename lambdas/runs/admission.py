@@ -64,8 +64,8 @@ class Pause:
 @dataclass(frozen=True)
 class Admissions:
     """Who holds a cluster (by run id), and today's account. A slot is held from before the launch until after
-    the run's end, across attempts: the cap counts clusters that may exist, not only those that were seen. Only a
-    run that is left alone for a while, and has no cluster, gives it away before."""
+    the run's end, across attempts: the cap counts clusters that may exist, not only those that were seen.
+    Only a run that is left alone for a while, and has no cluster, gives it away before."""
 
     slots: Mapping[str, Slot] = field(default_factory=dict)
     day: str = ""

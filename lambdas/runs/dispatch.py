@@ -118,7 +118,7 @@ class Dispatcher:
         return done, None
 
     def _give_way(self, run_id: str) -> None:
-        """While a run is left alone, let the next one have the place that it holds since an earlier attempt."""
+        """While a run is left alone, others may have the place that it holds since an earlier attempt."""
 
         def is_idle(record: RunRecord) -> bool:
             unclaimed = record.state is RunState.QUEUED and not was_claimed_before(record)

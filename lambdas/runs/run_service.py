@@ -237,8 +237,8 @@ class RunService:
     def give_way(self, run_id: str, is_idle: Callable[[RunRecord], bool]) -> None:
         """Let other runs have the place of one that holds it for nothing, and has not ended.
 
-        In this order nobody can have admitted it anew in between: its claim would have changed the record, its
-        admission the account.
+        In this order nobody can have admitted it anew in between: its claim would have changed the record,
+        its admission the account.
         """
         while run_id in (admissions := self.ledger.admissions()).slots:
             record = self.ledger.get(run_id)
