@@ -198,3 +198,9 @@ LATE = Cluster("fruits-a", "a", 5.0, 12.0, 7.0)
 )
 def test_each_violation_is_counted(change: dict[str, object], violated: str) -> None:
     assert count_violations(dataclasses.replace(FINE, **change))[violated] > 0  # type: ignore[arg-type]  # by name
+
+
+def test_a_message_that_the_record_says_could_not_be_sent_is_not_missed() -> None:
+    runs = {**FINE.runs, "b": Run("b", STATES, 1, not_told=True)}
+    evidence = dataclasses.replace(FINE, accepted={**FINE.accepted, "b": TOLD}, runs=runs)
+    assert set(count_violations(evidence).values()) == {0}

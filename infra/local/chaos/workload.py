@@ -46,7 +46,7 @@ CLUSTER_FAILURES = {
 DEFAULT_TYPES = Cluster().instance_types
 EVENT_FAILURES = {EventFailure.LOST: 0.15, EventFailure.DUPLICATED: 0.15}
 SERVICE_FAILURES = {
-    ServiceFailure.THROTTLED: 0.02,
+    ServiceFailure.THROTTLED: 0.01,
     ServiceFailure.THROTTLED_FOR_LONG: 0.001,
     ServiceFailure.SLOW: 0.001,
     ServiceFailure.ANSWER_LOST: 0.001,
