@@ -65,9 +65,9 @@ class DynamoLedger:
         items = (item for state in RunState for item in self._in_state(state))
         return tuple(filter(None, map(_unreadable, items)))
 
-    def set_back(self, record: UnreadableRecord, setback: Setback) -> None:
+    def set_back(self, record: UnreadableRecord, setback: Setback) -> bool:
         key = {"run_id": record.salvaged.run_id}
-        self._set(key, {"setback": plain(dataclasses.asdict(setback))}, _unchanged(record))
+        return self._set(key, {"setback": plain(dataclasses.asdict(setback))}, _unchanged(record))
 
     def salvage(self, record: UnreadableRecord, after: RunRecord) -> bool:
         return self._put(item_of(after), _unchanged(record))

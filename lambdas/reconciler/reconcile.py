@@ -34,7 +34,7 @@ from lambdas.reconciler.repairs import (
     Track,
     is_being_launched,
 )
-from lambdas.runs.admission import Wait
+from lambdas.runs.admission import NOT_KNOWN_EUR, Wait, release
 from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import LEASE_SECONDS, Dispatcher, Outcome
 from lambdas.runs.ports import UnreadableRecord
@@ -135,8 +135,8 @@ class Reconciler:
                 self.clusters.terminate(cluster_id)
             case Release(run_id):
                 self.runs.release(run_id, spent_eur=0.0)
-            case SetBack(_, record):
-                self._set_back(record)
+            case SetBack(_, record, has_ended):
+                self._set_back(record, has_ended=has_ended)
             case _:
                 self._finish(repair)
 
@@ -190,10 +190,13 @@ class Reconciler:
         if record is not None and is_terminal(record.state):
             self.tracker.teller.close(record)
 
-    def _set_back(self, record: UnreadableRecord) -> None:
-        error = UnreadableError(record.problem)
-        setback = set_back(record.salvaged.setback, error, self.runs.now())
-        self.runs.ledger.set_back(record, setback)
+    def _set_back(self, record: UnreadableRecord, *, has_ended: bool) -> None:
+        ledger, salvaged = self.runs.ledger, record.salvaged
+        # In this order for the reason that RunService.give_way tells.
+        admissions = ledger.admissions()
+        setback = set_back(salvaged.setback, UnreadableError(record.problem), self.runs.now())
+        if ledger.set_back(record, setback) and has_ended:
+            ledger.swap_admissions(admissions, release(admissions, salvaged.run_id, NOT_KNOWN_EUR))
 
     def _salvage(self, record: UnreadableRecord, why: Ending) -> None:
         after = record.salvaged

@@ -22,12 +22,12 @@ from lambdas.contract.plan import ClusterSpec, Plan
 from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, ended, moved
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs import older_plans
-from lambdas.runs.admission import Wait, release
+from lambdas.runs.admission import Wait
 from lambdas.runs.cluster_port import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError
 from lambdas.runs.fleets import cluster_for
 from lambdas.runs.job_flow import run_job_flow
 from lambdas.runs.ports import Newest
-from lambdas.runs.run_service import RunDocuments, RunService, Skipped, spent_eur
+from lambdas.runs.run_service import RunDocuments, RunService, Skipped
 from lambdas.runs.setbacks import is_hopeless, waits
 
 LEASE_SECONDS = 50
@@ -111,25 +111,20 @@ class Dispatcher:
                     return done, wait
                 turn = self.runs.guarded(record.run_id, partial(self._start, record, turn))
             elif isinstance(turn, Skipped):
-                self._give_way(record.run_id)
+                self.runs.guarded(record.run_id, partial(self._give_way, record.run_id), noted=False)
             done[record.run_id] = Outcome.SKIPPED if isinstance(turn, Skipped) else turn
             if own is not None and own.run_id in done:
                 break
         return done, None
 
     def _give_way(self, run_id: str) -> None:
-        """While a run is left alone, let the next one have the place that it holds since an earlier attempt.
+        """While a run is left alone, others may have the place that it holds since an earlier attempt."""
 
-        In this order nobody can have admitted it anew in between: its claim would have changed the one, its
-        admission the other.
-        """
-        ledger = self.runs.ledger
-        admissions = ledger.admissions()
-        record = ledger.get(run_id) if run_id in admissions.slots else None
-        if record is None or record.state is not RunState.QUEUED or was_claimed_before(record):
-            return
-        if waits(record.setback, self.runs.now()):
-            ledger.swap_admissions(admissions, release(admissions, run_id, spent_eur(record)))
+        def is_idle(record: RunRecord) -> bool:
+            unclaimed = record.state is RunState.QUEUED and not was_claimed_before(record)
+            return unclaimed and waits(record.setback, self.runs.now())
+
+        self.runs.give_way(run_id, is_idle)
 
     def _has_no_time(self, deadline: float, pause: float = 0.0) -> bool:
         return self.runs.now() + pause > deadline - LEASE_SECONDS

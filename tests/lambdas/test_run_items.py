@@ -143,13 +143,15 @@ def test_a_record_that_is_not_understood_is_beside_those_that_are(ministack: Min
     with pytest.raises(UnreadableError, match="is of version 2"):
         ledger.get("fruits-1")
     (unreadable,) = ledger.unreadable()
-    ledger.set_back(unreadable, Setback(1, "why", 5.0, lasting=True))
+    stale = dataclasses.replace(unreadable, seen=99)
+    assert not ledger.set_back(stale, Setback(2, "why", 5.0))
+    assert ledger.set_back(unreadable, Setback(1, "why", 5.0, lasting=True))
     (unreadable,) = ledger.unreadable()
     assert (unreadable.salvaged.run_id, unreadable.salvaged.setback) == (
         "fruits-1", Setback(1, "why", 5.0, lasting=True),
     )  # fmt: skip
     failed = moved(unreadable.salvaged, RunState.FAILED, 6.0, reason="GIVEN_UP")
-    assert not ledger.salvage(dataclasses.replace(unreadable, seen=99), failed)
+    assert not ledger.salvage(stale, failed)
     assert ledger.salvage(unreadable, failed)
     assert ledger.unreadable() == ()
     assert ledger.get("fruits-1") == failed

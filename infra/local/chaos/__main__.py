@@ -15,7 +15,7 @@ from pulumi import RunError
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.chaos.invariants import committed, count_violations, living, waits
+from infra.local.chaos.invariants import committed, count_violations, living, times_passed_over, waits
 from infra.local.chaos.load_test import LoadTest, NotOverError
 from infra.local.chaos.older_release import build_older, job_key
 from infra.local.chaos.steps import InstantSteps
@@ -111,6 +111,8 @@ def chaos(
         "peak_eur_committed": round(max(committed(evidence.clusters, evidence.accepted), default=0.0), 2),
         "max_eur_per_day": MAX_EUR_PER_DAY,
         "waited_seconds": {name: round(seconds, 1) for name, seconds in waits(evidence).items()},
+        "most_times_passed_over": max(times_passed_over(evidence).values(), default=0),
+        "not_told": sum(run.not_told for run in evidence.runs.values()),
         "poisoned": len(evidence.poisoned),
         "answers": dict(load.answers),
         "repairs": dict(load.repairs),

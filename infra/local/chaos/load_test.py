@@ -16,9 +16,11 @@ from typing import Any
 
 from infra.local.chaos import traces
 from infra.local.chaos.invariants import Evidence, overlapping
+from infra.local.chaos.queueing import Moment
+from infra.local.chaos.services import Services
 from infra.local.chaos.steps import InstantSteps
 from infra.local.chaos.upgrade import Upgrade
-from infra.local.chaos.workload import ORPHANS, Poison, Upload
+from infra.local.chaos.workload import ORPHANS, Poison, Upload, draw_service_failures
 from infra.local.cloud import LocalCloud
 from lambdas.contract.layout import RunLayout, rejection_key
 from lambdas.contract.manifest.faults import ManifestError
@@ -58,7 +60,9 @@ class LoadTest:
         self._chance = random.Random(self.seed + 2)  # noqa: S311  # repeatable on purpose
         self._s3, self._emr = self.cloud.client("s3"), self.cloud.client("emr")
         self._orphans: set[str] = set()
+        self._services = Services(self.cloud)
         self._passes: list[tuple[float, float]] = []
+        self._moments: list[Moment] = []
         self._late_repairs = 0
         self._mistreated: Counter[str] = Counter()
         self._poisons: dict[str, Poison] = {}
@@ -80,8 +84,12 @@ class LoadTest:
         for number in range(ORPHANS):
             self._make_orphan(number)
         during, after = self._events(uploads)
+        self._drawn = draw_service_failures(self.seed, len(uploads))
         with self._reconcilers():
             for part in self.upgrade.amid(during):
+                if self.upgrade.has_ended:
+                    # Not before: a dead topic held the older release's places for good.
+                    self._services.fail(self._drawn)
                 self._deliver(part)
             self._deliver([*self._broken_off])
             self.log(f"{len(during)} deliveries made; waiting for {len(self.accepted)} runs to end")
@@ -89,6 +97,7 @@ class LoadTest:
             self._deliver(after)
             self.log(f"{len(after)} deliveries replayed")
             self._await_end(deadline)
+        self._services.recover()
         *_, last = (self._invoke("reconciler", {}) for _ in range(QUIET_PASSES))
         if last is None:
             raise NotOverError("the reconciler broke off although the load test was over")
@@ -111,6 +120,11 @@ class LoadTest:
             max_eur_per_day=max_eur_per_day,
             poisoned=frozenset(self._poisoned),
             cancelled=frozenset(self.upgrade.cancelled),
+            upgraded_at=self.upgrade.ended_at,
+            unable_to_start={run for run, poison in self._poisoned.items() if not poison.lets_start},
+            told=self._services.told(),
+            passes=tuple(self._passes),
+            moments=tuple(self._moments),
         )
 
     def _failures(self) -> dict[str, int]:
@@ -124,6 +138,7 @@ class LoadTest:
             "cluster that no run asked for": len(self._orphans),
             "reconciler begun beside another": overlapping(self._passes),
             **self.upgrade.effects(),
+            **self._services.failures(self._drawn),
             **Counter(poison.value for poison in self._poisoned.values()),
         }
 
@@ -236,11 +251,13 @@ class LoadTest:
 
         def keep_reconciling() -> None:
             while not over.is_set():
-                began = time.monotonic()
+                self._moments.append(traces.moment(self.cloud))
+                began = time.time()
                 if (answer := self._invoke("reconciler", {})) is not None:
                     self.repairs.update(answer["repaired"])
                     self.repairs.update(answer["dispatched"])
-                self._passes.append((began, time.monotonic()))
+                self._passes.append((began, time.time()))
+                self._moments.append(traces.moment(self.cloud))
                 over.wait(RECONCILE_PAUSE_SECONDS)
 
         with ThreadPoolExecutor(RECONCILERS_AT_ONCE) as pool:
@@ -253,10 +270,12 @@ class LoadTest:
             reconciler.result()
 
     def _await_end(self, deadline: float) -> None:
-        while open_runs := [run for run in traces.runs(self.cloud) if not run.closed]:
+        while open_runs := [run for run in traces.runs(self.cloud) if not run.closed or run.untold]:
             if time.monotonic() > deadline:
                 some = ", ".join(f"{run.run_id} {run.states[-1]}" for run in open_runs[:5])
-                raise NotOverError(f"{len(open_runs)} runs have not ended, among them {some}")
+                raise NotOverError(
+                    f"{len(open_runs)} runs have not ended, or are not told of, among them {some}"
+                )
             time.sleep(POLL_SECONDS)
 
 

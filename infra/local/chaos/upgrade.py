@@ -44,12 +44,18 @@ class Upgrade:
         """In which the functions get the newer code. AWS promises none."""
         self._older = set(LAMBDAS)
         self._seen: Counter[str] = Counter()
-        self._began_at = self._ended_at = math.inf
+        self._began_at = self.ended_at = math.inf
+        """Unix seconds."""
 
     @property
     def has_begun(self) -> bool:
         """Whether anything of the newer release is there."""
         return time.time() >= self._began_at
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the newer release is at work alone."""
+        return time.time() >= self.ended_at
 
     def amid(self, events: Sequence[_Event]) -> Iterator[Sequence[_Event]]:
         """The events in four parts: of the older release alone, beside one newer function, two, and none.
@@ -72,7 +78,7 @@ class Upgrade:
             self.log(f"upgraded: {function}")
             self._seen[_UPGRADED] += 1
             if not self._older:
-                self._ended_at = time.time()
+                self.ended_at = time.time()
             yield parts.pop(0) if parts else ()
 
     def invoked(self, function: str) -> None:
@@ -86,7 +92,7 @@ class Upgrade:
         ends = [lifetime.ended_at or math.inf for lifetime in self.cloud.recorder.lifetimes]
         return {
             **{what: self._seen[what] for what in seen},
-            "cluster that ended during the upgrade": sum(self._began_at < at < self._ended_at for at in ends),
+            "cluster that ended during the upgrade": sum(self._began_at < at < self.ended_at for at in ends),
             "run of the older release cancelled during the upgrade": len(self.cancelled),
         }
 
