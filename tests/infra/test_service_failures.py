@@ -133,7 +133,9 @@ def test_botocore_reads_the_service_s_own_words(
     for call in "ab":
         status, body = wire.call(service, call)
         answer = {"status_code": status, "headers": {}, "body": body}
-        found.add(create_parser(protocol).parse(answer, Shape("Answer", {"type": "structure"}))["Error"]["Code"])
+        found.add(
+            create_parser(protocol).parse(answer, Shape("Answer", {"type": "structure"}))["Error"]["Code"]
+        )
     assert found == codes
 
 
