@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from botocore.model import Shape
 from botocore.parsers import create_parser
 
 from infra.local import service_failures
@@ -132,7 +133,9 @@ def test_botocore_reads_the_service_s_own_words(
     for call in "ab":
         status, body = wire.call(service, call)
         answer = {"status_code": status, "headers": {}, "body": body}
-        found.add(create_parser(protocol).parse(answer, None)["Error"]["Code"])
+        found.add(
+            create_parser(protocol).parse(answer, Shape("Answer", {"type": "structure"}))["Error"]["Code"]
+        )
     assert found == codes
 
 
