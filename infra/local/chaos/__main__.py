@@ -75,13 +75,21 @@ def main() -> int:
 
 
 def chaos(
-    folder: Path, build: Path, *, seed: int, manifests: int, deliveries: int, log: Any, poisoned: float = 0.0
+    folder: Path,
+    build: Path,
+    *,
+    seed: int,
+    manifests: int,
+    deliveries: int,
+    log: Any,
+    poisoned: float = 0.0,
+    max_clusters: int = MAX_CLUSTERS,
 ) -> dict[str, Any]:
     """One load test in a local cloud of its own in ``folder``, of what ``build`` holds, to which an older
     release is upgraded in the middle: what happened, and how often each invariant was violated."""
     started = time.monotonic()
     config = {
-        "fruits:maxClusters": str(MAX_CLUSTERS),
+        "fruits:maxClusters": str(max_clusters),
         "fruits:maxEurPerDay": str(MAX_EUR_PER_DAY),
         "fruits:launchesPerSecond": str(LAUNCHES_PER_SECOND),
     }
@@ -96,7 +104,7 @@ def chaos(
         upgrade = Upgrade(cloud, build, seed, log)
         load = LoadTest(cloud, steps, upgrade, seed, log)
         load.run(uploads, TIMEOUT_SECONDS)
-        evidence = load.evidence(MAX_CLUSTERS, MAX_EUR_PER_DAY)
+        evidence = load.evidence(max_clusters, MAX_EUR_PER_DAY)
     return {
         "seed": seed,
         "manifests": manifests,
@@ -107,7 +115,7 @@ def chaos(
         "clusters": len(evidence.clusters),
         "further_attempts": sum(run.attempt - 1 for run in evidence.runs.values()),
         "peak_clusters": max(living(evidence.clusters), default=0),
-        "max_clusters": MAX_CLUSTERS,
+        "max_clusters": max_clusters,
         "peak_eur_committed": round(max(committed(evidence.clusters, evidence.accepted), default=0.0), 2),
         "max_eur_per_day": MAX_EUR_PER_DAY,
         "waited_seconds": {name: round(seconds, 1) for name, seconds in waits(evidence).items()},

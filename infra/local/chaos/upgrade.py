@@ -16,8 +16,10 @@ from typing import TypeVar
 from infra.local.chaos import traces
 from infra.local.cloud import LocalCloud
 from infra.package import LAMBDAS
-from lambdas.contract.run import NOT_LAUNCHED, ON_CLUSTER
+from lambdas.contract.run import NOT_LAUNCHED, ON_CLUSTER, RunState
 
+PATIENCE_SECONDS = 30.0
+POLL_SECONDS = 0.2
 _Event = TypeVar("_Event")
 _OLDER_ALONE = "invocation of the older release"
 _OLDER_BESIDE = "invocation of the older release beside the newer"
@@ -66,7 +68,7 @@ class Upgrade:
         parts = [events[start : start + size] for start in range(0, len(events), size)]
         yield parts.pop(0)
         self.log(f"{size} deliveries made to the older release; upgrading it")
-        left = traces.left_by_older(self.cloud)
+        left = self._at_work()
         self._began_at = time.time()
         self._seen[_WAITED] = sum(state in NOT_LAUNCHED for state in left.values())
         self._seen[_COMPUTED] = sum(state in ON_CLUSTER for state in left.values())
@@ -95,6 +97,16 @@ class Upgrade:
             "cluster that ended during the upgrade": sum(self._began_at < at < self.ended_at for at in ends),
             "run of the older release cancelled during the upgrade": len(self.cancelled),
         }
+
+    def _at_work(self) -> dict[str, RunState]:
+        """The older release's runs as soon as some wait and some compute, or as they are after a while."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            left = traces.left_by_older(self.cloud)
+            states = {*left.values()}
+            if (states & NOT_LAUNCHED and states & ON_CLUSTER) or time.monotonic() > deadline:
+                return left
+            time.sleep(POLL_SECONDS)
 
     def _cancel_one_of(self, runs: Sequence[str]) -> None:
         """As a person does who has the newer commands already. Some may have ended when they come to it, or

@@ -21,6 +21,7 @@ REJECTED_SHARE = 0.1
 DELETED_SHARE = 0.05
 SECOND_VERSION_SHARE = 0.08
 """Of the manifests that follow another: a newer version under its name."""
+NOTIFIED_SHARE = 0.5
 MAX_COPIES = 5
 ORPHANS = 3
 """Clusters of this stack that nobody's run asked for. They come first, and nothing befalls them."""
@@ -155,7 +156,7 @@ def _manifest(chance: random.Random, number: int, image_prefix: str) -> dict[str
             "max_cost_eur": math.ceil(worst_case * COST_MARGIN * 100) / 100,
         },
         "when_deleted": chance.choice(["nothing", "stop"]),
-        "notify": chance.random() < 0.2,
+        "notify": chance.random() < NOTIFIED_SHARE,
     }
     if chance.random() < REJECTED_SHARE:
         wrong: dict[str, Any] = chance.choice(
