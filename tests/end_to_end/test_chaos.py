@@ -50,9 +50,8 @@ def test_a_small_load_test_violates_nothing(build: Path, tmp_path: Path) -> None
     An upgrade is in the middle: what the older release accepted and launched, what ended while both were at
     work, and what was cancelled then, all ends as it should.
     """
-    summary = chaos(
-        tmp_path / "cloud", build, seed=218, manifests=16, deliveries=48, max_clusters=3, log=lambda line: None
-    )
+    folder = tmp_path / "cloud"
+    summary = chaos(folder, build, seed=218, manifests=16, deliveries=48, max_clusters=3, log=lambda _: None)
     assert [failure for failure, times in summary["failures"].items() if not times] == []
     assert {violated: times for violated, times in summary["violations"].items() if times} == {}
     assert summary["runs"] > 10
