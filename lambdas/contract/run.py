@@ -251,7 +251,7 @@ def moved(record: RunRecord, state: RunState, now: float, **changes: Any) -> Run
     unsaid = {} if kept else {field.name: None for field in dataclasses.fields(Ending)}
     history = (*record.history, Change(state, now, changes.get("cluster_id")))
     # A claim alone is no progress: a launch that fails each time has to be seen to do so.
-    setback = record.setback if state in NOT_LAUNCHED else None
+    setback = record.setback if {record.state, state} <= NOT_LAUNCHED else None
     entered = {"state": state, "history": history, "lease_until": None, "setback": setback}
     return dataclasses.replace(record, **{**unsaid, **entered, **changes})
 

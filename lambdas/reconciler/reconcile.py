@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -172,7 +173,7 @@ class Reconciler:
 
         # First the reason, then the stop: the tracker may hear of the end at once.
         _, record = self.runs.change(run_id, stopped)
-        if record is not None and record.stopping is not None and record.cluster_id == cluster_id:
+        if record is not None and record.cluster_id == cluster_id:
             self.clusters.terminate(cluster_id)
 
     def _give_up(self, run_id: str, why: Ending) -> None:
@@ -182,9 +183,7 @@ class Reconciler:
                 return record
             if record.state not in ON_CLUSTER and not is_hopeless(record.setback):
                 return record
-            if record.stopping is None:
-                return ended(record, RunState.FAILED, why, now)
-            return moved(record, record.stopping, now)  # keeps the reason of the stop
+            return _given_up(record, why, now)
 
         _, record = self.runs.change(run_id, given_up)
         if record is not None and is_terminal(record.state):
@@ -199,9 +198,10 @@ class Reconciler:
             ledger.swap_admissions(admissions, release(admissions, salvaged.run_id, NOT_KNOWN_EUR))
 
     def _salvage(self, record: UnreadableRecord, why: Ending) -> None:
-        after = record.salvaged
+        # From here on it can be read, so what has still to be told of an end is no longer hopeless.
+        after = dataclasses.replace(record.salvaged, setback=None)
         if not is_terminal(after.state):
-            after = ended(after, RunState.FAILED, why, self.runs.now())
+            after = _given_up(after, why, self.runs.now())
         if self.runs.ledger.salvage(record, after):
             self.tracker.teller.close(after)
 
@@ -220,6 +220,13 @@ class Reconciler:
             overdue=sum(isinstance(repair, Stop) and repair.overdue for repair in found),
             certificate_days=(self.certificate_expires_at - now) / SECONDS_A_DAY,
         )
+
+
+def _given_up(record: RunRecord, why: Ending, now: float) -> RunRecord:
+    """The end of a run that nothing more is tried with: that of its stop, where it was to be stopped."""
+    if record.stopping is None:
+        return ended(record, RunState.FAILED, why, now)
+    return moved(record, record.stopping, now)  # keeps the reason of the stop
 
 
 def _left_alone(

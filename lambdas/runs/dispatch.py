@@ -27,7 +27,7 @@ from lambdas.runs.cluster_port import Clusters, ClusterSummary, LaunchInDoubtErr
 from lambdas.runs.fleets import cluster_for
 from lambdas.runs.job_flow import run_job_flow
 from lambdas.runs.ports import Newest
-from lambdas.runs.run_service import RunDocuments, RunService, Skipped
+from lambdas.runs.run_service import RunDocuments, RunService, Skipped, spent_eur
 from lambdas.runs.setbacks import is_hopeless, waits
 
 LEASE_SECONDS = 50
@@ -203,6 +203,8 @@ class Dispatcher:
         end = self.runs.ledger.swap(record, ended(record, state, ending, self.runs.now()))
         if end is None:
             return Outcome.OVERTAKEN
+        # The queue behind it moves in the same pass. The reconciler closes it, and frees what this did not.
+        self.runs.guarded(end.run_id, partial(self.runs.release, end.run_id, spent_eur(end)))
         self._publish(end)
         return outcome
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from lambdas.contract.documents import UnreadableError
+from lambdas.contract.documents import UnreadableError, json_object
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import STEPS, StepReport
 from lambdas.contract.run import RunRecord, RunState, Telling, is_terminal
@@ -266,12 +265,7 @@ def spent_eur(record: RunRecord) -> float:
 
 def _place_in(written: bytes | None) -> QueuePlace:
     """What a status says of the run's place, whoever wrote it; nothing where it is no status."""
-    try:
-        known = json.loads(written or b"{}")
-    except (ValueError, RecursionError):
-        known = None
-    if not isinstance(known, dict):
-        return QueuePlace(None, None)
+    known = json_object(written)
     return QueuePlace(known.get("queue_position"), known.get("waits_for"))
 
 

@@ -217,6 +217,16 @@ def test_a_refusal_by_emr_fails_the_run_for_good(world: World) -> None:
     assert not world.clusters.requests
 
 
+def test_a_run_that_ends_before_it_has_a_cluster_frees_its_place_at_once(world: World) -> None:
+    world.configure(max_clusters="1")
+    world.clusters.error = LaunchRefusedError("ValidationException", "Invalid InstanceProfile: nodes.")
+    assert world.launch(world.upload(manifest())).outcome is Outcome.REFUSED
+    assert not world.ledger.shared.slots
+    assert world.ledger.shared.committed_eur == 0
+    world.clusters.error = None
+    assert world.launch(world.upload(manifest(), key="manifests/next.json")).outcome is Outcome.LAUNCHED
+
+
 def queued(world: World) -> str:
     """A run that waits; the next pass of the reconciler may launch it."""
     world.configure(max_clusters="0")

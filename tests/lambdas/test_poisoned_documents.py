@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from lambdas.contract.cost.estimate import InstanceUse
+from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import RunState, moved
 from lambdas.reconciler.repairs import GiveUp, Salvage, SetBack
 from lambdas.runs.admission import Admissions
@@ -50,6 +51,22 @@ def test_a_report_that_is_not_understood_leaves_the_ends_of_others_alone(world: 
     )  # fmt: skip
     assert world.status_of(runs[0])["reason"] == "GIVEN_UP"
     assert world.ledger.shared.slots == {}
+
+
+def test_every_report_that_is_not_understood_is_named(world: World) -> None:
+    cluster_id = completed_run(world)
+    for step in ("featurize", "pca"):
+        world.objects.write(world.keys().step_report(step), "{")
+    with pytest.raises(UnreadableError, match=r"featurize\.json: StepReport .*; runs/.*pca\.json: StepRep"):
+        world.tracker.track(cluster_id)
+
+
+def test_an_event_of_a_run_whose_report_is_not_understood_is_left_to_the_reconciler(world: World) -> None:
+    cluster_id = completed_run(world)
+    report = world.keys().step_report("pca")
+    world.objects.write(report, "[]")
+    why = f"{report}: StepReport is not a JSON object but []"
+    assert world.tracker.hear(cluster_id) == Ignored(f"left to the reconciler: {why}")
 
 
 def test_a_plan_that_is_not_understood_any_more_does_not_undo_a_run_that_completed(world: World) -> None:
@@ -202,6 +219,16 @@ def test_a_record_that_is_not_understood_keeps_its_cluster_and_place_until_it_is
     assert (world.record().state, world.record().reason) == (RunState.FAILED, "GIVEN_UP")
     assert world.ledger.shared.slots == {}
     assert world.status()["state"] == "FAILED"
+
+
+def test_an_end_that_was_untold_when_its_record_was_not_understood_is_told_after_that(world: World) -> None:
+    world.track_and_die(completed_run(world, notify=True))
+    record_of_another_release(world, world.record().run_id)
+    for _ in range(LASTING_LIMIT + 2):
+        world.time += PASS_SECONDS
+        world.reconcile()
+    assert (world.record().state, world.record().active) == (RunState.COMPLETED, False)
+    assert [subject for subject, _ in world.topic.messages] == [f"COMPLETED: {world.record().run_id}"]
 
 
 def test_a_cluster_that_emr_does_not_describe_leaves_the_others_alone(world: World) -> None:
