@@ -10,7 +10,9 @@ from lambdas.aws.clusters import EmrClusters
 from lambdas.aws.composition import Composition
 from lambdas.aws.failure_queue import SqsFailures
 from lambdas.aws.ledger import DynamoLedger
+from lambdas.aws.uploads import S3Uploads
 from lambdas.cli.result import CommandError, ExitCode
+from lambdas.cli.upload import THREADS
 from lambdas.contract.settings import CommandSettings, SettingsError
 from lambdas.runs.run_service import RunService
 
@@ -25,6 +27,8 @@ class Stack:
     ledger: DynamoLedger
     clusters: EmrClusters
     failures: SqsFailures
+    uploads: Callable[[], S3Uploads]
+    """What sends files to the data bucket."""
     caller: Callable[[], str]
     """ARN of whoever uses the commands. Needs no permission. Source: API reference of GetCallerIdentity."""
 
@@ -54,5 +58,6 @@ def connect(environ: Mapping[str, str]) -> Stack:
         ledger=parts.ledger,
         clusters=parts.clusters,
         failures=parts.failures(settings),
+        uploads=lambda: parts.uploads(settings.data_bucket, THREADS),
         caller=parts.caller,
     )

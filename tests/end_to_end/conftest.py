@@ -14,8 +14,8 @@ import pytest
 from infra.local.cloud import LocalCloud
 from infra.local.dashboard.__main__ import ONE_AT_A_TIME, let_runs_happen
 from infra.local.dashboard.rendering import render
-from infra.local.submit import Submitted, manifest_for, upload_manifest
 from infra.local.watch import Snapshot, follow, look
+from lambdas.cli.submission import Submitted, manifest_for, upload_manifest
 from tests.artifacts import built
 
 RUN_TIMEOUT_SECONDS = 600.0

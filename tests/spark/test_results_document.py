@@ -17,10 +17,11 @@ from pyspark.sql import SparkSession
 
 from lambdas.contract import layout
 from lambdas.contract.plan import FEATURE_DIM, Plan
+from lambdas.contract.published import Part
 from lambdas.contract.report import FeaturizeMetrics, QuarantineReason, RunMetrics, StepReport
 from spark.components.exact_pca import PcaModel
 from spark.datasets import index
-from spark.datasets.publication import DatasetManifest, Part, Provenance
+from spark.datasets.publication import DatasetManifest, Provenance
 from spark.features.shards import FEATURES_SCHEMA, QUARANTINE_SCHEMA
 from spark.steps.pca import SCORES_SCHEMA, csv_columns
 from tests.spark.conftest import folder_of
