@@ -81,8 +81,8 @@ def results(run_id: str, folder: str, objects: int, fetched: int, lines: Sequenc
     """Where the results are, and ``lines`` of code that load them. ``fetched``: ``objects`` that were new."""
     return "\n".join(
         [
-            f"{objects:,} objects of {run_id} are in {folder}, {fetched:,} of them fetched now; every part "
-            "is as it was published. To load them, a line each for pandas, DuckDB and Spark:",
+            f"{objects:,} objects of {run_id} are in {folder}, {fetched:,} of them fetched now.",
+            "Every part is as it was published. To load them, a line each for pandas, DuckDB and Spark:",
             *lines,
         ]
     )

@@ -1,6 +1,6 @@
 """`python -m tests.bench.upload FOLDER`: `fruits submit` beside `aws s3 cp --recursive`, in turns.
 
-To a local S3. Seconds of wall clock and of the client's CPU; the server, which is in Python, is what both wait for most.
+To a local S3. Seconds of wall clock and of the client's CPU; both wait for the server most, which is in Python.
 """
 
 from __future__ import annotations
