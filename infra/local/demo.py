@@ -121,8 +121,8 @@ def run_demo(console: Console, photos: PhotoFolder, folder: Path, build: Path, s
             f"[green]✓[/] local cloud is up: {len(cloud.resources)} resources of the Pulumi program"
         )
         s3, emr = cloud.client("s3"), cloud.client("emr")
-        with Terminal(console, yes=True).bar(len(photos.photos), photos.size) as tell:
-            upload_photos(s3, cloud.bucket, dataset, photos.folder, tell)
+        with Terminal(console, yes=True).bar("photos", len(photos.photos), photos.size) as advance:
+            upload_photos(s3, cloud.bucket, dataset, photos.folder, lambda photo, _: advance(photo.size))
         run = upload_manifest(s3, cloud.bucket, dataset, manifest_of(photos, cloud.bucket, dataset))
         console.print(
             f"[green]✓[/] uploaded s3://{cloud.bucket}/{run.key}: the event starts run [bold]{run.run_id}[/]"

@@ -16,8 +16,8 @@ ATTEMPTS = 4
 LONGEST_CALL_SECONDS = 50
 """A call that fails of all its attempts, with the pauses between them (below 1, 2 and 4 seconds in botocore's
 standard mode): within the tracker's time-out, the shortest."""
-PATIENT_SECONDS = 60
-PATIENT_ATTEMPTS = 6
+PATIENT_SECONDS = 30
+PATIENT_ATTEMPTS = 5
 LIMITS = Config(
     connect_timeout=CONNECT_SECONDS,
     read_timeout=READ_SECONDS,

@@ -4,8 +4,10 @@ answer alone is on standard output."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -17,13 +19,26 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from lambdas.cli.photo_folder import Photo
 from lambdas.cli.result import CommandError, ExitCode
-from lambdas.cli.upload import Told
+
+Advance = Callable[[int], None]
+"""One more is done, of so many bytes; called from any thread."""
+
+
+class Dialogue(Protocol):
+    """The person, or nobody."""
+
+    def agrees(self, question: str) -> bool:
+        """Whether they want it. Raises CommandError where nobody is there to ask."""
+        ...
+
+    def bar(self, noun: str, count: int, size: int) -> AbstractContextManager[Advance]:
+        """Shows how many of ``count`` things, called ``noun``, of ``size`` bytes in all, are done."""
+        ...
 
 
 class Terminal:
-    """Implements :class:`lambdas.cli.submission.Dialogue`. ``yes``: the person has agreed already."""
+    """Implements :class:`Dialogue`. ``yes``: the person has agreed already."""
 
     def __init__(self, console: Console, *, yes: bool) -> None:
         self._console = console
@@ -41,7 +56,7 @@ class Terminal:
         return answer.strip().lower() in {"y", "yes"}
 
     @contextmanager
-    def bar(self, photos: int, size: int) -> Iterator[Told]:
+    def bar(self, noun: str, count: int, size: int) -> Iterator[Advance]:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -50,12 +65,13 @@ class Terminal:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task(f"0 of {photos:,} photos", total=size)
-            done = 0
+            task = progress.add_task(f"0 of {count:,} {noun}", total=size)
+            lock, done = threading.Lock(), 0
 
-            def tell(photo: Photo, *, sent: bool) -> None:  # noqa: ARG001  # both are progress
+            def advance(by: int) -> None:
                 nonlocal done
-                done += 1
-                progress.update(task, advance=photo.size, description=f"{done:,} of {photos:,} photos")
+                with lock:
+                    done += 1
+                    progress.update(task, advance=by, description=f"{done:,} of {count:,} {noun}")
 
-            yield tell
+            yield advance

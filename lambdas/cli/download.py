@@ -8,18 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lambdas.cli import commands, reading, views
+from lambdas.cli.dialogue import Advance, Dialogue
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER
 from lambdas.contract.object_keys import key_problem
 from lambdas.contract.published import Part, PublishedTable
 from lambdas.contract.run import RunRecord, RunState, is_terminal
+from lambdas.runs.ports import BucketDenied
 
 THREADS = 8
 """Parts at once; of each, some 5 MB, all is in memory."""
 
 
-def results(stack: Stack, run_id: str, to: Path, only: str | None) -> Result:
+def results(stack: Stack, run_id: str, to: Path, only: str | None, person: Dialogue) -> Result:
     """Fetch what a run published below ``to``, under the keys that it has in the bucket. Parts that are there
     already are not fetched again. ``only``: ``features`` (and quarantine), ``pca`` (and its model), ``csv``.
 
@@ -30,9 +32,11 @@ def results(stack: Stack, run_id: str, to: Path, only: str | None) -> Result:
     record = commands.record_of(stack, run_id)
     _require_completed(record)
     tables = _tables(stack, record, only)
-    objects = sum(len(table.parts) for table in tables.values())
+    parts = [part for table in tables.values() for part in table.parts]
+    objects, size = len(parts), sum(part.bytes for part in parts)
     try:
-        fetched = sum(_fetch_table(stack, prefix, table, to) for prefix, table in tables.items())
+        with person.bar("parts", objects, size) as advance:
+            fetched = sum(_fetch_table(stack, prefix, tables[prefix], to, advance) for prefix in tables)
         if only in (None, "pca"):
             models = sum(1 for key in _below(stack, record.layout.pca_model) if _fetch_file(stack, key, to))
             objects, fetched = objects + models, fetched + models
@@ -95,10 +99,16 @@ def _published(stack: Stack, prefix: str) -> PublishedTable | None:
     return PublishedTable.from_json(stack.runs.objects.read(prefix + DATASET_MANIFEST) or b"")
 
 
-def _fetch_table(stack: Stack, prefix: str, table: PublishedTable, to: Path) -> int:
+def _fetch_table(stack: Stack, prefix: str, table: PublishedTable, to: Path, advance: Advance) -> int:
     """Fetch the parts that are not there, and how many that were; ``_SUCCESS`` comes last, here too."""
+
+    def fetch(part: Part) -> bool:
+        was_fetched = _fetch_part(stack, prefix, part, to)
+        advance(part.bytes)
+        return was_fetched
+
     with ThreadPoolExecutor(THREADS) as pool:
-        fetched = sum(pool.map(lambda part: _fetch_part(stack, prefix, part, to), table.parts))
+        fetched = sum(pool.map(fetch, table.parts))
     for name in (DATASET_MANIFEST, SUCCESS_MARKER):
         _fetch_file(stack, prefix + name, to)
     return fetched
@@ -122,8 +132,16 @@ def _fetch_part(stack: Stack, prefix: str, part: Part, to: Path) -> bool:
 
 
 def _below(stack: Stack, prefix: str) -> Iterator[str]:
-    for page in stack.buckets.pages(stack.settings.data_bucket, prefix):
-        yield from (found.key for found in page if not key_problem(found.key))
+    bucket = stack.settings.data_bucket
+    try:
+        for page in stack.buckets.pages(bucket, prefix):
+            yield from (found.key for found in page if not key_problem(found.key))
+    except BucketDenied as error:
+        raise CommandError(
+            ExitCode.UNAVAILABLE,
+            f"your AWS credentials may not list s3://{bucket}/{prefix}. docs/operations.md lists what each "
+            "command needs",
+        ) from error
 
 
 def _fetch_file(stack: Stack, key: str, to: Path) -> bool:

@@ -95,7 +95,9 @@ def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterato
 
 _ANSWERS: Mapping[str, Callable[[Stack, argparse.Namespace], Result]] = {
     "plan": lambda stack, options: manifests.plan(stack, options.manifest),
-    "results": lambda stack, options: download.results(stack, options.run, options.to, options.only),
+    "results": lambda stack, options: download.results(
+        stack, options.run, options.to, options.only, Terminal(Console(stderr=True), yes=False)
+    ),
     "runs": lambda stack, options: commands.runs(stack, options.limit),
     "status": lambda stack, options: commands.status(stack, options.run),
     "cancel": lambda stack, options: commands.cancel(stack, options.run),

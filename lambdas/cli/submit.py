@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.uploads import S3Uploads, Stored
 from lambdas.cli import commands, manifests, views
+from lambdas.cli.dialogue import Dialogue
 from lambdas.cli.explain import explain
 from lambdas.cli.photo_folder import Photo, PhotoFolder, dataset_name, read_folder
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 from lambdas.cli.submission import Submitted, ask_for_run, manifest_of
-from lambdas.cli.upload import Job, Told, jobs, upload
+from lambdas.cli.upload import Job, jobs, upload
 from lambdas.contract import s3uri
 from lambdas.contract.documents import dataclass_from_dict
 from lambdas.contract.layout import IMAGES, rejection_key
@@ -31,18 +30,6 @@ PAGE = 1000
 POLL_SECONDS = 1.0
 UNHEARD_SECONDS = 180.0
 """After so long without a trace, nobody has heard of the upload: a launcher takes seconds."""
-
-
-class Dialogue(Protocol):
-    """The person, or nobody."""
-
-    def agrees(self, question: str) -> bool:
-        """Whether they want it. Raises CommandError where nobody is there to ask."""
-        ...
-
-    def bar(self, photos: int, size: int) -> AbstractContextManager[Told]:
-        """Shows how far an upload of so many photos and bytes is."""
-        ...
 
 
 Submission = Generator[Result, None, Submitted | None]
@@ -228,12 +215,12 @@ def _send(uploads: S3Uploads, wanted: Sequence[Job], size: int, person: Dialogue
         return f"{done}; the same command goes on from there"
 
     try:
-        with person.bar(len(wanted), size) as shown:
+        with person.bar("photos", len(wanted), size) as shown:
 
-            def tell(photo: Photo, *, sent: bool) -> None:
+            def tell(photo: Photo, sent: bool) -> None:  # noqa: FBT001  # as it is called
                 so_far.done += 1
                 so_far.sent += sent
-                shown(photo, sent=sent)
+                shown(photo.size)
 
             upload(uploads, wanted, tell)
     except (ClientError, BotoCoreError) as error:

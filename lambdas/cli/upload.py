@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Protocol
 
 from lambdas.aws.uploads import S3Uploads, Stored
 from lambdas.cli.photo_folder import Photo
@@ -27,10 +26,8 @@ class Job:
     seems_there: bool
 
 
-class Told(Protocol):
-    """Called after each photo, from any thread, one at a time."""
-
-    def __call__(self, photo: Photo, *, sent: bool) -> None: ...
+Tell = Callable[[Photo, bool], None]
+"""Called after each photo, from any thread, one at a time: which, and whether it had to be sent."""
 
 
 def jobs(photos: Sequence[Photo], prefix: str, stored: Mapping[str, Stored]) -> list[Job]:
@@ -42,7 +39,7 @@ def _job(photo: Photo, there: Stored | None, prefix: str) -> Job:
     return Job(photo, prefix + photo.name, seems_there=there is not None and there.size == photo.size)
 
 
-def upload(uploads: S3Uploads, wanted: Sequence[Job], tell: Told) -> None:
+def upload(uploads: S3Uploads, wanted: Sequence[Job], tell: Tell) -> None:
     """Bring every photo to its key.
 
     An object that seems to be there is compared by its hash, which costs a request instead of a photo.
@@ -64,7 +61,7 @@ def upload(uploads: S3Uploads, wanted: Sequence[Job], tell: Told) -> None:
                 return
             sent = _bring(uploads, job)
             with lock:
-                tell(job.photo, sent=sent)
+                tell(job.photo, sent)
 
     with ThreadPoolExecutor(THREADS) as pool:
         workers = [pool.submit(work) for _ in range(THREADS)]

@@ -1,6 +1,6 @@
 """`python -m tests.bench.upload FOLDER`: `fruits submit` beside `aws s3 cp --recursive`, in turns.
 
-To a local S3. Seconds of wall clock and of the client's CPU; both wait for the server most, which is in Python.
+To a local S3. Seconds of wall clock and of the client's CPU; both wait for the server most, a Python.
 """
 
 from __future__ import annotations

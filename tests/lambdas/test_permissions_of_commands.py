@@ -86,6 +86,7 @@ def test_what_is_listed_suffices(person: Any) -> None:
         ("s3:PutObject", "submit", "0 of 1 photos are in the bucket; the same command goes on from there"),
         ("dynamodb:GetItem", "submit", "your AWS credentials may not do this"),
         ("| `images/*` |", "submit", "your AWS credentials may not do this"),
+        ("s3:ListBucket", "results", "your AWS credentials may not list s3://"),
         ("`Results/*`", "results", "your AWS credentials may not do this"),
         ("`runs/*`", "status", "your AWS credentials may not do this"),
     ],

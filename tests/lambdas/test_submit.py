@@ -289,6 +289,18 @@ def manifest_file(folder: Path) -> str:
     return str(file)
 
 
+def test_who_stops_watching_is_told_how_to_watch_again(
+    deployed: Deployed, bucket: str, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(submit, "follow", stopped)
+    code, (_, done), said = submitted(deployed, photos, "--watch")
+    assert code == 130
+    assert f"the run goes on without you; `fruits status {done['run_id']} --watch` follows it again" in said
+
+
 RUN = Submitted("apples", "manifests/apples.json", "v1", "apples-0123456789ab")
 
 
@@ -342,14 +354,14 @@ def test_photos_that_are_not_sent_do_not_count_as_sent_while_others_fail(
     told: list[Photo] = []
     wanted[3] = dataclasses.replace(wanted[3], photo=gone)
     with pytest.raises(FileNotFoundError, match=r"no/such\.jpg"):
-        upload(uploads, wanted, lambda photo, *, sent: told.append(photo))
+        upload(uploads, wanted, lambda photo, sent: told.append(photo))
     assert {PREFIX + photo.name for photo in told} == set(uploads.below(PREFIX))
 
 
 def test_the_bar_shows_photos_and_bytes() -> None:
     screen = io.StringIO()
-    with Terminal(Console(file=screen, width=100), yes=True).bar(2, 3000) as tell:
-        tell(Photo(Path("a"), "a/1.jpg", 1000), sent=True)
-        tell(Photo(Path("b"), "a/2.jpg", 2000), sent=False)
+    with Terminal(Console(file=screen, width=100), yes=True).bar("photos", 2, 3000) as advance:
+        advance(1000)
+        advance(2000)
     assert "2 of 2 photos" in screen.getvalue()
     assert "3.0/3.0 kB" in screen.getvalue()
