@@ -1,4 +1,8 @@
-"""Files of a person's machine as objects of one bucket."""
+"""Files of a person's machine as objects of one bucket.
+
+By boto3, which finds a person's credentials wherever they are (profiles, single sign-on), and is faster at it
+than `aws s3 cp` (docs/performance.md).
+"""
 
 from __future__ import annotations
 

@@ -174,8 +174,8 @@ def redrive(stack: Stack) -> Result:
     An event that fails once more comes back into the queue, and is left there: it came after we began.
     """
     began = time.time()
-    given_back, kept = [], []
-    for failed in stack.failures.waiting():
+    given_back, kept, failures = [], [], stack.failures()
+    for failed in failures.waiting():
         if failed.sent_at > began:
             continue
         if not isinstance(failed, FailedEvent):
@@ -183,7 +183,7 @@ def redrive(stack: Stack) -> Result:
             continue
         entry = {"function": failed.function.rpartition("function:")[2], "error": failed.error}
         try:
-            stack.failures.give_back(failed)
+            failures.give_back(failed)
         except ClientError as error:
             kept.append({**entry, "why": str(error)})
         else:

@@ -19,14 +19,14 @@ from lambdas.runs.run_service import RunService
 
 @dataclass(frozen=True)
 class Stack:
-    """The stack's parts that the commands use."""
+    """The stack's parts that the commands use. Those that are called are made then; few need them."""
 
     settings: CommandSettings
     runs: RunService
     buckets: S3Buckets
     ledger: DynamoLedger
     clusters: EmrClusters
-    failures: SqsFailures
+    failures: Callable[[], SqsFailures]
     uploads: Callable[[], S3Uploads]
     """What sends files to the data bucket."""
     caller: Callable[[], str]
@@ -57,7 +57,7 @@ def connect(environ: Mapping[str, str]) -> Stack:
         buckets=parts.buckets,
         ledger=parts.ledger,
         clusters=parts.clusters,
-        failures=parts.failures(settings),
+        failures=lambda: parts.failures(settings),
         uploads=lambda: parts.uploads(settings.data_bucket, THREADS),
         caller=parts.caller,
     )
