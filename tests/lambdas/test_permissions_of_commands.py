@@ -14,7 +14,7 @@ from lambdas.cli.result import ExitCode
 from lambdas.contract.run import RunState
 
 from .deployed import RUN, Deployed
-from .test_photo_folder import write
+from .submitting import write
 from .test_results_command import KEYS, publish
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()

@@ -11,14 +11,9 @@ import pytest
 from lambdas.cli.photo_folder import dataset_name, read_folder
 from lambdas.cli.submission import manifest_of
 
+from .submitting import write
+
 NOBODY = 65534
-
-
-def write(folder: Path, *names: str) -> Path:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(name.encode(errors="replace"))
-    return folder
 
 
 def problems(folder: Path) -> str:
