@@ -24,8 +24,8 @@ from infra.local.engine.home import make_home
 from infra.local.ministack import MiniStack, MiniStackError, client
 from infra.local.process import StartedAndStopped
 from infra.local.provider import LocalProvider
-from infra.local.submit import manifest_for
 from infra.program import BUILD, REPOSITORY
+from lambdas.cli.submission import manifest_for
 from lambdas.contract.layout import IMAGES, MANIFESTS, REJECTIONS, RUNS
 
 STACK = "local"

@@ -11,12 +11,13 @@ import time
 import boto3
 
 from lambdas.aws.buckets import S3Buckets
-from lambdas.aws.clients import client, table
+from lambdas.aws.clients import client, patient, table
 from lambdas.aws.clusters import emr_clusters
 from lambdas.aws.failure_queue import SqsFailures
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
+from lambdas.aws.uploads import S3Uploads
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
 from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
 from lambdas.runs.ports import Meter
@@ -49,6 +50,10 @@ class Composition:
         """The failure queue, and the way back from it."""
         queue, functions = client(self._session, "sqs"), client(self._session, "lambda")
         return SqsFailures(queue, functions, settings.failure_queue_url)
+
+    def uploads(self, bucket: str, threads: int) -> S3Uploads:
+        """What sends files to a bucket, for so many threads."""
+        return S3Uploads(patient(self._session, "s3", threads), bucket)
 
     def caller(self) -> str:
         """The ARN of whoever's credentials these are."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
+
+from rich.filesize import decimal
 
 from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.manifest.faults import Fault
@@ -49,6 +51,42 @@ def plan(
     lines += [f"queue    {wait}"] if wait else []
     lines += [f"note     {note}" for note in notes]
     return "\n".join(lines)
+
+
+def count(number: int, noun: str) -> str:
+    """``1 photo``, ``2,000 photos``."""
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def upload(photos: int, size: int, seem_there: int, place: str) -> str:
+    """What would be sent to ``place``. ``size`` in bytes; ``seem_there``: those there by name and size."""
+    there = f"; {seem_there:,} seem to be there, and are sent again only if changed" if seem_there else ""
+    return f"upload   {count(photos, 'photo')}, {decimal(size)}, to {place}{there}"
+
+
+def submitted(run_id: str, counts: Mapping[str, int]) -> str:
+    """That a run was asked for, and what to do next. ``counts``: photos that were sent, and that were not."""
+    sent, unchanged = counts.get("photos_sent"), counts.get("photos_unchanged")
+    lines = [] if sent is None else [f"Sent {count(sent, 'photo')}; {unchanged:,} were there, unchanged."]
+    return "\n".join(
+        [
+            *lines,
+            f"Run {run_id} is asked for.",
+            f"    fruits status {run_id} --watch    follows it to its end",
+            f"    fruits results {run_id}           then fetches what it publishes",
+        ]
+    )
+
+
+def results(run_id: str, folder: str, objects: int, fetched: int, lines: Sequence[str]) -> str:
+    """Where the results are, and ``lines`` of code that load them. ``fetched``: ``objects`` that were new."""
+    return "\n".join(
+        [
+            f"{objects:,} objects of {run_id} are in {folder}, {fetched:,} of them fetched now.",
+            "Every part is as it was published. To load them, a line each for pandas, DuckDB and Spark:",
+            *lines,
+        ]
+    )
 
 
 def runs(records: Sequence[RunRecord], *, more: bool = False) -> str:

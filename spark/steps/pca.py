@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from lambdas.contract.layout import part_name
 from lambdas.contract.plan import Plan
+from lambdas.contract.published import Part
 from lambdas.contract.report import StepReport
 from spark.components.exact_pca import PcaModel, feature_matrix
 from spark.components.pca_store import load_model, save_model
@@ -20,7 +21,6 @@ from spark.datasets.arrow_arrays import float_lists, floats
 from spark.datasets.object_store import Store, open_store
 from spark.datasets.publication import (
     DatasetManifest,
-    Part,
     Provenance,
     encode_parquet,
     publish,

@@ -17,8 +17,8 @@ from infra.local.cloud import LocalCloud
 from infra.local.dashboard.__main__ import ONE_AT_A_TIME, let_runs_happen
 from infra.local.dashboard.rendering import render
 from infra.local.emr import InjectedFailures
-from infra.local.submit import Submitted, manifest_for, upload_manifest
 from infra.local.watch import Snapshot, follow, look
+from lambdas.cli.submission import Submitted, manifest_for, upload_manifest
 from tests.artifacts import built
 
 from .paths import NOT_OFFERED

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from infra.local.cloud import LocalCloud
 from infra.local.emr.node import Node
-from infra.local.submit import Submitted, manifest_for, upload_manifest
+from lambdas.cli.submission import Submitted, manifest_for, upload_manifest
 from lambdas.contract import layout
 from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunState
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from infra.local import results
-from infra.local.submit import Submitted
 from infra.local.watch import Snapshot
+from lambdas.cli.submission import Submitted
 from lambdas.contract import layout
 from lambdas.contract.run import cluster_name
 
