@@ -56,7 +56,7 @@ class LocalCloud(StartedAndStopped):
         folder: Path,
         *,
         build: Path = BUILD,
-        slots: int = 2,
+        slots: int | None = None,
         injected: InjectedFailures | None = None,
         config: Mapping[str, str] | None = None,
     ) -> None:
@@ -64,7 +64,7 @@ class LocalCloud(StartedAndStopped):
         Args:
             folder: receives logs; made if need be.
             build: what `make package` made.
-            slots: Spark task slots of a cluster.
+            slots: Spark task slots of a cluster, which its workers share. None: one a core of this machine.
             injected: what to let go wrong on EMR.
             config: configuration of the stack beside :data:`CONFIG`.
 
