@@ -104,6 +104,11 @@ class LocalCloud(StartedAndStopped):
         return variables_of(self.outputs["shell"])
 
     @property
+    def slots(self) -> int:
+        """Spark task slots of a cluster, and so the most workers that it has here."""
+        return self._emr.slots
+
+    @property
     def recorder(self) -> Recorder:
         """What really happens on EMR."""
         return self._emr.recorder
@@ -203,6 +208,7 @@ def instructions(cloud: LocalCloud) -> str:
     bucket = f"s3://{cloud.bucket}"
     return f"""
 The local cloud is up: {len(cloud.resources)} resources at {cloud.environment["AWS_ENDPOINT_URL"]}
+A cluster has a Spark worker for each of its nodes, but {cloud.slots} at most: as many as there are cores.
 
 In another terminal:
   source {write_environment(cloud)}

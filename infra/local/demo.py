@@ -116,7 +116,8 @@ def run_demo(
         cloud.start()
     try:
         console.print(
-            f"[green]✓[/] local cloud is up: {len(cloud.resources)} resources of the Pulumi program"
+            f"[green]✓[/] local cloud is up: {len(cloud.resources)} resources of the Pulumi program; a Spark "
+            f"worker for each node of a cluster, but {cloud.slots} at most, as many as there are cores"
         )
         s3, emr = cloud.client("s3"), cloud.client("emr")
         with _upload_bar(console) as bar:

@@ -181,7 +181,10 @@ class ClusterRunner:
         if asked is None or program.path != COMMAND_RUNNER or program.arguments[:1] != ("spark-submit",):
             return None
         nodes = asked.within(self._node.slots)
-        logs.note(f"{nodes.count} of {asked.count} workers are here, of {nodes.slots} slots each")
+        logs.note(
+            f"Spark has {nodes.count} of {asked.count} workers, with {nodes.slots} of {asked.slots} task slots "
+            f"each: a cluster has {self._node.slots} in all on this machine"
+        )
         if self._spark is None:
             folder = self._folder / self._cluster.id / "spark"
             spark = self._node.spark_cluster(nodes, folder, encrypted=self._launch.encrypted)

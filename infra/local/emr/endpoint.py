@@ -69,7 +69,7 @@ class EmrEndpoint(StartedAndStopped):
         self._tls = tls
         self._environment = environment
         self._folder = folder
-        self._slots = slots or os.cpu_count() or 1
+        self.slots = slots or os.cpu_count() or 1
         self._injected = injected or InjectedFailures()
         self._cluster_failures = _script(self._injected.clusters)
         self.recorder = Recorder()
@@ -126,7 +126,7 @@ class EmrEndpoint(StartedAndStopped):
             sts=self._sts,
             instance_profile=launch.instance_profile,
             spark_defaults=launch.spark_defaults,
-            slots=self._slots,
+            slots=self.slots,
         )
         try:
             node.role_arn()
