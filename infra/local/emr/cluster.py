@@ -182,7 +182,7 @@ class ClusterRunner:
             return None
         nodes = asked.within(self._node.slots)
         logs.note(
-            f"Spark has {nodes.count} of {asked.count} workers, with {nodes.slots} of {asked.slots} task slots "
+            f"Spark has {nodes.count} of {asked.count} workers, with {nodes.slots} of {asked.slots} slots "
             f"each: a cluster has {self._node.slots} in all on this machine"
         )
         if self._spark is None:
