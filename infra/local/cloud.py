@@ -56,7 +56,7 @@ class LocalCloud(StartedAndStopped):
         folder: Path,
         *,
         build: Path = BUILD,
-        slots: int = 2,
+        slots: int | None = None,
         injected: InjectedFailures | None = None,
         config: Mapping[str, str] | None = None,
     ) -> None:
@@ -64,7 +64,7 @@ class LocalCloud(StartedAndStopped):
         Args:
             folder: receives logs; made if need be.
             build: what `make package` made.
-            slots: Spark task slots of a cluster.
+            slots: Spark task slots of a cluster, which its workers share. None: one a core of this machine.
             injected: what to let go wrong on EMR.
             config: configuration of the stack beside :data:`CONFIG`.
 
@@ -103,6 +103,11 @@ class LocalCloud(StartedAndStopped):
     def shell(self) -> dict[str, str]:
         """The variables of a shell that knows the stack."""
         return variables_of(self.outputs["shell"])
+
+    @property
+    def slots(self) -> int:
+        """Spark task slots of a cluster, and so the most workers that it has here."""
+        return self._emr.slots
 
     @property
     def recorder(self) -> Recorder:
@@ -214,6 +219,7 @@ def instructions(cloud: LocalCloud) -> str:
     bucket = f"s3://{cloud.bucket}"
     return f"""
 The local cloud is up: {len(cloud.resources)} resources at {cloud.environment["AWS_ENDPOINT_URL"]}
+A cluster has a Spark worker for each of its nodes, but {cloud.slots} at most: as many as there are cores.
 
 In another terminal:
   source {write_environment(cloud)}

@@ -118,7 +118,8 @@ def run_demo(console: Console, photos: PhotoFolder, folder: Path, build: Path, s
         cloud.start()
     try:
         console.print(
-            f"[green]✓[/] local cloud is up: {len(cloud.resources)} resources of the Pulumi program"
+            f"[green]✓[/] local cloud is up: {len(cloud.resources)} resources of the Pulumi program; a Spark "
+            f"worker for each node of a cluster, but {cloud.slots} at most, as many as there are cores"
         )
         s3, emr = cloud.client("s3"), cloud.client("emr")
         with Terminal(console, yes=True).bar("photos", len(photos.photos), photos.size) as advance:

@@ -106,12 +106,13 @@ def _score(
     done = context.accumulator(0)
     monitor.track(features.rows, lambda: ShardStats(images=done.value, computed=done.value))
     provenance = Provenance.of(plan)
-    shared = context.broadcast(model)
+    # Bytes: where Spark encrypts its disks, PySpark 3.5 cannot broadcast arrays (a PickleBuffer has no len).
+    shared = context.broadcast(model.to_npz())
 
     def run(parts: Iterable[tuple[int, Part]]) -> Iterator[tuple[Part, Part | None]]:
-        store = open_store(plan.root)
+        store, fitted = open_store(plan.root), PcaModel.from_npz(shared.value)
         for number, part in parts:
-            lists, columns = score_part(read_part(store, plan.layout.features, part), shared.value)
+            lists, columns = score_part(read_part(store, plan.layout.features, part), fitted)
             data = encode_parquet(lists, provenance)
             scores = write_part(store, plan.layout.pca, part_name(number, "parquet"), data, part.rows)
             text = None
