@@ -106,3 +106,9 @@ def test_every_module_that_makes_pixels_counts_for_where_features_come_from() ->
     assert {"decoding.py", "png.py", "tiff.py", "resize.py"} <= {module.name for module in modules}
     sources = b"".join(module.read_bytes() for module in modules)
     assert decoding_sha256() == hashlib.sha256(sources).hexdigest()
+
+
+def test_what_a_library_says_of_a_picture_is_cut() -> None:
+    """A TIFF whose header lists millions of values had them all in its row."""
+    detail = Rejected(QuarantineReason.CORRUPT, "x" * 10_000_000).detail
+    assert detail == f"{'x' * 500}..."
