@@ -16,6 +16,8 @@ ATTEMPTS = 4
 LONGEST_CALL_SECONDS = 50
 """A call that fails of all its attempts, with the pauses between them (below 1, 2 and 4 seconds in botocore's
 standard mode): within the tracker's time-out, the shortest."""
+PUBLISH_SECONDS = 6
+"""For a message, which is sent once: who tells of a run's end tries again later."""
 PATIENT_SECONDS = 30
 PATIENT_ATTEMPTS = 5
 LIMITS = Config(

@@ -11,7 +11,7 @@ import time
 import boto3
 
 from lambdas.aws.buckets import S3Buckets
-from lambdas.aws.clients import client, patient, table
+from lambdas.aws.clients import PUBLISH_SECONDS, asked_once, client, patient, table
 from lambdas.aws.clusters import emr_clusters
 from lambdas.aws.failure_queue import SqsFailures
 from lambdas.aws.ledger import DynamoLedger
@@ -43,7 +43,7 @@ class Composition:
 
     def tracker(self, settings: TrackerSettings, meter: Meter) -> Tracker:
         """What follows clusters, and measures with ``meter``."""
-        topic = SnsTopic(client(self._session, "sns"), settings.topic_arn)
+        topic = SnsTopic(asked_once(self._session, "sns", PUBLISH_SECONDS), settings.topic_arn)
         return Tracker(self.runs, self.clusters, Teller(self.runs, topic, meter))
 
     def failures(self, settings: CommandSettings) -> SqsFailures:

@@ -180,16 +180,23 @@ def _admissions(item: dict[str, Any]) -> Admissions:
     return Admissions(**values | {"paused": _pause(values.get("paused"))})
 
 
+_GARBLED = (TypeError, ValueError, ArithmeticError, AttributeError)
+
+
 def _slot(slot: Any) -> Slot:
     """A slot is one, also where it was written by hand: nothing is set aside for it then."""
-    given = slot if isinstance(slot, dict) else {}
-    return Slot(float(given.get("eur", 0)), str(given.get("day", "")))
+    try:
+        return Slot(**{"eur": 0.0, "day": "", **numbers(Slot, slot)})
+    except _GARBLED:
+        return Slot(0.0, "")
 
 
 def _pause(value: Any) -> Pause | None:
-    if isinstance(value, dict):
-        return Pause(**numbers(Pause, value))
-    return Pause() if value else None
+    """A pause is one, whoever wrote what of it."""
+    try:
+        return Pause(**numbers(Pause, value)) if value else None
+    except _GARBLED:
+        return Pause()
 
 
 def _lost(error: ClientError) -> bool:

@@ -79,10 +79,14 @@ def salvaged(item: Mapping[str, Any]) -> RunRecord:
 
 
 def numbers(cls: type, item: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``item``'s values that ``cls`` has fields for, decimals as these want them."""
+    """Those of ``item``'s values that ``cls`` has fields for, decimals as these want them.
+
+    Raises:
+        TypeError, ArithmeticError: one is not what its field wants.
+    """
     wanted = {field.name: str(field.type) for field in dataclasses.fields(cls)}
     return {
-        name: (int(value) if wanted[name] == "int" else float(value)) if isinstance(value, Decimal) else value
+        name: _PARSERS_BY_TYPE.get(wanted[name], lambda value: value)(value)
         for name, value in item.items()
         if name in wanted
     }
@@ -138,6 +142,7 @@ _PARSERS_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {
     "float": lambda value: float(_of(int, float, Decimal)(value)),
     "float | None": lambda value: float(_of(int, float, Decimal)(value)),
     "bool": _of(bool),
+    "str": _of(str),
 }
 _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "state": RunState,

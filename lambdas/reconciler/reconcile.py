@@ -19,7 +19,7 @@ from lambdas.contract.run import (
     moved,
     stopping,
 )
-from lambdas.reconciler.looking import NO_TIME, SECONDS_A_DAY, look
+from lambdas.reconciler.looking import NO_TIME, SECONDS_A_DAY, TURN_FAILED, look
 from lambdas.reconciler.repairs import (
     Close,
     GiveUp,
@@ -101,7 +101,30 @@ class Reconciler:
         until = deadline - REPAIR_RESERVE_SECONDS
         seen = look(self.runs, self.clusters, self.ledger_table, until)
         skipped, done = dict(seen.left_out), list[Repair]()
-        for repair in seen.repairs:
+        # Stopping, freeing and starting first: nobody waits for what is only told.
+        tells = [repair for repair in seen.repairs if isinstance(repair, Tell)]
+        self._repair((repair for repair in seen.repairs if repair not in tells), until, skipped, done)
+        dispatched, wait = self.dispatcher.dispatch(deadline)
+        self.runs.publish_queue(wait, until=deadline - LEASE_SECONDS)
+        self._repair(tells, until, skipped, done)
+        for run_id, outcome in dispatched.items():
+            if outcome is Outcome.SKIPPED:
+                skipped.setdefault(run_id, TURN_FAILED)
+        active = self.runs.ledger.active()
+        skipped |= _left_alone(active, self.runs.ledger.unreadable(), self.runs.now())
+        return Reconciliation(
+            repairs=tuple(done),
+            dispatched=dispatched,
+            wait=wait,
+            gauges=self._gauges(seen.repairs, active, len(skipped)),
+            skipped=skipped,
+        )
+
+    def _repair(
+        self, repairs: Iterable[Repair], until: float, skipped: dict[str, str], done: list[Repair]
+    ) -> None:
+        """Do them one after the other, while there is time; note why one was not done."""
+        for repair in repairs:
             if self.runs.now() > until:
                 skipped[repair.run_id] = NO_TIME
                 continue
@@ -112,17 +135,6 @@ class Reconciler:
                 skipped[repair.run_id] = did.reason
             else:
                 done.append(repair)
-        dispatched, wait = self.dispatcher.dispatch(deadline)
-        self.runs.publish_queue(wait, until=deadline - LEASE_SECONDS)
-        active = self.runs.ledger.active()
-        skipped |= _left_alone(active, self.runs.ledger.unreadable(), self.runs.now())
-        return Reconciliation(
-            repairs=tuple(done),
-            dispatched=dispatched,
-            wait=wait,
-            gauges=self._gauges(seen.repairs, active, len(skipped)),
-            skipped=skipped,
-        )
 
     def _do(self, repair: Repair) -> None:
         match repair:

@@ -21,7 +21,8 @@ from lambdas.contract.run import ON_CLUSTER, RUN_TAG, RunState, is_terminal, ord
 from lambdas.launcher.accept import Upload
 from lambdas.launcher.withdraw import Deletion
 from lambdas.runs.cluster_port import ClusterState, StepState
-from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS, MANIFEST_DELETED
+from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS
+from lambdas.runs.endings import MANIFEST_DELETED
 
 from .fakes import throttled
 from .world import World, manifest

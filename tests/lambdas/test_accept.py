@@ -227,6 +227,19 @@ def test_a_run_that_ends_before_it_has_a_cluster_frees_its_place_at_once(world: 
     assert world.launch(world.upload(manifest(), key="manifests/next.json")).outcome is Outcome.LAUNCHED
 
 
+def test_a_queued_run_that_a_lowered_daily_budget_can_never_admit_ends_and_the_next_one_starts(
+    world: World,
+) -> None:
+    world.configure(max_clusters="0")
+    dear = world.launched(cluster={"workers": 4}).run_id or ""
+    world.launch(world.upload(manifest(), key="manifests/cheap.json"))
+    world.configure(max_eur_per_day="2")
+    assert [*world.reconcile().dispatched.values()] == [Outcome.REFUSED, Outcome.LAUNCHED]
+    status = world.status_of(dear)
+    assert (status["state"], status["reason"]) == ("FAILED", "OVER_BUDGET")
+    assert "at most 2.00 EUR a day" in status["message"]
+
+
 def queued(world: World) -> str:
     """A run that waits; the next pass of the reconciler may launch it."""
     world.configure(max_clusters="0")

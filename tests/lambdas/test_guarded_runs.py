@@ -71,3 +71,19 @@ def test_the_status_tells_of_what_is_not_understood_and_not_of_what_passes(world
     fail(world, UnreadableError("torn"))
     assert written == [world.keys().status]
     assert world.status()["trouble"]["reason"] == "torn"
+
+
+def test_a_run_whose_record_cannot_be_written_is_told_as_skipped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure(max_clusters="0")
+    run = world.launched().run_id
+    world.configure()
+
+    def refuse(seen: RunRecord, after: RunRecord) -> None:
+        raise ConnectionError("the item is too large")
+
+    monkeypatch.setattr(world.ledger, "swap", refuse)
+    found = world.reconcile()
+    assert found.skipped.keys() == {run}
+    assert found.gauges.skipped == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,12 +99,16 @@ def without_privileges() -> Iterator[None]:
     os.seteuid(before)
 
 
-def test_files_and_folders_of_others_are_told(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> None:
-    folder = write(tmp_path_factory.mktemp("photos"), "a/1.jpg", "a/2.jpg", "b/1.jpg")
-    for above in [folder, *folder.parents][:3]:
-        above.chmod(0o755)
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Below one that everybody may enter, unlike pytest's."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_files_and_folders_of_others_are_told(open_folder: Path, request: pytest.FixtureRequest) -> None:
+    folder = write(open_folder / "photos", "a/1.jpg", "a/2.jpg", "b/1.jpg")
     (folder / "a" / "2.jpg").chmod(0o000)
     (folder / "b").chmod(0o000)
     request.getfixturevalue("without_privileges")

@@ -60,6 +60,17 @@ def test_what_this_release_writes_is_among_the_samples() -> None:
     assert set(item(SAMPLES[-1])) == named | {"active", "listed"}
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("not_before", "tomorrow"), ("count", "3"), ("count", None), ("reason", Decimal(1))]
+)
+def test_a_garbled_setback_makes_its_record_unreadable_and_no_other(field: str, value: Any) -> None:
+    garbled = item(SAMPLES[-1])
+    garbled["setback"] = {**garbled["setback"], field: value}
+    with pytest.raises(UnreadableError, match="setback of the run's record"):
+        record_of(garbled)
+    assert salvaged(garbled).setback is None
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_what_a_newer_release_wrote_survives_that_this_one_rewrites_the_record(name: str) -> None:
     newer = item(name) | {"priority": Decimal(7), "labels": {"team": ["a", Decimal("1.5")]}}

@@ -7,12 +7,13 @@ import pytest
 from lambdas.contract.run import RunState, Telling
 from lambdas.reconciler.repairs import GiveUpTelling
 from lambdas.runs.admission import Admissions
+from lambdas.runs.dispatch import Outcome
 from lambdas.runs.setbacks import LIMIT
 from lambdas.runs.tracking import Ignored
 
 from .poison import PASS_SECONDS
 from .runs import completed_run
-from .world import World
+from .world import World, manifest
 
 
 @pytest.fixture
@@ -55,6 +56,21 @@ def test_a_message_is_sent_once_the_topic_is_back_and_nothing_else_again(
         world.reconcile()
     assert [subject for subject, _ in world.topic.messages] == [f"COMPLETED: {world.record().run_id}"]
     assert (runs_measured(world), world.record().active, world.record().setback) == (1, False, None)
+
+
+def test_a_topic_that_hangs_delays_no_start(world: World, ended_unheard: str) -> None:
+    world.tracker.track(ended_unheard)
+    world.configure(max_clusters="0")
+    world.launch(world.upload(manifest(), key="manifests/next.json"))
+    world.configure()
+
+    def hang(subject: str, message: str) -> None:
+        world.time += PASS_SECONDS
+        raise TimeoutError("the topic does not answer")
+
+    world.topic.publish = hang  # type: ignore[method-assign]
+    world.time += PASS_SECONDS
+    assert [*world.reconcile().dispatched.values()] == [Outcome.LAUNCHED]
 
 
 def test_a_message_that_nothing_takes_is_given_up_at_last(world: World, ended_unheard: str) -> None:
