@@ -229,4 +229,4 @@ class ControlPlane(Happenings):
 pytestmark = pytest.mark.slow  # for seconds
 
 TestControlPlane = ControlPlane.TestCase
-TestControlPlane.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestControlPlane.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
