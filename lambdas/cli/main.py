@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from rich.console import Console
 
 from lambdas.aws.errors import error_code
-from lambdas.cli import commands, live_view, output
+from lambdas.cli import commands, live_view, output, report_command
 from lambdas.cli.result import CommandError, ExitCode, Result, changes
 from lambdas.cli.stack import connect
 from lambdas.contract.documents import UnreadableError
@@ -28,6 +29,7 @@ _COMMANDS = {
     "plan": "count the images and estimate minutes and euros; launches nothing",
     "runs": "list the newest runs, the newest first",
     "status": "how a run is",
+    "report": "what a run found, and what is odd in its photos, as one HTML file",
     "cancel": "stop a run, and its cluster",
     "pause": "launch nothing until it is resumed; uploads queue, running runs go on",
     "resume": "launch again",
@@ -36,8 +38,9 @@ _COMMANDS = {
 }
 _EPILOG = """
 exit codes: 0 done; 1 the answer is no (faulty or too dear manifest, failed or cancelled run, nothing to
-cancel, an event that could not be redriven, a fault that doctor found); 2 wrong use, or the answer cannot be
-written; 3 no such run; 4 AWS refused or cannot be reached; 141 the reader of the answer has left
+cancel or to report, an event that could not be redriven, a fault that doctor found); 2 wrong use, or the
+answer cannot be written; 3 no such run; 4 AWS refused or cannot be reached; 141 the reader of the answer
+has left
 """
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -52,7 +55,7 @@ def _carry_out(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> i
     options = _parser().parse_args(arguments)
     if options.command == "doctor":
         return _doctor(options, environ)
-    answers = _answers(options, environ)
+    answers = _report(options, environ) if options.command == "report" else _answers(options, environ)
     try:
         if options.command == "status" and options.watch and not options.json:
             return live_view.follow(answers, Console())
@@ -90,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print JSON, for scripts")
         if name in ("validate", "plan"):
             command.add_argument("manifest", metavar="MANIFEST", help="a file, or - for the standard input")
-        if name in ("status", "cancel"):
+        if name in ("status", "cancel", "report"):
             command.add_argument("run", metavar="RUN", help="the run's id")
         if name == "status":
             command.add_argument(
@@ -98,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
                 action="store_true",
                 help="go on until the run has ended; with --json a line a change",
             )
+        if name == "report":
+            _add_report_options(command)
         if name == "doctor":
             command.add_argument(
                 "--run",
@@ -117,6 +122,20 @@ def _parser() -> argparse.ArgumentParser:
                 help=f"how many (default {RUNS_SHOWN})",
             )
     return parser
+
+
+def _add_report_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--to", type=Path, metavar="FILE", help="where to write it (default <RUN>.html)")
+    command.add_argument(
+        "--from",
+        dest="folder",
+        type=Path,
+        metavar="FOLDER",
+        help="read the run's results from this folder, which has the bucket's layout; needs no AWS",
+    )
+    command.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="read the photos from this folder instead of S3"
+    )
 
 
 def _positive(text: str) -> int:
@@ -147,6 +166,11 @@ def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterato
             yield commands.resume(stack)
         case "redrive":
             yield commands.redrive(stack)
+
+
+def _report(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Result]:
+    given = (options.run, options.to, options.folder, options.images)
+    yield report_command.report(*given, lambda: connect(environ))
 
 
 def _doctor(options: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -7,12 +7,17 @@
     pictures         of a photo's pixels: a small grey square, its hash, a thumbnail
     neighbours       exact nearest neighbours
     same_views       copies, also changed and mirrored ones
-    labels           outliers, foreign pictures, probable label errors, single and in runs
+    labels           probable label errors, single and in runs; outliers and foreign pictures
     classes          classes that are alike, and those that are too small
     analysis         all of these of one run
     figures          the variance of the components, drawn by matplotlib
     thumbnails       which photos are shown, within the budget
-    findings         what is said of each list, and the list itself
+    finding          what is said of one thing that was looked for
+    misfit_findings  what is said of photos that do not fit their label
+    set_findings     what is said of same views, leakage and classes
+    findings         all of them in their order
+    payload          what the page's script gets
+    facts            what was run, in words
     page             all of it as HTML
     making           from a run to a file
 

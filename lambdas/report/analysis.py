@@ -37,7 +37,9 @@ class Analysis:
     @property
     def leaks(self) -> list[Pair]:
         """Pairs of which one photo is to be learned from, and the other to judge what was learned."""
-        return [pair for pair in self.same if len({self.parts[pair.first], self.parts[pair.second]} - {None}) > 1]
+        return [
+            pair for pair in self.same if len({self.parts[pair.first], self.parts[pair.second]} - {None}) > 1
+        ]
 
 
 def analyse(
@@ -69,9 +71,7 @@ def part_of(path: str) -> str | None:
     return next((name for name in folders if _PARTS.fullmatch(name.lower())), None)
 
 
-def _same(
-    digests: list[str], greys: Sequence[np.ndarray | None] | None
-) -> tuple[list[Pair], int, bool]:
+def _same(digests: list[str], greys: Sequence[np.ndarray | None] | None) -> tuple[list[Pair], int, bool]:
     """Pairs, how many pictures were compared, and whether all pairs are there.
 
     Of equal files the first stands for all among the pictures.

@@ -27,7 +27,7 @@ class Alike:
 def alike(neighbours: Neighbours, labels: np.ndarray) -> list[Alike]:
     """Pairs of classes whose photos lie among each other, the most alike first.
 
-    Of a photo as many neighbours count as its class has others: in a perfect world all of them are of its own.
+    Of a photo as many neighbours count as its class has others: at best, all of them are of its own.
     """
     classes = int(labels.max(initial=-1)) + 1
     near = neighbours.rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from io import StringIO
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 _INK, _BAR, _LINE = "#010203", "#040506", "#070809"
 _VARIABLES = {_INK: "var(--ink)", _BAR: "var(--accent)", _LINE: "var(--second)"}
 """Stand-ins, which become the page's colours: light or dark is decided where it is looked at."""
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "fruits",
     "font.family": "sans-serif",
@@ -37,13 +38,15 @@ def variance_figure(ratio: list[float]) -> str:
         axes.set_ylabel("of one component, %")
         axes.set_xlim(0.4, len(ratio) + 0.6)
         total = axes.twinx()
-        total.plot(numbers, [100 * share for share in sums], color=_LINE, marker="." if len(ratio) < 80 else "")
+        total.plot(
+            numbers, [100 * share for share in sums], color=_LINE, marker="." if len(ratio) < 80 else ""
+        )
         total.set_ylim(0, 105)
         total.set_ylabel("of all up to it, %")
         total.annotate(
             f"{sums[-1]:.1%} with the {len(ratio)} that were kept",
             (len(ratio), 100 * sums[-1]),
-            xytext=(-4, -14),
+            xytext=(0, -26),
             textcoords="offset points",
             ha="right",
             va="top",

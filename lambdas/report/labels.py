@@ -109,22 +109,23 @@ def _usual(distances: np.ndarray, labels: np.ndarray) -> np.ndarray:
     for members in of_each(labels):
         medians[labels[members[0]]] = np.median(distances[members])
     known = medians[np.isfinite(medians)]
-    return np.maximum(medians, np.median(known) if len(known) else np.nan)
+    most = np.median(known) if len(known) else np.nan
+    return np.asarray(np.maximum(medians, most))
 
 
 def _ratio(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """``one / other``; 0 where either is not known (infinite)."""
     known = np.isfinite(one) & np.isfinite(other)
     least = np.finfo(np.float32).eps  # of copies the distance is nothing, or rounding
-    return np.divide(one, np.maximum(other, least), out=np.zeros(len(one)), where=known)
+    return np.asarray(np.divide(one, np.maximum(other, least), out=np.zeros(len(one)), where=known))
 
 
 def _second_other(neighbours: Neighbours, labels: np.ndarray) -> np.ndarray:
-    """The distance to the second neighbour of another label; infinite where fewer are among the neighbours."""
+    """The distance to the second neighbour of another label; infinite where there are fewer."""
     near = np.where(neighbours.rows >= 0, labels[neighbours.rows], -1)
     is_other = (near >= 0) & (near != labels[:, None])
     second = is_other & (is_other.cumsum(axis=1) == 2)
-    return np.where(second, neighbours.distances, np.inf).min(axis=1, initial=np.inf)
+    return np.asarray(np.where(second, neighbours.distances, np.inf).min(axis=1, initial=np.inf))
 
 
 def _suggested(near: np.ndarray, labels: np.ndarray, own: int) -> int | None:

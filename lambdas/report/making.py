@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lambdas.report import page, pictures, thumbnails
+from lambdas.report import facts, page, pictures, thumbnails
 from lambdas.report.analysis import Analysis, analyse
-from lambdas.report.findings import Finding, findings_of
+from lambdas.report.finding import Finding
+from lambdas.report.findings import findings_of
 from lambdas.report.published import Published
 from lambdas.report.sources import ReadPhoto, in_order
 
@@ -19,7 +20,6 @@ FROM_S3_BYTES = 2_000_000_000
 """Photos of a bucket that are fetched for a report at most, all together: some minutes, and a few cents."""
 _UNKNOWN_BYTES = 200_000
 """Of a photo whose size the run does not know: the manifest named its key, so that nothing was listed."""
-REFUSED_SHOWN = 12
 
 OnProgress = Callable[[str, int, int], None]
 """What is read, how many of how many."""
@@ -56,7 +56,8 @@ def make_report(
     greys = None if is_too_much else _greys(photos.paths, read, on_progress)
     found = analyse(photos, greys, is_trained=published.is_trained)
     findings = findings_of(found, photos, is_trained=published.is_trained)
-    shown = thumbnails.chosen((row for one in findings for row in one.rows_shown), found.units, photos.labels)
+    wanted = [*(row for one in findings for row in one.rows_shown), *page.shown_besides(photos, found)]
+    shown = thumbnails.chosen(wanted, found.units, photos.labels)
     seen = _thumbnails(photos.paths, shown, published, read, on_progress)
     notices = _notices(found, len(seen), is_too_much=is_too_much, expected=expected)
     _write(to, page.compose(published, found, findings, seen, notices))
@@ -80,14 +81,16 @@ def _thumbnails(
 ) -> dict[str, bytes]:
     """WebP by what the page calls it: a photo's row, or ``q`` and the place of a refused one."""
     wanted = {str(row): paths[row] for row in shown}
-    wanted |= {f"q{place}": one.path for place, one in enumerate(published.refused[:REFUSED_SHOWN])}
+    wanted |= {f"q{place}": one.path for place, one in enumerate(published.refused[: facts.REFUSED_SHOWN])}
 
     def thumbnail(path: str) -> bytes | None:
         data = read(path)
         return None if data is None else pictures.thumbnail_of(data)
 
     seen = {}
-    for done, (name, one) in enumerate(zip(wanted, in_order(thumbnail, list(wanted.values())), strict=True), 1):
+    for done, (name, one) in enumerate(
+        zip(wanted, in_order(thumbnail, list(wanted.values())), strict=True), 1
+    ):
         if one is not None:
             seen[name] = one
         on_progress("photos shown", done, len(wanted))
@@ -98,15 +101,15 @@ def _notices(found: Analysis, seen: int, *, is_too_much: bool, expected: int) ->
     notices = []
     if is_too_much:
         notices.append(
-            f"The photos are {expected / 1e9:.0f} GB together, too much to fetch for a report, so pixels were not "
-            "compared: only equal files are among the same views. `fruits report --images FOLDER` compares the "
-            "photos of a folder of this machine."
+            f"The photos are {expected / 1e9:.0f} GB together, too much to fetch for a report, so pixels "
+            "were not compared: only equal files are among the same views. `fruits report --images FOLDER` "
+            "compares the photos of a folder of this machine."
         )
     elif found.compared == 0:
         notices.append(
-            "No photo could be read: they are gone, archived, or your credentials may not read them. So there "
-            "are no pictures here, and only equal files are among the same views. "
-            "`fruits report --images FOLDER` takes the photos from a folder of this machine."
+            "No photo could be read: they are gone, archived, or your credentials may not read them. So "
+            "there are no pictures here, and only equal files are among the same views. `fruits report "
+            "--images FOLDER` takes the photos from a folder of this machine."
         )
     elif found.compared < len(found.units):
         missing = len(found.units) - found.compared

@@ -31,7 +31,8 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     """The rows at length 1, float32 [n, d]; a row of zeros stays one."""
     values = np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    return np.divide(values, lengths, out=np.zeros_like(values), where=lengths > 0)
+    result: np.ndarray = np.divide(values, lengths, out=np.zeros_like(values), where=lengths > 0)
+    return result
 
 
 def nearest(units: np.ndarray, k: int) -> Neighbours:
@@ -84,7 +85,7 @@ def _largest(values: np.ndarray, k: int) -> np.ndarray:
     groups = count // _GROUP
     if groups <= 2 * k:
         return np.argpartition(values, count - k, axis=1)[:, count - k :]
-    # Group j: the columns j, j + groups, j + 2 groups, ...; what is left over at the end is looked at besides.
+    # Group j: the columns j, j + groups, j + 2 groups, ...; what is left over at the end is taken besides.
     whole = groups * _GROUP
     highest = values[:, :whole].reshape(rows, _GROUP, groups).max(axis=1)
     chosen = np.argpartition(highest, groups - k, axis=1)[:, groups - k :]

@@ -16,7 +16,7 @@ AXES = 4
 
 
 def packed(document: dict[str, Any]) -> str:
-    """JSON, gzipped, in base64: nothing of it can be taken for HTML. The same document gives the same text."""
+    """JSON, gzipped, in base64: nothing of it can be taken for HTML. The same in, the same out."""
     text = json.dumps(document, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode()
 

@@ -71,6 +71,10 @@ def _open(data: bytes, side: int) -> Image.Image | None:
             if picture.width * picture.height > _LARGEST_PIXELS:
                 return None
             picture.draft("RGB", (2 * side, 2 * side))  # a JPEG's own way to become smaller
+            try:
+                picture.load()
+            except OSError:  # cut off: what was there is shown
+                picture.tile = []
             upright = ImageOps.exif_transpose(picture)
             if upright.has_transparency_data:
                 opaque = Image.new("RGBA", upright.size, _WHITE)

@@ -92,7 +92,7 @@ def read_published(files: Files, run_id: str) -> Published:
     """
     status = _document(files.read(f"{RUNS}{run_id}/status.json"))
     if not status:
-        raise NoSuchRunError(f"there is no run {run_id!r}.")
+        raise NoSuchRunError(f"there is no run {run_id!r};")
     _require_completed(run_id, status)
     try:
         plan = Plan.from_json(files.read(f"{RUNS}{run_id}/plan.json") or b"")
@@ -150,9 +150,7 @@ def _columns(files: Files, prefix: str, manifest: dict[str, Any], names: Sequenc
     return pa.concat_tables(tables)
 
 
-def _part(
-    files: Files, prefix: str, part: dict[str, Any], names: Sequence[str], *, whole: bool
-) -> pa.Table:
+def _part(files: Files, prefix: str, part: dict[str, Any], names: Sequence[str], *, whole: bool) -> pa.Table:
     key = prefix + part["name"]
     try:
         if not whole:

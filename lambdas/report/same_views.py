@@ -83,7 +83,7 @@ def fine_structure(greys: np.ndarray) -> np.ndarray:
     values = greys.astype(np.float32)
     fine = (values - _around(values)).reshape(len(values), -1)
     lengths = np.linalg.norm(fine, axis=1, keepdims=True)
-    return np.divide(fine, lengths, out=np.zeros_like(fine), where=lengths > 0)
+    return np.asarray(np.divide(fine, lengths, out=np.zeros_like(fine), where=lengths > 0))
 
 
 def _around(values: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ class FolderFiles:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def open(self, key: str, size: int) -> BinaryIO:
+    def open(self, key: str, size: int) -> BinaryIO:  # noqa: ARG002  # a bucket wants to know
         return (self._folder / key).open("rb")
 
 
@@ -74,7 +74,7 @@ class BucketFiles:
 
 
 class _Ranges(io.RawIOBase):
-    """An object as a file: each read is a request for its range, so that a column costs its own bytes only."""
+    """An object as a file: a read is a request for its range, so that a column costs its own bytes only."""
 
     def __init__(self, s3: S3Client, bucket: str, key: str, size: int) -> None:
         self._s3, self._bucket, self._key, self._size, self._at = s3, bucket, key, size, 0
@@ -105,7 +105,7 @@ class _Ranges(io.RawIOBase):
 
 
 def photos_in_folder(folder: Path, prefixes: Sequence[str]) -> ReadPhoto:
-    """Photos that also lie below ``folder``, under the names that they have below one of the run's prefixes."""
+    """Photos that also lie below ``folder``, under their names below one of the run's ``prefixes``."""
     longest_first = sorted(prefixes, key=len, reverse=True)
 
     def read(path: str) -> bytes | None:
@@ -132,7 +132,7 @@ def photos_in_s3(s3: S3Client) -> ReadPhoto:
     return read
 
 
-def no_photos(path: str) -> None:  # noqa: ARG001  # there is none, whichever is asked for
+def no_photos(_path: str) -> None:
     """For a report without pictures."""
 
 

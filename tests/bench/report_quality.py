@@ -1,0 +1,246 @@
+"""``make report-quality``: which of the faults that are planted into real photos does the report find?
+
+The classes are split into two halves by turns. The report's thresholds were chosen on the first; the second
+judges them. Each half is a data set of its own, with components of its own. docs/report.md has the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lambdas.contract.plan import PcaSpec
+from lambdas.report.analysis import NEIGHBOURS
+from lambdas.report.labels import Misfits, misfits
+from lambdas.report.neighbours import nearest, unit
+from lambdas.report.pictures import grey_of
+from lambdas.report.same_views import alike_pictures
+from spark.components.exact_pca import Moments, fit
+from spark.features.model import FeatureExtractor
+from spark.images.decoding import Pixels, decode
+from spark.images.resize import compiled_bicubic
+from tests.bench.pictures import find_pictures
+from tests.bench.planting import COPIES, foreign_pictures
+
+SEEDS = range(5)
+COPIED = 50
+FOREIGN = 20
+SWAPPED = 0.01
+IMAGE_SIZE = 224
+COMPONENTS = 50
+RUN_LENGTHS = (3, 6, 10)
+RUNS = 8
+SMALL_CLASSES = (15, 6)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Real photos: files, features float32 [n, 1280], small grey pictures, labels int [n]; and drawn ones."""
+
+    files: list[Path]
+    features: np.ndarray
+    greys: np.ndarray
+    labels: np.ndarray
+    drawn: np.ndarray
+
+    def half(self, number: int) -> np.ndarray:
+        """Rows of every other class."""
+        return np.flatnonzero(self.labels % 2 == number)
+
+
+@dataclass
+class Score:
+    """Of several data sets: what was planted, what was listed, and how much of that was planted."""
+
+    planted: int = 0
+    listed: int = 0
+    right: int = 0
+
+    def add(self, planted: Iterable[object], listed: Iterable[object]) -> None:
+        wanted, found = set(planted), set(listed)
+        self.planted, self.listed = self.planted + len(wanted), self.listed + len(found)
+        self.right += len(wanted & found)
+
+    def __str__(self) -> str:
+        precision = f"{self.right / self.listed:.3f}" if self.listed else "-"
+        return f"{self.right / self.planted:.3f} / {precision}"
+
+
+def judged(features: np.ndarray, labels: np.ndarray) -> Misfits:
+    """What the report lists of photos with these features and labels."""
+    model = fit(Moments.of(features), PcaSpec(COMPONENTS, None, standardize=False))
+    units = unit(model.transform(features))
+    _, dense = np.unique(labels, return_inverse=True)
+    return misfits(units, dense, nearest(units, NEIGHBOURS))
+
+
+def listed(found: Misfits) -> dict[str, set[int]]:
+    """Rows by list."""
+    return {
+        "label errors": {one.row for one in found.errors},
+        "runs": {row for run in found.runs for row in run.rows},
+        "outliers": {one.row for one in found.outliers},
+    }
+
+
+def swapped(labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of which one in a hundred is another one, and the rows of these."""
+    names = np.unique(labels)
+    rows = rng.permutation(len(labels))[: round(SWAPPED * len(labels))]
+    wrong = labels.copy()
+    for row in rows:
+        wrong[row] = rng.choice(names[names != labels[row]])
+    return wrong, rows
+
+
+def label_errors(sample: Sample, half: int, photos_a_class: int | None) -> Score:
+    """Swapped labels; of classes cut to so many photos."""
+    score = Score()
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        rows = sample.half(half)
+        if photos_a_class:
+            groups = [rows[sample.labels[rows] == label] for label in np.unique(sample.labels[rows])]
+            rows = np.concatenate([rng.permutation(group)[:photos_a_class] for group in groups])
+        wrong, planted = swapped(sample.labels[rows], rng)
+        found = listed(judged(sample.features[rows], wrong))
+        score.add(planted.tolist(), found["label errors"] | found["runs"])
+    return score
+
+
+def runs(sample: Sample, half: int, length: int) -> Score:
+    """Neighbouring frames that were given one wrong label together."""
+    score = Score()
+    rows = sample.half(half)
+    frames = sorted(range(len(rows)), key=lambda place: _frame(sample.files[rows[place]]))
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        wrong, planted = sample.labels[rows].copy(), set()
+        while len(planted) < RUNS * length:
+            begin = rng.integers(0, len(frames) - length)
+            run = frames[begin : begin + length]
+            series = {_frame(sample.files[rows[place]])[0] for place in run}
+            if len(series) == 1 and not planted & set(run):
+                own = sample.labels[rows[run[0]]]
+                wrong[run] = rng.choice([label for label in np.unique(wrong) if label != own])
+                planted |= set(run)
+        found = listed(judged(sample.features[rows], wrong))
+        score.add(planted, found["label errors"] | found["runs"])
+    return score
+
+
+def _frame(file: Path) -> tuple[str, int]:
+    """The series that a frame of a turning fruit belongs to, and its number: of ``r_12_100.jpg``, 12."""
+    numbers = re.search(r"(\d+)_100$", file.stem)
+    series = file.stem[: numbers.start()] if numbers else file.stem
+    return f"{file.parent}/{series}", int(numbers[1]) if numbers else 0
+
+
+def foreigners(sample: Sample, half: int, *, drawn: bool) -> Score:
+    """Pictures of something else, each in a class by chance: drawn ones, or fruits of the other half."""
+    score = Score()
+    rows, others = sample.half(half), sample.half(1 - half)
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        pool = sample.drawn if drawn else sample.features[others]
+        features = np.concatenate([sample.features[rows], pool[rng.permutation(len(pool))[:FOREIGN]]])
+        labels = np.append(sample.labels[rows], rng.choice(np.unique(sample.labels[rows]), FOREIGN))
+        found = listed(judged(features, labels))
+        planted = range(len(rows), len(features))
+        score.add(planted, found["label errors"] | found["outliers"] | found["runs"])
+    return score
+
+
+def copies(sample: Sample, half: int, change: Callable[[bytes], bytes]) -> Score:
+    """Changed copies; of the pairs that are listed those count that have one of them in it."""
+    score = Score()
+    rows = sample.half(half)
+    for seed in SEEDS:
+        chosen = np.random.default_rng(seed).permutation(len(rows))[:COPIED]
+        made = [grey_of(change(sample.files[rows[place]].read_bytes())) for place in chosen]
+        greys = np.concatenate([sample.greys[rows], np.stack([grey for grey in made if grey is not None])])
+        pairs, _ = alike_pictures(greys, np.arange(len(greys)))
+        originals = {len(rows) + number: int(place) for number, place in enumerate(chosen)}
+        touching = [(pair.first, pair.second) for pair in pairs if pair.second >= len(rows)]
+        score.add([(original, copy) for copy, original in originals.items()], touching)
+    return score
+
+
+def read_sample(folder: Path, model: Path, cache: Path) -> Sample:
+    """The photos below ``folder``, each in a folder of its label; their features are kept in ``cache``."""
+    files = find_pictures(folder)
+    _, labels = np.unique([file.parent.name for file in files], return_inverse=True)
+    key = hashlib.sha256("\n".join([model.name, *map(str, files)]).encode()).hexdigest()[:12]
+    kept = cache / f"features-{key}.npz"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        extract = FeatureExtractor(model.read_bytes(), IMAGE_SIZE)
+        data = [file.read_bytes() for file in files]
+        np.savez(
+            kept,
+            features=np.stack([_features(extract, one) for one in data]),
+            greys=np.stack([grey_of(one) for one in data]),
+            drawn=np.stack([_features(extract, one) for one in foreign_pictures(4 * FOREIGN, seed=0)]),
+        )
+    with np.load(kept) as arrays:
+        return Sample(files, arrays["features"], arrays["greys"], labels, arrays["drawn"])
+
+
+def _features(extract: FeatureExtractor, data: bytes) -> np.ndarray:
+    pixels = decode(data, IMAGE_SIZE, compiled_bicubic)
+    if not isinstance(pixels, Pixels):
+        raise TypeError(f"a photo of the sample cannot be decoded: {pixels.detail}")
+    return extract(pixels.values)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="make report-quality", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="photos in folders of their labels")
+    parser.add_argument("--model", type=Path, default=Path("build/model"), help="a packaged model's folder")
+    parser.add_argument("--cache", type=Path, default=Path(".local/report-quality"))
+    options = parser.parse_args(arguments)
+    (model,) = options.model.glob("*.tflite")
+    sample = read_sample(options.data, model, options.cache)
+    rows: dict[str, Callable[[int], Score]] = {
+        "1 % of labels swapped": lambda half: label_errors(sample, half, None),
+        **{
+            f"the same, {count} photos a class": lambda half, count=count: label_errors(sample, half, count)
+            for count in SMALL_CLASSES
+        },
+        **{f"{RUNS} runs of {n} frames": lambda half, n=n: runs(sample, half, n) for n in RUN_LENGTHS},
+        f"{FOREIGN} drawn pictures": lambda half: foreigners(sample, half, drawn=True),
+        f"{FOREIGN} fruits of other classes": lambda half: foreigners(sample, half, drawn=False),
+        **{
+            f"{COPIED} copies, {name}": lambda half, change=change: copies(sample, half, change)
+            for name, change in COPIES.items()
+        },
+    }
+    out = sys.stdout.write
+    out("| planted, five times | thresholds chosen here: recall / precision | judged here |\n|---|---|---|\n")
+    for name, measure in rows.items():
+        out(f"| {name} | {measure(0)} | {measure(1)} |\n")
+        sys.stdout.flush()
+    for half in (0, 1):
+        chosen = sample.half(half)
+        found = listed(judged(sample.features[chosen], sample.labels[chosen]))
+        pairs, _ = alike_pictures(sample.greys[chosen], chosen)
+        accused = set().union(*found.values())
+        counts = ", ".join(f"{len(listed_rows)} {name}" for name, listed_rows in found.items())
+        same = len({row for pair in pairs for row in (pair.first, pair.second)})
+        out(
+            f"nothing planted, {'chosen' if half == 0 else 'judged'}: of {len(chosen)} photos {counts}; "
+            f"{len(accused) / len(chosen):.2%} accused; {len(pairs)} same views of {same} photos\n"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
