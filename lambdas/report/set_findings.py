@@ -23,8 +23,8 @@ def same_views(found: Analysis, photos: Photos) -> Finding:
     involved = {row for pair in pairs for row in (pair.first, pair.second)}
     counted = ", ".join(f"{kinds[kind]:,} {kind}" for kind in Kind if kinds[kind])
     says = (
-        f"{len(involved):,} photos are in such pairs ({counted}): copies, also smaller, encoded again or mirrored, "
-        "or frames of a series that hardly differ. They count twice in training."
+        f"{len(involved):,} photos are in such pairs ({counted}): copies, also smaller, encoded again or "
+        "mirrored, or frames of a series that hardly differ. They count twice in training."
         if pairs
         else "No two photos are the same file or show the same view."
     )
@@ -75,10 +75,10 @@ def leaks(found: Analysis, photos: Photos) -> Finding:
         says = "The folders do not look like a split into training and test, so nothing can leak."
     elif pairs:
         counts = Counter(found.parts)
+        counted = " and ".join(f"{name} ({counts[name]:,} photos)" for name in names)
         says = (
-            f"The folders ', '.join(f'{name} ({counts[name]:,} photos)' for name in names) look like a "
-            "split, and these views are on both sides of it: what is measured on them is memory, and better "
-            "than what photos will give that nobody has seen."
+            f"The folders {counted} look like a split, and these views are on both sides of it: what is "
+            "measured on them is memory, and better than what photos will give that nobody has seen."
         )
     else:
         says = f"The folders {', '.join(names)} look like a split, and no view is on both sides of it."
