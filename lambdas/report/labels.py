@@ -129,10 +129,11 @@ def _second_other(neighbours: Neighbours, labels: np.ndarray) -> np.ndarray:
 
 
 def _suggested(near: np.ndarray, labels: np.ndarray, own: int) -> int | None:
-    """Which label most of the nearest ten of other labels have; None where there are none."""
+    """Which label most of the nearest ten of other labels have, the nearer the more; None: there are none."""
     others = labels[near[near >= 0]]
     others = others[(others >= 0) & (others != own)][:10]
-    return int(np.bincount(others).argmax()) if len(others) else None
+    weights = 1 / np.arange(1, len(others) + 1)
+    return int(np.bincount(others, weights).argmax()) if len(others) else None
 
 
 def _fits(units: np.ndarray, labels: np.ndarray, row: int, label: int, usual: np.ndarray) -> bool:

@@ -73,15 +73,21 @@ class Score:
         return f"{self.right / self.planted:.3f} / {precision}"
 
 
-def judged(features: np.ndarray, labels: np.ndarray) -> Misfits:
-    """What the report lists of photos with these features and labels."""
-    model = fit(Moments.of(features), PcaSpec(COMPONENTS, None, standardize=False))
-    units = unit(model.transform(features))
-    _, dense = np.unique(labels, return_inverse=True)
-    return misfits(units, dense, nearest(units, NEIGHBOURS))
+class Space:
+    """Photos by their components, as the report has them."""
+
+    def __init__(self, features: np.ndarray) -> None:
+        model = fit(Moments.of(features), PcaSpec(COMPONENTS, None, standardize=False))
+        self._units = unit(model.transform(features))
+        self._neighbours = nearest(self._units, NEIGHBOURS)
+
+    def listed(self, labels: np.ndarray) -> dict[str, set[int]]:
+        """Rows by list, of the photos with these labels."""
+        _, dense = np.unique(labels, return_inverse=True)
+        return rows_of(misfits(self._units, dense, self._neighbours))
 
 
-def listed(found: Misfits) -> dict[str, set[int]]:
+def rows_of(found: Misfits) -> dict[str, set[int]]:
     """Rows by list."""
     return {
         "label errors": {one.row for one in found.errors},
@@ -103,15 +109,15 @@ def swapped(labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, n
 def label_errors(sample: Sample, half: int, photos_a_class: int | None) -> Score:
     """Swapped labels; of classes cut to so many photos."""
     score = Score()
+    rows = sample.half(half)
+    if photos_a_class:
+        rng = np.random.default_rng(0)
+        groups = [rows[sample.labels[rows] == label] for label in np.unique(sample.labels[rows])]
+        rows = np.concatenate([rng.permutation(group)[:photos_a_class] for group in groups])
+    space = Space(sample.features[rows])
     for seed in SEEDS:
-        rng = np.random.default_rng(seed)
-        rows = sample.half(half)
-        if photos_a_class:
-            groups = [rows[sample.labels[rows] == label] for label in np.unique(sample.labels[rows])]
-            rows = np.concatenate([rng.permutation(group)[:photos_a_class] for group in groups])
-        wrong, planted = swapped(sample.labels[rows], rng)
-        found = listed(judged(sample.features[rows], wrong))
-        score.add(planted.tolist(), found["label errors"] | found["runs"])
+        wrong, planted = swapped(sample.labels[rows], np.random.default_rng(seed))
+        score.add(planted.tolist(), space.listed(wrong)["label errors"])
     return score
 
 
@@ -119,6 +125,7 @@ def runs(sample: Sample, half: int, length: int) -> Score:
     """Neighbouring frames that were given one wrong label together."""
     score = Score()
     rows = sample.half(half)
+    space = Space(sample.features[rows])
     frames = sorted(range(len(rows)), key=lambda place: _frame(sample.files[rows[place]]))
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
@@ -131,8 +138,7 @@ def runs(sample: Sample, half: int, length: int) -> Score:
                 own = sample.labels[rows[run[0]]]
                 wrong[run] = rng.choice([label for label in np.unique(wrong) if label != own])
                 planted |= set(run)
-        found = listed(judged(sample.features[rows], wrong))
-        score.add(planted, found["label errors"] | found["runs"])
+        score.add(planted, space.listed(wrong)["runs"])
     return score
 
 
@@ -152,9 +158,8 @@ def foreigners(sample: Sample, half: int, *, drawn: bool) -> Score:
         pool = sample.drawn if drawn else sample.features[others]
         features = np.concatenate([sample.features[rows], pool[rng.permutation(len(pool))[:FOREIGN]]])
         labels = np.append(sample.labels[rows], rng.choice(np.unique(sample.labels[rows]), FOREIGN))
-        found = listed(judged(features, labels))
-        planted = range(len(rows), len(features))
-        score.add(planted, found["label errors"] | found["outliers"] | found["runs"])
+        found = Space(features).listed(labels)
+        score.add(range(len(rows), len(features)), found["label errors"] | found["outliers"])
     return score
 
 
@@ -230,7 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
     for half in (0, 1):
         chosen = sample.half(half)
-        found = listed(judged(sample.features[chosen], sample.labels[chosen]))
+        found = Space(sample.features[chosen]).listed(sample.labels[chosen])
         pairs, _ = alike_pictures(sample.greys[chosen], chosen)
         accused = set().union(*found.values())
         counts = ", ".join(f"{len(listed_rows)} {name}" for name, listed_rows in found.items())
