@@ -17,6 +17,9 @@ OWN = 5
 """The neighbour within its class by which a photo's place in it is measured: alike strangers are fewer."""
 ERROR_RATIO = 1.3
 """The second neighbour of its own label is so many times as far as the second of another label."""
+FEW = 30
+"""Photos of a class below which neighbours of the own label are far by chance, so that more is asked for."""
+FEW_ERROR_RATIO = 1.8
 STRANGE = 4.0
 """The distance to neighbour OWN of the class, in units of what is usual: nothing fits that is above."""
 RUN_MARGIN = 0.2
@@ -28,7 +31,7 @@ RUN_LENGTH = 3
 class LabelError:
     """A photo that fits the label ``suggested``; ``ratio``: how many times as far its own is.
 
-    ``is_sure``: both classes have enough photos to tell.
+    ``is_sure``: neither class has fewer than FEW photos.
     """
 
     row: int
@@ -74,13 +77,14 @@ def misfits(units: np.ndarray, labels: np.ndarray, neighbours: Neighbours) -> Mi
     in_runs = {row for run in runs for row in run.rows}
     sizes = np.bincount(labels[labels >= 0], minlength=1)
     errors, outliers = [], []
-    for row in np.flatnonzero((labels >= 0) & ((ratios > ERROR_RATIO) | (strange > STRANGE))).tolist():
+    is_error = ratios > np.where(sizes[labels] < FEW, FEW_ERROR_RATIO, ERROR_RATIO)
+    for row in np.flatnonzero((labels >= 0) & (is_error | (strange > STRANGE))).tolist():
         suggested = _suggested(neighbours.rows[row], labels, int(labels[row]))
         fits = suggested is not None and _fits(units, labels, row, suggested, usual)
         if row in in_runs:
             continue
-        if suggested is not None and fits and ratios[row] > ERROR_RATIO:
-            is_sure = min(sizes[suggested], sizes[labels[row]]) >= SMALL
+        if suggested is not None and fits and is_error[row]:
+            is_sure = min(sizes[suggested], sizes[labels[row]]) >= FEW
             errors.append(LabelError(row, suggested, float(ratios[row]), bool(is_sure)))
         elif strange[row] > STRANGE:
             outliers.append(Outlier(row, float(strange[row])))

@@ -147,7 +147,7 @@ def small_classes(small: list[tuple[int, int]], photos: Photos) -> Finding:
             else f"Every class has {SMALL} photos or more."
         )
         + (spread if photos.names else " There are no labels."),
-        f"How: counted. Below {SMALL} photos, label errors cannot be told either.",
+        f"How: counted. Below {SMALL} photos, runs of wrong labels cannot be told either.",
         (),
         [("label", "text"), ("photos", "number")],
         rows,

@@ -107,11 +107,13 @@ class _Ranges(io.RawIOBase):
 def photos_in_folder(folder: Path, prefixes: Sequence[str]) -> ReadPhoto:
     """Photos that also lie below ``folder``, under their names below one of the run's ``prefixes``."""
     longest_first = sorted(prefixes, key=len, reverse=True)
+    root = folder.resolve()
 
     def read(path: str) -> bytes | None:
         prefix = next(filter(path.startswith, longest_first), "")
         try:
-            return (folder / path.removeprefix(prefix).lstrip("/")).read_bytes()
+            file = (root / path.removeprefix(prefix).lstrip("/")).resolve()
+            return file.read_bytes() if file.is_relative_to(root) else None
         except (OSError, ValueError):  # ValueError: a key with a null character
             return None
 

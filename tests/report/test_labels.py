@@ -54,9 +54,9 @@ def test_photos_that_were_mislabelled_together_are_a_run_and_no_single_errors() 
 
 
 def test_a_picture_of_something_else_is_an_outlier_of_its_label_even_among_others_of_its_kind() -> None:
-    strange = np.random.default_rng(7).normal(size=(1, DIMENSIONS)) + 0.05 * np.random.default_rng(
-        8
-    ).normal(size=(3, DIMENSIONS))
+    strange = np.random.default_rng(7).normal(size=(1, DIMENSIONS)) + 0.05 * np.random.default_rng(8).normal(
+        size=(3, DIMENSIONS)
+    )
     units = np.concatenate([UNITS, unit(strange)])
     found = judged(units, np.append(KINDS, [1, 1, 4]))
     assert {one.row for one in found.outliers} == {len(UNITS), len(UNITS) + 1, len(UNITS) + 2}
@@ -65,7 +65,7 @@ def test_a_picture_of_something_else_is_an_outlier_of_its_label_even_among_other
 
 
 def test_between_classes_of_few_photos_a_label_error_is_of_low_confidence() -> None:
-    units, kinds = photos([PHOTOS] * 3 + [6, 6])
+    units, kinds = photos([PHOTOS] * 3 + [12, 12])
     labels = kinds.copy()
     few = int(np.flatnonzero(kinds == 3)[0])
     labels[[0, few]] = [1, 4]
