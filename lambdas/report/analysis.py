@@ -53,14 +53,18 @@ def analyse(
     same, compared, is_complete = _same(photos.digests, greys)
     is_comparable = is_trained and len(photos.names) > 1
     neighbours = nearest(units, NEIGHBOURS) if is_comparable else None
+    found = misfits(units, photos.labels, neighbours) if neighbours else Misfits([], [], [])
+    # What probably carries the wrong label would make a small class alike to that of its true one.
+    sure = photos.labels.copy()
+    sure[[one.row for one in found.errors]] = -1
     return Analysis(
         units=units,
         same=same,
         compared=compared,
         is_complete=is_complete,
         parts=[part_of(path) for path in photos.paths],
-        misfits=misfits(units, photos.labels, neighbours) if neighbours else Misfits([], [], []),
-        alike=alike(neighbours, photos.labels) if neighbours else [],
+        misfits=found,
+        alike=alike(neighbours, sure) if neighbours else [],
         small=too_small(photos.labels),
     )
 

@@ -61,8 +61,12 @@ def nearest(units: np.ndarray, k: int) -> Neighbours:
     return Neighbours(rows, np.maximum(distances, 0, out=distances))
 
 
-def in_blocks(vectors: np.ndarray, look: Callable[[int, np.ndarray], None]) -> None:
+def in_blocks(
+    vectors: np.ndarray, look: Callable[[int, np.ndarray], None], *, once_a_pair: bool = False
+) -> None:
     """Give ``look`` the products of some rows with all, float32 [rows, n], and the number of the first.
+
+    ``once_a_pair``: not with all, but with themselves and those that follow, so that column 0 is the first row.
 
     On all cores: the matrix products are BLAS's, which takes them one after the other, and meanwhile another
     thread looks at what it was given. ``look`` may change it.
@@ -72,7 +76,7 @@ def in_blocks(vectors: np.ndarray, look: Callable[[int, np.ndarray], None]) -> N
     turned = np.ascontiguousarray(vectors.T)
 
     def block(begin: int) -> None:
-        look(begin, vectors[begin : begin + height] @ turned)
+        look(begin, vectors[begin : begin + height] @ turned[:, begin if once_a_pair else 0 :])
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for _ in pool.map(block, range(0, count, height)):

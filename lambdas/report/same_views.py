@@ -26,7 +26,7 @@ _HALF = HASH_SIDE * HASH_SIDE // 2
 _RADIUS = 2
 """The mean of the pixels around, so far, is taken away from each: what is left is the fine structure."""
 _AT_ONCE = 2_000
-"""Pairs whose pixels are compared at once: 100 MB."""
+"""Pictures, or pairs, whose pixels are looked at once: some 100 MB."""
 
 
 class Kind(StrEnum):
@@ -63,7 +63,8 @@ def alike_pictures(greys: np.ndarray, rows: np.ndarray) -> tuple[list[Pair], boo
 
     Exact; the second value is False where there are more than MOST_CANDIDATES and the rest was left out.
     """
-    first, second, is_complete = _candidates(signs_of(greys))
+    parts = [signs_of(greys[begin : begin + _AT_ONCE]) for begin in range(0, len(greys), _AT_ONCE)]
+    first, second, is_complete = _candidates(np.concatenate(parts))
     pairs = []
     for begin in range(0, len(first), _AT_ONCE):
         one, other = first[begin : begin + _AT_ONCE], second[begin : begin + _AT_ONCE]
@@ -112,17 +113,17 @@ def _candidates(signs: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
 
     def look(begin: int, even_products: np.ndarray) -> None:
         nonlocal left
-        block, other = np.nonzero(even_products + _HALF >= limit)  # of the odd half no more can come
-        later = other > block + begin
-        block, other = block[later] + begin, other[later]
-        odd_products = np.einsum("ij,ij->i", odd[block], odd[other])
-        close = even_products[block - begin, other] + np.abs(odd_products) >= limit
+        one, other = np.nonzero(even_products >= limit - _HALF)  # of the odd half no more can come
+        later = other > one
+        one, other = one[later], other[later]
+        odd_products = np.einsum("ij,ij->i", odd[begin + one], odd[begin + other])
+        close = even_products[one, other] + np.abs(odd_products) >= limit
         with lock:
             if left > 0:
-                found.append((block[close], other[close]))
+                found.append((begin + one[close], begin + other[close]))
             left -= int(close.sum())
 
-    in_blocks(np.ascontiguousarray(signs[:, :_HALF]), look)
+    in_blocks(np.ascontiguousarray(signs[:, :_HALF]), look, once_a_pair=True)
     first, second = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.lexsort((second, first))
     return first[order], second[order], left >= 0

@@ -19,7 +19,7 @@ from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec
 
 RUN = "fruits-0123456789ab"
 PREFIX = "s3://photos-bucket/images/fruits/"
-COMPONENTS = 6
+COMPONENTS = len(FRUITS)
 PHOTOS = 12
 """Of a kind."""
 
@@ -140,8 +140,8 @@ def _draw_photos(folder: Path) -> None:
 def _scores(kinds: list[str]) -> np.ndarray:
     """Components in which each kind is a cloud of its own: float32 [n, COMPONENTS]."""
     rng = np.random.default_rng(0)
-    centers = {kind: rng.normal(size=COMPONENTS) for kind in FRUITS}
-    noise = 0.15 * rng.normal(size=(len(kinds), COMPONENTS))
+    centers = dict(zip(FRUITS, np.eye(COMPONENTS), strict=True))
+    noise = 0.08 * rng.normal(size=(len(kinds), COMPONENTS))
     return (np.stack([centers[kind] for kind in kinds]) + noise).astype(np.float32)
 
 

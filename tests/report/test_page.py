@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from lambdas.report.making import make_report
@@ -47,20 +51,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         assert said == []
 
 
-def colours(page: Page) -> set[str]:
-    """Of the points of the plot that are not transparent, by far the most."""
-    found: list[str] = page.evaluate("""() => {
-        const canvas = document.getElementById("scatter");
-        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-        const seen = new Map();
-        for (let at = 0; at < data.length; at += 4)
-            if (data[at + 3] > 200) {
-                const key = [data[at], data[at + 1], data[at + 2]].join();
-                seen.set(key, (seen.get(key) ?? 0) + 1);
-            }
-        return [...seen].filter(([, count]) => count > 20).map(([key]) => key);
-    }""")
-    return set(found)
+def colours(page: Page) -> set[tuple[int, ...]]:
+    """In which the plot's points are drawn; their edges, which are few pixels of many shades, left aside."""
+    url: str = page.evaluate("document.getElementById('scatter').toDataURL()")
+    drawn = np.asarray(Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGBA"))
+    found, counts = np.unique(drawn[drawn[..., 3] > 200], axis=0, return_counts=True)
+    return {tuple(colour.tolist()) for colour, count in zip(found, counts, strict=True) if count > 20}
 
 
 def test_the_findings_are_at_the_top_and_lead_to_their_lists(page: Page) -> None:
