@@ -47,11 +47,11 @@ def analyse(
 ) -> Analysis:
     """Look for everything. ``greys``: the small grey picture of each photo; None where it is not at hand.
 
-    Of an untrained network only what needs no features is looked for.
+    Of an untrained network, and of photos without labels, only what needs neither is looked for.
     """
     units = unit(photos.scores)
     same, compared, is_complete = _same(photos.digests, greys)
-    is_comparable = is_trained and len(photos.names) > 1
+    is_comparable = is_trained and len(photos.names) > 0
     neighbours = nearest(units, NEIGHBOURS) if is_comparable else None
     found = misfits(units, photos.labels, neighbours) if neighbours else Misfits([], [], [])
     # What probably carries the wrong label would make a small class alike to that of its true one.

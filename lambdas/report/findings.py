@@ -13,6 +13,10 @@ UNTRAINED = (
     "nothing of what is on it. Run again with trained weights."
 )
 
+UNLABELLED = (
+    "Not looked for: the photos have no labels. A manifest's `label` says how they are derived from paths."
+)
+
 
 def findings_of(found: Analysis, photos: Photos, *, is_trained: bool) -> list[Finding]:
     """Everything that was looked for, what matters most first."""
@@ -22,8 +26,9 @@ def findings_of(found: Analysis, photos: Photos, *, is_trained: bool) -> list[Fi
         outliers(found.misfits.outliers, found, photos),
     ]
     alike = alike_classes(found.alike, found, photos)
-    if not is_trained:
-        judged, alike = [_not_looked_for(one) for one in judged], _not_looked_for(alike)
+    why_not = UNTRAINED if not is_trained else "" if photos.names else UNLABELLED
+    if why_not:
+        judged, alike = [_not_looked_for(one, why_not) for one in judged], _not_looked_for(alike, why_not)
     return [
         *judged,
         same_views(found, photos),
@@ -33,5 +38,5 @@ def findings_of(found: Analysis, photos: Photos, *, is_trained: bool) -> list[Fi
     ]
 
 
-def _not_looked_for(one: Finding) -> Finding:
-    return Finding(one.id, one.title, None, one.unit, UNTRAINED, one.how)
+def _not_looked_for(one: Finding, why: str) -> Finding:
+    return Finding(one.id, one.title, None, one.unit, why, one.how)

@@ -66,7 +66,7 @@ def in_blocks(
 ) -> None:
     """Give ``look`` the products of some rows with all, float32 [rows, n], and the number of the first.
 
-    ``once_a_pair``: not with all, but with themselves and those that follow, so that column 0 is the first row.
+    ``once_a_pair``: not with all, but with themselves and those that follow: column 0 is the first row.
 
     On all cores: the matrix products are BLAS's, which takes them one after the other, and meanwhile another
     thread looks at what it was given. ``look`` may change it.

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _GONE = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
-READERS = 16
-"""Photos that are read at once."""
+READERS = 10
+"""Photos that are read at once: as many as a client of S3 keeps connections for."""
 _AHEAD = 256
 """Photos that may wait for whoever looks at them."""
 

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
@@ -89,6 +90,20 @@ def test_of_an_untrained_network_nothing_is_told_that_comes_of_its_features(
     assert "The weights of this run are untrained" in page
     assert "Looks like lime" not in page
     assert page.count("Not looked for: the network&#39;s weights are untrained") == 4
+
+
+def test_without_labels_there_is_nothing_to_contradict_and_the_rest_is_told(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    for prefix in (run.layout.features, run.layout.pca):
+        table = pq.read_table(run.files / prefix / "part-00000.parquet")
+        nobody = pa.nulls(len(table), pa.string())
+        run.write_part(prefix, table.set_column(table.schema.get_field_index("label"), "label", nobody))
+    to = tmp_path / "report.html"
+    assert main(asked(run, to, "--images", str(run.photos))) == 0
+    page = to.read_text()
+    assert page.count("Not looked for: the photos have no labels") == 4
+    assert "Same file." in page
 
 
 def test_the_same_run_gives_the_same_page(written: RunFolder, tmp_path: Path) -> None:
