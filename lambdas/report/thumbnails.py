@@ -10,6 +10,8 @@ from lambdas.report.neighbours import of_each
 
 MOST = 400
 """Thumbnails of a page: about 2 kB each."""
+_TURNS = 8
+"""Photos that a label is given at most, beside those that are wanted."""
 
 
 def chosen(wanted: Iterable[int], units: np.ndarray, labels: np.ndarray, most: int = MOST) -> list[int]:
@@ -31,10 +33,6 @@ def chosen(wanted: Iterable[int], units: np.ndarray, labels: np.ndarray, most: i
                 rows[members[turn]] = None
         turn += 1
     return sorted(rows)
-
-
-_TURNS = 8
-"""Photos that a label is given at most: there are few labels where that is not enough."""
 
 
 def _spread(units: np.ndarray, members: np.ndarray, shown: Iterable[int]) -> list[int]:
