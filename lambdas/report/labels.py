@@ -1,7 +1,7 @@
 """Photos that do not fit their label: those that fit another one, alone or in runs, and those that fit none.
 
-All by cosine distance between components. Thresholds were fixed on one half of the classes of real photos and
-judged on the other, see docs/report.md. Pure.
+All by cosine distance between components. Thresholds do well on one half of the classes of real photos and
+were judged on the other, see docs/report.md. Pure.
 """
 
 from __future__ import annotations

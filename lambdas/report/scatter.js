@@ -23,9 +23,10 @@ function drawScatter({ axes, labels, names, paths, shown, stands_for: standsFor 
 
   const nameOf = (label) => (label < 0 ? "no label" : names[label]);
   const onDark = () => dark.matches && !printing;
+  const hue = (label) => (label < 0 ? "#888" : `hsl(${(label * 137.508) % 360} 60% ${onDark() ? 64 : 42}%)`);
   function colour(label) {
-    if (marked.size) return marked.get(label) ?? (onDark() ? "#4a4f57" : "#cdd1d6");
-    return label < 0 ? "#888" : `hsl(${(label * 137.508) % 360} 60% ${onDark() ? 64 : 42}%)`;
+    if (!marked.size) return hue(label);
+    return marked.get(label) ?? (onDark() ? "#4a4f57" : "#cdd1d6");
   }
 
   function place() {
@@ -137,19 +138,19 @@ function drawScatter({ axes, labels, names, paths, shown, stands_for: standsFor 
   }
   function mark(label) {
     const used = new Set(marked.values());
-    marked.set(label, MARKED.find((one) => !used.has(one)) ?? MARKED[marked.size % MARKED.length]);
+    marked.set(label, MARKED.find((one) => !used.has(one)) ?? hue(label));
   }
   function matching() {
     const wanted = byId("search").value.trim().toLowerCase();
     return buttons.filter((button) => button.dataset.name.toLowerCase().includes(wanted));
   }
-  // What is searched is marked at once, as long as its colours can be told apart.
+  // What is searched is marked at once.
   function search() {
     const found = new Set(matching());
     for (const button of buttons) button.parentElement.hidden = !found.has(button);
     byId("found").textContent = `${found.size} of ${buttons.length} labels`;
     marked.clear();
-    if (found.size <= MARKED.length && byId("search").value.trim()) for (const one of found) mark(labelOf(one));
+    if (found.size < buttons.length) for (const one of found) mark(labelOf(one));
     refresh();
   }
   for (const button of buttons)
