@@ -1,7 +1,7 @@
 """``make report-quality``: which of the faults that are planted into real photos does the report find?
 
-The classes are split into two halves by turns. The report's thresholds are those that do well on the first;
-the second judges them. Each half is a data set of its own, with components of its own. docs/report.md has the table.
+The classes are split into two halves by turns. The report's thresholds do well on the first; the second
+judges them. Each half is a data set of its own, with components of its own. docs/report.md has the table.
 """
 
 from __future__ import annotations
