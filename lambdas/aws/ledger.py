@@ -65,9 +65,9 @@ class DynamoLedger:
         items = (item for state in RunState for item in self._in_state(state))
         return tuple(filter(None, map(_unreadable, items)))
 
-    def set_back(self, record: UnreadableRecord, setback: Setback) -> None:
+    def set_back(self, record: UnreadableRecord, setback: Setback) -> bool:
         key = {"run_id": record.salvaged.run_id}
-        self._set(key, {"setback": plain(dataclasses.asdict(setback))}, _unchanged(record))
+        return self._set(key, {"setback": plain(dataclasses.asdict(setback))}, _unchanged(record))
 
     def salvage(self, record: UnreadableRecord, after: RunRecord) -> bool:
         return self._put(item_of(after), _unchanged(record))
@@ -180,16 +180,23 @@ def _admissions(item: dict[str, Any]) -> Admissions:
     return Admissions(**values | {"paused": _pause(values.get("paused"))})
 
 
+_GARBLED = (TypeError, ValueError, ArithmeticError, AttributeError)
+
+
 def _slot(slot: Any) -> Slot:
     """A slot is one, also where it was written by hand: nothing is set aside for it then."""
-    given = slot if isinstance(slot, dict) else {}
-    return Slot(float(given.get("eur", 0)), str(given.get("day", "")))
+    try:
+        return Slot(**{"eur": 0.0, "day": "", **numbers(Slot, slot)})
+    except _GARBLED:
+        return Slot(0.0, "")
 
 
 def _pause(value: Any) -> Pause | None:
-    if isinstance(value, dict):
-        return Pause(**numbers(Pause, value))
-    return Pause() if value else None
+    """A pause is one, whoever wrote what of it."""
+    try:
+        return Pause(**numbers(Pause, value)) if value else None
+    except _GARBLED:
+        return Pause()
 
 
 def _lost(error: ClientError) -> bool:

@@ -1,35 +1,30 @@
-"""The command line: which command, how its answer is printed, and which exit code it gives."""
+"""The command line: which command with which options.
+
+What a command needs is imported when it is carried out, so that asking for help takes no time.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from rich.console import Console
-
-from lambdas.aws.errors import error_code
-from lambdas.cli import commands, live_view, output, report_command
-from lambdas.cli.result import CommandError, ExitCode, Result, changes
-from lambdas.cli.stack import connect
-from lambdas.contract.documents import UnreadableError
+from lambdas.cli import output
 
 INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
 RUNS_SHOWN = 50
-DOCTOR = "infra.doctor"
-"""A module to run, and none to import."""
+RESULTS = "fruits-results"
+"""The folder that results are fetched to."""
 _COMMANDS = {
+    "submit": "upload a folder of photos, or a manifest, and start a run",
+    "results": "fetch what a run published, and how to load it",
+    "report": "what a run found, and what is odd in its photos, as one HTML file",
     "validate": "check a manifest, without AWS",
     "plan": "count the images and estimate minutes and euros; launches nothing",
     "runs": "list the newest runs, the newest first",
     "status": "how a run is",
-    "report": "what a run found, and what is odd in its photos, as one HTML file",
     "cancel": "stop a run, and its cluster",
     "pause": "launch nothing until it is resumed; uploads queue, running runs go on",
     "resume": "launch again",
@@ -37,13 +32,11 @@ _COMMANDS = {
     "doctor": "whether a deployment will work, and whether what is deployed is as it should be",
 }
 _EPILOG = """
-exit codes: 0 done; 1 the answer is no (faulty or too dear manifest, failed or cancelled run, nothing to
-cancel or to report, an event that could not be redriven, a fault that doctor found); 2 wrong use, or the
-answer cannot be written; 3 no such run; 4 AWS refused or cannot be reached; 141 the reader of the answer
-has left
+exit codes: 0 done; 1 the answer is no (faulty or too dear manifest, a folder that cannot be submitted, a
+failed or cancelled run, no results, nothing to cancel or to report, an event that could not be redriven, a
+fault that doctor found); 2 wrong use, or the answer cannot be written; 3 no such run; 4 AWS refused or cannot
+be reached; 130 stopped by ctrl-C; 141 the reader of the answer has left
 """
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -53,47 +46,28 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 def _carry_out(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> int:
     options = _parser().parse_args(arguments)
-    if options.command == "doctor":
-        return _doctor(options, environ)
-    answers = _report(options, environ) if options.command == "report" else _answers(options, environ)
     try:
-        if options.command == "status" and options.watch and not options.json:
-            return live_view.follow(answers, Console())
-        return _print(answers, as_json=options.json)
-    except CommandError as error:
-        return _fail(error.code, str(error))
-    except UnreadableError as error:
-        return _fail(ExitCode.NO, f"{error}.")
-    except NoCredentialsError:
-        return _fail(ExitCode.UNAVAILABLE, "no AWS credentials were found; log in (`aws configure`) first")
-    except ClientError as error:
-        return _fail(ExitCode.UNAVAILABLE, _explain(error))
-    except BotoCoreError as error:
-        return _fail(ExitCode.UNAVAILABLE, f"{error} Check network, region and AWS_ENDPOINT_URL.")
-    except KeyboardInterrupt:
+        from lambdas.cli.execution import carry_out
+
+        return carry_out(options, environ)
+    except KeyboardInterrupt as stopped:
+        if str(stopped):
+            output.complain(str(stopped))
         return INTERRUPTED
-
-
-def _print(answers: Iterator[Result], *, as_json: bool) -> ExitCode:
-    """Each answer that says something new, in lines; the last one's code."""
-    code = ExitCode.OK
-    for answer in changes(answers):
-        code = answer.code
-        output.write(json.dumps(answer.document) if as_json else answer.text)
-        if answer.notice:
-            output.complain(answer.notice)
-    return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fruits", description="Runs of the fruits stack.", epilog=_EPILOG)
+    own = {"submit": _submit_options, "results": _results_options, "report": _report_options}
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help_text in _COMMANDS.items():
         command = subparsers.add_parser(name, help=help_text, description=help_text, epilog=_EPILOG)
         command.add_argument("--json", action="store_true", help="print JSON, for scripts")
         if name in ("validate", "plan"):
             command.add_argument("manifest", metavar="MANIFEST", help="a file, or - for the standard input")
-        if name in ("status", "cancel", "report"):
+        if name in own:
+            own[name](command)
+        if name in ("results", "report", "status", "cancel"):
             command.add_argument("run", metavar="RUN", help="the run's id")
         if name == "status":
             command.add_argument(
@@ -101,8 +75,6 @@ def _parser() -> argparse.ArgumentParser:
                 action="store_true",
                 help="go on until the run has ended; with --json a line a change",
             )
-        if name == "report":
-            _add_report_options(command)
         if name == "doctor":
             command.add_argument(
                 "--run",
@@ -124,17 +96,39 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_report_options(command: argparse.ArgumentParser) -> None:
+def _submit_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source",
+        metavar="FOLDER|MANIFEST",
+        help="a folder of class folders of photos; or a manifest's file, or -",
+    )
+    command.add_argument("--dataset", metavar="NAME", help="what the photos of a folder are called")
+    command.add_argument("--watch", action="store_true", help="follow the run until it has ended")
+    command.add_argument("--yes", action="store_true", help="do not ask, for scripts")
+
+
+def _results_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--to", type=Path, default=Path(RESULTS), metavar="DIR", help=f"where to (default {RESULTS})"
+    )
+    command.add_argument(
+        "--only",
+        choices=("csv", "pca", "features"),
+        help="the components as CSV; the same as Parquet, with the model; the features, with the quarantine",
+    )
+
+
+def _report_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--to", type=Path, metavar="FILE", help="where to write it (default <RUN>.html)")
     command.add_argument(
         "--from",
         dest="folder",
         type=Path,
-        metavar="FOLDER",
+        metavar="DIR",
         help="read the run's results from this folder, which has the bucket's layout; needs no AWS",
     )
     command.add_argument(
-        "--images", type=Path, metavar="FOLDER", help="read the photos from this folder instead of S3"
+        "--images", type=Path, metavar="DIR", help="read the photos from this folder instead of S3"
     )
 
 
@@ -142,54 +136,3 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
-
-
-def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Result]:
-    if options.command == "validate":
-        yield commands.validate(options.manifest)
-        return
-    stack = connect(environ)
-    match options.command:
-        case "plan":
-            yield commands.plan(stack, options.manifest)
-        case "runs":
-            yield commands.runs(stack, options.limit)
-        case "status" if options.watch:
-            yield from commands.watch(stack, options.run)
-        case "status":
-            yield commands.status(stack, options.run)
-        case "cancel":
-            yield commands.cancel(stack, options.run)
-        case "pause":
-            yield commands.pause(stack, options.reason)
-        case "resume":
-            yield commands.resume(stack)
-        case "redrive":
-            yield commands.redrive(stack)
-
-
-def _report(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Result]:
-    given = (options.run, options.to, options.folder, options.images)
-    yield report_command.report(*given, lambda: connect(environ))
-
-
-def _doctor(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """A program of its own: it also looks at what builds and deploys the stack, which nothing here knows."""
-    chosen = [f"--{name}" for name in ("json", "run") if getattr(options, name)]
-    try:
-        return subprocess.run([sys.executable, "-m", DOCTOR, *chosen], env=environ, check=False).returncode
-    except KeyboardInterrupt:
-        return INTERRUPTED
-
-
-def _explain(error: ClientError) -> str:
-    if error_code(error) in _EXPIRED:
-        return f"the AWS credentials have expired; log in again ({error})"
-    if error_code(error) in _DENIED:
-        return f"your AWS credentials may not do this: {error}"
-    return f"AWS answered: {error}"
-
-
-def _fail(code: ExitCode, message: str) -> int:
-    output.complain(message)
-    return code

@@ -27,8 +27,8 @@ class SettingsError(ValueError):
     def __init__(self, missing: Sequence[str], problem: str = "missing in the environment") -> None:
         self.missing = (missing,) if isinstance(missing, str) else tuple(missing)
         self.problem = problem
-        # The arguments as they are: an exception that is copied or pickled is made of them again.
-        super().__init__(self.missing, problem)
+        # An exception that is copied or pickled is made of this again, and gets its attributes after that.
+        super().__init__(self.missing)
 
     def __str__(self) -> str:
         return f"{self.problem}: {', '.join(self.missing)}; deploy the stack again"

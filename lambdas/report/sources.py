@@ -38,7 +38,7 @@ class Files(Protocol):
 
 
 class FolderFiles:
-    """A folder with the bucket's layout, as `fruits results` and `make demo` leave it."""
+    """A folder with the bucket's layout, as `make demo` leaves it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
