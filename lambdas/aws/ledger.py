@@ -180,21 +180,25 @@ def _admissions(item: dict[str, Any]) -> Admissions:
     return Admissions(**values | {"paused": _pause(values.get("paused"))})
 
 
-_GARBLED = (TypeError, ValueError, ArithmeticError, AttributeError)
+_GARBLED = (TypeError, ValueError, ArithmeticError)
 
 
 def _slot(slot: Any) -> Slot:
     """A slot is one, also where it was written by hand: nothing is set aside for it then."""
+    given = slot if isinstance(slot, dict) else {}
     try:
-        return Slot(**{"eur": 0.0, "day": "", **numbers(Slot, slot)})
+        eur = float(given.get("eur", 0))
     except _GARBLED:
-        return Slot(0.0, "")
+        eur = 0.0
+    return Slot(eur, str(given.get("day", "")))
 
 
 def _pause(value: Any) -> Pause | None:
-    """A pause is one, whoever wrote what of it."""
+    """A pause is one, whoever wrote what of it: also an empty map."""
+    if not isinstance(value, dict):
+        return Pause() if value else None
     try:
-        return Pause(**numbers(Pause, value)) if value else None
+        return Pause(**numbers(Pause, value))
     except _GARBLED:
         return Pause()
 

@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from lambdas.aws.buckets import archive_of, listed
 from lambdas.aws.errors import error_code
-from lambdas.contract.object_keys import archived_in
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,18 +42,10 @@ class S3Uploads:
 
     def below(self, prefix: str) -> dict[str, Stored]:
         """Every object below ``prefix``, by key."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=prefix, OptionalObjectAttributes=["RestoreStatus"]
-        )
         return {
-            entry["Key"]: Stored(
-                entry["Size"],
-                archived_in(
-                    entry.get("StorageClass"), restored="RestoreExpiryDate" in entry.get("RestoreStatus", {})
-                ),
-            )
-            for page in pages
-            for entry in page.get("Contents", ())
+            entry["Key"]: Stored(entry["Size"], archive_of(entry))
+            for entries in listed(self._s3, self._bucket, prefix)
+            for entry in entries
         }
 
     def sha256(self, key: str) -> bytes | None:

@@ -20,7 +20,7 @@ from lambdas.cli.stack import Stack
 from lambdas.cli.submission import Submitted, ask_for_run, manifest_of
 from lambdas.cli.upload import Job, jobs, upload
 from lambdas.contract import s3uri
-from lambdas.contract.documents import dataclass_from_dict
+from lambdas.contract.documents import dataclass_from_dict, json_object
 from lambdas.contract.layout import IMAGES, rejection_key
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
@@ -67,7 +67,7 @@ def follow(
     """
     began = clock()
     while stack.ledger.get(run.run_id) is None:
-        rejection = json.loads(stack.runs.objects.read(rejection_key(run.key)) or b"{}")
+        rejection = json_object(stack.runs.objects.read(rejection_key(run.key)))
         if rejection.get("manifest", {}).get("version_id") == run.version_id:
             yield manifests.refused(tuple(dataclass_from_dict(Fault, fault) for fault in rejection["faults"]))
             return

@@ -20,6 +20,10 @@ class Caps:
     max_eur_per_day: float
     launches_per_second: float
 
+    def ever_admit(self, eur: float) -> bool:
+        """Whether a day that nothing else was spent on has room for a run that may cost so much."""
+        return eur <= self.max_eur_per_day
+
 
 class SettingsError(ValueError):
     """Variables that the stack writes are missing or useless. :attr:`missing`: their names."""

@@ -103,7 +103,8 @@ class Reconciler:
         skipped, done = dict(seen.left_out), list[Repair]()
         # Stopping, freeing and starting first: nobody waits for what is only told.
         tells = [repair for repair in seen.repairs if isinstance(repair, Tell)]
-        self._repair((repair for repair in seen.repairs if repair not in tells), until, skipped, done)
+        others = [repair for repair in seen.repairs if not isinstance(repair, Tell)]
+        self._repair(others, until, skipped, done)
         dispatched, wait = self.dispatcher.dispatch(deadline)
         self.runs.publish_queue(wait, until=deadline - LEASE_SECONDS)
         self._repair(tells, until, skipped, done)

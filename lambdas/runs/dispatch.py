@@ -116,7 +116,9 @@ class Dispatcher:
             turn = self.runs.guarded(record.run_id, partial(self._prepare, record))
             if isinstance(turn, _Launch):
                 wait = self._admit(record, deadline, patient=own is None)
-                if wait is not None and not self._never_fits(record, wait):
+                # The daily budget may have been lowered since the run was accepted.
+                never = wait is Wait.BUDGET and not self.settings.caps.ever_admit(record.worst_case_eur)
+                if wait is not None and not never:
                     return done, wait
                 next_move = partial(self._refuse, record) if wait else partial(self._start, record, turn)
                 turn = self.runs.guarded(record.run_id, next_move)
@@ -135,10 +137,6 @@ class Dispatcher:
             return unclaimed and waits(record.setback, self.runs.now())
 
         self.runs.give_way(run_id, is_idle)
-
-    def _never_fits(self, record: RunRecord, wait: Wait) -> bool:
-        """The daily budget was lowered since the run was accepted: no day will have room for it."""
-        return wait is Wait.BUDGET and record.worst_case_eur > self.settings.caps.max_eur_per_day
 
     def _refuse(self, record: RunRecord) -> Outcome:
         ending = over_budget(record.worst_case_eur, self.settings.caps.max_eur_per_day)
