@@ -45,28 +45,35 @@ def report(
     with _libraries():
         from lambdas.report import making, published, sources
     files: sources.Files
-    read: sources.ReadPhoto
+    photos: sources.PhotoSource
+    limit = None
     if folder is None:
         stack = connect()
         s3 = client(boto3.Session(region_name=stack.settings.region), "s3")
-        files, read = sources.BucketFiles(s3, stack.settings.data_bucket), sources.photos_in_s3(s3)
+        files, photos = sources.BucketFiles(s3, stack.settings.data_bucket), sources.photos_in_s3(s3)
+        limit = making.FROM_S3_BYTES
         hint = "`fruits runs` lists the newest"
     else:
-        files, read = sources.FolderFiles(folder), sources.no_photos
-        hint = f"those of {folder} are below runs/ there"
+        files, photos = sources.FolderFiles(folder), sources.no_photos()
+        hint = (
+            f"those of {folder} are below runs/ there, and `fruits results {run_id} --to {folder}` fetches what "
+            "a report is made of"
+        )
     try:
         run = published.read_published(files, run_id)
     except published.NoSuchRunError as error:
         raise CommandError(ExitCode.UNKNOWN_RUN, f"{error} {hint}.") from error
     except published.NothingToReportError as error:
         raise CommandError(ExitCode.NO, str(error)) from error
+    except OSError as error:
+        problem = f"{error.filename or folder} cannot be read: {error.strerror or error}"
+        raise CommandError(ExitCode.USAGE, problem) from error
     if images is not None:
-        read = sources.photos_in_folder(images, [source.uri for source in run.plan.sources])
-    limit = None if images is not None else making.FROM_S3_BYTES
+        photos, limit = sources.photos_in_folder(images, [one.uri for one in run.plan.sources]), None
     target = to or Path(f"{run_id}.html")
     try:
         with _progress() as on_progress:
-            made = making.make_report(run, read, target, limit_bytes=limit, on_progress=on_progress)
+            made = making.make_report(run, photos, target, limit_bytes=limit, on_progress=on_progress)
     except OSError as error:
         raise CommandError(
             ExitCode.USAGE, f"{target} cannot be written: {error.strerror or error}"

@@ -14,7 +14,7 @@ from lambdas.report.analysis import Analysis, analyse
 from lambdas.report.finding import Finding
 from lambdas.report.findings import findings_of
 from lambdas.report.published import Published
-from lambdas.report.sources import ReadPhoto, in_order
+from lambdas.report.sources import PhotoSource, ReadPhoto, in_order
 
 FROM_S3_BYTES = 2_000_000_000
 """Photos of a bucket that are fetched for a report at most, all together: some minutes, and a few cents."""
@@ -36,7 +36,7 @@ class Made:
 
 def make_report(
     published: Published,
-    read: ReadPhoto,
+    source: PhotoSource,
     to: Path,
     *,
     limit_bytes: int | None = None,
@@ -53,13 +53,13 @@ def make_report(
     photos = published.photos
     expected = sum(published.sizes.get(path, _UNKNOWN_BYTES) for path in photos.paths)
     is_too_much = limit_bytes is not None and expected > limit_bytes
-    greys = None if is_too_much else _greys(photos.paths, read, on_progress)
+    greys = None if is_too_much else _greys(photos.paths, source.read, on_progress)
     found = analyse(photos, greys, is_trained=published.is_trained)
     findings = findings_of(found, photos, is_trained=published.is_trained)
     wanted = [*(row for one in findings for row in one.rows_shown), *page.shown_besides(photos, found)]
     shown = thumbnails.chosen(wanted, found.units, photos.labels)
-    seen = _thumbnails(photos.paths, shown, published, read, on_progress)
-    notices = _notices(found, len(seen), is_too_much=is_too_much, expected=expected)
+    seen = _thumbnails(photos.paths, shown, published, source.read, on_progress)
+    notices = _notices(found, len(seen), expected if is_too_much else 0, source.if_none)
     _write(to, page.compose(published, found, findings, seen, notices))
     return Made(to, findings, notices)
 
@@ -97,25 +97,20 @@ def _thumbnails(
     return seen
 
 
-def _notices(found: Analysis, seen: int, *, is_too_much: bool, expected: int) -> list[str]:
+def _notices(found: Analysis, seen: int, too_much: int, if_none: str) -> list[str]:
+    """``too_much``: bytes of the photos, where they were not fetched for that."""
     notices = []
-    if is_too_much:
+    missing = len(found.units) - found.compared
+    if too_much:
         notices.append(
-            f"The photos are {expected / 1e9:.0f} GB together, too much to fetch for a report, so pixels "
+            f"The photos are {too_much / 1e9:.0f} GB together, too much to fetch for a report, so pixels "
             "were not compared: only equal files are among the same views. `fruits report --images FOLDER` "
             "compares the photos of a folder of this machine."
         )
-    elif found.compared == 0:
-        notices.append(
-            "No photo could be read: they are gone, archived, or your credentials may not read them. So "
-            "there are no pictures here, and only equal files are among the same views. `fruits report "
-            "--images FOLDER` takes the photos from a folder of this machine."
-        )
-    elif found.compared < len(found.units):
-        missing = len(found.units) - found.compared
+    elif found.compared and missing:
         notices.append(f"{missing:,} photos could not be read; they are missing among the same views.")
-    if seen == 0 and not notices:
-        notices.append("No photo could be shown.")
+    if not found.compared and not seen:
+        notices.append(f"{if_none} So there are no pictures here, and only equal files are same views.")
     return notices
 
 

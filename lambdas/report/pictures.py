@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -19,15 +20,15 @@ _WHITE = (255, 255, 255)
 
 def grey_of(data: bytes) -> np.ndarray | None:
     """The picture in small and grey, uint8 [GREY_SIDE, GREY_SIDE]; None for what is none."""
-    picture = _open(data, GREY_SIDE)
+    picture = _open(data, GREY_SIDE, "L")
     if picture is None:
         return None
-    return np.asarray(picture.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.LANCZOS))
+    return np.asarray(picture.resize((GREY_SIDE, GREY_SIDE), Image.Resampling.LANCZOS))
 
 
 def thumbnail_of(data: bytes) -> bytes | None:
     """The picture as WebP, at most THUMBNAIL_SIDE pixels wide and high; None for what is none."""
-    picture = _open(data, THUMBNAIL_SIDE)
+    picture = _open(data, THUMBNAIL_SIDE, "RGB")
     if picture is None:
         return None
     picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
@@ -61,8 +62,8 @@ def _cosines() -> np.ndarray:
 _BASIS = _cosines()
 
 
-def _open(data: bytes, side: int) -> Image.Image | None:
-    """The picture upright and in RGB, at least ``side`` pixels large if it was; None for what is none.
+def _open(data: bytes, side: int, mode: Literal["L", "RGB"]) -> Image.Image | None:
+    """The picture upright and in ``mode``, at least ``side`` pixels large if it was; None for what is none.
 
     Whatever a library trips over, it is a picture that the report does without.
     """
@@ -70,16 +71,16 @@ def _open(data: bytes, side: int) -> Image.Image | None:
         with Image.open(BytesIO(data)) as picture:
             if picture.width * picture.height > _LARGEST_PIXELS:
                 return None
-            picture.draft("RGB", (2 * side, 2 * side))  # a JPEG's own way to become smaller
+            picture.draft(mode, (2 * side, 2 * side))  # a JPEG's own way to become smaller, and grey
             try:
                 picture.load()
             except OSError:  # cut off: what was there is shown
                 picture.tile = []
-            upright = ImageOps.exif_transpose(picture)
-            if upright.has_transparency_data:
-                opaque = Image.new("RGBA", upright.size, _WHITE)
-                opaque.alpha_composite(upright.convert("RGBA"))
-                upright = opaque
-            return upright.convert("RGB")
+            ImageOps.exif_transpose(picture, in_place=True)
+            if picture.has_transparency_data:
+                opaque = Image.new("RGBA", picture.size, _WHITE)
+                opaque.alpha_composite(picture.convert("RGBA"))
+                return opaque.convert(mode)
+            return picture.convert(mode)
     except Exception:  # Pillow's plugins do not agree on what a broken file raises
         return None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -159,7 +158,9 @@ def _part(files: Files, prefix: str, part: dict[str, Any], names: Sequence[str],
         data = files.read(key)
         if data is not None and hashlib.sha256(data).hexdigest() == part["sha256"]:
             return pq.read_table(pa.BufferReader(data), columns=list(names))
-    except (FileNotFoundError, pa.ArrowInvalid):
+    except PermissionError:
+        raise
+    except (OSError, pa.ArrowException):  # OSError: gone, or what does not unpack
         pass
     raise NothingToReportError(
         f"{key} is not the object that {DATASET_MANIFEST} lists: somebody changed or removed it. "
@@ -191,22 +192,25 @@ def _matrix(lists: pa.ChunkedArray) -> np.ndarray:
 
 
 def _refused(files: Files, keys: RunLayout) -> list[Refused]:
-    """An empty list where the quarantine is gone: the rest tells enough."""
     manifest = _document(files.read(keys.quarantine + DATASET_MANIFEST))
-    rows: list[Refused] = []
-    for part in manifest.get("parts", ()):
-        data = files.read(keys.quarantine + part["name"]) if part["rows"] else None
-        if data is not None:
-            rows += [Refused(**row) for row in pq.read_table(pa.BufferReader(data)).to_pylist()]
-    return rows
+    names = [part["name"] for part in manifest.get("parts", ()) if part["rows"]]
+    columns = [field.name for field in fields(Refused)]
+    return [
+        Refused(**row) for name in names for row in _optional(files.read(keys.quarantine + name), columns)
+    ]
 
 
 def _sizes(index: bytes | None) -> dict[str, int]:
-    if index is None:
-        return {}
-    table = pq.read_table(BytesIO(index), columns=["path", "size"])
-    pairs = zip(table.column("path").to_pylist(), table.column("size").to_pylist(), strict=True)
-    return {path: size for path, size in pairs if size is not None}
+    rows = _optional(index, ["path", "size"])
+    return {row["path"]: row["size"] for row in rows if row["size"] is not None}
+
+
+def _optional(data: bytes | None, columns: list[str]) -> list[dict[str, Any]]:
+    """Rows of a table without which the rest tells enough: none where it is gone, or another than it was."""
+    try:
+        return [] if data is None else pq.read_table(pa.BufferReader(data), columns=columns).to_pylist()
+    except (OSError, pa.ArrowException):
+        return []
 
 
 def _document(body: bytes | None) -> dict[str, Any]:

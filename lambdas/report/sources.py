@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
@@ -97,30 +98,50 @@ class _Ranges(io.RawIOBase):
         if wanted <= 0:
             return 0
         asked = f"bytes={self._at}-{self._at + wanted - 1}"
-        with self._s3.get_object(Bucket=self._bucket, Key=self._key, Range=asked)["Body"] as body:
-            data = body.read()
+        try:
+            with self._s3.get_object(Bucket=self._bucket, Key=self._key, Range=asked)["Body"] as body:
+                data = body.read()
+        except ClientError as error:
+            if error_code(error) in _GONE:
+                raise FileNotFoundError(self._key) from error
+            raise
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
 
 
-def photos_in_folder(folder: Path, prefixes: Sequence[str]) -> ReadPhoto:
+@dataclass(frozen=True)
+class PhotoSource:
+    """Where photos are read, and what is to be said where not one of them can be."""
+
+    read: ReadPhoto
+    if_none: str
+
+
+def photos_in_folder(folder: Path, prefixes: Sequence[str]) -> PhotoSource:
     """Photos that also lie below ``folder``, under their names below one of the run's ``prefixes``."""
     longest_first = sorted(prefixes, key=len, reverse=True)
-    root = folder.resolve()
 
     def read(path: str) -> bytes | None:
         prefix = next(filter(path.startswith, longest_first), "")
+        name = path.removeprefix(prefix).lstrip("/")
+        if ".." in name.split("/"):
+            return None
         try:
-            file = (root / path.removeprefix(prefix).lstrip("/")).resolve()
-            return file.read_bytes() if file.is_relative_to(root) else None
+            with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123  # a tenth of a Path's time, of 90,000
+                return file.read()
         except (OSError, ValueError):  # ValueError: a key with a null character
             return None
 
-    return read
+    below = f"{longest_first[0]}..." if longest_first else "a photo"
+    return PhotoSource(
+        read,
+        f"No photo of this run is in {folder}: what the run knows as {below} is looked for as {folder}/... "
+        "Name the folder that was submitted.",
+    )
 
 
-def photos_in_s3(s3: S3Client) -> ReadPhoto:
+def photos_in_s3(s3: S3Client) -> PhotoSource:
     """Photos where the run found them."""
 
     def read(path: str) -> bytes | None:
@@ -131,11 +152,20 @@ def photos_in_s3(s3: S3Client) -> ReadPhoto:
         except ClientError:  # gone, archived, not ours to read: a report without this photo
             return None
 
-    return read
+    return PhotoSource(
+        read,
+        "No photo could be read: they are gone, archived, or your credentials may not read them. `fruits "
+        "report --images FOLDER` takes them from a folder of this machine.",
+    )
 
 
-def no_photos(_path: str) -> None:
+def no_photos() -> PhotoSource:
     """For a report without pictures."""
+    return PhotoSource(
+        lambda _path: None,
+        "The photos were not looked for, since the results are of this machine: `--images FOLDER` names the "
+        "folder that they are in.",
+    )
 
 
 def in_order(work: Callable[[str], T], paths: list[str]) -> Iterator[T]:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.cli.main import main
 from lambdas.report.making import make_report
-from lambdas.report.published import read_published
+from lambdas.report.published import NothingToReportError, read_published
 from lambdas.report.sources import BucketFiles, FolderFiles, photos_in_folder, photos_in_s3
 
 from .run_folder import PREFIX, RUN, RunFolder, write_run
@@ -72,11 +72,20 @@ def test_without_photos_at_hand_it_is_still_a_report_and_says_so(
     said = capsys.readouterr()
     assert str(to) in said.out
     assert "1 pairs of photos that show the same view" in " ".join(said.out.split())
-    assert "No photo could be read" in said.err
+    assert "The photos were not looked for" in said.err
     assert "--images FOLDER" in said.err
     page = to.read_text()
-    assert "No photo could be read" in page
+    assert "The photos were not looked for" in page
     assert "data:image" not in page
+
+
+def test_of_a_folder_that_holds_no_photo_of_the_run_it_is_told_what_was_looked_for_in_it(
+    written: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main(asked(written, tmp_path / "report.html", "--images", str(tmp_path / "empty"))) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"what the run knows as {PREFIX}... is looked for as {tmp_path / 'empty'}/..." in said
 
 
 def test_of_an_untrained_network_nothing_is_told_that_comes_of_its_features(
@@ -180,6 +189,24 @@ def test_a_part_that_was_replaced_is_not_taken(
     assert "somebody changed or removed it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("key", ["index", "metrics"])
+def test_what_is_not_needed_may_be_gone_or_spoilt(run: RunFolder, tmp_path: Path, key: str) -> None:
+    spoilt = run.files / getattr(run.layout, key)
+    spoilt.write_bytes(b"spoilt")
+    (run.files / run.layout.quarantine / "part-00000.parquet").write_bytes(b"spoilt")
+    assert main(asked(run, tmp_path / "report.html")) == 0
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = run.files / run.layout.status
+    status.unlink()
+    status.mkdir()
+    assert main(asked(run, tmp_path / "report.html")) == 2
+    assert f"{status} cannot be read: Is a directory" in capsys.readouterr().err
+
+
 def test_folders_and_files_that_cannot_be_used_are_wrong_use(
     written: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -247,6 +274,13 @@ def test_photos_that_may_not_be_read_are_missing_and_no_more(written: RunFolder,
     assert "your credentials may not read them" in made.notices[0]
 
 
+def test_a_part_that_was_removed_from_the_bucket_is_named(run: RunFolder) -> None:
+    (run.files / run.layout.features / "part-00000.parquet").unlink()
+    s3: Any = FolderAsS3(run.files)
+    with pytest.raises(NothingToReportError, match=f"{run.layout.features}part-00000.parquet is not the"):
+        read_published(BucketFiles(s3, "data-bucket"), RUN)
+
+
 def test_a_forbidden_bucket_is_no_missing_run() -> None:
     s3: Any = FolderAsS3(Path())
     with pytest.raises(ClientError):
@@ -256,4 +290,4 @@ def test_a_forbidden_bucket_is_no_missing_run() -> None:
 def test_a_key_that_leads_out_of_the_folder_reads_nothing(tmp_path: Path) -> None:
     (tmp_path / "secret.jpg").write_bytes(b"secret")
     (tmp_path / "photos").mkdir()
-    assert photos_in_folder(tmp_path / "photos", [PREFIX])(f"{PREFIX}../secret.jpg") is None
+    assert photos_in_folder(tmp_path / "photos", [PREFIX]).read(f"{PREFIX}../secret.jpg") is None
