@@ -22,6 +22,13 @@ FEW = 30
 FEW_ERROR_RATIO = 1.8
 STRANGE = 4.0
 """The distance to neighbour OWN of the class, in units of what is usual: nothing fits that is above."""
+AT_HOME = 0.8
+"""An unusual view of the right thing is far from its class and still nearer to it than to any other: of what
+is strange, its second neighbour of the own label is less than so many times as far as that of another."""
+VERY_STRANGE = 8.0
+"""Strange enough to be told all the same: pictures of one strange thing are near to each other."""
+FEW_LABELS = 5
+"""Labels below which the next one is far from everything, too, and says nothing."""
 RUN_MARGIN = 0.2
 """The centre of another class is so much nearer than that of its own, in cosine distance."""
 RUN_LENGTH = 3
@@ -78,7 +85,10 @@ def misfits(units: np.ndarray, labels: np.ndarray, neighbours: Neighbours) -> Mi
     sizes = np.bincount(labels[labels >= 0], minlength=1)
     errors, outliers = [], []
     is_error = ratios > np.where(sizes[labels] < FEW, FEW_ERROR_RATIO, ERROR_RATIO)
-    for row in np.flatnonzero((labels >= 0) & (is_error | (strange > STRANGE))).tolist():
+    is_foreign = (strange > VERY_STRANGE) | (strange > STRANGE) & (
+        (ratios > AT_HOME) | (np.count_nonzero(sizes) < FEW_LABELS)
+    )
+    for row in np.flatnonzero((labels >= 0) & (is_error | is_foreign)).tolist():
         suggested = _suggested(neighbours.rows[row], labels, int(labels[row]))
         fits = suggested is not None and _fits(units, labels, row, suggested, usual)
         if row in in_runs:
@@ -86,7 +96,7 @@ def misfits(units: np.ndarray, labels: np.ndarray, neighbours: Neighbours) -> Mi
         if suggested is not None and fits and is_error[row]:
             is_sure = min(sizes[suggested], sizes[labels[row]]) >= FEW
             errors.append(LabelError(row, suggested, float(ratios[row]), bool(is_sure)))
-        elif strange[row] > STRANGE:
+        elif is_foreign[row]:
             outliers.append(Outlier(row, float(strange[row])))
     return Misfits(
         sorted(errors, key=lambda one: (not one.is_sure, -one.ratio)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,6 @@ import numpy as np
 
 _BLOCK_VALUES = 12_000_000
 """Similarities that a thread holds at once: 48 MB."""
-_GROUP = 64
-"""Of so many columns only the best is looked at first. The k best values are in the k groups whose best
-values are the highest, so nothing is lost."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +82,21 @@ def in_blocks(
 
 
 def _largest(values: np.ndarray, k: int) -> np.ndarray:
-    """Columns of the k largest values of each row [rows, n], in no order: int [rows, k]."""
+    """Columns of the k largest values of each row [rows, n], in no order: int [rows, k].
+
+    Of each of some groups of columns only the best is looked at first. The k best values are in the k groups
+    whose best values are the highest, so nothing is lost.
+    """
     rows, count = values.shape
-    groups = count // _GROUP
+    size = max(1, math.isqrt(count // k))  # as many groups to choose from as columns of those that are chosen
+    groups = count // size
     if groups <= 2 * k:
         return np.argpartition(values, count - k, axis=1)[:, count - k :]
     # Group j: the columns j, j + groups, j + 2 groups, ...; what is left over at the end is taken besides.
-    whole = groups * _GROUP
-    highest = values[:, :whole].reshape(rows, _GROUP, groups).max(axis=1)
+    whole = groups * size
+    highest = values[:, :whole].reshape(rows, size, groups).max(axis=1)
     chosen = np.argpartition(highest, groups - k, axis=1)[:, groups - k :]
-    columns = (chosen[:, :, None] + groups * np.arange(_GROUP)).reshape(rows, -1)
+    columns = (chosen[:, :, None] + groups * np.arange(size)).reshape(rows, -1)
     rest = np.broadcast_to(np.arange(whole, count), (rows, count - whole))
     columns = np.concatenate([columns, rest], axis=1)
     candidates = np.take_along_axis(values, columns, axis=1)

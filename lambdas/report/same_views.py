@@ -68,9 +68,9 @@ def alike_pictures(greys: np.ndarray, rows: np.ndarray) -> tuple[list[Pair], boo
     pairs = []
     for begin in range(0, len(first), _AT_ONCE):
         one, other = first[begin : begin + _AT_ONCE], second[begin : begin + _AT_ONCE]
-        fine = fine_structure(greys[one])
-        as_is = np.einsum("ij,ij->i", fine, fine_structure(greys[other]))
-        mirrored = np.einsum("ij,ij->i", fine, fine_structure(greys[other][:, :, ::-1]))
+        fine, others = fine_structure(greys[one]), fine_structure(greys[other])
+        as_is = np.einsum("ijk,ijk->i", fine, others)
+        mirrored = np.einsum("ijk,ijk->i", fine, others[:, :, ::-1])
         kinds = np.where(as_is >= mirrored, Kind.VIEW, Kind.MIRRORED)
         best = np.minimum(np.maximum(as_is, mirrored), 1)
         for place in np.flatnonzero(best >= CORRELATION).tolist():
@@ -80,23 +80,24 @@ def alike_pictures(greys: np.ndarray, rows: np.ndarray) -> tuple[list[Pair], boo
 
 
 def fine_structure(greys: np.ndarray) -> np.ndarray:
-    """What is left of grey pictures without their coarse shades: float32 [n, pixels], rows of length 1."""
+    """What is left of grey pictures without their coarse shades: float32 like ``greys``, each of length 1."""
     values = greys.astype(np.float32)
-    fine = (values - _around(values)).reshape(len(values), -1)
-    lengths = np.linalg.norm(fine, axis=1, keepdims=True)
+    fine = values - _around(values)
+    lengths = np.sqrt(np.einsum("ijk,ijk->i", fine, fine))[:, None, None]
     return np.asarray(np.divide(fine, lengths, out=np.zeros_like(fine), where=lengths > 0))
 
 
 def _around(values: np.ndarray) -> np.ndarray:
     """The mean of the square around each pixel, of pictures [n, height, width]."""
     width = 2 * _RADIUS + 1
-    for axis in (1, 2):
-        padding = [(_RADIUS + 1, _RADIUS) if n == axis else (0, 0) for n in range(3)]
-        sums = np.cumsum(np.pad(values, padding, mode="edge"), axis=axis, dtype=np.float64)
-        count = values.shape[axis]
-        upper, lower = np.take(sums, range(width, width + count), axis), np.take(sums, range(count), axis)
-        values = ((upper - lower) / width).astype(np.float32)
-    return values
+    edged = np.pad(values, ((0, 0), (_RADIUS, _RADIUS), (_RADIUS, _RADIUS)), mode="edge")
+    lines = np.zeros_like(edged[:, : values.shape[1]])
+    sums = np.zeros_like(values)
+    for shift in range(width):
+        lines += edged[:, shift : shift + values.shape[1]]
+    for shift in range(width):
+        sums += lines[:, :, shift : shift + values.shape[2]]
+    return sums / np.float32(width**2)
 
 
 def _candidates(signs: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:

@@ -50,7 +50,7 @@ COPIES: dict[str, Callable[[bytes], bytes]] = {
 
 
 def foreign_pictures(count: int, seed: int) -> list[bytes]:
-    """Pictures of no fruit: letters, charts, chequers, noise, stripes, shapes, landscapes and faces."""
+    """Pictures of no fruit, of KINDS kinds by turns: letters, charts, chequers, noise, stripes, shapes, landscapes and faces."""
     rng = np.random.default_rng(seed)
     return [_saved(_DRAWN[number % len(_DRAWN)](rng), 90) for number in range(count)]
 
@@ -127,3 +127,4 @@ def _face(rng: np.random.Generator) -> Image.Image:
 
 
 _DRAWN = (_letters, _chart, _chequers, _noise, _stripes, _shapes, _landscape, _face)
+KINDS = len(_DRAWN)

@@ -27,11 +27,12 @@ from spark.features.model import FeatureExtractor
 from spark.images.decoding import Pixels, decode
 from spark.images.resize import compiled_bicubic
 from tests.bench.pictures import find_pictures
-from tests.bench.planting import COPIES, foreign_pictures
+from tests.bench.planting import COPIES, KINDS, foreign_pictures
 
 SEEDS = range(5)
 COPIED = 50
 FOREIGN = 20
+OF_A_KIND = 4
 SWAPPED = 0.01
 IMAGE_SIZE = 224
 COMPONENTS = 50
@@ -163,6 +164,22 @@ def foreigners(sample: Sample, half: int, *, drawn: bool) -> Score:
     return score
 
 
+def of_a_kind(sample: Sample, half: int) -> Score:
+    """Drawn pictures of five kinds, those of a kind together in one class; of these, runs are right, too."""
+    score = Score()
+    rows = sample.half(half)
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        kinds = rng.permutation(KINDS)[: FOREIGN // OF_A_KIND]
+        pool = np.arange(len(sample.drawn)).reshape(-1, KINDS)
+        chosen = np.concatenate([rng.permutation(pool[:, kind])[:OF_A_KIND] for kind in kinds])
+        features = np.concatenate([sample.features[rows], sample.drawn[chosen]])
+        given = rng.choice(np.unique(sample.labels[rows]), len(kinds))
+        found = Space(features).listed(np.append(sample.labels[rows], np.repeat(given, OF_A_KIND)))
+        score.add(range(len(rows), len(features)), set().union(*found.values()))
+    return score
+
+
 def copies(sample: Sample, half: int, change: Callable[[bytes], bytes]) -> Score:
     """Changed copies; of the pairs that are listed those count that have one of them in it."""
     score = Score()
@@ -191,11 +208,11 @@ def read_sample(folder: Path, model: Path, cache: Path) -> Sample:
         np.savez(
             kept,
             features=np.stack([_features(extract, one) for one in data]),
-            greys=np.stack([grey_of(one) for one in data]),
             drawn=np.stack([_features(extract, one) for one in foreign_pictures(4 * FOREIGN, seed=0)]),
         )
+    greys = np.stack([grey_of(file.read_bytes()) for file in files])
     with np.load(kept) as arrays:
-        return Sample(files, arrays["features"], arrays["greys"], labels, arrays["drawn"])
+        return Sample(files, arrays["features"], greys, labels, arrays["drawn"])
 
 
 def _features(extract: FeatureExtractor, data: bytes) -> np.ndarray:
@@ -222,6 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
         },
         **{f"{RUNS} runs of {n} frames": lambda half, n=n: runs(sample, half, n) for n in RUN_LENGTHS},
         f"{FOREIGN} drawn pictures": lambda half: foreigners(sample, half, drawn=True),
+        f"{FOREIGN} drawn pictures, {OF_A_KIND} alike in a class": lambda half: of_a_kind(sample, half),
         f"{FOREIGN} fruits of other classes": lambda half: foreigners(sample, half, drawn=False),
         **{
             f"{COPIED} copies, {name}": lambda half, change=change: copies(sample, half, change)

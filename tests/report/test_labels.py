@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from lambdas.report.classes import Alike, alike, too_small
-from lambdas.report.labels import Misfits, misfits
+from lambdas.report.labels import (
+    FEW_LABELS,
+    OWN,
+    STRANGE,
+    VERY_STRANGE,
+    Misfits,
+    misfits,
+    own_distances,
+)
 from lambdas.report.neighbours import nearest, unit
 
 CLASSES = 8
@@ -14,12 +22,12 @@ PHOTOS = 40
 DIMENSIONS = 24
 
 
-def photos(sizes: list[int], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def photos(sizes: list[int], noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
     """Kinds of photos that can be told apart: units float32 [n, d], and the true kind of each."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     kinds = np.repeat(np.arange(len(sizes)), sizes)
     centers = rng.normal(size=(len(sizes), DIMENSIONS))
-    return unit(centers[kinds] + 0.3 * rng.normal(size=(len(kinds), DIMENSIONS))), kinds
+    return unit(centers[kinds] + noise * rng.normal(size=(len(kinds), DIMENSIONS))), kinds
 
 
 def judged(units: np.ndarray, labels: np.ndarray) -> Misfits:
@@ -62,6 +70,19 @@ def test_a_picture_of_something_else_is_an_outlier_of_its_label_even_among_other
     assert {one.row for one in found.outliers} == {len(UNITS), len(UNITS) + 1, len(UNITS) + 2}
     assert all(one.times > 4 for one in found.outliers)
     assert found.errors == []
+
+
+def test_an_unusual_view_that_is_nearer_to_its_label_than_to_any_other_is_left_in_peace() -> None:
+    tight, kinds = photos([PHOTOS] * CLASSES, noise=0.1)
+    away = np.random.default_rng(2).normal(size=DIMENSIONS)
+    view = unit((tight[kinds == 1].mean(axis=0) + 0.09 * away)[None])
+    units, labels = np.concatenate([tight, view]), np.append(kinds, 1)
+    distances = own_distances(units, labels)[labels == 1, OWN - 1]
+    assert STRANGE < distances[-1] / np.median(distances) < VERY_STRANGE
+    assert judged(units, labels).outliers == []
+    # Among few labels, the next one is no measure: what is strange is told.
+    few = labels < FEW_LABELS - 1
+    assert [one.row for one in judged(units[few], labels[few]).outliers] == [few.sum() - 1]
 
 
 def test_between_classes_of_few_photos_a_label_error_is_of_low_confidence() -> None:
