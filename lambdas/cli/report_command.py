@@ -56,8 +56,8 @@ def report(
     else:
         files, photos = sources.FolderFiles(folder), sources.no_photos()
         hint = (
-            f"those of {folder} are below runs/ there, and `fruits results {run_id} --to {folder}` fetches what "
-            "a report is made of"
+            f"those of {folder} are below runs/ there, and `fruits results {run_id} --to {folder}` fetches "
+            "what a report is made of"
         )
     try:
         run = published.read_published(files, run_id)

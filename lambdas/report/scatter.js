@@ -144,20 +144,35 @@ function drawScatter({ axes, labels, names, paths, shown, stands_for: standsFor 
     const wanted = byId("search").value.trim().toLowerCase();
     return buttons.filter((button) => button.dataset.name.toLowerCase().includes(wanted));
   }
+  // One label is in the page's order of tabs; from there, the arrow keys go to the others.
+  function enter(button) {
+    for (const one of buttons) one.tabIndex = one === button ? 0 : -1;
+  }
+  byId("labels").addEventListener("keydown", (event) => {
+    const there = matching();
+    const at = there.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: there.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    there[to]?.focus();
+  });
   // What is searched is marked at once.
   function search() {
     const found = new Set(matching());
+    enter([...found][0]);
     for (const button of buttons) button.parentElement.hidden = !found.has(button);
     byId("found").textContent = `${found.size} of ${buttons.length} labels`;
     marked.clear();
     if (found.size < buttons.length) for (const one of found) mark(labelOf(one));
     refresh();
   }
-  for (const button of buttons)
+  for (const button of buttons) {
+    button.addEventListener("focus", () => enter(button));
     button.addEventListener("click", () => {
       if (!marked.delete(labelOf(button))) mark(labelOf(button));
       refresh();
     });
+  }
   byId("search").addEventListener("input", search);
   byId("clear").addEventListener("click", () => {
     byId("search").value = "";
@@ -169,5 +184,6 @@ function drawScatter({ axes, labels, names, paths, shown, stands_for: standsFor 
     window.addEventListener(event, () => { printing = on; draw(); });
   new ResizeObserver(place).observe(canvas);
   place();
+  enter(buttons[0]);
   refresh();
 }

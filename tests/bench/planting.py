@@ -50,7 +50,8 @@ COPIES: dict[str, Callable[[bytes], bytes]] = {
 
 
 def foreign_pictures(count: int, seed: int) -> list[bytes]:
-    """Pictures of no fruit, of KINDS kinds by turns: letters, charts, chequers, noise, stripes, shapes, landscapes and faces."""
+    """Pictures of no fruit, the KINDS of them by turns: letters, charts, chequers, noise, stripes, shapes,
+    landscapes and faces."""
     rng = np.random.default_rng(seed)
     return [_saved(_DRAWN[number % len(_DRAWN)](rng), 90) for number in range(count)]
 

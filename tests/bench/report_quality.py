@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 from lambdas.contract.plan import PcaSpec
 from lambdas.report.analysis import NEIGHBOURS
 from lambdas.report.labels import Misfits, misfits
@@ -229,8 +230,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=Path("build/model"), help="a packaged model's folder")
     parser.add_argument("--cache", type=Path, default=Path(".local/report-quality"))
     options = parser.parse_args(arguments)
-    (model,) = options.model.glob("*.tflite")
-    sample = read_sample(options.data, model, options.cache)
+    model = ModelPackage.from_json((options.model / DESCRIPTION).read_text())
+    sample = read_sample(options.data, options.model / model.file, options.cache)
     rows: dict[str, Callable[[int], Score]] = {
         "1 % of labels swapped": lambda half: label_errors(sample, half, None),
         **{

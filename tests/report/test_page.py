@@ -91,6 +91,27 @@ def test_labels_are_marked_by_clicking_them_too(page: Page) -> None:
     page.get_by_role("button", name="Colour all again").click()
 
 
+def test_the_labels_are_one_stop_of_the_tab_key_and_the_arrow_keys_go_through_them(page: Page) -> None:
+    page.get_by_label("Search a label").focus()
+    for key in ("Tab", "ArrowDown", "ArrowDown", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    assert page.locator("#marked").inner_text() == "Marked: apple."
+    page.keyboard.press("Tab")
+    assert page.locator("#labels button:focus").count() == 0
+    page.get_by_role("button", name="Colour all again").click()
+
+
+def test_on_paper_it_has_columns_and_nothing_that_wants_to_be_clicked(page: Page) -> None:
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 690, "height": 980})  # A4 between its margins
+    assert not page.get_by_role("button", name="Download the list as CSV").first.is_visible()
+    assert not page.locator("#search").is_visible()
+    lefts = {round(one.bounding_box()["x"]) for one in page.locator("#labels li").all()}  # type: ignore[index]
+    assert len(lefts) == 4
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_pointing_at_a_point_shows_its_photo_label_and_path(page: Page) -> None:
     canvas = page.locator("#scatter")
     box = canvas.bounding_box()
