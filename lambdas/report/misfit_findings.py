@@ -7,7 +7,17 @@ import numpy as np
 from lambdas.report.analysis import Analysis
 from lambdas.report.classes import SMALL
 from lambdas.report.finding import GROUPS_SHOWN, Finding, Group, Shown, labelled
-from lambdas.report.labels import ERROR_RATIO, FEW, FEW_ERROR_RATIO, LabelError, LabelRun, Outlier
+from lambdas.report.labels import (
+    ERROR_RATIO,
+    FEW,
+    FEW_ERROR_RATIO,
+    FEW_LABELS,
+    STRANGE,
+    VERY_STRANGE,
+    LabelError,
+    LabelRun,
+    Outlier,
+)
 from lambdas.report.neighbours import of_each
 from lambdas.report.published import Photos
 from lambdas.report.thumbnails import typical
@@ -112,9 +122,11 @@ def outliers(found_outliers: list[Outlier], found: Analysis, photos: Photos) -> 
         if found_outliers
         else "No photo is unusually far from all photos of its label.",
         "How: the distance to the fifth neighbour of the own label (cosine, components, exact) is more "
-        "than four times the label's median. How far to trust it: pictures of something else were nearly "
-        "all found, here or among the label errors; half of what is listed is rather an unusual view than "
-        "a foreign picture.",
+        f"than {STRANGE:.0f} times the label's median, and another label is about as near as its own "
+        f"(with fewer than {FEW_LABELS} labels that is not asked), or it is more than {VERY_STRANGE:.0f} "
+        "times. How far to trust it: pictures of something else were nearly all found, here or among the "
+        "label errors, and nine of ten that were listed were such. Several of one thing in one label hide "
+        "each other: they may be among the runs.",
         tuple(map(group, found_outliers[:GROUPS_SHOWN])),
         [("path", "path"), ("label", "text"), ("times the usual distance", "number")],
         [[one.row, photos.name(one.row), round(one.times, 2)] for one in found_outliers],

@@ -34,6 +34,7 @@ SEEDS = range(5)
 COPIED = 50
 FOREIGN = 20
 OF_A_KIND = 4
+FEW_CLASSES, FEW_FOREIGN = 5, 6
 SWAPPED = 0.01
 IMAGE_SIZE = 224
 COMPONENTS = 50
@@ -151,17 +152,22 @@ def _frame(file: Path) -> tuple[str, int]:
     return f"{file.parent}/{series}", int(numbers[1]) if numbers else 0
 
 
-def foreigners(sample: Sample, half: int, *, drawn: bool) -> Score:
-    """Pictures of something else, each in a class by chance: drawn ones, or fruits of the other half."""
+def foreigners(sample: Sample, half: int, count: int, *, drawn: bool, classes: int | None = None) -> Score:
+    """Pictures of something else, each in a class by chance: drawn ones, or fruits of the other half.
+
+    ``classes``: how many of the half make up the data set; None: all.
+    """
     score = Score()
     rows, others = sample.half(half), sample.half(1 - half)
+    names = np.unique(sample.labels[rows])
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
+        chosen = rng.choice(names, classes or len(names), replace=False)
+        kept = rows[np.isin(sample.labels[rows], chosen)]
         pool = sample.drawn if drawn else sample.features[others]
-        features = np.concatenate([sample.features[rows], pool[rng.permutation(len(pool))[:FOREIGN]]])
-        labels = np.append(sample.labels[rows], rng.choice(np.unique(sample.labels[rows]), FOREIGN))
-        found = Space(features).listed(labels)
-        score.add(range(len(rows), len(features)), found["label errors"] | found["outliers"])
+        features = np.concatenate([sample.features[kept], pool[rng.permutation(len(pool))[:count]]])
+        found = Space(features).listed(np.append(sample.labels[kept], rng.choice(chosen, count)))
+        score.add(range(len(kept), len(features)), found["label errors"] | found["outliers"])
     return score
 
 
@@ -239,9 +245,12 @@ def main(arguments: list[str] | None = None) -> int:
             for count in SMALL_CLASSES
         },
         **{f"{RUNS} runs of {n} frames": lambda half, n=n: runs(sample, half, n) for n in RUN_LENGTHS},
-        f"{FOREIGN} drawn pictures": lambda half: foreigners(sample, half, drawn=True),
+        f"{FOREIGN} drawn pictures": lambda half: foreigners(sample, half, FOREIGN, drawn=True),
         f"{FOREIGN} drawn pictures, {OF_A_KIND} alike in a class": lambda half: of_a_kind(sample, half),
-        f"{FOREIGN} fruits of other classes": lambda half: foreigners(sample, half, drawn=False),
+        f"{FOREIGN} fruits of other classes": lambda half: foreigners(sample, half, FOREIGN, drawn=False),
+        f"{FEW_FOREIGN} of them in sets of {FEW_CLASSES} classes": lambda half: foreigners(
+            sample, half, FEW_FOREIGN, drawn=False, classes=FEW_CLASSES
+        ),
         **{
             f"{COPIED} copies, {name}": lambda half, change=change: copies(sample, half, change)
             for name, change in COPIES.items()

@@ -12,7 +12,6 @@ import pytest
 from lambdas.cli.result import ExitCode
 from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER, RunLayout
 from lambdas.contract.run import RunState
-
 from tests.report.run_folder import write_run
 
 from .deployed import RUN, Deployed
