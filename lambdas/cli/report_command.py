@@ -104,7 +104,7 @@ def _libraries() -> Iterator[None]:
 def _result(made: Made) -> Result:
     counts = {one.id: one.count for one in made.findings}
     lines = [str(made.path)]
-    lines += [f"  {one.count:>6,} {one.unit}" for one in made.findings if one.count]
+    lines += [f"  {one.count:>6,} {one.counted}" for one in made.findings if one.count]
     lines += ["  open it in a browser; it needs no network"]
     document = {
         "report": str(made.path),

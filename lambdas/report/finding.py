@@ -9,6 +9,7 @@ from typing import Any
 from lambdas.report.published import Photos
 
 GROUPS_SHOWN = 12
+_ONE = {"photos": "photo", "pairs": "pair", "groups": "group", "views": "view", "classes": "class"}
 Columns = list[tuple[str, str]]
 """Name and kind of each column of a list: ``path`` (a row of the photos), ``text`` or ``number``."""
 
@@ -31,7 +32,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked for. ``count``: how many ``unit``; None: it was not looked for."""
+    """One thing that was looked for. ``count``: how many ``unit``; None: it was not looked for.
+
+    ``unit`` begins with the word for several: photos, pairs, groups, views, classes.
+    """
 
     id: str
     title: str
@@ -48,6 +52,12 @@ class Finding:
     def level(self) -> str:
         """``odd``, ``none`` or ``unknown``."""
         return "unknown" if self.count is None else "odd" if self.count else "none"
+
+    @property
+    def counted(self) -> str:
+        """The unit, for as many as there are."""
+        several, _, rest = self.unit.partition(" ")
+        return f"{_ONE[several]} {rest}" if self.count == 1 else self.unit
 
     @property
     def rows_shown(self) -> Iterator[int]:

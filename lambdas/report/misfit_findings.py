@@ -39,7 +39,7 @@ def label_errors(errors: list[LabelError], found: Analysis, photos: Photos) -> F
         "label-errors",
         "Probable label errors",
         len(errors),
-        "photos that probably carry the wrong label",
+        "photos with a probably wrong label",
         "Each lies among photos of another label and far from its own. Beside it, the most similar photo of "
         "the label that it fits."
         if errors
@@ -116,7 +116,7 @@ def outliers(found_outliers: list[Outlier], found: Analysis, photos: Photos) -> 
         "outliers",
         "Foreign pictures and outliers",
         len(found_outliers),
-        "photos that fit no label",
+        "photos out of place",
         "Far from the photos of their own label, and at home among no others: something else is on them, or "
         "the same thing as nobody else took it. Beside each, the photo in the middle of its label."
         if found_outliers

@@ -71,7 +71,7 @@ def test_without_photos_at_hand_it_is_still_a_report_and_says_so(
     assert main(asked(written, to)) == 0
     said = capsys.readouterr()
     assert str(to) in said.out
-    assert "1 pairs of photos that show the same view" in " ".join(said.out.split())
+    assert "1 pair of photos that show the same view" in " ".join(said.out.split())
     assert "The photos were not looked for" in said.err
     assert "--images FOLDER" in said.err
     page = to.read_text()
