@@ -21,12 +21,10 @@ DEAR = frozenset({"cloud", "happened", "instant", "local_aws", "ministack", "mod
 """Fixtures that start a cloud, a JVM, TensorFlow or Pulumi's engine. Tests that have one are marked slow."""
 LONGEST_FIRST = (
     "engine",
-    "tests/engine/test_the_life_of_a_stack.py",
     "spark",
     "end_to_end",
     "tests/infra/test_node_packages.py",
     "tests/engine/test_the_deploy_document.py",
-    "tests/engine/test_kept_data.py",
     "infra",
     "lambdas",
     "local_emr",

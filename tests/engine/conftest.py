@@ -20,6 +20,7 @@ from infra.local.engine.home import make_home
 from infra.local.engine.stack import program, select_stack
 from infra.local.ministack import MiniStack, client
 from infra.local.process import StartedAndStopped
+from tests.engine.first_up import FirstUp, comes_up
 from tests.infra.conftest import build
 
 __all__ = ["build"]
@@ -196,9 +197,15 @@ def engine(local_aws: LocalAws) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def live(local_aws: LocalAws, build: Path) -> Deployment:
-    """A stack that is up, over stub artifacts, for tests that leave it as they found it."""
-    deployment = local_aws.deployment("live", program(build))
-    deployment.up()
-    # Nobody destroys it: it goes with its AWS.
-    return deployment
+def first_up(local_aws: LocalAws, build: Path) -> FirstUp:
+    """How ``live`` came up."""
+    return comes_up(local_aws.deployment("live", program(build)))
+
+
+@pytest.fixture(scope="session")
+def live(first_up: FirstUp) -> Deployment:
+    """A stack that is up, over stub artifacts, for tests that leave it as they found it.
+
+    Nobody destroys it: it goes with its AWS.
+    """
+    return first_up.deployment

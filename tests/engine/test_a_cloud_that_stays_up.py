@@ -11,12 +11,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infra.local.cloud import OWN_STACK, FolderInUseError, LocalCloud
+from infra.local.cloud import OWN_STACK, STACK, FolderInUseError, LocalCloud
 from infra.local.ministack import client
 from infra.program import REPOSITORY
+from tests.engine.left_behind import resources_of
 from tests.engine.person import Person
 from tests.infra.test_cloud import keep_running
 from tests.infra.test_ministack import has_ended
@@ -36,14 +38,18 @@ class Kept:
     def line(self, part: str) -> str:
         return next(line for line in self.told if part in line)
 
-    def names(self) -> set[str]:
-        """Buckets, functions, roles and tables."""
+    def client(self, service: str) -> Any:
+        """One that goes by what the shell is told to export."""
         lines = map(shlex.split, (self.folder / "env.sh").read_text().splitlines())
-        exported = [line[1].split("=", 1) for line in lines if line[0] == "export"]
-        environment = dict(exported)
-        s3, functions, iam, dynamodb = (
-            client(service, environment) for service in ("s3", "lambda", "iam", "dynamodb")
-        )
+        exported = dict(line[1].split("=", 1) for line in lines if line[0] == "export")
+        return client(service, exported)
+
+    def its_stack(self) -> dict[str, list[str]]:
+        return resources_of(self.client, STACK)
+
+    def names(self) -> set[str]:
+        """Buckets, functions, roles and tables, whoever's they are."""
+        s3, functions, iam, dynamodb = map(self.client, ("s3", "lambda", "iam", "dynamodb"))
         return {
             *(one["Name"] for one in s3.list_buckets()["Buckets"]),
             *(one["FunctionName"] for one in functions.list_functions()["Functions"]),
@@ -97,7 +103,7 @@ def test_a_second_stack_comes_beside_its_own_and_goes_again(kept: Kept, tmp_path
         ]
         document = (REPOSITORY / "docs" / "operations.md").read_text()
         assert all(f"\n{line}" in document for line in typed[1:])
-        before = kept.names()
+        before, beside = kept.names(), kept.its_stack()
         made = person.types("\n".join(typed))
         assert " created\n" in made
         person.types('eval "$(pulumi stack output shell)"')
@@ -109,6 +115,8 @@ def test_a_second_stack_comes_beside_its_own_and_goes_again(kept: Kept, tmp_path
         person.types("pulumi refresh")
         person.types("pulumi destroy")
         assert kept.names() == before
+        assert beside["function"]
+        assert kept.its_stack() == beside
         # The file of an earlier stack of this name is no obstacle.
         person.types(f"pulumi stack rm --preserve-config {OWN_STACK} && {typed[1]}")
     finally:

@@ -13,12 +13,13 @@ from pulumi.automation import CommandError
 from infra.components.certificates import file_of, today, write_node_certificate
 from infra.local.engine.stack import program
 from tests.engine.conftest import Deployment, LocalAws
+from tests.engine.first_up import FirstUp
 from tests.engine.killed_up import up_until
 from tests.engine.left_behind import resources_of
 
-REPLACEMENT = ("create-replacement", "replace", "delete-replaced")
 SOME_OF_ALL = 60
 """Resources that exist when the engine is killed: some of everything, and not yet all."""
+REPLACEMENT = ("create-replacement", "replace", "delete-replaced")
 
 
 @pytest.fixture
@@ -31,48 +32,31 @@ def of_kind(deployment: Deployment, kind: str) -> list[str]:
     return resources_of(deployment.client, deployment.stack.name)[kind]
 
 
-@pytest.mark.parametrize("deployment", ["first"], indirect=True)
-def test_a_stack_comes_at_the_second_try_stays_as_it_is_and_goes_and_the_one_beside_it_hears_nothing(
-    deployment: Deployment, live: Deployment
-) -> None:
-    beside = resources_of(live.client, "live")
-    previewed = deployment.preview()
-    assert previewed.operations == {"create"}
-    assert previewed.warnings == []
-    assert "advisor" not in previewed.text
-    assert resources_of(deployment.client, "first") == {}
+def test_the_first_preview_shows_everything_and_makes_nothing(first_up: FirstUp) -> None:
+    assert first_up.previewed.operations == {"create"}
+    assert first_up.previewed.warnings == []
+    assert "advisor" not in first_up.previewed.text
+    assert first_up.after_preview == {}
 
-    # Somebody has the name already; the rest of what can be made is made.
-    deployment.client("s3").create_bucket(
-        Bucket="taken-by-somebody", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    deployment.configure(dataBucketName="taken-by-somebody")
-    with pytest.raises(CommandError) as failed:
-        deployment.up()
-    told = str(failed.value)
-    assert "aws:s3:Bucket (fruits-first-data)" in told
-    assert "BucketAlreadyOwnedByYou" in told
-    assert "Traceback" not in told
-    half = resources_of(deployment.client, "first")
-    assert half["vpc"]
-    deployment.configure(dataBucketName=None)
 
-    made = deployment.up()
-    assert made.operations == {"create"}
-    assert made.warnings == []
-    there = resources_of(deployment.client, "first")
-    assert half["vpc"] == there["vpc"]
+def test_an_up_that_fails_says_what_is_in_its_way_and_keeps_the_rest(first_up: FirstUp) -> None:
+    assert "aws:s3:Bucket (fruits-live-data)" in first_up.refused
+    assert "BucketAlreadyOwnedByYou" in first_up.refused
+    assert "Traceback" not in first_up.refused
+    assert first_up.after_refusal["vpc"]
+    assert first_up.after_refusal["vpc"] == first_up.there["vpc"]
+
+
+def test_the_next_up_makes_the_rest(first_up: FirstUp) -> None:
+    assert first_up.made.operations == {"create"}
+    assert first_up.made.warnings == []
+    there = first_up.there
     assert len(there["bucket"]) == 3
     assert len(there["function"]) == 3
     assert len(there["key"]) == len(there["alias"]) == 4
 
-    assert live.refresh(expect_no_changes=True).steps == []
-    assert deployment.up(refresh=True, expect_no_changes=True).steps == []
 
-    gone = deployment.destroy()
-    assert gone.operations == {"delete"}
-    assert resources_of(deployment.client, "first") == {}
-    assert resources_of(live.client, "live") == beside
+def test_a_stack_that_is_up_stays_as_it_is(live: Deployment) -> None:
     assert live.up(refresh=True, expect_no_changes=True).steps == []
 
 

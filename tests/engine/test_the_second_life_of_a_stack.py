@@ -13,10 +13,10 @@ from pulumi.automation import CommandError
 
 from infra.local.engine.stack import program
 from lambdas.contract.layout import FEATURES, KEPT
-from tests.engine.conftest import Deployment, LocalAws, Told
+from tests.engine.conftest import Deployment, Told
 from tests.engine.left_behind import resources_of
 
-STACK = "keeper"
+STACK = "live"
 RUN = "apples-0123456789ab"
 RESULTS = f"{FEATURES}apples/{RUN}/"
 
@@ -37,34 +37,36 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(local_aws: LocalAws, build: Path) -> Story:
-    deployment = local_aws.deployment(STACK, program(build))
-    deployment.configure(keepDataOnDestroy="true")
-    deployment.up()
-    bucket = deployment.bucket
-    a_run_happens(deployment)
-    results = etags(deployment)
+def story(live: Deployment, build: Path) -> Iterator[Story]:
+    live.configure(keepDataOnDestroy="true")
+    live.up()
+    bucket, aws = live.bucket, live.aws
+    a_run_happens(live)
+    results = etags(live)
 
-    thief = local_aws.deployment(f"{STACK}-2", program(build))
+    thief = aws.deployment("thief", program(build))
     thief.configure(adopt=bucket, keepDataOnDestroy="true")
     with pytest.raises(CommandError) as alive:
         thief.preview()
-    thief.stack.workspace.remove_stack(f"{STACK}-2")
+    thief.stack.workspace.remove_stack("thief")
 
-    deployment.destroy()
-    left = resources_of(deployment.client, STACK)
-    deployment.stack.workspace.remove_stack(STACK)
+    live.destroy()
+    left = resources_of(live.client, STACK)
+    live.stack.workspace.remove_stack(STACK)
 
-    again = local_aws.deployment(STACK, program(build))
-    again.configure(keepDataOnDestroy="true", adopt=f"{bucket}-not")
+    live.stack = aws.deployment(STACK, program(build)).stack
+    live.configure(keepDataOnDestroy="true", adopt=f"{bucket}-not")
     with pytest.raises(CommandError) as refused:
-        again.preview()
-    again.configure(adopt=bucket)
+        live.preview()
+    live.configure(adopt=bucket)
     # The first try breaks off: the ledger cannot be imported.
-    with spoilt(deployment, bucket, ledger_table="nowhere"), pytest.raises(CommandError) as broken_off:
-        again.up()
+    with spoilt(live, bucket, ledger_table="nowhere"), pytest.raises(CommandError) as broken_off:
+        live.up()
     told = str(alive.value), str(refused.value), str(broken_off.value)
-    return Story(again, bucket, left, results, *told, again.up())
+    yield Story(live, bucket, left, results, *told, live.up())
+    # As other tests expect it.
+    live.configure(keepDataOnDestroy=None, adopt=None)
+    live.up()
 
 
 def a_run_happens(deployment: Deployment) -> None:
@@ -113,7 +115,7 @@ def test_a_bucket_whose_stack_lives_cannot_be_taken_over(story: Story) -> None:
 
 
 def test_the_next_stack_takes_over_what_was_kept_and_makes_the_rest_anew(story: Story) -> None:
-    assert "aws:dynamodb:Table (fruits-keeper-runs)" in story.broken_off
+    assert "aws:dynamodb:Table (fruits-live-runs)" in story.broken_off
     counts = story.taken_over.counts
     # The rest was imported before the first try broke off, or is now; nothing of it is made anew.
     assert counts["import", "Table"] == 1
