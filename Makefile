@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench chaos dashboard test test-fast fuzz mutants lint browser engine local package code model lock policy-pack clean
+.PHONY: help setup demo bench chaos dashboard test test-fast report-quality fuzz mutants lint browser engine local package code model lock policy-pack clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
 UV := $(CURDIR)/.local/uv/bin/uv
@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Print this list
 	@echo "Upload a manifest, get features. Start with:  make demo"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DATA=<folder of class folders of images>   WEIGHTS=<MobileNetV2 no-top .h5>"
 
@@ -49,8 +49,12 @@ dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of
 test: lint browser engine policy-pack .local/jvm/spark.jsa $(WHEELHOUSES) ## Everything: style, types, architecture, then all tests, on all cores
 	@$(VENV)/python -m pytest -n auto
 
-test-fast: $(READY) ## Contract, Lambdas and steps, as far as they need no cloud, no JVM and no TensorFlow: seconds
-	@$(VENV)/python -m pytest -n auto -m "not slow" tests/contract tests/lambdas tests/spark tests/aws_models
+test-fast: $(READY) ## Contract, Lambdas, report and steps, as far as they need no cloud, no JVM and no TensorFlow: seconds
+	@$(VENV)/python -m pytest -n auto -m "not slow" tests/contract tests/lambdas tests/report tests/spark tests/aws_models
+
+report-quality: $(READY) ## Plant faults into your photos (DATA=), and count which of them the report finds (minutes)
+	@$(VENV)/python -m spark.features.package_model --out build/model $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+	@$(VENV)/python -m tests.bench.report_quality --data "$(DATA)"
 
 fuzz: $(READY) ## Break pictures of every format in 20,000 ways: none may be more than refused (a minute; SEED= repeats one)
 	@$(VENV)/python -m tests.spark.fuzz --mutations 20000 --compare $(if $(SEED),--seed $(SEED))
@@ -65,7 +69,7 @@ lint: $(READY) ## Style, types and the direction of dependencies
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports
 
-browser: $(READY) ## Find, or install with apt, the Chromium in which a test looks at the dashboard
+browser: $(READY) ## Find, or install with apt, the Chromium in which tests look at dashboard and report
 	@$(VENV)/python -m tests.browser
 
 engine: $(READY) ## Find the Pulumi CLI, or build it (once, minutes): the tests ask its engine
@@ -113,7 +117,7 @@ build/wheelhouse-%-x86_64/requirements.txt: build/%-requirements.txt
 lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements.lock again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --group lambdas --group spark --group infra --group local --group go --group dev \
-	    pyproject.toml --output-file requirements.lock
+	    --extra report pyproject.toml --output-file requirements.lock
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --group pyproject.toml:policy-pack --output-file $(PACK)/requirements.txt
 

@@ -38,8 +38,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold, given to every entry."""
 LAMBDAS = ("launcher", "tracker", "reconciler")
 """Each function has a folder of its own in lambdas/; the folders beside them are in all of the zips."""
-FOR_PEOPLE = "cli"
-"""Lives beside the Lambdas and is in none of their zips."""
+FOR_PEOPLE = ("cli", "report")
+"""Live beside the Lambdas and are in none of their zips."""
 
 
 class PackageError(RuntimeError):
@@ -111,7 +111,7 @@ def _recipes(repository: Path, build: Path, scratch: Path) -> list[_Recipe]:
     dependencies = functools.cache(lambda: _installed(scratch, repository))
 
     def function(name: str) -> _Recipe:
-        others = tuple(f"lambdas/{other}/" for other in (*LAMBDAS, FOR_PEOPLE) if other != name)
+        others = tuple(f"lambdas/{other}/" for other in (*LAMBDAS, *FOR_PEOPLE) if other != name)
         code = {path: file for path, file in lambdas.items() if not path.startswith(others)}
         return _Recipe(
             build / f"{name}.zip",

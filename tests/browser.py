@@ -17,7 +17,7 @@ NAMES = (
 PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")
 """Debian's. Without any font, a page would be drawn in empty boxes."""
 ADVICE = (
-    "The test of the dashboard needs a Chromium, and none was found. Install Chromium or Google Chrome "
+    "The tests of dashboard and report need a Chromium; none was found. Install Chromium or Google Chrome "
     f"(Debian, Ubuntu: apt install {' '.join(PACKAGES)}), or name one: make test CHROMIUM=/path/to/chromium"
 )
 

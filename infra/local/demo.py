@@ -28,7 +28,7 @@ from infra.local.sample_images import write_sample_images
 from infra.local.submit import upload_photos
 from infra.local.watch import follow
 from infra.package import main as package_code
-from lambdas.cli import commands, live_view, views
+from lambdas.cli import commands, live_view, report_command, views
 from lambdas.cli.dialogue import Terminal
 from lambdas.cli.photo_folder import PhotoFolder, dataset_name, read_folder
 from lambdas.cli.stack import Stack, connect
@@ -37,6 +37,7 @@ from lambdas.cli.submission import manifest_of, upload_manifest
 FOLDER = Path(".local/demo")
 BUILD = Path("build")
 SAMPLE_DATASET = "sample-fruits"
+REPORT = "report.html"
 PATIENCE_SECONDS = 120.0
 """For the launcher's answer, and for the cluster of a run that has ended; both take seconds."""
 POLL_SECONDS = 0.5
@@ -136,7 +137,7 @@ def run_demo(console: Console, photos: PhotoFolder, folder: Path, build: Path, s
             return 1
         live_view.follow(commands.watch(_connect(cloud), run.run_id, poll_seconds=POLL_SECONDS), console)
         *_, last = follow(s3, emr, cloud.bucket, run, PATIENCE_SECONDS)
-        return _finish(console, cloud, folder, last.status or {}, time.monotonic() - started)
+        return _finish(console, cloud, folder, photos.folder, last.status or {}, time.monotonic() - started)
     finally:
         cloud.stop()
 
@@ -149,12 +150,20 @@ def _connect(cloud: LocalCloud) -> Stack:
     return connect(os.environ)
 
 
-def _finish(console: Console, cloud: LocalCloud, folder: Path, status: dict[str, Any], elapsed: float) -> int:
+def _finish(
+    console: Console, cloud: LocalCloud, folder: Path, data: Path, status: dict[str, Any], elapsed: float
+) -> int:
     fetched = results.fetch(cloud.client("s3"), cloud.bucket, folder, status)
     show_result(console, status, fetched, folder / "cloud", elapsed)
     page = render(cloud, folder, since=time.time() - elapsed, runs=1)
     console.print(f"  dashboard  {page}", highlight=False)
-    return 0 if status["state"] == "COMPLETED" else 1
+    if status["state"] != "COMPLETED":
+        return 1
+    report_command.report(status["run_id"], folder / REPORT, folder, data, lambda: _connect(cloud))
+    console.print(
+        f"\n[bold green]Open this in a browser:[/] {folder / REPORT}", highlight=False, soft_wrap=True
+    )
+    return 0
 
 
 if __name__ == "__main__":

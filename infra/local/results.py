@@ -32,6 +32,11 @@ class Fetched:
     picture: Path | None
 
 
+MARKERS = "osD^vPX*"
+"""With 20 colours, 160 labels that look different."""
+LABELS_A_COLUMN = 30
+
+
 def fetch(s3: S3Client, bucket: str, folder: Path, status: dict[str, Any]) -> Fetched:
     """Copy what the run wrote into ``folder``, with ``status.json`` beside it, and draw the components."""
     for prefix in (*RESULT_PREFIXES, layout.RUNS):
@@ -85,20 +90,32 @@ def draw_components(folder: Path, run_folder: str) -> Path | None:
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 7), layout="constrained")
-    axes = figure.subplots()
     colours = colormaps["tab20"].colors  # type: ignore[attr-defined]  # a listed colormap has them
-    axes.set_prop_cycle(color=colours)
-    shown = [label for label, _ in sizes.most_common(len(colours))]
-    for label in sorted(shown, key=str):
+    shown = sorted((label for label, _ in sizes.most_common(len(colours) * len(MARKERS))), key=str)
+    columns = -(-len(shown) // LABELS_A_COLUMN)
+    figure = Figure(figsize=(9 + 2 * columns, 7), layout="constrained")
+    axes = figure.subplots()
+    for number, label in enumerate(shown):
         members = [row["pca"] for row in rows if row["label"] == label]
-        axes.scatter([m[0] for m in members], [m[1] for m in members], s=14, alpha=0.75, label=str(label))
+        axes.scatter(
+            [m[0] for m in members],
+            [m[1] for m in members],
+            s=16,
+            alpha=0.8,
+            linewidths=0,
+            color=[colours[number % len(colours)]],
+            marker=MARKERS[number // len(colours)],
+            label=str(label),
+        )
     axes.set_xlabel("principal component 1")
     axes.set_ylabel("principal component 2")
     axes.set_title(f"{len(rows)} images by their first two principal components")
-    axes.legend(
+    figure.legend(
         title="label" if len(sizes) == len(shown) else f"label ({len(shown)} of {len(sizes)})",
+        loc="outside right upper",
         fontsize="small",
+        ncols=columns,
+        markerscale=1.5,
     )
     path = folder / "pca.png"
     figure.savefig(path, dpi=120)

@@ -1,4 +1,7 @@
-"""`fruits results`: what a run published, on this machine, each object as it was published."""
+"""`fruits results`: what a run published, on this machine, each object as it was published.
+
+With all of it comes what `fruits report` reads of the run, so that a report can be made without AWS.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from lambdas.cli import commands, reading, views
 from lambdas.cli.dialogue import Advance, Dialogue
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
-from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER
+from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER, RunLayout
 from lambdas.contract.object_keys import key_problem
 from lambdas.contract.published import Part, PublishedTable
 from lambdas.contract.run import RunRecord, RunState, is_terminal
@@ -23,7 +26,8 @@ THREADS = 8
 
 def results(stack: Stack, run_id: str, to: Path, only: str | None, person: Dialogue) -> Result:
     """Fetch what a run published below ``to``, under the keys that it has in the bucket. Parts that are there
-    already are not fetched again. ``only``: ``features`` (and quarantine), ``pca`` (and its model), ``csv``.
+    already are not fetched again. ``only``: ``features`` (and quarantine), ``pca`` (and its model), ``csv``;
+    None: all of it, and what the run itself left that a report is made of.
 
     Raises:
         CommandError: there is no such run, or it has no results; or they are not those that were published,
@@ -37,9 +41,8 @@ def results(stack: Stack, run_id: str, to: Path, only: str | None, person: Dialo
     try:
         with person.bar("parts", objects, size) as advance:
             fetched = sum(_fetch_table(stack, prefix, tables[prefix], to, advance) for prefix in tables)
-        if only in (None, "pca"):
-            models = sum(1 for key in _below(stack, record.layout.pca_model) if _fetch_file(stack, key, to))
-            objects, fetched = objects + models, fetched + models
+        unlisted = sum(_fetch_file(stack, key, to) for key in _unlisted(stack, record.layout, only))
+        objects, fetched = objects + unlisted, fetched + unlisted
     except OSError as error:
         problem = f"{error.filename or to} cannot be written: {error.strerror}"
         raise CommandError(ExitCode.USAGE, problem) from error
@@ -129,6 +132,14 @@ def _fetch_part(stack: Stack, prefix: str, part: Part, to: Path) -> bool:
         )
     _write(target, body)
     return True
+
+
+def _unlisted(stack: Stack, keys: RunLayout, only: str | None) -> Iterator[str]:
+    """What no list with hashes names; not all of it need be there: a run of named images has no index."""
+    if only in (None, "pca"):
+        yield from _below(stack, keys.pca_model)
+    if only is None:
+        yield from (keys.plan, keys.index, keys.metrics, keys.status)
 
 
 def _below(stack: Stack, prefix: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from lambdas.cli import commands, download, live_view, manifests, output, submit
+from lambdas.cli import commands, download, live_view, manifests, output, report_command, submit
 from lambdas.cli.dialogue import Terminal
 from lambdas.cli.explain import explain
 from lambdas.cli.result import CommandError, ExitCode, Result, changes
@@ -85,6 +85,10 @@ def _submit(options: argparse.Namespace, stack: Stack) -> ExitCode:
 def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Result]:
     if options.command == "validate":
         yield manifests.validate(options.manifest)
+        return
+    if options.command == "report":
+        given = (options.run, options.to, options.folder, options.images)
+        yield report_command.report(*given, lambda: connect(environ))
         return
     stack = connect(environ)
     if options.command == "status" and options.watch:

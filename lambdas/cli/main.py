@@ -20,6 +20,7 @@ RESULTS = "fruits-results"
 _COMMANDS = {
     "submit": "upload a folder of photos, or a manifest, and start a run",
     "results": "fetch what a run published, and how to load it",
+    "report": "what a run found, and what is odd in its photos, as one HTML file",
     "validate": "check a manifest, without AWS",
     "plan": "count the images and estimate minutes and euros; launches nothing",
     "runs": "list the newest runs, the newest first",
@@ -32,9 +33,9 @@ _COMMANDS = {
 }
 _EPILOG = """
 exit codes: 0 done; 1 the answer is no (faulty or too dear manifest, a folder that cannot be submitted, a
-failed or cancelled run, no results, nothing to cancel, an event that could not be redriven, a fault that
-doctor found); 2 wrong use, or the answer cannot be written; 3 no such run; 4 AWS refused or cannot be
-reached; 130 stopped by ctrl-C; 141 the reader of the answer has left
+failed or cancelled run, no results, nothing to cancel or to report, an event that could not be redriven, a
+fault that doctor found); 2 wrong use, or the answer cannot be written; 3 no such run; 4 AWS refused or cannot
+be reached; 130 stopped by ctrl-C; 141 the reader of the answer has left
 """
 
 
@@ -57,17 +58,16 @@ def _carry_out(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> i
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fruits", description="Runs of the fruits stack.", epilog=_EPILOG)
+    own = {"submit": _submit_options, "results": _results_options, "report": _report_options}
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help_text in _COMMANDS.items():
         command = subparsers.add_parser(name, help=help_text, description=help_text, epilog=_EPILOG)
         command.add_argument("--json", action="store_true", help="print JSON, for scripts")
         if name in ("validate", "plan"):
             command.add_argument("manifest", metavar="MANIFEST", help="a file, or - for the standard input")
-        if name == "submit":
-            _submit_options(command)
-        if name == "results":
-            _results_options(command)
-        if name in ("results", "status", "cancel"):
+        if name in own:
+            own[name](command)
+        if name in ("results", "report", "status", "cancel"):
             command.add_argument("run", metavar="RUN", help="the run's id")
         if name == "status":
             command.add_argument(
@@ -115,6 +115,20 @@ def _results_options(command: argparse.ArgumentParser) -> None:
         "--only",
         choices=("csv", "pca", "features"),
         help="the components as CSV; the same as Parquet, with the model; the features, with the quarantine",
+    )
+
+
+def _report_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--to", type=Path, metavar="FILE", help="where to write it (default <RUN>.html)")
+    command.add_argument(
+        "--from",
+        dest="folder",
+        type=Path,
+        metavar="DIR",
+        help="read the run's results from this folder, which has the bucket's layout; needs no AWS",
+    )
+    command.add_argument(
+        "--images", type=Path, metavar="DIR", help="read the photos from this folder instead of S3"
     )
 
 

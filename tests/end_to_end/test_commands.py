@@ -87,6 +87,10 @@ def test_the_demo_completes_and_leaves_its_results(build: Path, tmp_path: Path) 
         parts = sorted((tmp_path / prefix / status["dataset"] / status["run_id"]).glob("part-*.parquet"))
         assert sum(pq.read_metadata(part).num_rows for part in parts) == 120
     assert {"pca.png", "dashboard.html"} <= {path.name for path in tmp_path.iterdir()}
+    assert said.rstrip().endswith(str(tmp_path / "report.html"))
+    report = (tmp_path / "report.html").read_text()
+    assert "2 of 122 photos (1 corrupt, 1 unreadable_format)" in report
+    assert "120 photos were compared by their pixels" in report
 
 
 def test_the_demo_says_what_to_do_when_the_weights_cannot_be_found(

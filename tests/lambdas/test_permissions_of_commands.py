@@ -66,6 +66,7 @@ def person(deployed: Deployed, ministack: MiniStack, monkeypatch: pytest.MonkeyP
             "submit": [str(tmp_path / "photos"), "--dataset", "apples", "--yes"],
             "results": [RUN, "--to", str(tmp_path / "results")],
             "status": [RUN],
+            "report": [RUN, "--to", str(tmp_path / "report.html")],
         }
         code, out, said = deployed.run(command, *arguments[command])
         return code, out + said
@@ -89,6 +90,7 @@ def test_what_is_listed_suffices(person: Any) -> None:
         ("s3:ListBucket", "results", "your AWS credentials may not list s3://"),
         ("`Results/*`", "results", "your AWS credentials may not do this"),
         ("`runs/*`", "status", "your AWS credentials may not do this"),
+        ("`runs/*`", "report", "your AWS credentials may not do this"),
     ],
 )
 def test_without_it_a_command_says_so(without: str, command: str, sentence: str, person: Any) -> None:

@@ -12,11 +12,14 @@ import pytest
 from lambdas.cli.result import ExitCode
 from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER, RunLayout
 from lambdas.contract.run import RunState
+from tests.report.run_folder import write_run
 
 from .deployed import RUN, Deployed
 
 KEYS = RunLayout("fruits", RUN)
 MODEL = f"{KEYS.pca_model}mllib/data/part-00000.parquet"
+LEFT = (KEYS.plan, KEYS.index, KEYS.metrics, KEYS.status)
+"""What the run itself leaves that a report is made of."""
 TABLES = {KEYS.features: "parquet", KEYS.quarantine: "parquet", KEYS.pca: "parquet", KEYS.csv: "csv"}
 
 
@@ -34,11 +37,13 @@ def publish(deployed: Deployed, prefix: str, parts: dict[str, str]) -> None:
 
 @pytest.fixture
 def completed(deployed: Deployed) -> Deployed:
-    """A run that has published two parts of each table, and its model."""
+    """A run that has published two parts of each table, and its model, and left some files of its own."""
     deployed.records(RunState.COMPLETED)
     for prefix, kind in TABLES.items():
         publish(deployed, prefix, {f"part-0000{n}.{kind}": f"{prefix} {n}" for n in range(2)})
     deployed.objects.write(MODEL, "a model")
+    for key in (*LEFT, KEYS.progress, KEYS.shard_record(0)):
+        deployed.objects.write(key, key)
     return deployed
 
 
@@ -62,8 +67,8 @@ def test_all_that_was_published_is_fetched_under_the_keys_that_it_has(
     completed: Deployed, tmp_path: Path
 ) -> None:
     code, answer = fetched(completed, tmp_path)
-    assert (code, answer["objects"], answer["fetched"]) == (ExitCode.OK, 9, 9)
-    assert files(tmp_path) == in_bucket(completed, *TABLES, KEYS.pca_model)
+    assert (code, answer["objects"], answer["fetched"]) == (ExitCode.OK, 13, 13)
+    assert files(tmp_path) == in_bucket(completed, *TABLES, KEYS.pca_model, *LEFT)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_only_what_is_asked_for_is_fetched_and_that_is_what_the_code_loads(
 def test_people_get_the_lines_to_copy(completed: Deployed, tmp_path: Path) -> None:
     code, said, _ = completed.run("results", RUN, "--to", str(tmp_path))
     assert code == ExitCode.OK
-    assert f"9 objects of {RUN} are in {tmp_path}, 9 of them fetched now" in said
+    assert f"13 objects of {RUN} are in {tmp_path}, 13 of them fetched now" in said
     assert [line.split(";")[0] for line in said.splitlines()[-3:]] == [
         "import pandas",
         "import duckdb",
@@ -101,8 +106,32 @@ def test_parts_that_are_there_are_not_fetched_again_but_spoilt_ones_are(
     (tmp_path / KEYS.pca / "part-00001.parquet").write_text("spoilt")
     completed.s3.delete_object(Bucket=completed.bucket, Key=f"{KEYS.pca}part-00000.parquet")
     _, answer = fetched(completed, tmp_path)
-    assert answer["fetched"] == 1 + 1  # the model has no list of hashes
+    assert answer["fetched"] == 1 + 1 + len(LEFT)  # the model, and what the run left, have no list of hashes
     assert (tmp_path / KEYS.pca / "part-00001.parquet").read_text() == f"{KEYS.pca} 1"
+
+
+def test_a_report_is_made_of_what_was_fetched_and_is_the_one_that_the_bucket_gives(
+    deployed: Deployed, tmp_path: Path
+) -> None:
+    deployed.records(RunState.COMPLETED)
+    run = write_run(tmp_path)
+    for path in run.files.rglob("*"):
+        if path.is_file():
+            key = path.relative_to(run.files).as_posix()
+            deployed.s3.put_object(Bucket=deployed.bucket, Key=key, Body=path.read_bytes())
+    folder, there, here = (tmp_path / name for name in ("results", "there.html", "here.html"))
+    assert fetched(deployed, folder)[0] == ExitCode.OK
+    photos = ("--images", str(run.photos))
+    assert deployed.json("report", RUN, "--to", str(there), *photos)[0] == ExitCode.OK
+    assert deployed.json("report", RUN, "--from", str(folder), "--to", str(here), *photos)[0] == ExitCode.OK
+    assert here.read_bytes() == there.read_bytes()
+
+
+def test_of_a_part_of_the_results_a_report_says_what_is_missing(completed: Deployed, tmp_path: Path) -> None:
+    fetched(completed, tmp_path, "--only", "pca")
+    code, _, said = completed.run("report", RUN, "--from", str(tmp_path))
+    assert code == ExitCode.UNKNOWN_RUN
+    assert f"`fruits results {RUN} --to {tmp_path}` fetches what a report is made of" in said
 
 
 @pytest.mark.parametrize("replaced_by", ["other bytes", None])
@@ -128,7 +157,7 @@ def test_a_list_cannot_name_files_elsewhere(completed: Deployed, tmp_path: Path)
 
 def test_a_run_without_csv_has_the_rest(completed: Deployed, tmp_path: Path) -> None:
     completed.objects.delete(KEYS.csv + SUCCESS_MARKER)
-    assert fetched(completed, tmp_path)[1]["objects"] == 7
+    assert fetched(completed, tmp_path)[1]["objects"] == 11
     code, _, said = completed.run("results", RUN, "--to", str(tmp_path), "--only", "csv")
     assert code == ExitCode.NO
     assert f"there is no _SUCCESS below s3://{completed.bucket}/{KEYS.csv}" in said
