@@ -17,6 +17,7 @@ from lambdas.aws.failure_queue import FailedEvent
 from lambdas.cli import forecast, views
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
+from lambdas.contract.cost.estimate import Job, estimate
 from lambdas.contract.manifest.faults import Fault, ManifestError, nearest
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.report import Progress
@@ -33,9 +34,10 @@ from lambdas.contract.run import (
 from lambdas.contract.settings import SettingsError
 from lambdas.contract.status import compose_status, timestamp
 from lambdas.runs.admission import Pause, Wait, admit
+from lambdas.runs.cluster_choice import budget_of, spec_of
 from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, cluster_of
 from lambdas.runs.examination import examine
-from lambdas.runs.planning import cluster_spec, shard_images, slots
+from lambdas.runs.planning import shard_images, slots
 
 POLL_SECONDS = 2.0
 RUNS_COMPARED = 500
@@ -71,12 +73,13 @@ def plan(stack: Stack, manifest: str) -> Result:
             ExitCode.USAGE,
             f"this shell does not know what the stack allows ({error}), and evaluate its output `shell`",
         ) from error
-    found = examine(parsed, stack.settings, stack.buckets, stack.clusters, lambda: False)
-    notes = found.listing.notes()
+    measured = stack.ledger.measured()
+    found = examine(parsed, stack.settings, stack.buckets, stack.clusters, measured, lambda: False)
+    notes = found.notes
     if found.faults:
         return _faulty(found.faults, notes)
-    images, expected = found.listing.images, found.expected
-    shards = ceil(images / shard_images(images, slots(cluster_spec(parsed.cluster))))
+    images, expected, choice = found.listing.images, found.expected, found.choice
+    shards = ceil(images / shard_images(images, slots(choice.cluster)))
     waits = admit(stack.ledger.admissions(), "", expected.worst_case_eur, stack.runs.now(), caps)
     wait = waits if isinstance(waits, Wait) else None
     return Result(
@@ -84,13 +87,20 @@ def plan(stack: Stack, manifest: str) -> Result:
             "images": images,
             "shards": shards,
             **dataclasses.asdict(expected),
+            "cluster": dataclasses.asdict(choice.cluster),
+            "alternatives": [_alternative(job, parsed) for job in choice.alternatives],
             "waits_for": wait,
             "images_skipped": found.listing.skipped,
             "suffixes_skipped": found.listing.suffixes,
             "notes": notes,
         },
-        views.plan(images, shards, expected, parsed.limits.max_runtime_minutes, wait, notes),
+        views.plan(images, shards, expected, choice, parsed.limits.max_runtime_minutes, wait, notes),
     )
+
+
+def _alternative(job: Job, manifest: Manifest) -> dict[str, Any]:
+    expected = dataclasses.asdict(estimate(job, budget_of(manifest)))
+    return {**dataclasses.asdict(spec_of(job)), **expected}
 
 
 def runs(stack: Stack, limit: int) -> Result:
@@ -101,7 +111,7 @@ def runs(stack: Stack, limit: int) -> Result:
     paused = stack.ledger.admissions().paused
     return Result(
         [dataclasses.asdict(record) for record in shown],
-        views.runs(shown, more=more),
+        "\n".join([views.runs(shown, more=more), *views.measured(stack.ledger.measured())]),
         notice=views.paused(paused) if paused else "",
     )
 

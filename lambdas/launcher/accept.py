@@ -108,8 +108,7 @@ class Acceptor:
             return result(Outcome.DUPLICATE, f"the run is {known.state} already")
         found = self._examine(manifest, deadline)
         if found.faults:
-            notes = found.listing.notes()
-            return self._reject(source, upload.sequencer, found.faults, manifest.dataset, notes)
+            return self._reject(source, upload.sequencer, found.faults, manifest.dataset, found.notes)
         record = self._record(identity, manifest, source, upload.sequencer, found.expected)
         plan = make_plan(
             manifest,
@@ -117,6 +116,7 @@ class Acceptor:
             source=source,
             submitted_at=upload.time,
             listing=found.listing,
+            choice=found.choice,
             expected=found.expected,
             settings=self.settings,
         )
@@ -139,7 +139,8 @@ class Acceptor:
         def out_of_time() -> bool:
             return self.runs.now() > deadline - LAUNCH_RESERVE_SECONDS
 
-        return examine(manifest, self.settings, self.buckets, self.clusters, out_of_time)
+        measured = self.runs.ledger.measured()
+        return examine(manifest, self.settings, self.buckets, self.clusters, measured, out_of_time)
 
     def _reject(
         self,

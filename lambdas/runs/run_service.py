@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from lambdas.contract.cost.measured import MeasuredRate, MeasuredStart
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import STEPS, StepReport
@@ -233,6 +234,14 @@ class RunService:
             _, after = self.change(run_id, noted)
             if after is not None and isinstance(error, UnreadableError):
                 self.publish(after)
+
+    def learn(self, start: MeasuredStart, rate: MeasuredRate | None) -> None:
+        """Keep what a run measured, for estimates; nothing happens when it is kept already."""
+        while True:
+            seen = self.ledger.measured()
+            after = seen.with_run(start, rate)
+            if after == seen or self.ledger.swap_measured(seen, after):
+                return
 
     def release(self, run_id: str, spent_eur: float) -> None:
         """Free the run's slot; nothing happens when it holds none."""

@@ -6,15 +6,17 @@ present state, so events may come late, twice or in any order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lambdas.contract.cost.estimate import Usage, usage
+from lambdas.contract.cost.estimate import InstanceUse, Usage, usage
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import StepReport
 from lambdas.contract.run import RUN_TAG, RunRecord, RunState, is_terminal
 from lambdas.contract.status import Status
 from lambdas.runs.cluster_port import Clusters, ClusterSnapshot
+from lambdas.runs.learning import of_run
 from lambdas.runs.outcome import advance
 from lambdas.runs.run_service import RunDocuments, RunService, Skipped, is_left_open, is_left_untold
 from lambdas.runs.telling import Teller
@@ -58,7 +60,8 @@ class Tracker:
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is of no run in the ledger")
         final = None if cluster.lives else self.runs.documents(record)
         reports = _reports(record, final) if final else ()
-        used = self._usage(cluster_id, final.plan) if final else None
+        machines = self.clusters.instances(cluster_id, self.runs.now()) if final and final.plan else ()
+        used = _usage(machines, final.plan) if final else None
 
         def advanced(seen: RunRecord) -> RunRecord:
             return advance(seen, cluster, reports, used, self.runs.now()) if is_of(seen, cluster) else seen
@@ -68,6 +71,8 @@ class Tracker:
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is not the one of run {record.run_id}")
         # One end has several events, which come at once: who made the last change does what follows from it.
         ended_now = is_terminal(after.state) and not is_terminal(before.state)
+        if ended_now and final:
+            self._learn(after, final, machines)
         if ended_now or is_left_open(after, self.runs.now()):
             return _told(self.teller.close(after, final), record.run_id)
         if is_left_untold(after, self.runs.now()):
@@ -76,11 +81,15 @@ class Tracker:
             return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
         return self.runs.publish(after, final)
 
-    def _usage(self, cluster_id: str, plan: Plan | None) -> Usage | None:
-        """What the cluster used; None where no region, hence no price, is known."""
-        if plan is None or plan.estimate is None:
-            return None
-        return usage(self.clusters.instances(cluster_id, self.runs.now()), plan.estimate.region)
+    def _learn(self, record: RunRecord, final: RunDocuments, machines: Sequence[InstanceUse]) -> None:
+        """Later estimates rest on what the run measured; no run is held up by what cannot be kept of it."""
+        if (found := of_run(record, final.plan, final.reports, machines)) is not None:
+            self.runs.guarded(record.run_id, lambda: self.runs.learn(*found), noted=False)
+
+
+def _usage(machines: Sequence[InstanceUse], plan: Plan | None) -> Usage | None:
+    """What the cluster used; None where no region, hence no price, is known."""
+    return usage(machines, plan.estimate.region) if plan and plan.estimate else None
 
 
 def _told(told: Status | Skipped | None, run_id: str) -> Status | Ignored:

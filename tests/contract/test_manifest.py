@@ -206,6 +206,10 @@ def test_typing_mistakes_are_answered_with_the_nearest_known_word(
         ({"engine": None}, "$.engine", "is null; it must be one of: fast, reference"),
         ({"outputs": {"csv": 1}}, "$.outputs.csv", "it must be true or false"),
         ({"cluster": {"workers": 2.0}}, "$.cluster.workers", "whole number"),
+        ({"cluster": {"finish_within_minutes": 0}}, "$.cluster.finish_within_minutes", "smallest value is 1"),
+        ({"cluster": {"finish_within_minutes": 1441}}, "$.cluster.finish_within_minutes", "value is 1440"),
+        ({"cluster": {"finish_within_minutes": None}}, "$.cluster.finish_within_minutes", "is null"),
+        ({"cluster": {"workers": 2, "finish_within_minutes": 30}}, "$.cluster", "has both workers and"),
         ({"limits": {"max_runtime_minutes": 5}}, "$.limits.max_runtime_minutes", "the smallest value is 10"),
         ({"notify": "yes"}, "$.notify", "it must be true or false"),
     ],
@@ -231,6 +235,12 @@ def test_thousands_of_faults_are_cut_to_a_readable_number() -> None:
     faults = faults_of(images={"keys": ["nope"] * 5000})
     assert len(faults) == MAX_FAULTS
     assert faults[-1].problem == "has 4901 more faults"
+
+
+def test_what_a_cluster_of_unsaid_size_may_cost_is_known_only_with_its_images() -> None:
+    limits = {"max_runtime_minutes": 600, "max_cost_eur": 0.5}
+    parsed = parse(SMALLEST | {"cluster": {"finish_within_minutes": 30}, "limits": limits})
+    assert parsed.cluster.finish_within_minutes == 30
 
 
 def test_a_run_that_may_cost_more_than_its_limit_is_refused_with_the_figure_and_ways_out() -> None:

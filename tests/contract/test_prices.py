@@ -135,7 +135,12 @@ def test_a_job_costs_its_minutes_on_the_machines_that_it_asks_for() -> None:
 def test_an_estimate_is_rounded_to_what_is_worth_saying() -> None:
     job = dataclasses.replace(JOB, images=100_000)
     assert estimates.estimate(job, Budget(120, 10)) == estimates.Estimate(
-        "eu-central-1", 15.2, round(3 * M5 * (10 + 100_000 / 320 / 60) / 60, 2), 1.66, "2025-06"
+        "eu-central-1",
+        15.2,
+        round(3 * M5 * (10 + 100_000 / 320 / 60) / 60, 2),
+        1.66,
+        "2025-06",
+        "40 images/s a vCPU (assumed on x86_64), 10.0 minutes to start and finish (assumed)",
     )
 
 

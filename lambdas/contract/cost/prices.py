@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
+
+Architecture = Literal["x86_64", "arm64"]
+"""The processors' architectures, as EC2 and EMR name them."""
 
 PRICES_AS_OF = "2025-06"
 EUR_PER_USD = 0.95
@@ -37,11 +41,12 @@ CORE_NODES = 1
 
 @dataclass(frozen=True)
 class InstanceType:
-    """EC2's price and EMR's fee. All are x86-64: the packaged wheels are."""
+    """EC2's price and EMR's fee."""
 
     vcpus: int
     ec2_usd_per_hour: float
     emr_usd_per_hour: float
+    architecture: Architecture = "x86_64"
 
     def eur_per_hour(self, region: str | None = None, *, spot: bool = False) -> float:
         """What one machine costs. Without a region, the EC2 price is the table's own."""

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from lambdas.contract import s3uri
 from lambdas.contract.cost import prices
+from lambdas.contract.cost.estimate import MAX_RUNTIME_MINUTES
 from lambdas.contract.label_pattern import NO_GROUP, PatternError, compile_pattern
 from lambdas.contract.manifest.faults import describe, nearest
 from lambdas.contract.object_keys import key_problem
@@ -136,6 +137,12 @@ Fraction = Annotated[
     Field(gt=0, lt=1),
     # Without this the schema would allow null, which stands for an absent key only inside the program.
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
+]
+Minutes = Annotated[
+    int | None,
+    BeforeValidator(_not_null),
+    Field(ge=1, le=MAX_RUNTIME_MINUTES),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_RUNTIME_MINUTES}),
 ]
 ModelPrefix = Annotated[
     _Prefix | None, BeforeValidator(_not_null), WithJsonSchema({"type": "string", "pattern": "^s3://.+/$"})

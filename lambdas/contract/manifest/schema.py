@@ -150,9 +150,20 @@ class Outputs(_Section):
 
 
 class Cluster(_Section):
-    """The transient cluster: one primary node and the workers, all of the same types."""
+    """The transient cluster: one primary node and the workers, all of the same types. ``workers`` says how
+    many, or ``finish_within_minutes`` what they are to do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": _never_together(("workers", "finish_within_minutes"))}
+    )
 
     workers: int = Field(default=2, ge=1, le=MAX_WORKERS, description="Worker nodes.", examples=[2])
+    finish_within_minutes: fields.Minutes = Field(
+        default=None,
+        description="Instead of workers: the cheapest cluster is chosen that should be done so many minutes "
+        "after its launch. Without instance_types, the type is chosen, too.",
+        examples=[30],
+    )
     instance_types: fields.InstanceTypes = Field(
         default=("m5.xlarge",),
         strict=False,
@@ -166,6 +177,15 @@ class Cluster(_Section):
         description="How workers are bought. Spot falls back to on-demand; the primary and the first worker "
         "are always on-demand.",
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if {"workers", "finish_within_minutes"} <= self.model_fields_set:
+            raise fields.fault(
+                "has both workers and finish_within_minutes",
+                "Keep workers to say how large the cluster is, or finish_within_minutes to have that chosen.",
+            )
+        return self
 
 
 class Limits(_Section):
@@ -236,7 +256,8 @@ class Manifest(_Section):
 
     @property
     def worst_case_eur(self) -> float:
-        """Upper estimate of the cost, see :mod:`lambdas.contract.cost.prices`."""
+        """Upper estimate of the cost of the cluster that is asked for by its size, see
+        :mod:`lambdas.contract.cost.prices`."""
         cluster, limits = self.cluster, self.limits
         return prices.worst_case_eur(cluster.instance_types, cluster.workers, limits.max_runtime_minutes)
 
@@ -260,6 +281,8 @@ def parse_manifest(body: bytes) -> Manifest:
 
 
 def _cost_faults(manifest: Manifest) -> list[Fault]:
+    if manifest.cluster.finish_within_minutes is not None:
+        return []  # how many machines it takes is known when the images are counted
     cost, limit = manifest.worst_case_eur, manifest.limits.max_cost_eur
     if cost <= limit:
         return []
