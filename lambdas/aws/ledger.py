@@ -119,7 +119,10 @@ class DynamoLedger:
         )
 
     def swap_measured(self, seen: Measured, after: Measured) -> bool:
-        values = plain(dataclasses.asdict(dataclasses.replace(after, revision=seen.revision + 1)))
+        kept = {
+            name: [dataclasses.asdict(one) for one in getattr(after, name)] for name in ("rates", "starts")
+        }
+        values = plain({**kept, "revision": seen.revision + 1})
         unchanged = Attr("revision").eq(seen.revision) if seen.revision else Attr("revision").not_exists()
         return self._set(_MEASURED, values, unchanged)
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from lambdas.contract.cost.measured import architecture_of
 from lambdas.contract.plan import ClusterSpec, Plan
 from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, ended, moved
 from lambdas.contract.settings import LauncherSettings
@@ -156,6 +157,8 @@ class Dispatcher:
             return self._end(record, RunState.CANCELLED, PLAN_ERASED, Outcome.CANCELLED)
         if (wanted := plan.cluster or self._cluster_of_older(plan)) is None:
             return self._end(record, RunState.FAILED, PLAN_OUTDATED, Outcome.REFUSED)
+        if architecture_of(wanted.instance_types[0]) not in self.settings.architectures:
+            return self._end(record, RunState.FAILED, PACKAGES_MISSING, Outcome.REFUSED)
         offered = self.clusters.instance_types(self.settings.release_label)
         cluster = cluster_for(wanted, record.attempt, self.settings.region, offered)
         return _Launch(run_job_flow(plan, cluster, self.settings, record.attempt), documents)
@@ -269,6 +272,13 @@ PLAN_OUTDATED = Ending(
     "its manifest, which did, was erased.",
     "Upload the manifest again: its new run has a complete plan.",
     FailureKind.OURS,
+)
+PACKAGES_MISSING = Ending(
+    "PACKAGES_MISSING",
+    "The run was accepted when the stack had the nodes' packages for Graviton machines, and it has none now.",
+    "Deploy the stack again with what `make package` builds, or name x86-64 types in "
+    "cluster.instance_types; then upload the manifest again.",
+    FailureKind.CONFIG,
 )
 SUPERSEDED = Ending(
     "SUPERSEDED",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,13 @@ from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.settings import StackSettings
 from lambdas.runs.cluster_choice import Choice, Circumstances, budget_of, choose
 from lambdas.runs.cluster_port import Clusters
-from lambdas.runs.planning import cost_fault, daily_budget_fault, engine_fault, offer_fault
+from lambdas.runs.planning import (
+    cost_fault,
+    daily_budget_fault,
+    engine_fault,
+    offer_fault,
+    packages_fault,
+)
 from lambdas.runs.ports import Buckets
 from lambdas.runs.preflight import preflight
 
@@ -48,19 +55,27 @@ def examine(
     """
     looked = preflight(manifest.images, settings.data_bucket, buckets, out_of_time)
     offered = clusters.instance_types(settings.release_label)
-    known = Circumstances(settings.region, settings.caps.max_eur_per_day, _types(offered), measured)
+    assumed = dataclasses.replace(measured, arm_speed=settings.arm_speed)
+    types = _types(offered, settings)
+    known = Circumstances(settings.region, settings.caps.max_eur_per_day, types, assumed)
     choice, budget = choose(manifest, looked.images_listed, known), budget_of(manifest)
     expected = estimate(choice.job, budget)
-    not_offered = offer_fault(choice.cluster, offered, settings)
-    faults = (*looked.faults, not_offered) if not_offered else looked.faults
+    no_machine = packages_fault(choice.cluster, offered, settings) or offer_fault(
+        choice.cluster, offered, settings
+    )
+    faults = (*looked.faults, no_machine) if no_machine else looked.faults
     if not faults and (fault := _first_fault(manifest, looked.listing, choice, budget, expected, settings)):
         faults = (fault,)
     return Examined(looked.listing, choice, expected, faults)
 
 
-def _types(offered: frozenset[str] | None) -> tuple[str, ...]:
-    """What may be chosen from: all that has a price, where the offer is not known."""
-    return tuple(name for name in INSTANCE_TYPES if not offered or name in offered)
+def _types(offered: frozenset[str] | None, settings: StackSettings) -> tuple[str, ...]:
+    """What may be chosen from: all that has a price, where the offer is not known, and packages here."""
+    return tuple(
+        name
+        for name, kind in INSTANCE_TYPES.items()
+        if (not offered or name in offered) and kind.architecture in settings.architectures
+    )
 
 
 def _first_fault(

@@ -6,6 +6,7 @@ from math import ceil
 
 from lambdas.contract import s3uri
 from lambdas.contract.cost.estimate import Budget, Estimate, Job, is_too_dear, ways_out
+from lambdas.contract.cost.measured import architecture_of
 from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.listing_summary import ListingSummary
 from lambdas.contract.manifest.faults import Fault
@@ -127,11 +128,51 @@ def offer_fault(
     if not offered or not offered.isdisjoint(cluster.instance_types):
         return None
     where = f"EMR offers in {settings.region} with {settings.release_label}"
-    choices = ", ".join(name for name in INSTANCE_TYPES if name in offered)
+    choices = ", ".join(_possible(offered, settings))
     remedy = (
         f"Name some of those: {choices}." if choices else "Deploy the stack with another release or region."
     )
-    return Fault("$.cluster.instance_types", f"names none of the types that {where}", remedy)
+    like = _most_like(cluster.instance_types[0], offered, settings)
+    return Fault("$.cluster.instance_types", f"names none of the types that {where}", remedy, like)
+
+
+def packages_fault(
+    cluster: ClusterSpec, offered: frozenset[str] | None, settings: StackSettings
+) -> Fault | None:
+    """Why the nodes could not install anything; None when there are packages for them."""
+    architecture = architecture_of(cluster.instance_types[0])
+    if architecture in settings.architectures:
+        return None
+    return Fault(
+        "$.cluster.instance_types",
+        f"names {', '.join(cluster.instance_types)} ({architecture}), and this stack was packaged for "
+        f"{', '.join(settings.architectures)} alone",
+        "Name types of those, or run `make package` and deploy the stack again.",
+        _most_like(cluster.instance_types[0], offered or frozenset(INSTANCE_TYPES), settings),
+    )
+
+
+def _most_like(name: str, offered: frozenset[str], settings: StackSettings) -> str | None:
+    """Of what the stack can have: a type of the same family letter and size, if possible, at a price near."""
+    wanted = INSTANCE_TYPES[name]
+
+    def distance(other: str) -> tuple[bool, bool, bool, float]:
+        kind = INSTANCE_TYPES[other]
+        return (
+            kind.vcpus != wanted.vcpus,
+            other[0] != name[0],
+            kind.architecture != wanted.architecture,
+            abs(kind.eur_per_hour() - wanted.eur_per_hour()),
+        )
+
+    return min(_possible(offered, settings), key=distance, default=None)
+
+
+def _possible(offered: frozenset[str], settings: StackSettings) -> list[str]:
+    """Types that EMR offers, whose price is known and whose packages are here."""
+    return [
+        name for name in INSTANCE_TYPES if name in offered and architecture_of(name) in settings.architectures
+    ]
 
 
 def slots(cluster: ClusterSpec) -> int:

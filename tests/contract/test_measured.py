@@ -90,6 +90,19 @@ def test_estimates_rest_on_what_was_measured_and_say_so() -> None:
     )
 
 
+def test_a_graviton_machine_is_taken_for_an_x86_one_until_a_run_has_measured_it() -> None:
+    assert NOTHING_MEASURED.rate("fast", "m7g.xlarge") == Rate(40.0, 0, "arm64")
+    assert dataclasses.replace(NOTHING_MEASURED, arm_speed=0.75).rate("fast", "m7g.xlarge") == Rate(
+        30.0, 0, "arm64"
+    )
+    on_x86 = Measured((rate("a", "m5.xlarge", 20.0),), arm_speed=1.5)
+    assert on_x86.rate("fast", "m7g.xlarge") == Rate(30.0, 0, "arm64")
+    assert not on_x86.has_rate("fast", "arm64")
+    on_both = on_x86.with_run(start("b"), rate("b", "m6g.xlarge", 44.0))
+    assert on_both.rate("fast", "m7g.xlarge") == Rate(44.0, 1, "arm64")
+    assert on_both.rate("fast", "r5.xlarge") == Rate(20.0, 1, "x86_64")
+
+
 def test_smaller_images_take_less_of_what_the_network_takes() -> None:
     assert relative_time(224) == 1.0
     assert relative_time(112) == pytest.approx(0.07 + 0.93 / 4)

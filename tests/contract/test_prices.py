@@ -96,6 +96,17 @@ def test_the_table_holds_what_aws_listed() -> None:
     }  # fmt: skip
 
 
+def test_graviton_machines_are_those_with_a_g_and_a_fifth_cheaper_than_their_likes() -> None:
+    # Source: EC2 User Guide, "Instance type names".
+    arm = {name for name, kind in INSTANCE_TYPES.items() if kind.architecture == "arm64"}
+    assert arm == {name for name in INSTANCE_TYPES if name.partition(".")[0].endswith("g")}
+    assert {name.partition(".")[0] for name in arm} == {"m6g", "m7g", "c7g", "r7g"}
+    for name in arm:
+        like = INSTANCE_TYPES[f"{name[0]}5.{name.partition('.')[2]}"]
+        share = INSTANCE_TYPES[name].eur_per_hour() / like.eur_per_hour()
+        assert 0.78 < share < 0.87, name
+
+
 JOB = Job(
     images=115_200,
     engine="fast",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.components.artifacts import ARM_WHEELHOUSES
 from infra.doctor import packages, workplace
 from infra.doctor.checks import Checkout
 from infra.doctor.finding import Finding, Status
@@ -183,6 +184,7 @@ def test_the_wheels_of_all_nodes_and_of_the_reference_engines_are_looked_at(tmp_
         (folder / "requirements.txt").write_text(f"{package}==1\n")
         (folder / f"{package}-1.whl").touch()
     found = packages.read_wheels(REPOSITORY, tmp_path)
+    assert packages.read_wheels(REPOSITORY, tmp_path, ARM_WHEELHOUSES).requirements is None
     assert found.requirements == "numpy==1\npandas==1\n"
     assert found.files == {"numpy-1.whl", "pandas-1.whl"}
 

@@ -26,6 +26,7 @@ from .world import World, manifest
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 X86 = tuple(name for name, kind in INSTANCE_TYPES.items() if kind.architecture == "x86_64")
+ARM = {name: kind.architecture == "arm64" for name, kind in INSTANCE_TYPES.items()}
 KNOWN = Circumstances("eu-west-1", 100.0, X86)
 
 
@@ -216,6 +217,26 @@ def test_the_plan_that_the_document_shows_is_what_the_command_says() -> None:
     shards = math.ceil(90_483 / shard_images(90_483, slots(choice.cluster)))
     text = views.plan(90_483, shards, expected, choice, parsed.limits.max_runtime_minutes)
     assert all(line in shown for line in text.splitlines()), text
+
+
+def test_graviton_is_shown_beside_the_choice_and_chosen_once_a_run_has_measured_it() -> None:
+    both = dataclasses.replace(KNOWN, types=tuple(INSTANCE_TYPES))
+    choice = chosen(20, images=90_483, known=both)
+    assert choice.job.instance_types == ("m6a.xlarge",)
+    (arm,) = [job for job in choice.alternatives if ARM[job.instance_types[0]]]
+    assert (arm.instance_types, arm.workers, arm.rate.machines) == (("m6g.xlarge",), 2, "arm64")
+    assert arm.eur < choice.job.eur
+    for rate, name in ((45.0, "m6g.xlarge"), (20.0, "m6a.xlarge")):
+        measured = Measured((MeasuredRate("a", "fast", "m6g.xlarge", rate),))
+        informed = chosen(20, images=90_483, known=dataclasses.replace(both, measured=measured))
+        assert informed.job.instance_types == (name,)
+
+
+def test_graviton_is_chosen_at_once_where_the_manifest_names_it() -> None:
+    both = dataclasses.replace(KNOWN, types=tuple(INSTANCE_TYPES))
+    choice = chosen(20, images=90_483, known=both, instance_types=["m7g.xlarge"])
+    assert choice.cluster == ClusterSpec(2, ("m7g.xlarge",), "on_demand")
+    assert "40 images/s a vCPU (assumed on arm64)" in choice.job.basis
 
 
 def test_the_chosen_cluster_is_in_the_plan_and_is_what_is_launched(world: World) -> None:

@@ -175,7 +175,7 @@ def test_machines_that_emr_does_not_offer_are_answered_with_those_that_it_does(w
             "path": "$.cluster.instance_types",
             "problem": "names none of the types that EMR offers in eu-west-1 with emr-7.12.0",
             "remedy": "Name some of those: m5.xlarge, r5.xlarge.",
-            "nearest": None,
+            "nearest": "m5.xlarge",
         }
     ]
     world.clusters.offered = frozenset({"p5.48xlarge"})

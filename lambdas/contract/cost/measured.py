@@ -19,6 +19,10 @@ IMAGES_PER_SECOND_PER_VCPU: dict[str, float] = {"fast": 40.0, "reference": 6.5}
 reference: 67,692 images in 21.5 minutes on the 8 vCPUs of two m5.xlarge workers, 6.6 a vCPU.
 fast: 257 images/s where the recipe did 27.7 on two such cores, taken for six times (not measured on EMR).
 """
+ARM_SPEED = 1.0
+"""What a vCPU of a Graviton machine computes of what one of an x86 machine does, until a run has measured it.
+An assumption that claims no difference; `fruits:gravitonSpeed` is another one. A vCPU of the former is a
+core, one of the latter half a core with hyper-threads. Source: EC2 User Guide, "CPU options"."""
 INFERENCE_SHARE = 0.93
 """Part of an image's time that the network takes at 224x224 (fast engine, docs/performance.md). It shrinks
 with the pixels; fetching and decoding do not."""
@@ -68,27 +72,41 @@ class Rate:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the stack's runs have measured, the latest first."""
+    """What the stack's runs have measured, the latest first. ``arm_speed``: assumed where they have not."""
 
     rates: tuple[MeasuredRate, ...] = ()
     starts: tuple[MeasuredStart, ...] = ()
     revision: int = 0
+    arm_speed: float = ARM_SPEED
 
     def rate(self, engine: str, instance_type: str) -> Rate:
         """The best that is known: of the type's family, else of its architecture, else what is assumed."""
-        known = [rate for rate in self._of_known_types() if rate.engine == engine]
-        for key in (family_of, architecture_of):
-            machines = key(instance_type)
-            if found := [one for one in known if key(one.instance_type) == machines]:
-                return Rate(median(one.images_per_second_per_vcpu for one in found), len(found), machines)
-        return Rate(IMAGES_PER_SECOND_PER_VCPU[engine], 0, architecture_of(instance_type))
+        architecture = architecture_of(instance_type)
+        return (
+            self._median(engine, family_of, family_of(instance_type))
+            or self._median(engine, architecture_of, architecture)
+            or Rate(self._assumed(engine, architecture), 0, architecture)
+        )
+
+    def _assumed(self, engine: str, architecture: Architecture) -> float:
+        if architecture == "x86_64":
+            return IMAGES_PER_SECOND_PER_VCPU[engine]
+        on_x86 = self._median(engine, architecture_of, "x86_64")
+        rate = on_x86.images_per_second_per_vcpu if on_x86 else IMAGES_PER_SECOND_PER_VCPU[engine]
+        return rate * self.arm_speed
+
+    def _median(self, engine: str, group: Callable[[str], str], machines: str) -> Rate | None:
+        """Of the machines whose ``group`` is this one; None if no run has measured them."""
+        found = [
+            rate.images_per_second_per_vcpu
+            for rate in self._of_known_types()
+            if rate.engine == engine and group(rate.instance_type) == machines
+        ]
+        return Rate(median(found), len(found), machines) if found else None
 
     def has_rate(self, engine: str, architecture: Architecture) -> bool:
         """Whether a run of this engine has measured a machine of this architecture."""
-        return any(
-            rate.engine == engine and architecture_of(rate.instance_type) == architecture
-            for rate in self._of_known_types()
-        )
+        return self._median(engine, architecture_of, architecture) is not None
 
     def known(self) -> Iterator[tuple[str, Rate]]:
         """The rate of every engine on every family that has been measured."""
