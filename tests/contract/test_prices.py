@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +56,16 @@ def test_a_cluster_costs_as_many_of_the_dearest_machine_as_it_has_nodes(
     types: tuple[str, ...], workers: int, spot: bool, eur: float
 ) -> None:
     assert eur_per_hour(types, workers, spot=spot) == pytest.approx(eur)
+
+
+def test_the_decision_about_graviton_rests_on_these_prices() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/decisions/0022-graviton-is-asked-for.md").read_text()
+    told = dict(re.findall(r"\b([cmr]\d[agi]?) (0\.0\d{3})\b", text))
+    assert told.keys() == {"m6i", "m6a", "m6g", "m7g", "c6i", "c7g", "r5", "r7g"}
+    for family, usd in told.items():
+        kind = INSTANCE_TYPES[f"{family}.xlarge"]
+        per_vcpu = (kind.ec2_usd_per_hour + kind.emr_usd_per_hour) / kind.vcpus
+        assert float(usd) == pytest.approx(per_vcpu, abs=6e-5), family
 
 
 def test_a_cluster_is_priced_in_its_region() -> None:

@@ -176,6 +176,11 @@ def test_wheels_that_are_missing_or_others_are_a_fault(
     assert judged(replace(WHEELS, **change)) == (Status.FAULT, text, remedy)
 
 
+def test_the_wheels_of_graviton_machines_are_told_apart() -> None:
+    found = packages.wheels(WHEELS, installed_by_nodes=True, machines="Graviton machines")
+    assert [line.text for line in found] == ["1 wheels for Graviton machines, as locked"]
+
+
 def test_the_wheels_of_all_nodes_and_of_the_reference_engines_are_looked_at(tmp_path: Path) -> None:
     for group, package in (("node", "numpy"), ("node-reference", "pandas")):
         folder = tmp_path / f"wheelhouse-{group}-x86_64"
