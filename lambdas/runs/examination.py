@@ -23,7 +23,9 @@ from lambdas.runs.planning import (
     packages_fault,
 )
 from lambdas.runs.ports import Buckets
-from lambdas.runs.preflight import preflight
+from lambdas.runs.preflight import COUNT_LIMIT, preflight
+
+NOT_ALL_COUNTED = f"Counting stopped at {COUNT_LIMIT:,} images; with more, the run takes longer."
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ def examine(
     types = _types(offered, settings)
     known = Circumstances(settings.region, settings.caps.max_eur_per_day, types, assumed)
     choice, budget = choose(manifest, looked.images_listed, known), budget_of(manifest)
+    if choice.notes and looked.images_listed >= COUNT_LIMIT:
+        choice = dataclasses.replace(choice, notes=(*choice.notes, NOT_ALL_COUNTED))
     expected = estimate(choice.job, budget)
     no_machine = packages_fault(choice.cluster, offered, settings) or offer_fault(
         choice.cluster, offered, settings

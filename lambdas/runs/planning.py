@@ -1,4 +1,4 @@
-"""From a manifest to a plan. Pure: the same manifest version always gives the same bytes."""
+"""From a manifest, what was counted and the cluster that was chosen, to a plan. Pure."""
 
 from __future__ import annotations
 

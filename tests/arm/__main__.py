@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from infra.components.artifacts import BOOTSTRAP_SCRIPT
 from tests.arm.machine import REPOSITORY, ArmMachine, MachineUnavailableError, machine_in
 from tests.bench.pictures import find_pictures, picture
 from tests.bench.steps import packaged_model
@@ -25,22 +27,27 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="make arm")
     options.add_argument("--data", type=Path, metavar="FOLDER", help="take the pictures from here")
     given = options.parse_args().data
+    model = Path(packaged_model(REPOSITORY / "build" / "model").uri.removeprefix("file://"))
     try:
-        sys.stdout.write("An emulated Graviton machine (once, 60 MB of Debian's packages)...\n")
+        say("An emulated Graviton machine (once, 30 MB of Debian's packages)...")
         machine = machine_in(REPOSITORY / ".local" / "arm")
+        with tempfile.TemporaryDirectory() as scratch:
+            return compare(machine, model, Path(scratch), given)
     except MachineUnavailableError as error:
         sys.stderr.write(f"arm: {error}\n")
         return 1
-    model = Path(packaged_model(REPOSITORY / "build" / "model").uri.removeprefix("file://"))
-    with tempfile.TemporaryDirectory() as scratch:
-        return compare(machine, model, Path(scratch), given)
 
 
 def compare(machine: ArmMachine, model: Path, scratch: Path, given: Path | None) -> int:
     """The features of both machines, side by side; what to say is printed."""
+    say("What a node imports before its first step (a minute or more of emulation)...")
+    imported = machine.run("-c", imports_of_a_node())
+    if imported.returncode:
+        sys.stderr.write(f"arm: the emulated machine cannot import it:\n{imported.stderr}")
+        return 1
     write_pictures(scratch / "pictures", find_pictures(given) if given else [])
     arguments = ["-m", "tests.arm.features", model, scratch / "pictures"]
-    sys.stdout.write(f"{PICTURES} pictures, here and there (a minute or more of emulation)...\n")
+    say(f"{PICTURES} pictures, here and there (a minute or more of emulation)...")
     here = subprocess.run(
         [sys.executable, *arguments, scratch / "here.npy"], capture_output=True, text=True, check=False
     )
@@ -54,14 +61,27 @@ def compare(machine: ArmMachine, model: Path, scratch: Path, given: Path | None)
     different = [n for n in range(len(ours)) if ours[n].tobytes() != theirs[n].tobytes()]
     if different:
         worst = np.abs(ours - theirs).max()
-        sys.stdout.write(
-            f"{len(different)} of {len(ours)} pictures have other features, by {worst:g} at most\n"
-        )
+        say(f"{len(different)} of {len(ours)} pictures have other features, by {worst:g} at most.")
         return 1
     seconds = time.monotonic() - began
-    sys.stdout.write(f"The {ours.size:,} features of {len(ours)} pictures are equal to the last bit")
-    sys.stdout.write(f" ({seconds:.0f} s of emulation, which says nothing of a real machine's speed).\n")
+    say(
+        f"The {ours.size:,} features of {len(ours)} pictures are equal to the last bit ({seconds:.0f} s of "
+        "emulation, which says nothing of a real machine's speed)."
+    )
     return 0
+
+
+def say(text: str) -> None:
+    """At once, also where somebody else reads."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def imports_of_a_node() -> str:
+    """The Python that the bootstrap action runs when it has installed everything."""
+    found = re.search(r"bin/python\" -c '\n(.*?)'", BOOTSTRAP_SCRIPT.read_text(), re.DOTALL)
+    assert found, f"{BOOTSTRAP_SCRIPT} imports nothing any more"
+    return found[1]
 
 
 def write_pictures(folder: Path, given: list[Path]) -> None:

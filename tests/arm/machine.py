@@ -24,6 +24,8 @@ PACKAGES = (
     *("python3.11-minimal", "zlib1g"),
 )
 EMULATOR = "qemu-user-static"
+PATIENCE_SECONDS = 1200
+"""Each of the two things that it does takes a minute on a quiet machine."""
 _TOOLS = ("apt-get", "dpkg", "dpkg-deb")
 # QEMU 7 shows this machine's own, by which XNNPACK finds no Arm core, and crashes.
 _CPUINFO = "".join(
@@ -47,7 +49,11 @@ class ArmMachine:
     folder: Path
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Its Python with these arguments, which may import the repository."""
+        """Its Python with these arguments, which may import the repository.
+
+        Raises:
+            MachineUnavailableError: it does not come to an end.
+        """
         emulator = self.folder / "qemu" / "usr" / "bin" / "qemu-aarch64-static"
         root = self.folder / "root"
         environment = {
@@ -56,7 +62,19 @@ class ArmMachine:
             "LANG": "C.UTF-8",
         }
         command = [emulator, "-cpu", CPU, "-L", root, root / "usr" / "bin" / "python3.11", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        try:
+            return subprocess.run(
+                command,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PATIENCE_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise MachineUnavailableError(
+                f"the emulated machine was not done after {PATIENCE_SECONDS} s; try again when less runs here"
+            ) from error
 
     @property
     def ready(self) -> Path:

@@ -17,8 +17,12 @@ from lambdas.contract.cost.estimate import Job, estimate, is_too_dear
 from lambdas.contract.cost.measured import Measured, MeasuredRate, MeasuredStart
 from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
-from lambdas.contract.plan import ClusterSpec
+from lambdas.contract.plan import ClusterSpec, Plan
+from lambdas.contract.run import RunRecord
+from lambdas.runs import examination
 from lambdas.runs.cluster_choice import Choice, Circumstances, budget_of, choose
+from lambdas.runs.dispatch import Outcome
+from lambdas.runs.examination import NOT_ALL_COUNTED
 from lambdas.runs.planning import shard_images, slots
 
 from .world import World, manifest
@@ -247,6 +251,42 @@ def test_the_chosen_cluster_is_in_the_plan_and_is_what_is_launched(world: World)
     (request,) = world.clusters.requests
     fleets = request["Instances"]["InstanceFleets"]
     assert [fleet["InstanceTypeConfigs"][0]["InstanceType"] for fleet in fleets] == ["m6a.xlarge"] * 2
+
+
+def test_a_choice_for_more_images_than_are_counted_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination, "COUNT_LIMIT", 3)
+    world.launched(cluster={"finish_within_minutes": 30})
+    assert NOT_ALL_COUNTED in world.plan().notes
+
+
+def test_a_delivery_that_comes_again_keeps_the_plan_that_is_there(world: World) -> None:
+    upload = world.upload(manifest(cluster={"finish_within_minutes": 30}))
+
+    def die(record: RunRecord) -> bool:
+        raise KeyboardInterrupt
+
+    insert, world.ledger.insert = world.ledger.insert, die  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        world.launch(upload)
+    world.ledger.insert = insert  # type: ignore[method-assign]
+    dear = Measured(starts=(MeasuredStart("a", 20.0, 1.0),))
+    world.ledger.known = dear
+    assert world.launch(upload).outcome is Outcome.LAUNCHED
+    plan = world.plan()
+    assert plan.estimate
+    assert plan.estimate.minutes == 10.0
+    assert world.record().worst_case_eur == plan.estimate.worst_case_eur
+
+
+def test_a_plan_that_cannot_be_read_is_written_anew(world: World) -> None:
+    world.launched(cluster={"finish_within_minutes": 30})
+    written = world.objects.text(world.keys().plan)
+    world.objects.write(world.keys().plan, "no plan")
+    world.ledger.records.clear()
+    assert world.launched(cluster={"finish_within_minutes": 30}).outcome is Outcome.LAUNCHED
+    assert Plan.from_json(world.objects.text(world.keys().plan)) == Plan.from_json(written)
 
 
 def test_minutes_that_no_cluster_meets_launch_nothing(world: World) -> None:
