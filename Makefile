@@ -78,7 +78,7 @@ engine: $(READY) ## Find the Pulumi CLI, or build it (once, minutes): the tests 
 	@$(VENV)/python -m infra.local.engine.cli
 
 # The local steps' JVMs start in two thirds of the CPU with it. Everything works without.
-.local/jvm/spark.jsa: $(READY)
+.local/jvm/spark.jsa: $(READY) infra/local/jvm.py
 	-@$(VENV)/python -m infra.local.jvm
 
 local: code ## Keep a local cloud running to try things against; ctrl-C ends it

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-DEAR = frozenset({"cloud", "happened", "local_aws", "ministack", "model_folder", "spark"})
+DEAR = frozenset({"cloud", "happened", "instant", "local_aws", "ministack", "model_folder", "spark"})
 """Fixtures that start a cloud, a JVM, TensorFlow or Pulumi's engine. Tests that have one are marked slow."""
 LONGEST_FIRST = (
     "engine",
@@ -32,8 +32,9 @@ LONGEST_FIRST = (
     "local_emr",
     "tests/infra/test_doctor_in_the_local_aws.py",
     "tests/infra/test_local_provider.py",
-    "tests/engine/test_own_pulumi_in_the_local_cloud.py",
+    "tests/engine/test_a_cloud_that_stays_up.py",
     "tests/infra/test_package.py",
+    "tests/infra/test_node_bootstrap.py",
 )
 """Tiers, and files that need not be with their tier, by the time that they take. The rest is short."""
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from infra.doctor.finding import Finding, fault, ok
 from infra.local.sample_images import BROKEN_FILES, write_sample_images
-from infra.local.submit import Submitted, find_images, manifest_for, upload_images, upload_manifest
+from infra.local.submit import upload_photos
 from lambdas.aws.objects import S3Objects
-from lambdas.contract.layout import IMAGES, RunLayout, rejection_key
+from lambdas.cli.submission import Submitted, manifest_for, upload_manifest
+from lambdas.contract.layout import RunLayout, rejection_key
 from lambdas.contract.run import RunRecord, RunState, is_terminal
 
 if TYPE_CHECKING:
@@ -59,9 +60,7 @@ def submit(s3: S3Client, bucket: str, seed: int) -> tuple[Submitted, int]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         count = write_sample_images(folder, seed)
-        upload_images(
-            s3, bucket, f"{IMAGES}{DATASET}/", folder, find_images(folder), on_uploaded=lambda: None
-        )
+        upload_photos(s3, bucket, DATASET, folder)
     manifest = manifest_for(bucket, DATASET, limits={"max_runtime_minutes": RUNTIME_MINUTES})
     return upload_manifest(s3, bucket, DATASET, manifest), count
 

@@ -11,21 +11,21 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from pulumi import RunError
 
 from infra.local import tls
-from infra.local.deploy import deploy
+from infra.local.deploy import PROJECT, deploy
 from infra.local.emr import EmrEndpoint, InjectedFailures, Recorder
 from infra.local.engine.home import make_home
 from infra.local.ministack import MiniStack, MiniStackError, client
 from infra.local.process import StartedAndStopped
 from infra.local.provider import LocalProvider
-from infra.local.submit import manifest_for
 from infra.program import BUILD, REPOSITORY
+from lambdas.cli.submission import manifest_for
 from lambdas.contract.layout import IMAGES, MANIFESTS, REJECTIONS, RUNS
 
 STACK = "local"
@@ -56,7 +56,7 @@ class LocalCloud(StartedAndStopped):
         folder: Path,
         *,
         build: Path = BUILD,
-        slots: int = 2,
+        slots: int | None = None,
         injected: InjectedFailures | None = None,
         config: Mapping[str, str] | None = None,
     ) -> None:
@@ -64,7 +64,7 @@ class LocalCloud(StartedAndStopped):
         Args:
             folder: receives logs; made if need be.
             build: what `make package` made.
-            slots: Spark task slots of a cluster.
+            slots: Spark task slots of a cluster, which its workers share. None: one a core of this machine.
             injected: what to let go wrong on EMR.
             config: configuration of the stack beside :data:`CONFIG`.
 
@@ -88,6 +88,7 @@ class LocalCloud(StartedAndStopped):
         self.environment: dict[str, str] = {**self._ministack.environment, **self._emr_endpoint}
         """Variables that point any AWS client, as root, at this cloud."""
         self._clients: dict[str, Any] = {}
+        self._provider = LocalProvider(self.client)
         self.outputs: dict[str, str] = {}
         """The stack's outputs, as `pulumi stack output` would show them."""
         self.resources: tuple[str, ...] = ()
@@ -102,6 +103,11 @@ class LocalCloud(StartedAndStopped):
     def shell(self) -> dict[str, str]:
         """The variables of a shell that knows the stack."""
         return variables_of(self.outputs["shell"])
+
+    @property
+    def slots(self) -> int:
+        """Spark task slots of a cluster, and so the most workers that it has here."""
+        return self._emr.slots
 
     @property
     def recorder(self) -> Recorder:
@@ -120,12 +126,22 @@ class LocalCloud(StartedAndStopped):
             self._emr.start()
             for service in SERVICE_LINKED:
                 self.client("iam").create_service_linked_role(AWSServiceName=service)
-            provider = LocalProvider(self.client)
-            self.outputs = deploy(provider, stack=STACK, config=self._config, build=self._build)
-            self.resources = tuple(provider.resources)
+            self.outputs = deploy(self._provider, stack=STACK, config=self._config, build=self._build)
+            self.resources = tuple(self._provider.resources)
         except BaseException:
             self.stop()
             raise
+
+    def upgrade(self, build: Path) -> dict[str, Callable[[], None]]:
+        """Apply the program again, with what another ``build`` holds, as `pulumi up` would.
+
+        Returns:
+            What is left to do: the update of each function that changes, by its short name. `pulumi up` makes
+            them in no order, and the releases that they are of are at work at once until the last is done.
+        """
+        deploy(self._provider, stack=STACK, config=self._config, build=build)
+        left, self._provider.postponed = self._provider.postponed, {}
+        return {name.removeprefix(f"{PROJECT}-{STACK}-"): update for name, update in left.items()}
 
     def stop(self) -> None:
         """End every process, running steps included, and free the ports. Logs stay in :attr:`folder`."""
@@ -203,6 +219,7 @@ def instructions(cloud: LocalCloud) -> str:
     bucket = f"s3://{cloud.bucket}"
     return f"""
 The local cloud is up: {len(cloud.resources)} resources at {cloud.environment["AWS_ENDPOINT_URL"]}
+A cluster has a Spark worker for each of its nodes, but {cloud.slots} at most: as many as there are cores.
 
 In another terminal:
   source {write_environment(cloud)}

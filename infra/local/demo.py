@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 
 from infra.components.artifacts import read_model
 from infra.local import results
@@ -25,19 +25,14 @@ from infra.local.cloud import PERSONAL, LocalCloud
 from infra.local.dashboard.rendering import render
 from infra.local.demo_view import show_rejection, show_result, warn_untrained
 from infra.local.sample_images import write_sample_images
-from infra.local.submit import (
-    NoImagesError,
-    dataset_name,
-    find_images,
-    manifest_for,
-    upload_images,
-    upload_manifest,
-)
+from infra.local.submit import upload_photos
 from infra.local.watch import follow
 from infra.package import main as package_code
-from lambdas.cli import commands, live_view
+from lambdas.cli import commands, live_view, views
+from lambdas.cli.dialogue import Terminal
+from lambdas.cli.photo_folder import PhotoFolder, dataset_name, read_folder
 from lambdas.cli.stack import Stack, connect
-from lambdas.contract import layout
+from lambdas.cli.submission import manifest_of, upload_manifest
 
 FOLDER = Path(".local/demo")
 BUILD = Path("build")
@@ -64,14 +59,13 @@ def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER, build: P
     console = Console()
     started = time.monotonic()
     try:
-        data = options.data or _sample(folder)
-        images = find_images(data)
+        photos, problem = _look_at(options.data or _sample(folder))
+        if photos is None:
+            console.print(f"[bold red]Cannot start:[/] {escape(problem)}", highlight=False)
+            return 2
         with console.status("Packaging the code and the model (the first time takes half a minute)..."):
             exit_code = package(options.weights, build)
-        return exit_code or run_demo(console, data, images, folder, build, started)
-    except NoImagesError as error:
-        console.print(f"[bold red]Cannot start:[/] {error}")
-        return 2
+        return exit_code or run_demo(console, photos, folder, build, started)
     except TimeoutError as error:
         console.print(f"[bold red]Given up:[/] {error}; the logs are in {folder / 'cloud'}")
         return 1
@@ -86,6 +80,16 @@ def _sample(folder: Path) -> Path:
     shutil.rmtree(data, ignore_errors=True)
     write_sample_images(data)
     return data
+
+
+def _look_at(data: Path) -> tuple[PhotoFolder | None, str]:
+    """The photos; or None, and why they cannot be submitted."""
+    try:
+        found = read_folder(data)
+    except OSError as error:
+        return None, f"{data} cannot be read: {error.strerror}"
+    faults = found.faults()
+    return (None, views.faults(faults)) if faults else (found, "")
 
 
 def package(weights: str | None, build: Path) -> int:
@@ -104,26 +108,23 @@ def package(weights: str | None, build: Path) -> int:
     return done.returncode
 
 
-def run_demo(
-    console: Console, data: Path, images: list[Path], folder: Path, build: Path, started: float
-) -> int:
+def run_demo(console: Console, photos: PhotoFolder, folder: Path, build: Path, started: float) -> int:
     """Upload, watch, fetch to ``folder``, show. Returns 0 when the run completed, else 1."""
     if read_model(build / "model").weights == "untrained":
         warn_untrained(console)
-    dataset = dataset_name(data)
+    dataset = dataset_name(photos.folder)
     with console.status("Starting the local cloud: MiniStack, the Pulumi program, the EMR endpoint..."):
         cloud = LocalCloud(folder / "cloud", build=build)
         cloud.start()
     try:
         console.print(
-            f"[green]✓[/] local cloud is up: {len(cloud.resources)} resources of the Pulumi program"
+            f"[green]✓[/] local cloud is up: {len(cloud.resources)} resources of the Pulumi program; a Spark "
+            f"worker for each node of a cluster, but {cloud.slots} at most, as many as there are cores"
         )
         s3, emr = cloud.client("s3"), cloud.client("emr")
-        with _upload_bar(console) as bar:
-            task = bar.add_task(f"Uploading {dataset}", total=len(images))
-            prefix = f"{layout.IMAGES}{dataset}/"
-            upload_images(s3, cloud.bucket, prefix, data, images, on_uploaded=lambda: bar.advance(task))
-        run = upload_manifest(s3, cloud.bucket, dataset, manifest_for(cloud.bucket, dataset))
+        with Terminal(console, yes=True).bar("photos", len(photos.photos), photos.size) as advance:
+            upload_photos(s3, cloud.bucket, dataset, photos.folder, lambda photo, _: advance(photo.size))
+        run = upload_manifest(s3, cloud.bucket, dataset, manifest_of(photos, cloud.bucket, dataset))
         console.print(
             f"[green]✓[/] uploaded s3://{cloud.bucket}/{run.key}: the event starts run [bold]{run.run_id}[/]"
         )
@@ -154,16 +155,6 @@ def _finish(console: Console, cloud: LocalCloud, folder: Path, status: dict[str,
     page = render(cloud, folder, since=time.time() - elapsed, runs=1)
     console.print(f"  dashboard  {page}", highlight=False)
     return 0 if status["state"] == "COMPLETED" else 1
-
-
-def _upload_bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
 
 
 if __name__ == "__main__":

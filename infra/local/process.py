@@ -33,6 +33,7 @@ class ProcessGroup:
     ) -> None:
         """Start ``command`` in ``folder``; its output is appended to ``log``."""
         reader, self._lifeline = os.pipe()
+        self._is_open = True
         spare = next(number for number in _SHELL_DESCRIPTORS if number not in pass_fds)
         with log.open("ab") as output:
             self._leader = subprocess.Popen(
@@ -58,7 +59,9 @@ class ProcessGroup:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._leader.pid, signal.SIGKILL)
         self._leader.wait()
-        with contextlib.suppress(OSError):
+        # Only once: the number may be another file's by then.
+        if self._is_open:
+            self._is_open = False
             os.close(self._lifeline)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_emr import EMRClient
     from mypy_boto3_s3 import S3Client
 
-    from infra.local.submit import Submitted
+    from lambdas.cli.submission import Submitted
 
 POLL_SECONDS = 0.5
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,12 +28,9 @@ class S3Buckets:
             return self._s3.head_bucket(Bucket=bucket)["BucketRegion"]
 
     def pages(self, bucket: str, prefix: str) -> Iterator[tuple[Found, ...]]:
-        listing = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=prefix, OptionalObjectAttributes=["RestoreStatus"]
-        )
         with _translated():
-            for page in listing:
-                yield tuple(map(_found, page.get("Contents", ())))
+            for entries in listed(self._s3, bucket, prefix):
+                yield tuple(Found(entry["Key"], archive_of(entry)) for entry in entries)
 
     def folders(self, bucket: str, prefix: str) -> tuple[str, ...]:
         with _translated():
@@ -41,10 +38,20 @@ class S3Buckets:
         return tuple(entry["Prefix"] for entry in page.get("CommonPrefixes", ()))
 
 
-def _found(entry: ObjectTypeDef) -> Found:
+def listed(s3: S3Client, bucket: str, prefix: str) -> Iterator[Sequence[ObjectTypeDef]]:
+    """The objects below ``prefix`` as S3 lists them, page by page, with whether they are restored."""
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, OptionalObjectAttributes=["RestoreStatus"]
+    )
+    for page in pages:
+        yield page.get("Contents", ())
+
+
+def archive_of(entry: ObjectTypeDef) -> str | None:
+    """The class out of which a listed object must be restored first."""
     # Only a restored copy has an end. Source: Amazon S3 API reference, "RestoreStatus".
     restored = "RestoreExpiryDate" in entry.get("RestoreStatus", {})
-    return Found(entry["Key"], archived_in(entry.get("StorageClass"), restored=restored))
+    return archived_in(entry.get("StorageClass"), restored=restored)
 
 
 @contextmanager

@@ -86,12 +86,14 @@ class EmrClusters:
         cluster = self._reading.describe_cluster(ClusterId=cluster_id)["Cluster"]
         pages = self._reading.get_paginator("list_steps").paginate(ClusterId=cluster_id)
         reason = cluster["Status"].get("StateChangeReason", {})
+        ready = cluster["Status"]["Timeline"].get("ReadyDateTime")
         return ClusterSnapshot(
             **_summary(cluster),
             reason_code=reason.get("Code", ""),
             reason_message=reason.get("Message", ""),
             tags={tag["Key"]: tag["Value"] for tag in cluster.get("Tags", ())},
             steps=tuple(_step(step) for page in pages for step in page["Steps"]),
+            ready_at=ready.timestamp() if ready else None,
         )
 
     def instance_types(self, release_label: str) -> frozenset[str] | None:
@@ -128,8 +130,8 @@ class EmrClusters:
 def _use(instance: InstanceTypeDef, now: float) -> InstanceUse:
     timeline = instance["Status"]["Timeline"]
     ended = timeline["EndDateTime"].timestamp() if "EndDateTime" in timeline else now
-    hours = (ended - timeline["CreationDateTime"].timestamp()) / 3600
-    return InstanceUse(instance["InstanceType"], instance["Market"] == "SPOT", hours)
+    began = timeline["CreationDateTime"].timestamp()
+    return InstanceUse(instance["InstanceType"], instance["Market"] == "SPOT", (ended - began) / 3600, began)
 
 
 def _summary(cluster: ClusterSummaryTypeDef | ClusterTypeDef) -> dict[str, Any]:
@@ -148,6 +150,10 @@ def _summary(cluster: ClusterSummaryTypeDef | ClusterTypeDef) -> dict[str, Any]:
 def _step(step: StepSummaryTypeDef) -> StepSnapshot:
     details = step["Status"].get("FailureDetails", {})
     texts = (details.get("Reason"), details.get("Message"))
+    began = step["Status"].get("Timeline", {}).get("StartDateTime")
     return StepSnapshot(
-        step["Name"], StepState(step["Status"]["State"]), " ".join(text for text in texts if text)
+        step["Name"],
+        StepState(step["Status"]["State"]),
+        " ".join(text for text in texts if text),
+        began.timestamp() if began else None,
     )

@@ -11,12 +11,13 @@ import time
 import boto3
 
 from lambdas.aws.buckets import S3Buckets
-from lambdas.aws.clients import client, table
+from lambdas.aws.clients import PUBLISH_SECONDS, asked_once, client, patient, table
 from lambdas.aws.clusters import emr_clusters
 from lambdas.aws.failure_queue import SqsFailures
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
+from lambdas.aws.uploads import S3Uploads
 from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
 from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
 from lambdas.runs.ports import Meter
@@ -42,13 +43,17 @@ class Composition:
 
     def tracker(self, settings: TrackerSettings, meter: Meter) -> Tracker:
         """What follows clusters, and measures with ``meter``."""
-        topic = SnsTopic(client(self._session, "sns"), settings.topic_arn)
+        topic = SnsTopic(asked_once(self._session, "sns", PUBLISH_SECONDS), settings.topic_arn)
         return Tracker(self.runs, self.clusters, Teller(self.runs, topic, meter))
 
     def failures(self, settings: CommandSettings) -> SqsFailures:
         """The failure queue, and the way back from it."""
         queue, functions = client(self._session, "sqs"), client(self._session, "lambda")
         return SqsFailures(queue, functions, settings.failure_queue_url)
+
+    def uploads(self, bucket: str, threads: int) -> S3Uploads:
+        """What sends files to a bucket, for so many threads."""
+        return S3Uploads(patient(self._session, "s3", threads), bucket)
 
     def caller(self) -> str:
         """The ARN of whoever's credentials these are."""

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
@@ -70,9 +71,9 @@ class DynamoLedger:
         items = (item for state in RunState for item in self._in_state(state))
         return tuple(filter(None, map(_unreadable, items)))
 
-    def set_back(self, record: UnreadableRecord, setback: Setback) -> None:
+    def set_back(self, record: UnreadableRecord, setback: Setback) -> bool:
         key = {"run_id": record.salvaged.run_id}
-        self._set(key, {"setback": plain(dataclasses.asdict(setback))}, _unchanged(record))
+        return self._set(key, {"setback": plain(dataclasses.asdict(setback))}, _unchanged(record))
 
     def salvage(self, record: UnreadableRecord, after: RunRecord) -> bool:
         return self._put(item_of(after), _unchanged(record))
@@ -112,10 +113,11 @@ class DynamoLedger:
 
     def measured(self) -> Measured:
         item = self._table.get_item(Key=_MEASURED).get("Item", {})
+        revision = item.get("revision")
         return Measured(
             tuple(_entries(MeasuredRate, item.get("rates"))),
             tuple(_entries(MeasuredStart, item.get("starts"))),
-            numbers(Measured, item).get("revision", 0),
+            int(revision) if isinstance(revision, Decimal) else 0,
         )
 
     def swap_measured(self, seen: Measured, after: Measured) -> bool:
@@ -201,23 +203,34 @@ def _admissions(item: dict[str, Any]) -> Admissions:
     return Admissions(**values | {"paused": _pause(values.get("paused"))})
 
 
+_GARBLED = (TypeError, ValueError, ArithmeticError)
+
+
 def _entries(cls: type[_Entry], written: Any) -> Iterator[_Entry]:
     """What can be read of a list of measurements; an estimate can do without the others."""
     for entry in written if isinstance(written, list) else ():
-        with contextlib.suppress(UnreadableError):
+        with contextlib.suppress(*_GARBLED):
             yield dataclass_from_dict(cls, numbers(cls, entry) if isinstance(entry, dict) else entry)
 
 
 def _slot(slot: Any) -> Slot:
     """A slot is one, also where it was written by hand: nothing is set aside for it then."""
     given = slot if isinstance(slot, dict) else {}
-    return Slot(float(given.get("eur", 0)), str(given.get("day", "")))
+    try:
+        eur = float(given.get("eur", 0))
+    except _GARBLED:
+        eur = 0.0
+    return Slot(eur, str(given.get("day", "")))
 
 
 def _pause(value: Any) -> Pause | None:
-    if isinstance(value, dict):
+    """A pause is one, whoever wrote what of it: also an empty map."""
+    if not isinstance(value, dict):
+        return Pause() if value else None
+    try:
         return Pause(**numbers(Pause, value))
-    return Pause() if value else None
+    except _GARBLED:
+        return Pause()
 
 
 def _lost(error: ClientError) -> bool:

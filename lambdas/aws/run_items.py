@@ -12,7 +12,15 @@ from decimal import Decimal
 from typing import Any
 
 from lambdas.contract.documents import UnreadableError, check_version
-from lambdas.contract.run import RECORD_VERSION, Change, RunRecord, RunState, Setback, Telling
+from lambdas.contract.run import (
+    RECORD_VERSION,
+    Change,
+    ClusterPhases,
+    RunRecord,
+    RunState,
+    Setback,
+    Telling,
+)
 
 LISTED = {"listed": "run"}
 """What the rows of runs, and no others, have: the key of the index that lists them by age."""
@@ -71,10 +79,14 @@ def salvaged(item: Mapping[str, Any]) -> RunRecord:
 
 
 def numbers(cls: type, item: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``item``'s values that ``cls`` has fields for, decimals as these want them."""
+    """Those of ``item``'s values that ``cls`` has fields for, decimals as these want them.
+
+    Raises:
+        TypeError, ArithmeticError: one is not what its field wants.
+    """
     wanted = {field.name: str(field.type) for field in dataclasses.fields(cls)}
     return {
-        name: (int(value) if wanted[name] == "int" else float(value)) if isinstance(value, Decimal) else value
+        name: _PARSERS_BY_TYPE.get(wanted[name], lambda value: value)(value)
         for name, value in item.items()
         if name in wanted
     }
@@ -130,6 +142,7 @@ _PARSERS_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {
     "float": lambda value: float(_of(int, float, Decimal)(value)),
     "float | None": lambda value: float(_of(int, float, Decimal)(value)),
     "bool": _of(bool),
+    "str": _of(str),
 }
 _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "state": RunState,
@@ -137,4 +150,5 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "untold": lambda value: tuple(Telling(what) for what in _of(list)(value)),
     "history": lambda value: tuple(_change(change) for change in _of(list)(value)),
     "setback": lambda value: Setback(**numbers(Setback, value)),
+    "phases": lambda value: ClusterPhases(**numbers(ClusterPhases, value)),
 }

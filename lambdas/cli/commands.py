@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
-from math import ceil
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,9 +14,7 @@ from lambdas.aws.failure_queue import FailedEvent
 from lambdas.cli import forecast, views
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
-from lambdas.contract.cost.estimate import Job, estimate
-from lambdas.contract.manifest.faults import Fault, ManifestError, nearest
-from lambdas.contract.manifest.schema import Manifest, parse_manifest
+from lambdas.contract.manifest.faults import nearest
 from lambdas.contract.report import Progress
 from lambdas.contract.run import (
     ON_CLUSTER,
@@ -31,13 +26,9 @@ from lambdas.contract.run import (
     is_terminal,
     stopping,
 )
-from lambdas.contract.settings import SettingsError
 from lambdas.contract.status import compose_status, timestamp
-from lambdas.runs.admission import Pause, Wait, admit
-from lambdas.runs.cluster_choice import budget_of, spec_of
+from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS, cluster_of
-from lambdas.runs.examination import examine
-from lambdas.runs.planning import shard_images, slots
 
 POLL_SECONDS = 2.0
 RUNS_COMPARED = 500
@@ -49,58 +40,6 @@ CANCELLED = Ending(
     "Upload the manifest again for a new run.",
     FailureKind.USER,
 )
-
-
-def validate(manifest: str) -> Result:
-    """Check a manifest (a file's path, or ``-``); nothing is asked of AWS."""
-    try:
-        _parse(manifest)
-    except ManifestError as error:
-        return _faulty(error.faults)
-    return Result({"valid": True, "faults": [], "notes": []}, "The manifest is valid.")
-
-
-def plan(stack: Stack, manifest: str) -> Result:
-    """Say what the launcher would, by the code that it uses; nothing is launched."""
-    try:
-        parsed = _parse(manifest)
-    except ManifestError as error:
-        return _faulty(error.faults)
-    try:
-        caps = stack.settings.caps
-    except SettingsError as error:
-        raise CommandError(
-            ExitCode.USAGE,
-            f"this shell does not know what the stack allows ({error}), and evaluate its output `shell`",
-        ) from error
-    measured = stack.ledger.measured()
-    found = examine(parsed, stack.settings, stack.buckets, stack.clusters, measured, lambda: False)
-    notes = found.notes
-    if found.faults:
-        return _faulty(found.faults, notes)
-    images, expected, choice = found.listing.images, found.expected, found.choice
-    shards = ceil(images / shard_images(images, slots(choice.cluster)))
-    waits = admit(stack.ledger.admissions(), "", expected.worst_case_eur, stack.runs.now(), caps)
-    wait = waits if isinstance(waits, Wait) else None
-    return Result(
-        {
-            "images": images,
-            "shards": shards,
-            **dataclasses.asdict(expected),
-            "cluster": dataclasses.asdict(choice.cluster),
-            "alternatives": [_alternative(job, parsed) for job in choice.alternatives],
-            "waits_for": wait,
-            "images_skipped": found.listing.skipped,
-            "suffixes_skipped": found.listing.suffixes,
-            "notes": notes,
-        },
-        views.plan(images, shards, expected, choice, parsed.limits.max_runtime_minutes, wait, notes),
-    )
-
-
-def _alternative(job: Job, manifest: Manifest) -> dict[str, Any]:
-    expected = dataclasses.asdict(estimate(job, budget_of(manifest)))
-    return {**dataclasses.asdict(spec_of(job)), **expected}
 
 
 def runs(stack: Stack, limit: int) -> Result:
@@ -118,7 +57,7 @@ def runs(stack: Stack, limit: int) -> Result:
 
 def status(stack: Stack, run_id: str) -> Result:
     """How a run is."""
-    record = _record(stack, run_id)
+    record = record_of(stack, run_id)
     keys = record.layout
     # What the record alone says, and over it the status, which another release may have written.
     known: dict[str, Any] = dataclasses.asdict(compose_status(record, None, (), timestamp(time.time())))
@@ -235,8 +174,8 @@ def redrive(stack: Stack) -> Result:
     An event that fails once more comes back into the queue, and is left there: it came after we began.
     """
     began = time.time()
-    given_back, kept = [], []
-    for failed in stack.failures.waiting():
+    given_back, kept, failures = [], [], stack.failures()
+    for failed in failures.waiting():
         if failed.sent_at > began:
             continue
         if not isinstance(failed, FailedEvent):
@@ -244,7 +183,7 @@ def redrive(stack: Stack) -> Result:
             continue
         entry = {"function": failed.function.rpartition("function:")[2], "error": failed.error}
         try:
-            stack.failures.give_back(failed)
+            failures.give_back(failed)
         except ClientError as error:
             kept.append({**entry, "why": str(error)})
         else:
@@ -260,24 +199,12 @@ def redrive(stack: Stack) -> Result:
     )
 
 
-def _parse(path: str) -> Manifest:
-    if path == "-" and sys.stdin is None:
-        raise CommandError(
-            ExitCode.USAGE, "the standard input is closed; name a file, or pipe the manifest in"
-        )
-    try:
-        body = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise CommandError(ExitCode.USAGE, f"{path} cannot be read: {error.strerror}") from error
-    return parse_manifest(body)
+def record_of(stack: Stack, run_id: str) -> RunRecord:
+    """The run's record.
 
-
-def _faulty(faults: tuple[Fault, ...], notes: tuple[str, ...] = ()) -> Result:
-    document = {"valid": False, "faults": [dataclasses.asdict(fault) for fault in faults], "notes": notes}
-    return Result(document, "\n".join([views.faults(faults), *notes]), ExitCode.NO)
-
-
-def _record(stack: Stack, run_id: str) -> RunRecord:
+    Raises:
+        CommandError: there is no such run.
+    """
     record = stack.ledger.get(run_id)
     if record is None:
         raise _unknown(stack, run_id)

@@ -40,7 +40,7 @@ def _told(answers: Iterable[Result], console: Console) -> Iterator[Result]:
 
 
 def _picture(answer: Result) -> RenderableType:
-    text, progress = Text(answer.text), answer.document["progress"]
+    text, progress = Text(answer.text), answer.document.get("progress")
     if not progress or not progress["images_total"]:
         return text
     bar = ProgressBar(progress["images_total"], progress["images_done"], width=BAR_WIDTH)

@@ -1,29 +1,25 @@
-"""The command line: which command, how its answer is printed, and which exit code it gives."""
+"""The command line: which command with which options.
+
+What a command needs is imported when it is carried out, so that asking for help takes no time.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from rich.console import Console
-
-from lambdas.aws.errors import error_code
-from lambdas.cli import commands, live_view, output
-from lambdas.cli.result import CommandError, ExitCode, Result, changes
-from lambdas.cli.stack import connect
-from lambdas.contract.documents import UnreadableError
+from lambdas.cli import output
 
 INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
 RUNS_SHOWN = 50
-DOCTOR = "infra.doctor"
-"""A module to run, and none to import."""
+RESULTS = "fruits-results"
+"""The folder that results are fetched to."""
 _COMMANDS = {
+    "submit": "upload a folder of photos, or a manifest, and start a run",
+    "results": "fetch what a run published, and how to load it",
     "validate": "check a manifest, without AWS",
     "plan": "count the images and estimate minutes and euros; launches nothing",
     "runs": "list the newest runs, the newest first",
@@ -35,12 +31,11 @@ _COMMANDS = {
     "doctor": "whether a deployment will work, and whether what is deployed is as it should be",
 }
 _EPILOG = """
-exit codes: 0 done; 1 the answer is no (faulty or too dear manifest, failed or cancelled run, nothing to
-cancel, an event that could not be redriven, a fault that doctor found); 2 wrong use, or the answer cannot be
-written; 3 no such run; 4 AWS refused or cannot be reached; 141 the reader of the answer has left
+exit codes: 0 done; 1 the answer is no (faulty or too dear manifest, a folder that cannot be submitted, a
+failed or cancelled run, no results, nothing to cancel, an event that could not be redriven, a fault that
+doctor found); 2 wrong use, or the answer cannot be written; 3 no such run; 4 AWS refused or cannot be
+reached; 130 stopped by ctrl-C; 141 the reader of the answer has left
 """
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -50,36 +45,14 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 def _carry_out(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> int:
     options = _parser().parse_args(arguments)
-    if options.command == "doctor":
-        return _doctor(options, environ)
-    answers = _answers(options, environ)
     try:
-        if options.command == "status" and options.watch and not options.json:
-            return live_view.follow(answers, Console())
-        return _print(answers, as_json=options.json)
-    except CommandError as error:
-        return _fail(error.code, str(error))
-    except UnreadableError as error:
-        return _fail(ExitCode.NO, f"{error}.")
-    except NoCredentialsError:
-        return _fail(ExitCode.UNAVAILABLE, "no AWS credentials were found; log in (`aws configure`) first")
-    except ClientError as error:
-        return _fail(ExitCode.UNAVAILABLE, _explain(error))
-    except BotoCoreError as error:
-        return _fail(ExitCode.UNAVAILABLE, f"{error} Check network, region and AWS_ENDPOINT_URL.")
-    except KeyboardInterrupt:
+        from lambdas.cli.execution import carry_out
+
+        return carry_out(options, environ)
+    except KeyboardInterrupt as stopped:
+        if str(stopped):
+            output.complain(str(stopped))
         return INTERRUPTED
-
-
-def _print(answers: Iterator[Result], *, as_json: bool) -> ExitCode:
-    """Each answer that says something new, in lines; the last one's code."""
-    code = ExitCode.OK
-    for answer in changes(answers):
-        code = answer.code
-        output.write(json.dumps(answer.document) if as_json else answer.text)
-        if answer.notice:
-            output.complain(answer.notice)
-    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,7 +63,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print JSON, for scripts")
         if name in ("validate", "plan"):
             command.add_argument("manifest", metavar="MANIFEST", help="a file, or - for the standard input")
-        if name in ("status", "cancel"):
+        if name == "submit":
+            _submit_options(command)
+        if name == "results":
+            _results_options(command)
+        if name in ("results", "status", "cancel"):
             command.add_argument("run", metavar="RUN", help="the run's id")
         if name == "status":
             command.add_argument(
@@ -119,53 +96,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _submit_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source",
+        metavar="FOLDER|MANIFEST",
+        help="a folder of class folders of photos; or a manifest's file, or -",
+    )
+    command.add_argument("--dataset", metavar="NAME", help="what the photos of a folder are called")
+    command.add_argument("--watch", action="store_true", help="follow the run until it has ended")
+    command.add_argument("--yes", action="store_true", help="do not ask, for scripts")
+
+
+def _results_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--to", type=Path, default=Path(RESULTS), metavar="DIR", help=f"where to (default {RESULTS})"
+    )
+    command.add_argument(
+        "--only",
+        choices=("csv", "pca", "features"),
+        help="the components as CSV; the same as Parquet, with the model; the features, with the quarantine",
+    )
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
-
-
-def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterator[Result]:
-    if options.command == "validate":
-        yield commands.validate(options.manifest)
-        return
-    stack = connect(environ)
-    match options.command:
-        case "plan":
-            yield commands.plan(stack, options.manifest)
-        case "runs":
-            yield commands.runs(stack, options.limit)
-        case "status" if options.watch:
-            yield from commands.watch(stack, options.run)
-        case "status":
-            yield commands.status(stack, options.run)
-        case "cancel":
-            yield commands.cancel(stack, options.run)
-        case "pause":
-            yield commands.pause(stack, options.reason)
-        case "resume":
-            yield commands.resume(stack)
-        case "redrive":
-            yield commands.redrive(stack)
-
-
-def _doctor(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """A program of its own: it also looks at what builds and deploys the stack, which nothing here knows."""
-    chosen = [f"--{name}" for name in ("json", "run") if getattr(options, name)]
-    try:
-        return subprocess.run([sys.executable, "-m", DOCTOR, *chosen], env=environ, check=False).returncode
-    except KeyboardInterrupt:
-        return INTERRUPTED
-
-
-def _explain(error: ClientError) -> str:
-    if error_code(error) in _EXPIRED:
-        return f"the AWS credentials have expired; log in again ({error})"
-    if error_code(error) in _DENIED:
-        return f"your AWS credentials may not do this: {error}"
-    return f"AWS answered: {error}"
-
-
-def _fail(code: ExitCode, message: str) -> int:
-    output.complain(message)
-    return code

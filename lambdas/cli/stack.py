@@ -10,21 +10,25 @@ from lambdas.aws.clusters import EmrClusters
 from lambdas.aws.composition import Composition
 from lambdas.aws.failure_queue import SqsFailures
 from lambdas.aws.ledger import DynamoLedger
+from lambdas.aws.uploads import S3Uploads
 from lambdas.cli.result import CommandError, ExitCode
+from lambdas.cli.upload import THREADS
 from lambdas.contract.settings import CommandSettings, SettingsError
 from lambdas.runs.run_service import RunService
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The stack's parts that the commands use."""
+    """The stack's parts that the commands use. Those that are called are made then; few need them."""
 
     settings: CommandSettings
     runs: RunService
     buckets: S3Buckets
     ledger: DynamoLedger
     clusters: EmrClusters
-    failures: SqsFailures
+    failures: Callable[[], SqsFailures]
+    uploads: Callable[[], S3Uploads]
+    """What sends files to the data bucket."""
     caller: Callable[[], str]
     """ARN of whoever uses the commands. Needs no permission. Source: API reference of GetCallerIdentity."""
 
@@ -53,6 +57,7 @@ def connect(environ: Mapping[str, str]) -> Stack:
         buckets=parts.buckets,
         ledger=parts.ledger,
         clusters=parts.clusters,
-        failures=parts.failures(settings),
+        failures=lambda: parts.failures(settings),
+        uploads=lambda: parts.uploads(settings.data_bucket, THREADS),
         caller=parts.caller,
     )

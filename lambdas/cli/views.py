@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from math import ceil
 from typing import Any
+
+from rich.filesize import decimal
 
 from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.cost.measured import Measured
@@ -82,6 +85,42 @@ def measured(known: Measured) -> Iterator[str]:
         yield f"measured: {engine}, {rate.text}"
 
 
+def count(number: int, noun: str) -> str:
+    """``1 photo``, ``2,000 photos``."""
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def upload(photos: int, size: int, seem_there: int, place: str) -> str:
+    """What would be sent to ``place``. ``size`` in bytes; ``seem_there``: those there by name and size."""
+    there = f"; {seem_there:,} seem to be there, and are sent again only if changed" if seem_there else ""
+    return f"upload   {count(photos, 'photo')}, {decimal(size)}, to {place}{there}"
+
+
+def submitted(run_id: str, counts: Mapping[str, int]) -> str:
+    """That a run was asked for, and what to do next. ``counts``: photos that were sent, and that were not."""
+    sent, unchanged = counts.get("photos_sent"), counts.get("photos_unchanged")
+    lines = [] if sent is None else [f"Sent {count(sent, 'photo')}; {unchanged:,} were there, unchanged."]
+    return "\n".join(
+        [
+            *lines,
+            f"Run {run_id} is asked for.",
+            f"    fruits status {run_id} --watch    follows it to its end",
+            f"    fruits results {run_id}           then fetches what it publishes",
+        ]
+    )
+
+
+def results(run_id: str, folder: str, objects: int, fetched: int, lines: Sequence[str]) -> str:
+    """Where the results are, and ``lines`` of code that load them. ``fetched``: ``objects`` that were new."""
+    return "\n".join(
+        [
+            f"{objects:,} objects of {run_id} are in {folder}, {fetched:,} of them fetched now.",
+            "Every part is as it was published. To load them, a line each for pandas, DuckDB and Spark:",
+            *lines,
+        ]
+    )
+
+
 def runs(records: Sequence[RunRecord], *, more: bool = False) -> str:
     """One line per run; ``more``: there are others, which are older."""
     if not records:
@@ -133,6 +172,7 @@ def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: fl
             f"  PCA      {known['pca_components']} components hold {known['explained_variance']:.1%} "
             "of the variance"
         )
+    lines += [f"  cluster  {phases}"] if (phases := _phases(known.get("cluster_phases"))) else []
     lines += [f"  cost     {cost}"] if (cost := _cost(known, eur_so_far)) else []
     for title, field in (("why", "message"), ("to do", "remedy"), ("logs", "logs")):
         if known[field]:
@@ -170,6 +210,22 @@ def duration(seconds: float) -> str:
 
 def _attempt(known: dict[str, Any]) -> str:
     return f", attempt {known['attempt']} of {known['attempts_allowed']}" if known["attempt"] > 1 else ""
+
+
+_PHASES = {"provisioned": "machines there", "bootstrapped": "ready", "step_started": "first step"}
+
+
+def _phases(known: dict[str, str] | None) -> str | None:
+    """``asked for 2026-01-01T10:00:00+00:00, machines there 3 min later, ready 40 s later``"""
+    if known is None:
+        return None
+    text, before = f"asked for {known['asked']}", datetime.fromisoformat(known["asked"])
+    for name, title in _PHASES.items():
+        if known[name]:
+            at = datetime.fromisoformat(known[name])
+            text += f", {title} {duration((at - before).total_seconds())} later"
+            before = at
+    return text
 
 
 def _cost(known: dict[str, Any], eur_so_far: float | None) -> str | None:

@@ -9,6 +9,7 @@ Standard library only, because Spark workers import it from a zip.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import types
@@ -38,6 +39,14 @@ def document_from_json(cls: type[T], text: str | bytes, version: int) -> T:
         raise UnreadableError(f"{cls.__name__} is not a JSON object but {_shown(data)}")
     check_version(cls.__name__, data.get("version", 1), version)
     return dataclass_from_dict(cls, data)
+
+
+def json_object(body: bytes | None) -> dict[str, Any]:
+    """The JSON object in ``body``; an empty one where there is none, whoever wrote what is there."""
+    with contextlib.suppress(ValueError, RecursionError):
+        if body and isinstance(found := json.loads(body), dict):
+            return found
+    return {}
 
 
 def check_version(what: str, found: Any, known: int) -> None:

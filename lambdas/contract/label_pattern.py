@@ -8,7 +8,7 @@ RE2 searches in time that grows with the text alone, whatever the pattern's auth
 from __future__ import annotations
 
 import re
-from typing import Protocol, cast
+from typing import Protocol
 
 import re2
 
@@ -45,7 +45,7 @@ def compile_pattern(pattern: str) -> Pattern:
     options = re2.Options()
     options.log_errors = False  # RE2 would also write to standard error
     try:
-        compiled = cast("Pattern", re2.compile(pattern, options))
+        compiled: Pattern = re2.compile(pattern, options)
     except re2.error as error:
         raise PatternError(_why(pattern, error)) from error
     if compiled.groups < 1:
@@ -60,6 +60,5 @@ def _why(pattern: str, error: Exception) -> str:
         return "refers back to a group, which is not supported: such a search may take for ever"
     if _END.search(pattern):
         return r"holds \Z, which is not supported: write $ for the end of the path"
-    said = error.args[0] if error.args else ""
-    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
-    return f"is no regular expression: {text or 'it cannot be read'}"
+    said = error.args[0]  # RE2's own words are bytes, its Python package's a text
+    return f"is no regular expression: {said.decode() if isinstance(said, bytes) else said}"

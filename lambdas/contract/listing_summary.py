@@ -11,9 +11,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lambdas.contract.documents import dataclass_from_dict
+from lambdas.contract.documents import document_from_json
 from lambdas.contract.object_keys import NO_SUFFIX, Kind, key_problem, kind_of, shown, suffix_of
 
+SUMMARY_VERSION = 1
+"""The major version of the schema, see :mod:`lambdas.contract.documents`."""
 SUFFIXES_KEPT = 100
 """Different suffixes that are counted by name; names that end in numbers could be millions."""
 SUFFIXES_TOLD = 5
@@ -116,7 +118,7 @@ class ListingSummary:
     @classmethod
     def from_json(cls, text: str | bytes) -> ListingSummary:
         """Read it back, as any document: raises UnreadableError, and leaves aside what it does not know."""
-        return dataclass_from_dict(cls, json.loads(text))
+        return document_from_json(cls, text, SUMMARY_VERSION)
 
     def _left_out(self) -> str:
         if not self.suffixes:

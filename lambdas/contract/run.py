@@ -148,6 +148,20 @@ class Setback:
 
 
 @dataclass(frozen=True)
+class ClusterPhases:
+    """When a cluster got where, as EMR has it (Unix seconds). None: not, or it is not known."""
+
+    asked: float
+    """EMR took the order."""
+    provisioned: float | None = None
+    """The last of the machines that it began with was there."""
+    bootstrapped: float | None = None
+    """They were ready to run steps."""
+    step_started: float | None = None
+    """The first step began."""
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One row of the ledger. Times are Unix seconds; what is not known yet is None.
 
@@ -182,6 +196,8 @@ class RunRecord:
     """How long a claim may be presumed alive: before it nobody else touches the run; after it the launch is
     looked up and finished, or undone. Of a closed run: the same for whoever tells of its end."""
     cluster_id: str | None = None
+    phases: ClusterPhases | None = None
+    """How far its cluster came, once a step has begun or the cluster has ended."""
     stopping: RunState | None = None
     """The terminal state that the stop of the cluster leads to, when we are stopping it ourselves."""
     reason: str | None = None
@@ -235,7 +251,7 @@ def moved(record: RunRecord, state: RunState, now: float, **changes: Any) -> Run
     unsaid = {} if kept else {field.name: None for field in dataclasses.fields(Ending)}
     history = (*record.history, Change(state, now, changes.get("cluster_id")))
     # A claim alone is no progress: a launch that fails each time has to be seen to do so.
-    setback = record.setback if state in NOT_LAUNCHED else None
+    setback = record.setback if {record.state, state} <= NOT_LAUNCHED else None
     entered = {"state": state, "history": history, "lease_until": None, "setback": setback}
     return dataclasses.replace(record, **{**unsaid, **entered, **changes})
 

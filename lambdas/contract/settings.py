@@ -23,6 +23,10 @@ class Caps:
     max_eur_per_day: float
     launches_per_second: float
 
+    def ever_admit(self, eur: float) -> bool:
+        """Whether a day that nothing else was spent on has room for a run that may cost so much."""
+        return eur <= self.max_eur_per_day
+
 
 class SettingsError(ValueError):
     """Variables that the stack writes are missing or useless. :attr:`missing`: their names."""
@@ -30,8 +34,8 @@ class SettingsError(ValueError):
     def __init__(self, missing: Sequence[str], problem: str = "missing in the environment") -> None:
         self.missing = (missing,) if isinstance(missing, str) else tuple(missing)
         self.problem = problem
-        # The arguments as they are: an exception that is copied or pickled is made of them again.
-        super().__init__(self.missing, problem)
+        # An exception that is copied or pickled is made of this again, and gets its attributes after that.
+        super().__init__(self.missing)
 
     def __str__(self) -> str:
         return f"{self.problem}: {', '.join(self.missing)}; deploy the stack again"

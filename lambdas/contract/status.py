@@ -50,6 +50,16 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class Phases:
+    """When the present attempt's cluster got where, see :class:`lambdas.contract.run.ClusterPhases`."""
+
+    asked: str
+    provisioned: str | None
+    bootstrapped: str | None
+    step_started: str | None
+
+
+@dataclass(frozen=True)
 class Status:
     """What is not known, or was not measured yet, is None (or empty). Times are ISO 8601, UTC."""
 
@@ -75,6 +85,8 @@ class Status:
     remedy: str | None
     manifest: ManifestRef
     cluster_id: str | None
+    cluster_phases: Phases | None
+    """Once a step has begun or the cluster has ended."""
     logs: str | None
     """Where EMR keeps the cluster's logs."""
     engine: str | None
@@ -165,6 +177,7 @@ def compose_status(
         remedy=record.remedy,
         manifest=ManifestRef(bucket, record.manifest_key, record.manifest_version_id),
         cluster_id=record.cluster_id,
+        cluster_phases=_phases(record),
         logs=f"s3://{bucket}/{LOGS}{record.cluster_id}/" if record.cluster_id else None,
         engine=plan.engine if plan else None,
         weights=plan.model.weights if plan else None,
@@ -193,6 +206,13 @@ def _notes(plan: Plan | None, reports: tuple[StepReport, ...]) -> tuple[str, ...
     has_listed = any(report.images_in is not None for report in reports)
     seen = plan.notes if plan and not has_listed else ()
     return tuple(dict.fromkeys([*seen, *(note for report in reports for note in report.notes)]))
+
+
+def _phases(record: RunRecord) -> Phases | None:
+    if (phases := record.phases) is None:
+        return None
+    later = (phases.provisioned, phases.bootstrapped, phases.step_started)
+    return Phases(timestamp(phases.asked), *(None if at is None else timestamp(at) for at in later))
 
 
 def _trouble(record: RunRecord) -> Trouble | None:

@@ -31,7 +31,8 @@ from lambdas.contract.status import QueuePlace
 from lambdas.launcher import rejection
 from lambdas.runs.admission import Wait
 from lambdas.runs.cluster_port import Clusters
-from lambdas.runs.dispatch import SUPERSEDED, Dispatcher, Outcome
+from lambdas.runs.dispatch import Dispatcher, Outcome
+from lambdas.runs.endings import SUPERSEDED
 from lambdas.runs.examination import Examined, examine
 from lambdas.runs.planning import make_plan
 from lambdas.runs.ports import Buckets, Newest

@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 from lambdas.contract import layout
+from lambdas.contract.documents import json_object
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.plan import ManifestRef
 from lambdas.contract.status import timestamp
@@ -44,9 +45,5 @@ def remove(objects: Objects, key: str, sequencer: str) -> None:
 
 
 def _is_of_a_later_version(objects: Objects, key: str, sequencer: str) -> bool:
-    body = objects.read(layout.rejection_key(key))
-    try:
-        known = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        known = None  # whoever wrote that, it is no rejection
-    return isinstance(known, dict) and str(known.get("sequencer", "")) > sequencer
+    known = json_object(objects.read(layout.rejection_key(key)))
+    return str(known.get("sequencer", "")) > sequencer

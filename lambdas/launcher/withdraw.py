@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from lambdas.contract.run import RunRecord, RunState, ended, is_terminal, ordered, stopping
 from lambdas.launcher.accept import Result
-from lambdas.runs.dispatch import MANIFEST_DELETED, Outcome
+from lambdas.runs.dispatch import Outcome
+from lambdas.runs.endings import MANIFEST_DELETED
 from lambdas.runs.ports import Newest
 from lambdas.runs.run_service import RunService
 

@@ -17,6 +17,7 @@ from lambdas.runs.run_service import RunService
 from lambdas.runs.setbacks import described
 
 SECONDS_A_DAY = 24 * 3600
+TURN_FAILED = "Its turn in the queue failed; the log of the pass says why."
 NO_TIME = "This pass had no time left for it; the next one goes on."
 LOOK_BACK_SECONDS = 2 * SECONDS_A_DAY
 """How far back orphans are looked for: longer than any run may take (24 h), with a day to spare."""

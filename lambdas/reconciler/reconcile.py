@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from lambdas.contract.run import (
     moved,
     stopping,
 )
-from lambdas.reconciler.looking import NO_TIME, SECONDS_A_DAY, look
+from lambdas.reconciler.looking import NO_TIME, SECONDS_A_DAY, TURN_FAILED, look
 from lambdas.reconciler.repairs import (
     Close,
     GiveUp,
@@ -34,7 +35,7 @@ from lambdas.reconciler.repairs import (
     Track,
     is_being_launched,
 )
-from lambdas.runs.admission import Wait
+from lambdas.runs.admission import NOT_KNOWN_EUR, Wait, release
 from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import LEASE_SECONDS, Dispatcher, Outcome
 from lambdas.runs.ports import UnreadableRecord
@@ -100,7 +101,31 @@ class Reconciler:
         until = deadline - REPAIR_RESERVE_SECONDS
         seen = look(self.runs, self.clusters, self.ledger_table, until)
         skipped, done = dict(seen.left_out), list[Repair]()
-        for repair in seen.repairs:
+        # Stopping, freeing and starting first: nobody waits for what is only told.
+        tells = [repair for repair in seen.repairs if isinstance(repair, Tell)]
+        others = [repair for repair in seen.repairs if not isinstance(repair, Tell)]
+        self._repair(others, until, skipped, done)
+        dispatched, wait = self.dispatcher.dispatch(deadline)
+        self.runs.publish_queue(wait, until=deadline - LEASE_SECONDS)
+        self._repair(tells, until, skipped, done)
+        for run_id, outcome in dispatched.items():
+            if outcome is Outcome.SKIPPED:
+                skipped.setdefault(run_id, TURN_FAILED)
+        active = self.runs.ledger.active()
+        skipped |= _left_alone(active, self.runs.ledger.unreadable(), self.runs.now())
+        return Reconciliation(
+            repairs=tuple(done),
+            dispatched=dispatched,
+            wait=wait,
+            gauges=self._gauges(seen.repairs, active, len(skipped)),
+            skipped=skipped,
+        )
+
+    def _repair(
+        self, repairs: Iterable[Repair], until: float, skipped: dict[str, str], done: list[Repair]
+    ) -> None:
+        """Do them one after the other, while there is time; note why one was not done."""
+        for repair in repairs:
             if self.runs.now() > until:
                 skipped[repair.run_id] = NO_TIME
                 continue
@@ -111,17 +136,6 @@ class Reconciler:
                 skipped[repair.run_id] = did.reason
             else:
                 done.append(repair)
-        dispatched, wait = self.dispatcher.dispatch(deadline)
-        self.runs.publish_queue(wait, until=deadline - LEASE_SECONDS)
-        active = self.runs.ledger.active()
-        skipped |= _left_alone(active, self.runs.ledger.unreadable(), self.runs.now())
-        return Reconciliation(
-            repairs=tuple(done),
-            dispatched=dispatched,
-            wait=wait,
-            gauges=self._gauges(seen.repairs, active, len(skipped)),
-            skipped=skipped,
-        )
 
     def _do(self, repair: Repair) -> None:
         match repair:
@@ -135,8 +149,8 @@ class Reconciler:
                 self.clusters.terminate(cluster_id)
             case Release(run_id):
                 self.runs.release(run_id, spent_eur=0.0)
-            case SetBack(_, record):
-                self._set_back(record)
+            case SetBack(_, record, has_ended):
+                self._set_back(record, has_ended=has_ended)
             case _:
                 self._finish(repair)
 
@@ -172,7 +186,7 @@ class Reconciler:
 
         # First the reason, then the stop: the tracker may hear of the end at once.
         _, record = self.runs.change(run_id, stopped)
-        if record is not None and record.stopping is not None and record.cluster_id == cluster_id:
+        if record is not None and record.cluster_id == cluster_id:
             self.clusters.terminate(cluster_id)
 
     def _give_up(self, run_id: str, why: Ending) -> None:
@@ -182,23 +196,25 @@ class Reconciler:
                 return record
             if record.state not in ON_CLUSTER and not is_hopeless(record.setback):
                 return record
-            if record.stopping is None:
-                return ended(record, RunState.FAILED, why, now)
-            return moved(record, record.stopping, now)  # keeps the reason of the stop
+            return _given_up(record, why, now)
 
         _, record = self.runs.change(run_id, given_up)
         if record is not None and is_terminal(record.state):
             self.tracker.teller.close(record)
 
-    def _set_back(self, record: UnreadableRecord) -> None:
-        error = UnreadableError(record.problem)
-        setback = set_back(record.salvaged.setback, error, self.runs.now())
-        self.runs.ledger.set_back(record, setback)
+    def _set_back(self, record: UnreadableRecord, *, has_ended: bool) -> None:
+        ledger, salvaged = self.runs.ledger, record.salvaged
+        # In this order for the reason that RunService.give_way tells.
+        admissions = ledger.admissions()
+        setback = set_back(salvaged.setback, UnreadableError(record.problem), self.runs.now())
+        if ledger.set_back(record, setback) and has_ended:
+            ledger.swap_admissions(admissions, release(admissions, salvaged.run_id, NOT_KNOWN_EUR))
 
     def _salvage(self, record: UnreadableRecord, why: Ending) -> None:
-        after = record.salvaged
+        # From here on it can be read, so what has still to be told of an end is no longer hopeless.
+        after = dataclasses.replace(record.salvaged, setback=None)
         if not is_terminal(after.state):
-            after = ended(after, RunState.FAILED, why, self.runs.now())
+            after = _given_up(after, why, self.runs.now())
         if self.runs.ledger.salvage(record, after):
             self.tracker.teller.close(after)
 
@@ -217,6 +233,13 @@ class Reconciler:
             overdue=sum(isinstance(repair, Stop) and repair.overdue for repair in found),
             certificate_days=(self.certificate_expires_at - now) / SECONDS_A_DAY,
         )
+
+
+def _given_up(record: RunRecord, why: Ending, now: float) -> RunRecord:
+    """The end of a run that nothing more is tried with: that of its stop, where it was to be stopped."""
+    if record.stopping is None:
+        return ended(record, RunState.FAILED, why, now)
+    return moved(record, record.stopping, now)  # keeps the reason of the stop
 
 
 def _left_alone(

@@ -98,6 +98,8 @@ class SetBack:
 
     run_id: str
     record: UnreadableRecord
+    has_ended: bool = False
+    """Whether the cluster that the record names has: then the run needs no place meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -197,13 +199,19 @@ def of_unreadable(
     for record in records:
         run_id = record.salvaged.run_id
         if (why := end_of(record.salvaged)) is None:
-            found += [] if waits(record.salvaged.setback, now) else [SetBack(run_id, record)]
+            if not waits(record.salvaged.setback, now):
+                found.append(SetBack(run_id, record, _has_ended(record.salvaged, listed)))
             continue
         living = [cluster for cluster in listed if cluster.lives and _is_named_after(run_id, cluster)]
         found += [StopOrphan(run_id, cluster.cluster_id) for cluster in living]
         if not living:
             found.append(Salvage(run_id, record, why))
     return found
+
+
+def _has_ended(salvaged: RunRecord, clusters: Iterable[ClusterSummary]) -> bool:
+    own = (cluster for cluster in clusters if cluster.cluster_id == salvaged.cluster_id)
+    return salvaged.state in ON_CLUSTER and any(not cluster.lives for cluster in own)
 
 
 def _is_named_after(run_id: str, cluster: ClusterSummary) -> bool:

@@ -7,6 +7,7 @@ by compare-and-swap, so the caps hold at any moment, however many processes laun
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from lambdas.contract.status import timestamp
 LAUNCH_BURST = 5.0
 """Launches that may follow each other at once before the pace applies. EMR throttles RunJobFlow by a token
 bucket of its own; this one stays well below it, so that people using the console are not throttled either."""
+
+NOT_KNOWN_EUR = math.inf
+"""As what was spent: all that was set aside stays committed."""
 
 
 class Wait(StrEnum):
@@ -60,7 +64,8 @@ class Pause:
 @dataclass(frozen=True)
 class Admissions:
     """Who holds a cluster (by run id), and today's account. A slot is held from before the launch until after
-    the run's end, across attempts: the cap counts clusters that may exist, not only those that were seen."""
+    the run's end, across attempts: the cap counts clusters that may exist, not only those that were seen.
+    Only a run that is left alone for a while, and has no cluster, gives it away before."""
 
     slots: Mapping[str, Slot] = field(default_factory=dict)
     day: str = ""

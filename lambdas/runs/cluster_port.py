@@ -61,11 +61,13 @@ class ClusterState(StrEnum):
 
 @dataclass(frozen=True)
 class StepSnapshot:
-    """One step as EMR shows it. ``failure`` is EMR's text, empty when nothing failed."""
+    """One step as EMR shows it. ``failure`` is EMR's text, empty when nothing failed; ``began_at`` is Unix
+    seconds, None when it never began."""
 
     name: str
     state: StepState
     failure: str = ""
+    began_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,14 @@ class ClusterSummary:
 
 @dataclass(frozen=True)
 class ClusterSnapshot(ClusterSummary):
-    """A cluster and its steps (in no particular order) as EMR shows them."""
+    """A cluster and its steps (in no particular order) as EMR shows them. ``ready_at`` (Unix seconds): when
+    it could run steps; None if it never could."""
 
     reason_code: str
     reason_message: str
     tags: Mapping[str, str]
     steps: tuple[StepSnapshot, ...]
+    ready_at: float | None = None
 
 
 class Clusters(Protocol):

@@ -20,11 +20,20 @@ from typing import Any
 
 from lambdas.contract.cost.measured import architecture_of
 from lambdas.contract.plan import ClusterSpec, Plan
-from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState, ended, moved
+from lambdas.contract.run import Ending, RunRecord, RunState, ended, moved
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs import older_plans
-from lambdas.runs.admission import Wait, release
+from lambdas.runs.admission import Wait
 from lambdas.runs.cluster_port import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError
+from lambdas.runs.endings import (
+    MANIFEST_DELETED,
+    PACKAGES_MISSING,
+    PLAN_ERASED,
+    PLAN_OUTDATED,
+    SUPERSEDED,
+    over_budget,
+    refused,
+)
 from lambdas.runs.fleets import cluster_for
 from lambdas.runs.job_flow import run_job_flow
 from lambdas.runs.ports import Newest
@@ -108,29 +117,32 @@ class Dispatcher:
                 return done, Wait.PACE
             turn = self.runs.guarded(record.run_id, partial(self._prepare, record))
             if isinstance(turn, _Launch):
-                if (wait := self._admit(record, deadline, patient=own is None)) is not None:
+                wait = self._admit(record, deadline, patient=own is None)
+                # The daily budget may have been lowered since the run was accepted.
+                never = wait is Wait.BUDGET and not self.settings.caps.ever_admit(record.worst_case_eur)
+                if wait is not None and not never:
                     return done, wait
-                turn = self.runs.guarded(record.run_id, partial(self._start, record, turn))
+                next_move = partial(self._refuse, record) if wait else partial(self._start, record, turn)
+                turn = self.runs.guarded(record.run_id, next_move)
             elif isinstance(turn, Skipped):
-                self._give_way(record.run_id)
+                self.runs.guarded(record.run_id, partial(self._give_way, record.run_id), noted=False)
             done[record.run_id] = Outcome.SKIPPED if isinstance(turn, Skipped) else turn
             if own is not None and own.run_id in done:
                 break
         return done, None
 
     def _give_way(self, run_id: str) -> None:
-        """While a run is left alone, let the next one have the place that it holds since an earlier attempt.
+        """While a run is left alone, others may have the place that it holds since an earlier attempt."""
 
-        In this order nobody can have admitted it anew in between: its claim would have changed the one, its
-        admission the other.
-        """
-        ledger = self.runs.ledger
-        admissions = ledger.admissions()
-        record = ledger.get(run_id) if run_id in admissions.slots else None
-        if record is None or record.state is not RunState.QUEUED or was_claimed_before(record):
-            return
-        if waits(record.setback, self.runs.now()):
-            ledger.swap_admissions(admissions, release(admissions, run_id, spent_eur(record)))
+        def is_idle(record: RunRecord) -> bool:
+            unclaimed = record.state is RunState.QUEUED and not was_claimed_before(record)
+            return unclaimed and waits(record.setback, self.runs.now())
+
+        self.runs.give_way(run_id, is_idle)
+
+    def _refuse(self, record: RunRecord) -> Outcome:
+        ending = over_budget(record.worst_case_eur, self.settings.caps.max_eur_per_day)
+        return self._end(record, RunState.FAILED, ending, Outcome.REFUSED)
 
     def _has_no_time(self, deadline: float, pause: float = 0.0) -> bool:
         return self.runs.now() + pause > deadline - LEASE_SECONDS
@@ -186,7 +198,7 @@ class Dispatcher:
         try:
             cluster_id = self.clusters.launch(launch.request)
         except LaunchRefusedError as error:
-            return self._end(claimed, RunState.FAILED, _refusal(error), Outcome.REFUSED)
+            return self._end(claimed, RunState.FAILED, refused(error), Outcome.REFUSED)
         except LaunchInDoubtError:
             if found := self._find(claimed):
                 return self._launched(claimed, found.cluster_id, Outcome.ADOPTED, launch.documents)
@@ -211,6 +223,8 @@ class Dispatcher:
         end = self.runs.ledger.swap(record, ended(record, state, ending, self.runs.now()))
         if end is None:
             return Outcome.OVERTAKEN
+        # The queue behind it moves in the same pass. The reconciler closes it, and frees what this did not.
+        self.runs.guarded(end.run_id, partial(self.runs.release, end.run_id, spent_eur(end)))
         self._publish(end)
         return outcome
 
@@ -252,47 +266,3 @@ def obsolete(record: RunRecord, newest: Newest | None) -> Ending | None:
     if newest is None or newest.sequencer <= record.sequencer:
         return None
     return MANIFEST_DELETED if newest.deleted else SUPERSEDED
-
-
-MANIFEST_DELETED = Ending(
-    "MANIFEST_DELETED",
-    "The manifest was deleted.",
-    "Upload it again if the run is wanted after all.",
-    FailureKind.USER,
-)
-PLAN_ERASED = Ending(
-    "PLAN_ERASED",
-    "The run's plan was erased before the run's turn came.",
-    "Upload the manifest again if the run is wanted after all.",
-    FailureKind.USER,
-)
-PLAN_OUTDATED = Ending(
-    "PLAN_OUTDATED",
-    "The run was accepted before the stack was upgraded; its plan does not say which cluster to launch, and "
-    "its manifest, which did, was erased.",
-    "Upload the manifest again: its new run has a complete plan.",
-    FailureKind.OURS,
-)
-PACKAGES_MISSING = Ending(
-    "PACKAGES_MISSING",
-    "The run was accepted when the stack had the nodes' packages for Graviton machines, and it has none now.",
-    "Deploy the stack again with what `make package` builds, or name x86-64 types in "
-    "cluster.instance_types; then upload the manifest again.",
-    FailureKind.CONFIG,
-)
-SUPERSEDED = Ending(
-    "SUPERSEDED",
-    "A newer version of the manifest was uploaded before this one's turn came.",
-    "Look at the newer version's run.",
-    FailureKind.USER,
-)
-
-
-def _refusal(error: LaunchRefusedError) -> Ending:
-    return Ending(
-        reason=error.code,
-        message=f"EMR refused to create the cluster: {error.message}",
-        remedy="Check cluster.instance_types and the stack's configuration (roles, subnets, release); "
-        "then upload the manifest again.",
-        kind=FailureKind.CONFIG,
-    )

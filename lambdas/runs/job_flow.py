@@ -12,6 +12,7 @@ from lambdas.contract.report import STEPS
 from lambdas.contract.run import EMR_TAG, LEDGER_TAG, RUN_TAG, cluster_name
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs.fleets import MASTER_ON_CORE, classified, has_spot, instance_fleets
+from lambdas.runs.resilience import resilience
 from lambdas.runs.sizing import Executor, executor_for
 
 ROOT_VOLUME_GIB = 30
@@ -96,6 +97,7 @@ def _spark_defaults(cluster: ClusterSpec, executor: Executor, settings: Launcher
         # EMR turns dynamic allocation on. The machines are paid for to the end, so executors stay as long.
         "spark.dynamicAllocation.enabled": "false",
         "spark.executor.instances": str(executors),
+        **resilience(executors),
     }
 
 

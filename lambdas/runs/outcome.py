@@ -11,10 +11,19 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lambdas.contract.cost.estimate import Usage
+from lambdas.contract.cost.estimate import InstanceUse, Usage
 from lambdas.contract.report import STEPS, StepReport
 from lambdas.contract.retry import STEP_FAILURE, attempts_allowed
-from lambdas.contract.run import ON_CLUSTER, Ending, FailureKind, RunRecord, RunState, is_terminal, moved
+from lambdas.contract.run import (
+    ON_CLUSTER,
+    ClusterPhases,
+    Ending,
+    FailureKind,
+    RunRecord,
+    RunState,
+    is_terminal,
+    moved,
+)
 from lambdas.runs.cluster_port import ClusterSnapshot, ClusterState, StepState
 
 _ENDED = frozenset({ClusterState.TERMINATED, ClusterState.TERMINATED_WITH_ERRORS})
@@ -72,8 +81,10 @@ def advance(
     reports: Iterable[StepReport],
     used: Usage | None,
     now: float,
+    phases: ClusterPhases | None = None,
 ) -> RunRecord:
-    """The run's record as it should be, given its cluster and what that used. ``now`` is Unix seconds."""
+    """The run's record as it should be, given its cluster, what that used, and how far it came (None: nobody
+    asked). ``now`` is Unix seconds."""
     if is_terminal(record.state):
         return record
     if record.state not in ON_CLUSTER:
@@ -82,14 +93,34 @@ def advance(
     decision = _as_stopped(record, decide(cluster, reports))
     if decision.ending is None:
         begins = decision.state is RunState.RUNNING and record.state is RunState.LAUNCHED
-        return moved(record, RunState.RUNNING, now) if begins else record
+        return moved(record, RunState.RUNNING, now, phases=phases) if begins else record
     seconds = record.earlier_seconds + cluster.seconds(now)
     changes = dataclasses.asdict(decision.ending) | {"earlier_seconds": seconds} | _totals(record, used)
+    changes["phases"] = phases or record.phases
     failed = decision.state is RunState.FAILED and record.stopping is None
     if failed and record.attempt < attempts_allowed(decision.ending.reason, decision.ending.kind):
-        again = {"attempt": record.attempt + 1, "cluster_id": None}
-        return moved(record, RunState.QUEUED, now, **changes, **again)
+        again = {"attempt": record.attempt + 1, "cluster_id": None, "phases": None}
+        return moved(record, RunState.QUEUED, now, **{**changes, **again})
     return moved(record, decision.state, now, **changes)
+
+
+def has_begun(cluster: ClusterSnapshot) -> bool:
+    """Whether one of its steps has. A step may be pending or cancelled while the cluster ends (a failed
+    bootstrap): its run never ran."""
+    return any(step.state not in _NEVER_BEGUN for step in cluster.steps)
+
+
+def phases_of(cluster: ClusterSnapshot, machines: Iterable[InstanceUse]) -> ClusterPhases:
+    """How far the cluster came. Machines that replaced others came after it was ready, and do not count."""
+    ready = cluster.ready_at
+    there = [machine.began_at for machine in machines if ready is None or machine.began_at <= ready]
+    started = [step.began_at for step in cluster.steps if step.began_at is not None]
+    return ClusterPhases(
+        asked=cluster.created_at,
+        provisioned=max(there, default=None),
+        bootstrapped=ready,
+        step_started=min(started, default=None),
+    )
 
 
 def _totals(record: RunRecord, used: Usage | None) -> dict[str, float | None]:
@@ -116,9 +147,7 @@ def _as_stopped(record: RunRecord, decision: Decision) -> Decision:
 def decide(cluster: ClusterSnapshot, reports: Iterable[StepReport]) -> Decision:
     """The run's state by what EMR shows and the steps report."""
     if cluster.state not in _ENDED:
-        # A step may be pending or cancelled while the cluster ends (a failed bootstrap): the run never ran.
-        begun = any(step.state not in _NEVER_BEGUN for step in cluster.steps)
-        return Decision(RunState.RUNNING if begun else RunState.LAUNCHED)
+        return Decision(RunState.RUNNING if has_begun(cluster) else RunState.LAUNCHED)
     by_step = {report.step: report for report in reports}
     for step in cluster.steps:
         if step.state is StepState.FAILED:

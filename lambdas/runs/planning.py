@@ -97,7 +97,7 @@ def cost_fault(job: Job, budget: Budget, expected: Estimate) -> Fault | None:
 
 def daily_budget_fault(expected: Estimate, caps: Caps) -> Fault | None:
     """Why the run's turn would never come; None when the stack may spend as much in a day."""
-    if expected.worst_case_eur <= caps.max_eur_per_day:
+    if caps.ever_admit(expected.worst_case_eur):
         return None
     return Fault(
         "$.limits.max_runtime_minutes",

@@ -143,8 +143,8 @@ class Ledger(Protocol):
         """The others of them."""
         ...
 
-    def set_back(self, record: UnreadableRecord, setback: Setback) -> None:
-        """Note the setback on that record, and leave all else as it is; nothing if it has changed since."""
+    def set_back(self, record: UnreadableRecord, setback: Setback) -> bool:
+        """Note the setback on that record, and leave all else as it is; False if it has changed since."""
         ...
 
     def salvage(self, record: UnreadableRecord, after: RunRecord) -> bool:

@@ -183,8 +183,8 @@ def _count(
 
 
 def _nothing_readable(place: _Place, listing: ListingSummary) -> Fault:
-    """Every image is known to end in the quarantine."""
-    path = place.path.partition("[")[0]
+    """Every image is known to end in the quarantine. ``place``: the first of all."""
+    path = place.path.removesuffix("[0]")
     problem = f"name {listing.images:,} images, of which none can be read. {' '.join(listing.notes())}"
     remedy = HOW_TO_RESTORE if listing.archived else "rename the objects and upload the manifest again"
     return Fault(path, problem, f"{remedy[0].upper()}{remedy[1:]}.")
@@ -205,7 +205,6 @@ def _nothing_found(place: _Place, suffixes: tuple[str, ...], here: ListingSummar
             place.path,
             f"is {place.uri}, where no image was found. {' '.join(here.notes())}",
             "Upload the images first, or name another prefix.",
-            _nearest_folder(place, buckets),
         )
     return Fault(
         place.path,

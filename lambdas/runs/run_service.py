@@ -9,21 +9,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from lambdas.contract.cost.measured import MeasuredRate, MeasuredStart
-from lambdas.contract.documents import UnreadableError
+from lambdas.contract.documents import UnreadableError, json_object
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import STEPS, StepReport
 from lambdas.contract.run import RunRecord, RunState, Telling, is_terminal
 from lambdas.contract.settings import Caps
 from lambdas.contract.status import QueuePlace, Status, compose_status, timestamp
-from lambdas.runs.admission import Wait, admit, release
+from lambdas.runs.admission import NOT_KNOWN_EUR, Wait, admit, release
 from lambdas.runs.ports import Ledger, Objects
 from lambdas.runs.setbacks import described, set_back, waits
 
@@ -235,12 +233,18 @@ class RunService:
             if after is not None and isinstance(error, UnreadableError):
                 self.publish(after)
 
-    def learn(self, start: MeasuredStart, rate: MeasuredRate | None) -> None:
-        """Keep what a run measured, for estimates; nothing happens when it is kept already."""
-        while True:
-            seen = self.ledger.measured()
-            after = seen.with_run(start, rate)
-            if after == seen or self.ledger.swap_measured(seen, after):
+    def give_way(self, run_id: str, is_idle: Callable[[RunRecord], bool]) -> None:
+        """Let other runs have the place of one that holds it for nothing, and has not ended.
+
+        In this order nobody can have admitted it anew in between: its claim would have changed the record,
+        its admission the account.
+        """
+        while run_id in (admissions := self.ledger.admissions()).slots:
+            record = self.ledger.get(run_id)
+            if record is None or not is_idle(record):
+                return
+            spent = spent_eur(record) if record.state is RunState.QUEUED else NOT_KNOWN_EUR
+            if self.ledger.swap_admissions(admissions, release(admissions, run_id, spent)):
                 return
 
     def release(self, run_id: str, spent_eur: float) -> None:
@@ -261,12 +265,7 @@ def spent_eur(record: RunRecord) -> float:
 
 def _place_in(written: bytes | None) -> QueuePlace:
     """What a status says of the run's place, whoever wrote it; nothing where it is no status."""
-    try:
-        known = json.loads(written or b"{}")
-    except (ValueError, RecursionError):
-        known = None
-    if not isinstance(known, dict):
-        return QueuePlace(None, None)
+    known = json_object(written)
     return QueuePlace(known.get("queue_position"), known.get("waits_for"))
 
 

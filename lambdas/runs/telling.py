@@ -55,7 +55,7 @@ class Teller:
 
     def give_up(self, run_id: str) -> None:
         """Tell nothing more of the run's end. Its setback, with the reason, stays on the record."""
-        self.runs.change(run_id, lambda seen: dataclasses.replace(seen, untold=(), lease_until=None))
+        self.runs.change(run_id, lambda seen: dataclasses.replace(seen, untold=()))
 
     def _guarded(self, record: RunRecord, documents: RunDocuments | None) -> Status | Skipped | None:
         return self.runs.guarded(record.run_id, lambda: self._tell(record, documents))
@@ -84,10 +84,10 @@ class Teller:
         self.topic.publish(notification.subject(status), notification.body(status))
 
     def _note(self, record: RunRecord, untold: Sequence[Telling]) -> RunRecord | None:
-        told = dataclasses.replace(record, untold=tuple(untold))
-        if not untold:
-            told = dataclasses.replace(told, lease_until=None, setback=None)
-        return self.runs.ledger.swap(record, told)
+        setback = record.setback if untold else None
+        return self.runs.ledger.swap(
+            record, dataclasses.replace(record, untold=tuple(untold), setback=setback)
+        )
 
 
 def _succeeds(action: Callable[[], object], failures: list[Exception]) -> bool:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lambdas.contract.cost.estimate import InstanceUse, Usage, usage
+from lambdas.contract.cost.measured import MeasuredRate, MeasuredStart
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import StepReport
-from lambdas.contract.run import RUN_TAG, RunRecord, RunState, is_terminal
+from lambdas.contract.run import ON_CLUSTER, RUN_TAG, RunRecord, RunState, is_terminal
 from lambdas.contract.status import Status
 from lambdas.runs.cluster_port import Clusters, ClusterSnapshot
 from lambdas.runs.learning import of_run
-from lambdas.runs.outcome import advance
+from lambdas.runs.outcome import advance, has_begun, phases_of
 from lambdas.runs.run_service import RunDocuments, RunService, Skipped, is_left_open, is_left_untold
 from lambdas.runs.telling import Teller
 
+LEARNING_TRIES = 5
+"""Each of them but the last lost to another run that ended in the same moment."""
 
 @dataclass(frozen=True)
 class Ignored:
@@ -59,12 +63,17 @@ class Tracker:
         if record is None:
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is of no run in the ledger")
         final = None if cluster.lives else self.runs.documents(record)
-        reports = _reports(record, final) if final else ()
-        machines = self.clusters.instances(cluster_id, self.runs.now()) if final and final.plan else ()
+        reports = self._reports(record, cluster, final) if final else ()
+        # Asked when the run begins, and when it has ended; not with each event between.
+        asks = final is not None or (has_begun(cluster) and record.phases is None)
+        machines = self.clusters.instances(cluster_id, self.runs.now()) if asks else ()
+        phases = phases_of(cluster, machines) if asks else None
         used = _usage(machines, final.plan) if final else None
 
         def advanced(seen: RunRecord) -> RunRecord:
-            return advance(seen, cluster, reports, used, self.runs.now()) if is_of(seen, cluster) else seen
+            if not is_of(seen, cluster):
+                return seen
+            return advance(seen, cluster, reports, used, self.runs.now(), phases)
 
         before, after = self.runs.change(record.run_id, advanced)
         if before is None or after is None or not is_of(before, cluster):
@@ -84,7 +93,28 @@ class Tracker:
     def _learn(self, record: RunRecord, final: RunDocuments, machines: Sequence[InstanceUse]) -> None:
         """Later estimates rest on what the run measured; no run is held up by what cannot be kept of it."""
         if (found := of_run(record, final.plan, final.reports, machines)) is not None:
-            self.runs.guarded(record.run_id, lambda: self.runs.learn(*found), noted=False)
+            self.runs.guarded(record.run_id, partial(self._keep, *found), noted=False)
+
+    def _keep(self, start: MeasuredStart, rate: MeasuredRate | None) -> None:
+        """Given up after a few tries: estimates can do without one run."""
+        for _ in range(LEARNING_TRIES):
+            seen = self.runs.ledger.measured()
+            after = seen.with_run(start, rate)
+            if after == seen or self.runs.ledger.swap_measured(seen, after):
+                return
+
+    def _reports(
+        self, record: RunRecord, cluster: ClusterSnapshot, final: RunDocuments
+    ) -> tuple[StepReport, ...]:
+        """What decides of the end. How a run ends that is cancelled, or has ended, no report changes."""
+        if record.stopping is RunState.CANCELLED or is_terminal(record.state):
+            return final.reports
+        try:
+            return final.sure_reports()
+        except UnreadableError:
+            # The run's end has to wait for them; its place need not, for there is no cluster any more.
+            self.runs.give_way(record.run_id, lambda seen: seen.state in ON_CLUSTER and is_of(seen, cluster))
+            raise
 
 
 def _usage(machines: Sequence[InstanceUse], plan: Plan | None) -> Usage | None:
@@ -96,12 +126,6 @@ def _told(told: Status | Skipped | None, run_id: str) -> Status | Ignored:
     if isinstance(told, Skipped):
         return Ignored(f"run {run_id} has ended, and is told later: {told.reason}")
     return told or Ignored(f"run {run_id} has ended, and somebody else tells of it")
-
-
-def _reports(record: RunRecord, final: RunDocuments) -> tuple[StepReport, ...]:
-    """What decides of the end. How a run ends that is cancelled, or has ended, no report changes."""
-    decided = record.stopping is RunState.CANCELLED or is_terminal(record.state)
-    return final.reports if decided else final.sure_reports()
 
 
 def is_of(record: RunRecord, cluster: ClusterSnapshot) -> bool:

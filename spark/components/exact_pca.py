@@ -32,7 +32,7 @@ class Moments:
     @classmethod
     def of(cls, rows: np.ndarray) -> Moments:
         """Of an array [n, d]; n may be 0."""
-        values = rows.astype(np.float64)
+        values = np.asarray(rows, np.float64)
         mean = values.mean(axis=0) if len(values) else np.zeros(values.shape[1])
         centred = values - mean
         return cls(len(values), mean, centred.T @ centred)

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyspark
 
-from lambdas.contract.documents import dataclass_from_dict
 from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER
 from lambdas.contract.plan import Plan
+from lambdas.contract.published import Part, PublishedTable
 from spark import images
 from spark.datasets.object_store import Store, exists, read, write
 from spark.errors import StepFailedError
@@ -28,16 +28,6 @@ _ENGINE_PACKAGES = {
     "fast": ("ai-edge-litert", "numba", "numpy", "obstore", "pillow", "pyarrow"),
     "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "tensorflow"),
 }
-
-
-@dataclass(frozen=True)
-class Part:
-    """One object of a dataset. ``bytes`` is its size, ``sha256`` the hash of the whole object in hex."""
-
-    name: str
-    rows: int
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -81,22 +71,15 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class DatasetManifest:
-    """``_manifest.json``: what a complete dataset consists of. ``columns`` maps a name to its Arrow type."""
+class DatasetManifest(PublishedTable):
+    """``_manifest.json`` in whole: also what made the dataset."""
 
-    rows: int
-    columns: dict[str, str]
-    parts: tuple[Part, ...]
     provenance: Provenance
     quarantine_reasons: dict[str, int] = field(default_factory=dict)
     """Images that are not in the dataset, by reason."""
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
-
-    @classmethod
-    def from_json(cls, text: bytes) -> DatasetManifest:
-        return dataclass_from_dict(cls, json.loads(text))
 
 
 def decoding_sha256() -> str:

@@ -15,10 +15,11 @@ from pyspark import RDD
 from pyspark.sql import SparkSession
 
 from lambdas.contract.plan import Plan
+from lambdas.contract.published import Part
 from spark.components.exact_pca import Moments, PcaModel, feature_matrix, fit
 from spark.datasets.index import ImageIndex, open_index
 from spark.datasets.object_store import open_store
-from spark.datasets.publication import DatasetManifest, Part, Provenance, read_part
+from spark.datasets.publication import DatasetManifest, Provenance, read_part
 from spark.features.model import feature_extractor, fetch_verified
 from spark.features.prefetch import Featurized, Stopwatch, featurize_images
 from spark.features.reuse import find_earlier_run, open_earlier_run

@@ -13,10 +13,11 @@ from functools import lru_cache
 
 from lambdas.contract.layout import DATASET_MANIFEST, FEATURES, SUCCESS_MARKER, RunLayout
 from lambdas.contract.plan import Plan
+from lambdas.contract.published import Part
 from spark.components.exact_pca import feature_matrix
 from spark.datasets.index import ImageIndex, ImageRef
 from spark.datasets.object_store import Store, exists, join_uri, list_folder, open_store, read
-from spark.datasets.publication import DatasetManifest, Part, Provenance, read_part_if_whole
+from spark.datasets.publication import DatasetManifest, Provenance, read_part_if_whole
 from spark.features.prefetch import Featurized
 from spark.images.decoding import Flaw
 

@@ -17,10 +17,11 @@ import pyarrow as pa
 from lambdas.contract.documents import dataclass_from_dict
 from lambdas.contract.layout import part_name
 from lambdas.contract.plan import FEATURE_DIM, Plan
+from lambdas.contract.published import Part
 from spark.datasets.arrow_arrays import float_lists, integers, strings
 from spark.datasets.labels import labeller
 from spark.datasets.object_store import Store, read, write
-from spark.datasets.publication import Part, Provenance, encode_parquet, is_whole, write_part
+from spark.datasets.publication import Provenance, encode_parquet, is_whole, write_part
 from spark.features.prefetch import Featurized, Refused
 
 FEATURES_SCHEMA = pa.schema(

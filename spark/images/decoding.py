@@ -63,12 +63,20 @@ class Flaw(StrEnum):
     """A JPEG without the two bytes that end it (EOI): often a transfer that was cut off."""
 
 
+DETAIL_LENGTH = 500
+
+
 @dataclass(frozen=True)
 class Rejected:
-    """Why an image has no features: a reason that can be counted and a detail for people."""
+    """Why an image has no features: a reason that can be counted and a detail for people, cut at
+    :data:`DETAIL_LENGTH`: what libraries say may repeat all that is in a file."""
 
     reason: QuarantineReason
     detail: str
+
+    def __post_init__(self) -> None:
+        if len(self.detail) > DETAIL_LENGTH:
+            object.__setattr__(self, "detail", f"{self.detail[:DETAIL_LENGTH]}...")
 
 
 @dataclass(frozen=True)

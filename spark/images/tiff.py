@@ -20,6 +20,10 @@ from PIL.TiffImagePlugin import (
     PLANAR_CONFIGURATION,
     SAMPLEFORMAT,
     SAMPLESPERPIXEL,
+    STRIPBYTECOUNTS,
+    STRIPOFFSETS,
+    TILEBYTECOUNTS,
+    TILEOFFSETS,
     TILEWIDTH,
     TiffImageFile,
 )
@@ -29,6 +33,17 @@ from spark.images.blocks import blocks
 from spark.images.colour import SIXTEEN_BITS, eight_bits
 from spark.images.unusable import UnusableError
 
+MAX_TAG_BYTES = 2**20
+"""In a tag that says how the picture is laid out: the places of 262,144 strips or tiles."""
+_STRUCTURE = (
+    BITSPERSAMPLE,
+    SAMPLEFORMAT,
+    EXTRASAMPLES,
+    STRIPOFFSETS,
+    STRIPBYTECOUNTS,
+    TILEOFFSETS,
+    TILEBYTECOUNTS,
+)
 _MIN_IS_WHITE, _MIN_IS_BLACK = 0, 1
 _PALETTES = frozenset({"P", "PA"})
 _OPAQUE, _ALPHA = (), (2,)  # ExtraSamples: none, and one of unassociated alpha
@@ -43,7 +58,8 @@ class Tiff(TiffImageFile):
     _interleaved_alpha = False
 
     def _setup(self) -> None:
-        """Called by Pillow when it has read the tags."""
+        """Called by Pillow when it has read the tags, and before it looks into them."""
+        self._require_short_tags()
         layout = self._layout()
         self._rename(*layout)
         try:
@@ -56,6 +72,14 @@ class Tiff(TiffImageFile):
             raise UnusableError(QuarantineReason.UNSUPPORTED_MODE, detail) from error
         if self.mode in _PALETTES and len(self.tag_v2[COLORMAP]) < 3 << layout[1][0]:
             raise UnusableError(QuarantineReason.CORRUPT, "a palette TIFF whose palette lacks colours")
+
+    def _require_short_tags(self) -> None:
+        """Pillow makes some 300 bytes of each strip or tile, and 50 of each other number in a tag."""
+        for tag in _STRUCTURE:
+            size = len(self.tag_v2._tagdata.get(tag, b""))
+            if size > MAX_TAG_BYTES:
+                detail = f"a TIFF with {size} bytes in its tag {tag}; the limit is {MAX_TAG_BYTES}"
+                raise UnusableError(QuarantineReason.TOO_LARGE, detail)
 
     def _layout(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
         tags = self.tag_v2

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from lambdas.contract.layout import part_name
 from lambdas.contract.plan import Plan
+from lambdas.contract.published import Part
 from lambdas.contract.report import StepReport
 from spark.components.exact_pca import PcaModel, feature_matrix
 from spark.components.pca_store import load_model, save_model
@@ -20,7 +21,6 @@ from spark.datasets.arrow_arrays import float_lists, floats
 from spark.datasets.object_store import Store, open_store
 from spark.datasets.publication import (
     DatasetManifest,
-    Part,
     Provenance,
     encode_parquet,
     publish,
@@ -106,12 +106,13 @@ def _score(
     done = context.accumulator(0)
     monitor.track(features.rows, lambda: ShardStats(images=done.value, computed=done.value))
     provenance = Provenance.of(plan)
-    shared = context.broadcast(model)
+    # Bytes: where Spark encrypts its disks, PySpark 3.5 cannot broadcast arrays (a PickleBuffer has no len).
+    shared = context.broadcast(model.to_npz())
 
     def run(parts: Iterable[tuple[int, Part]]) -> Iterator[tuple[Part, Part | None]]:
-        store = open_store(plan.root)
+        store, fitted = open_store(plan.root), PcaModel.from_npz(shared.value)
         for number, part in parts:
-            lists, columns = score_part(read_part(store, plan.layout.features, part), shared.value)
+            lists, columns = score_part(read_part(store, plan.layout.features, part), fitted)
             data = encode_parquet(lists, provenance)
             scores = write_part(store, plan.layout.pca, part_name(number, "parquet"), data, part.rows)
             text = None

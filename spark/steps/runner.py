@@ -16,6 +16,7 @@ from spark.errors import StepFailedError, as_step_failure
 from spark.steps.featurize import featurize
 from spark.steps.pca import pca
 from spark.steps.progress import StepMonitor
+from spark.steps.spark_failures import explain, headline
 
 Step = Callable[[SparkSession, Store, Plan, StepMonitor, StepReport], StepReport]
 
@@ -25,7 +26,8 @@ STEPS: dict[str, Step] = {"featurize": featurize, "pca": pca}
 def run_step(step: str, plan: Plan, spark: SparkSession) -> StepReport:
     """Run ``step``, write its report to ``plan.layout.step_report(step)`` and renew the run's metrics.
 
-    A failure is in the report, not raised; of a defect of ours the traceback goes to standard error.
+    A failure is in the report, not raised; of one of Spark's, or a defect of ours, the traceback goes to
+    standard error.
 
     Raises:
         StepFailedError: the report itself cannot be written.
@@ -49,9 +51,9 @@ def run_step(step: str, plan: Plan, spark: SparkSession) -> StepReport:
         failure = as_step_failure(error)
         if failure is None:
             traceback.print_exc()
-            failure = StepFailedError(
+            failure = explain(error) or StepFailedError(
                 "ours",
-                f"{step} failed: {_headline(error)}",
+                f"{step} failed: {headline(error)}",
                 "see the traceback in the step's log, and report it",
             )
         report = dataclasses.replace(report, succeeded=False, error=failure.error)
@@ -66,8 +68,3 @@ def _earlier_reports(store: Store, plan: Plan, step: str) -> list[StepReport]:
     names = REPORTED[: REPORTED.index(step)]
     found = [plan.layout.step_report(name) for name in names if exists(store, plan.layout.step_report(name))]
     return [StepReport.from_json(read(store, key)) for key in found]
-
-
-def _headline(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"

@@ -16,6 +16,8 @@ def session(app_name: str, environ: Mapping[str, str]) -> SparkSession:
     address the same region.
     """
     builder = SparkSession.builder.appName(app_name).config("spark.ui.showConsoleProgress", "false")
+    # A Python worker that crashes leaves word of it; one that was killed, which is as sudden, does not.
+    builder = builder.config("spark.python.worker.faulthandler.enabled", "true")
     region = {name: environ[name] for name in ("AWS_REGION", "AWS_DEFAULT_REGION") if name in environ}
     for name, value in {**_QUIET_TENSORFLOW, **region}.items():
         builder = builder.config(f"spark.executorEnv.{name}", value)

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from infra.local.cloud import LocalCloud
 from infra.local.emr.injected_failures import InjectedFailures
-from infra.local.submit import manifest_for, upload_manifest
 from infra.local.watch import follow
+from lambdas.cli.submission import manifest_for, upload_manifest
 from lambdas.contract.layout import IMAGES
 
 UPLOADS = 20

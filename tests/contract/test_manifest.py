@@ -260,8 +260,9 @@ def test_a_run_that_may_cost_more_than_its_limit_is_refused_with_the_figure_and_
 
 
 def test_spot_is_priced_as_on_demand_because_a_fleet_may_fall_back_to_it() -> None:
-    spot = parse(SMALLEST | {"cluster": {"market": "spot"}})
-    assert spot.worst_case_eur == parse(SMALLEST).worst_case_eur
+    limits = {"max_cost_eur": 0.5}
+    spot = only_fault_of(cluster={"market": "spot"}, limits=limits)
+    assert spot == only_fault_of(cluster={"market": "on_demand"}, limits=limits)
 
 
 def test_the_published_schema_is_in_step_with_the_code() -> None:

@@ -87,6 +87,8 @@ def test_only_what_is_between_the_markers_is_written() -> None:
     assert written.startswith(f"before\n{BEGIN}\n\n### The top level")
     assert written.endswith(f"\n{END}\nafter\n")
     assert "\nold\n" not in written
+    assert with_fields(f"{BEGIN}old{BEGIN}{END}more{END}end").endswith(f"\n{END}more{END}end")
+    assert with_fields(f"{BEGIN}{BEGIN}{END}").startswith(f"{BEGIN}\n\n### The top level")
 
 
 @pytest.mark.parametrize("document", ["nothing", BEGIN, f"{END}{BEGIN}"])

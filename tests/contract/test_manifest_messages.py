@@ -309,7 +309,7 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
 @pytest.mark.parametrize(
     ("changes", "path", "problem", "remedy", "meant"),
     MESSAGES,
-    ids=[json.dumps(row[0])[:60] for row in MESSAGES],
+    ids=[json.dumps(row[0])[:60].replace("\\", "/") for row in MESSAGES],
 )
 def test_a_mistake_is_answered_with_these_words(
     changes: dict[str, Any], path: str, problem: str, remedy: str, meant: str | None

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.contract.documents import UnreadableError
 from lambdas.contract.listing_summary import SUFFIXES_KEPT, ListingSummary, key_of
-from lambdas.contract.object_keys import MAX_KEY_BYTES, Kind, key_problem, kind_of, printable, suffix_of
+from lambdas.contract.object_keys import (
+    MAX_KEY_BYTES,
+    Kind,
+    archived_in,
+    key_problem,
+    kind_of,
+    printable,
+    suffix_of,
+)
 
 SUFFIXES = (".jpg", ".png")
 EMPTY = "holds an empty folder name ('//', or '/' as its first character)"
@@ -160,6 +169,43 @@ def test_what_was_left_out_skipped_or_cannot_be_read_is_told_with_counts_example
         "a folder.",
     )
     assert ListingSummary(images=3).notes() == ()
+
+
+def test_more_than_one_image_that_cannot_be_read_is_told_as_many() -> None:
+    summary = ListingSummary()
+    for key in ("t\tb.jpg", "t\tc.jpg"):
+        summary.add(f"s3://bkt/{key}", SUFFIXES)
+    (note,) = summary.notes()
+    assert note.startswith("2 images are quarantined, because no store client can address such a key: ")
+
+
+def test_suffixes_that_are_as_frequent_are_told_in_the_order_of_the_alphabet() -> None:
+    summary = ListingSummary()
+    for key in ("1.txt", "2.csv", "3.md", "4.md"):
+        summary.add(f"s3://bkt/{key}", SUFFIXES)
+    assert summary.counts_by_suffix() == ".md 2, .csv 1, .txt 1"
+
+
+def test_of_archived_objects_those_can_be_read_that_were_restored() -> None:
+    assert archived_in("GLACIER", restored=False) == "GLACIER"
+    assert archived_in("GLACIER", restored=True) is None
+    assert archived_in("STANDARD", restored=False) is None
+    assert archived_in(None, restored=False) is None
+
+
+def test_the_same_listing_is_the_same_summary_whatever_its_order() -> None:
+    there, back = ListingSummary(), ListingSummary()
+    keys = ["a.txt", "b.csv", "c/", "._d.jpg"]
+    for key, other in zip(keys, reversed(keys), strict=True):
+        there.add(f"s3://bkt/{key}", SUFFIXES)
+        back.add(f"s3://bkt/{other}", SUFFIXES)
+    assert there.to_json() == back.to_json()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"images": "3"}', '{"version": 2}'])
+def test_a_summary_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableError, match=r"^ListingSummary"):
+        ListingSummary.from_json(text)
 
 
 @pytest.mark.parametrize(

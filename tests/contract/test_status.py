@@ -8,8 +8,8 @@ import json
 import pytest
 
 from lambdas.contract.plan import ManifestRef
-from lambdas.contract.run import Change, RunState, Setback
-from lambdas.contract.status import Entered, QueuePlace, Status, Trouble, compose_status, timestamp
+from lambdas.contract.run import Change, ClusterPhases, RunState, Setback
+from lambdas.contract.status import Entered, Phases, QueuePlace, Status, Trouble, compose_status, timestamp
 
 from .test_plan import FEATURIZE, PCA, PLAN
 from .test_run import RECORD
@@ -29,6 +29,7 @@ def test_everything_that_is_known_is_said() -> None:
         message="what happened",
         remedy="what to do",
         cluster_id="j-1",
+        phases=ClusterPhases(60.0, 61.0, None, 63.0),
         instance_hours=1.5,
         actual_eur=0.4,
     )
@@ -51,6 +52,9 @@ def test_everything_that_is_known_is_said() -> None:
         remedy="what to do",
         manifest=ManifestRef("bkt", "manifests/a.json", "v1"),
         cluster_id="j-1",
+        cluster_phases=Phases(
+            "1970-01-01T00:01:00+00:00", "1970-01-01T00:01:01+00:00", None, "1970-01-01T00:01:03+00:00"
+        ),
         logs="s3://bkt/logs/j-1/",
         engine="fast",
         weights="imagenet",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.cost.estimate import Estimate
-from lambdas.contract.documents import UnreadableError
+from lambdas.contract.documents import UnreadableError, check_version, json_object
 from lambdas.contract.plan import ClusterSpec, Plan
 from lambdas.contract.report import StepReport
 from lambdas.contract.status import Status
@@ -121,6 +122,28 @@ def test_a_document_of_a_newer_version_is_refused_with_a_sentence(name: str) -> 
         f"{kind} is of version 2, and this release reads up to 1: "
         "a newer release wrote it; deploy that one again"
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (0, "0"),
+        (True, "true"),
+        (Decimal("1.5"), '"1.5"'),  # as DynamoDB has numbers
+        ("a" * 38, f'"{"a" * 38}"'),
+        ("a" * 39, f'"{"a" * 39}...'),
+    ],
+)
+def test_what_is_no_version_is_told_in_a_few_words(found: object, told: str) -> None:
+    with pytest.raises(UnreadableError) as caught:
+        check_version("the run's record", found, 1)
+    assert str(caught.value) == f"the run's record has no version but {told}"
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{", b"[]", b"1", bytes([255])], ids=range(6))
+def test_what_is_no_object_is_as_good_as_an_empty_one(body: bytes | None) -> None:
+    assert json_object(body) == json_object(b"[" * 100_000) == {}
+    assert json_object(b'{"a": 1}') == {"a": 1}
 
 
 OTHERS = st.one_of(

@@ -1,5 +1,7 @@
-"""One local cloud for the tests of this folder that let nothing go wrong: the real zips, the real program,
-real steps. A few runs happen in it, as in `make dashboard`; the tests look at what they left."""
+"""Two local clouds for the tests of this folder that let nothing go wrong: the real zips, the real program.
+
+In one, real steps run: a few runs happen in it, as in `make dashboard`, and tests look at what they left. In
+the other, steps complete at once, for tests of what is around them."""
 
 from __future__ import annotations
 
@@ -14,11 +16,22 @@ import pytest
 from infra.local.cloud import LocalCloud
 from infra.local.dashboard.__main__ import ONE_AT_A_TIME, let_runs_happen
 from infra.local.dashboard.rendering import render
-from infra.local.submit import Submitted, manifest_for, upload_manifest
+from infra.local.emr import InjectedFailures
 from infra.local.watch import Snapshot, follow, look
+from lambdas.cli.submission import Submitted, manifest_for, upload_manifest
 from tests.artifacts import built
 
+from .paths import NOT_OFFERED
+
 RUN_TIMEOUT_SECONDS = 600.0
+INSTANT = InjectedFailures(
+    instant_steps=True,
+    starting_seconds=0,
+    bootstrapping_seconds=0,
+    types_not_offered=frozenset({NOT_OFFERED}),
+)
+NO_CAPS = {"fruits:maxClusters": "500", "fruits:maxEurPerDay": "100000", "fruits:launchesPerSecond": "10"}
+"""Nothing waits for its turn: no run ends those of others."""
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +94,12 @@ def happened(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture
 def user(happened: Happened) -> User:
     return happened.user
+
+
+@pytest.fixture(scope="session")
+def instant(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A cloud whose clusters complete as soon as they are there."""
+    with LocalCloud(
+        tmp_path_factory.mktemp("instant"), build=build, injected=INSTANT, config=NO_CAPS
+    ) as cloud:
+        yield cloud

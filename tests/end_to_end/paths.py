@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import time
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +15,9 @@ from botocore.exceptions import ClientError
 
 from infra.local.cloud import LocalCloud
 from infra.local.emr.node import Node
-from infra.local.submit import Submitted, manifest_for, upload_manifest
+from lambdas.cli.submission import Submitted, manifest_for, upload_manifest
 from lambdas.contract import layout
 from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunState
-
-from .test_a_run import s3_event
 
 WAIT_SECONDS = 20.0
 
@@ -150,13 +150,21 @@ class Paths:
             return False
         return True
 
-    def prepare(self) -> None:
-        """Silence the events that would run the Lambdas by themselves, and upload an image."""
-        s3, events = self.cloud.client("s3"), self.cloud.client("events")
-        s3.put_bucket_notification_configuration(Bucket=self.cloud.bucket, NotificationConfiguration={})
-        for rule in events.list_rules()["Rules"]:
-            events.disable_rule(Name=rule["Name"])
-        s3.put_object(Bucket=self.cloud.bucket, Key="images/grants/1.jpg", Body=b"x")
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[None]:
+        """There is an image, and no event runs the Lambdas by itself."""
+        s3, events, bucket = self.cloud.client("s3"), self.cloud.client("events"), self.cloud.bucket
+        s3.put_object(Bucket=bucket, Key="images/grants/1.jpg", Body=b"x")
+        told = s3.get_bucket_notification_configuration(Bucket=bucket)
+        del told["ResponseMetadata"]
+        rules = [rule["Name"] for rule in events.list_rules()["Rules"]]
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        for rule in rules:
+            events.disable_rule(Name=rule)
+        yield
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
+        for rule in rules:
+            events.enable_rule(Name=rule)
 
     def settle(self) -> None:
         """Leave the reconciler nothing to do that other paths have left it."""
@@ -247,3 +255,37 @@ class Paths:
         launcher = self.cloud.outputs["launcher_function"]
         described = self.cloud.client("lambda").get_function_configuration(FunctionName=launcher)
         return str(described["Environment"]["Variables"][f"FRUITS_{name}"])
+
+
+def s3_event(bucket: str, run: Submitted) -> dict[str, Any]:
+    """The event that S3 sends: the key is form-URL-encoded."""
+    return {
+        "Records": [
+            {
+                "eventVersion": "2.1",
+                "eventSource": "aws:s3",
+                "awsRegion": "eu-west-1",
+                "eventTime": "2026-01-01T00:00:00.000Z",
+                "eventName": "ObjectCreated:Put",
+                "userIdentity": {"principalId": "user"},
+                "requestParameters": {"sourceIPAddress": "127.0.0.1"},
+                "responseElements": {"x-amz-request-id": "1", "x-amz-id-2": "2"},
+                "s3": {
+                    "s3SchemaVersion": "1.0",
+                    "configurationId": "manifests",
+                    "bucket": {
+                        "name": bucket,
+                        "ownerIdentity": {"principalId": "o"},
+                        "arn": f"arn:aws:s3:::{bucket}",
+                    },
+                    "object": {
+                        "key": urllib.parse.quote_plus(run.key),
+                        "size": 1,
+                        "eTag": "0" * 32,
+                        "versionId": run.version_id,
+                        "sequencer": "0055AED6DCD90281E5",
+                    },
+                },
+            }
+        ]
+    }

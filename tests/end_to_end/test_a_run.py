@@ -7,7 +7,6 @@ reads, the code in the zips, the nodes' permissions, the events between EMR and 
 from __future__ import annotations
 
 import json
-import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,12 +14,13 @@ import numpy as np
 import pytest
 
 from infra.local import results
-from infra.local.submit import Submitted
 from infra.local.watch import Snapshot
+from lambdas.cli.submission import Submitted
 from lambdas.contract import layout
 from lambdas.contract.run import cluster_name
 
 from .conftest import Happened, User
+from .paths import s3_event
 
 
 @pytest.fixture(scope="module")
@@ -108,37 +108,3 @@ def test_five_deliveries_of_one_event_launch_one_cluster(
         answers = list(pool.map(deliver_once, range(5)))
     assert all("FunctionError" not in answer for answer in answers)
     assert sum(c["Name"] == cluster_name(run.run_id) for c in user.clusters()) == 1
-
-
-def s3_event(bucket: str, run: Submitted) -> dict[str, Any]:
-    """The event that S3 sends: the key is form-URL-encoded."""
-    return {
-        "Records": [
-            {
-                "eventVersion": "2.1",
-                "eventSource": "aws:s3",
-                "awsRegion": "eu-west-1",
-                "eventTime": "2026-01-01T00:00:00.000Z",
-                "eventName": "ObjectCreated:Put",
-                "userIdentity": {"principalId": "user"},
-                "requestParameters": {"sourceIPAddress": "127.0.0.1"},
-                "responseElements": {"x-amz-request-id": "1", "x-amz-id-2": "2"},
-                "s3": {
-                    "s3SchemaVersion": "1.0",
-                    "configurationId": "manifests",
-                    "bucket": {
-                        "name": bucket,
-                        "ownerIdentity": {"principalId": "o"},
-                        "arn": f"arn:aws:s3:::{bucket}",
-                    },
-                    "object": {
-                        "key": urllib.parse.quote_plus(run.key),
-                        "size": 1,
-                        "eTag": "0" * 32,
-                        "versionId": run.version_id,
-                        "sequencer": "0055AED6DCD90281E5",
-                    },
-                },
-            }
-        ]
-    }

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra.local.chaos.__main__ import chaos
 from infra.local.chaos.invariants import Cluster, Evidence, Run, committed, count_violations, overlapping
-from infra.local.chaos.workload import CLUSTER_FAILURES, LAUNCH_FAILURES, draw_failures, draw_uploads
+from infra.local.chaos.queueing import IDLE_SECONDS, PASSES_ALLOWED, Moment
+from infra.local.chaos.workload import (
+    CLUSTER_FAILURES,
+    LAUNCH_FAILURES,
+    SERVICE_FAILURES,
+    draw_failures,
+    draw_service_failures,
+    draw_uploads,
+)
 from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.run import RunState
 
 HOUR = 3600.0
 GOOD = Manifest.model_validate({"version": 1, "dataset": "d", "images": {"prefixes": ["s3://bucket/a/"]}})
+TOLD = GOOD.model_copy(update={"notify": True})
+DEAR = GOOD.model_copy(update={"limits": GOOD.limits.model_copy(update={"max_runtime_minutes": 1440})})
 STATES = (RunState.QUEUED, RunState.CLAIMED, RunState.LAUNCHED, RunState.COMPLETED)
 FINE = Evidence(
     accepted={"a": GOOD, "b": GOOD},
@@ -33,13 +45,20 @@ FINE = Evidence(
 
 def test_a_small_load_test_violates_nothing(build: Path, tmp_path: Path) -> None:
     """The deployed Lambdas at once and in processes of their own, which no fake can show. A seed in which
-    everything happens that can be drawn: rejected, replaced and deleted manifests among others."""
-    summary = chaos(tmp_path / "cloud", build, seed=29, manifests=16, deliveries=48, log=lambda line: None)
-    assert not any(summary["violations"].values()), summary
-    assert min(summary["failures"].values()) > 0
+    everything happens that can be drawn: rejected, replaced and deleted manifests among others.
+
+    An upgrade is in the middle: what the older release accepted and launched, what ended while both were at
+    work, and what was cancelled then, all ends as it should.
+    """
+    folder = tmp_path / "cloud"
+    summary = chaos(folder, build, seed=218, manifests=16, deliveries=48, max_clusters=3, log=lambda _: None)
+    assert [failure for failure, times in summary["failures"].items() if not times] == []
+    assert {violated: times for violated, times in summary["violations"].items() if times} == {}
     assert summary["runs"] > 10
     assert summary["clusters"] > 5
     assert summary["deliveries"] == 48
+    assert summary["failures"]["function upgraded in the middle"] == 3
+    assert summary["failures"]["run of the older release that computed when the upgrade began"] > 0
 
 
 def test_the_same_seed_draws_the_same_load() -> None:
@@ -60,6 +79,8 @@ def test_every_failure_comes_early_however_small_the_load(seed: int) -> None:
     failures = draw_failures(seed, 1, lambda arguments: None)
     assert set(LAUNCH_FAILURES) <= set(failures.launches[:20])
     assert set(CLUSTER_FAILURES) <= set(failures.clusters[:20])
+    drawn = draw_service_failures(seed, 1)
+    assert set(SERVICE_FAILURES) <= set(drawn["dynamodb"][:8]) & set(drawn["s3"][:8])
 
 
 def test_the_worst_case_of_living_runs_and_what_ended_ones_used_are_committed() -> None:
@@ -87,6 +108,66 @@ def test_nothing_is_counted_when_all_is_well() -> None:
     assert set(count_violations(FINE).values()) == {0}
 
 
+AT = 1000.0
+"""When the passes of the following runs began, a second each."""
+LAUNCHED = (RunState.QUEUED, RunState.CLAIMED, RunState.LAUNCHED)
+WAITING = Run("b", (RunState.QUEUED,), 1, closed=False, entered_at=(AT - 500,))
+OLDER = Run("a", LAUNCHED, 1, closed=False, entered_at=(AT - 600,) * 3)
+PASSES = tuple((AT + number, AT + number + 0.9) for number in range(PASSES_ALLOWED + 1))
+
+
+def seen(slots: Collection[str] = (), *, committed_eur: float = 0.0, left_alone: Collection[str] = ()) -> Any:
+    """The same before and after each pass."""
+    return tuple(
+        Moment(at, slots, committed_eur, left_alone)
+        for began_at, ended_at in PASSES
+        for at in (began_at, ended_at)
+    )
+
+
+WAITS = dataclasses.replace(
+    FINE, runs={"a": OLDER, "b": WAITING}, clusters=(), passes=PASSES, moments=seen(), max_eur_per_day=10.0
+)
+"""One place, which nobody holds, and a run that waits for it pass after pass."""
+HELD = Cluster("fruits-a", "a", AT - 550, None, 10.0)
+
+
+def ended(seconds_ago: float) -> Cluster:
+    return dataclasses.replace(HELD, ended_at=AT - seconds_ago)
+
+
+@pytest.mark.parametrize(
+    ("change", "waited"),
+    [
+        ({}, 1),
+        ({"passes": PASSES[1:]}, 0),
+        # A place that is held for something, and one that is not.
+        ({"moments": seen({"a"}), "clusters": (HELD,)}, 0),
+        ({"moments": seen({"a"}), "clusters": (ended(IDLE_SECONDS - 1 - len(PASSES)),)}, 0),
+        ({"moments": seen({"a"}), "clusters": (ended(IDLE_SECONDS + 1),)}, 1),
+        ({"moments": seen({"a"})}, 1),
+        # Its own place, from an earlier attempt.
+        ({"moments": seen({"b"})}, 1),
+        ({"moments": seen(committed_eur=9.9)}, 0),
+        ({"moments": seen(left_alone={"b"})}, 0),
+        # It is not the first: the one in front of it waits for money, or is broken.
+        ({"runs": {"a": dataclasses.replace(WAITING, run_id="a", entered_at=(AT - 600,)), "b": WAITING},
+          "accepted": {"a": DEAR, "b": GOOD}}, 0),
+        ({"runs": {"a": dataclasses.replace(WAITING, run_id="a", entered_at=(AT - 600,)), "b": WAITING},
+          "accepted": {"a": DEAR, "b": GOOD}, "unable_to_start": {"a"}}, 1),
+        # It started, and waits again.
+        ({"runs": {"b": dataclasses.replace(
+            WAITING, states=(*LAUNCHED, RunState.QUEUED), entered_at=(AT - 500, AT + 2, AT + 2, AT + 2.5)
+        )}}, 0),
+    ],
+)  # fmt: skip
+def test_a_run_that_nothing_but_a_pass_was_wanting_for_waits_because_another_is_broken(
+    change: dict[str, Any], waited: int
+) -> None:
+    violations = count_violations(dataclasses.replace(WAITS, **change))
+    assert violations["runs that waited because another was broken"] == waited
+
+
 LATE = Cluster("fruits-a", "a", 5.0, 12.0, 7.0)
 
 
@@ -105,7 +186,10 @@ LATE = Cluster("fruits-a", "a", 5.0, 12.0, 7.0)
         ({"clusters": FINE.clusters[:1]}, "completed runs without a cluster"),
         ({"rejections": ()}, "rejected manifests without a rejection"),
         ({"orphans": (Cluster("fruits-o", "o", 0.0, None, 9.0),)}, "clusters alive at the end"),
+        ({"cancelled": {"a"}}, "cancelled runs that ended otherwise"),
         ({"slots": ("a",)}, "slots held at the end"),
+        ({"runs": {**FINE.runs, "b": Run("b", STATES, 1, untold=True)}}, "ended runs that were not told of"),
+        ({"accepted": {**FINE.accepted, "b": TOLD}}, "messages that were wanted and never sent"),
         ({"late_repairs": 1}, "repairs still to do at the end"),
         ({"failures": {"step failure": 0}}, "failures that never happened"),
         ({"clusters": (*FINE.clusters, LATE)}, "moments with more clusters than the cap"),
@@ -122,3 +206,9 @@ LATE = Cluster("fruits-a", "a", 5.0, 12.0, 7.0)
 )
 def test_each_violation_is_counted(change: dict[str, object], violated: str) -> None:
     assert count_violations(dataclasses.replace(FINE, **change))[violated] > 0  # type: ignore[arg-type]  # by name
+
+
+def test_a_message_that_the_record_says_could_not_be_sent_is_not_missed() -> None:
+    runs = {**FINE.runs, "b": Run("b", STATES, 1, not_told=True)}
+    evidence = dataclasses.replace(FINE, accepted={**FINE.accepted, "b": TOLD}, runs=runs)
+    assert set(count_violations(evidence).values()) == {0}

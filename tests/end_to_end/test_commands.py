@@ -102,7 +102,7 @@ def test_the_demo_says_what_to_do_when_the_folder_holds_no_images(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert demo.main(["--data", str(tmp_path)], tmp_path / "demo", tmp_path / "build") == 2
-    assert "holds no image" in " ".join(capsys.readouterr().out.split())
+    assert "is empty" in " ".join(capsys.readouterr().out.split())
 
 
 def test_ctrl_c_in_mid_run_leaves_nothing_behind(build: Path, tmp_path: Path) -> None:

@@ -8,23 +8,14 @@ needed; it is listed here with the reason.
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from infra.local.cloud import LocalCloud
-from infra.local.emr import InjectedFailures
 
 from .grants import Grant, Grants
-from .paths import NOT_OFFERED, Paths
-
-INSTANT = InjectedFailures(
-    instant_steps=True,
-    starting_seconds=0,
-    bootstrapping_seconds=0,
-    types_not_offered=frozenset({NOT_OFFERED}),
-)
+from .paths import Paths
 
 _KMS_BEHIND_SERVICES = "the local S3, DynamoDB and SNS keep the key's name and never call KMS for a caller"
 _FAILURES = "the local Lambda sends failed events itself, not as the function's role"
@@ -93,8 +84,6 @@ NOT_EXERCISED: dict[str, str] = {
     "emr-service EncryptLogs kms:GenerateDataKey": _NO_MACHINES,
 }
 
-NO_CAPS = {"fruits:maxClusters": "500", "fruits:maxEurPerDay": "100000", "fruits:launchesPerSecond": "10"}
-"""Nothing waits for its turn: no path ends the runs of others."""
 Path = Callable[[Paths], bool]
 NEEDED_BY: dict[str, Path] = {
     "launcher ReadManifests s3:GetObjectVersion": Paths.launch,
@@ -161,21 +150,19 @@ PATHS = (
 
 
 @pytest.fixture(scope="module")
-def cloud(build: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    folder = tmp_path_factory.mktemp("grants")
-    with LocalCloud(folder, build=build, injected=INSTANT, config=NO_CAPS) as cloud:
-        Paths(cloud).prepare()
-        yield cloud
+def silent(instant: LocalCloud) -> Iterator[LocalCloud]:
+    with Paths(instant).prepared():
+        yield instant
 
 
 @pytest.fixture
-def paths(cloud: LocalCloud) -> Paths:
-    return Paths(cloud)
+def paths(silent: LocalCloud) -> Paths:
+    return Paths(silent)
 
 
 @pytest.fixture
-def grants(cloud: LocalCloud) -> Grants:
-    return Grants(cloud)
+def grants(instant: LocalCloud) -> Grants:
+    return Grants(instant)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -13,11 +13,13 @@ from typing import Any
 import pulumi
 import pytest
 
+from infra.components.artifacts import NODE
 from infra.components.certificates import file_of, today, write_node_certificate
 from infra.deployed import DEPLOYED_RESOURCES
 from infra.local.cloud import LocalCloud
 from infra.local.deploy import deploy
 from lambdas.contract.regions import EU_REGIONS
+from tests.infra.nodes import packaged
 
 ACCOUNT_ID = "123456789012"
 PREINSTALLED = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
@@ -125,6 +127,12 @@ def _previewed(build: Path, stack: str, config: frozenset[tuple[str, str]]) -> R
 @pytest.fixture(scope="session")
 def declared(build: Path) -> RecordingProvider:
     return preview(build)
+
+
+@pytest.fixture(scope="session")
+def wheelhouse() -> Path:
+    """The packaged wheels of every node."""
+    return packaged(NODE)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from infra.doctor import trial
 from infra.doctor.finding import Finding, Status
 from infra.doctor.trial import Seen
-from infra.local.submit import Submitted
+from lambdas.cli.submission import Submitted
 from lambdas.contract.run import RunRecord, RunState
 
 RUN = Submitted("doctor", "manifests/doctor.json", "v1", "doctor-0123456789ab")

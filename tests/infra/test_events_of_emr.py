@@ -51,7 +51,7 @@ def life(name: str, *step_names: str) -> Iterator[StateEvent]:
         for number, step in enumerate(step_names)
     )
     cluster = Cluster("j-1", name, created_at=0, steps=steps, fleets=(Fleet("if-1", "MASTER", 1, 0),))
-    states = [cluster, lifecycle.provisioned(cluster)]
+    states = [cluster, lifecycle.provisioned(cluster, now=1.0)]
     states.append(lifecycle.bootstrapped(states[-1], now=1))
     for _ in steps:
         states.append(lifecycle.step_started(states[-1], now=2))

@@ -19,9 +19,10 @@ from lambdas.contract.settings import CommandSettings
 
 from .deployed import CAPS, Deployed
 from .functions import stack
+from .submitting import bucket, photos
 from .world import LEDGER_INDEX, World
 
-__all__ = ["stack"]
+__all__ = ["bucket", "photos", "stack"]
 
 NOT_OFFERED = frozenset({"r5.2xlarge"})
 

@@ -118,10 +118,12 @@ class FakeLedger:
             if self.records[run_id].active
         )
 
-    def set_back(self, record: UnreadableRecord, setback: Setback) -> None:
+    def set_back(self, record: UnreadableRecord, setback: Setback) -> bool:
         present = self.records[record.salvaged.run_id]
-        if present.revision == record.seen:
-            self.records[present.run_id] = dataclasses.replace(present, setback=setback)
+        if present.revision != record.seen:
+            return False
+        self.records[present.run_id] = dataclasses.replace(present, setback=setback)
+        return True
 
     def salvage(self, record: UnreadableRecord, after: RunRecord) -> bool:
         if self.records[after.run_id].revision != record.seen:

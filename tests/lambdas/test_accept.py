@@ -217,6 +217,29 @@ def test_a_refusal_by_emr_fails_the_run_for_good(world: World) -> None:
     assert not world.clusters.requests
 
 
+def test_a_run_that_ends_before_it_has_a_cluster_frees_its_place_at_once(world: World) -> None:
+    world.configure(max_clusters="1")
+    world.clusters.error = LaunchRefusedError("ValidationException", "Invalid InstanceProfile: nodes.")
+    assert world.launch(world.upload(manifest())).outcome is Outcome.REFUSED
+    assert not world.ledger.shared.slots
+    assert world.ledger.shared.committed_eur == 0
+    world.clusters.error = None
+    assert world.launch(world.upload(manifest(), key="manifests/next.json")).outcome is Outcome.LAUNCHED
+
+
+def test_a_queued_run_that_a_lowered_daily_budget_can_never_admit_ends_and_the_next_one_starts(
+    world: World,
+) -> None:
+    world.configure(max_clusters="0")
+    dear = world.launched(cluster={"workers": 4}).run_id or ""
+    world.launch(world.upload(manifest(), key="manifests/cheap.json"))
+    world.configure(max_eur_per_day="2")
+    assert [*world.reconcile().dispatched.values()] == [Outcome.REFUSED, Outcome.LAUNCHED]
+    status = world.status_of(dear)
+    assert (status["state"], status["reason"]) == ("FAILED", "OVER_BUDGET")
+    assert "at most 2.00 EUR a day" in status["message"]
+
+
 def queued(world: World) -> str:
     """A run that waits; the next pass of the reconciler may launch it."""
     world.configure(max_clusters="0")

@@ -9,7 +9,7 @@ import pytest
 
 from lambdas.cli.result import ExitCode
 from lambdas.contract.layout import RunLayout
-from lambdas.contract.run import RunState, Setback
+from lambdas.contract.run import ClusterPhases, RunState, Setback
 
 from .deployed import RUN, Deployed
 
@@ -24,6 +24,14 @@ def test_the_status_that_another_release_wrote_is_shown(deployed: Deployed, name
     code, said, _ = deployed.run("status", RUN)
     assert code == ExitCode.OK
     assert f"{RUN}  {written['state']}" in said
+
+
+def test_how_far_the_cluster_came_is_said_phase_by_phase(deployed: Deployed) -> None:
+    deployed.has_status(deployed.records(RunState.LAUNCHED, phases=ClusterPhases(60.0, 240.5, 280.0)))
+    said = deployed.run("status", RUN)[1]
+    assert (
+        "cluster  asked for 1970-01-01T00:01:00+00:00, machines there 3 min later, ready 40 s later\n" in said
+    )
 
 
 @pytest.mark.parametrize("spoiled", ["{", "[]", "null"])

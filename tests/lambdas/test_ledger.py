@@ -243,3 +243,22 @@ def test_a_pause_that_was_written_without_the_command_holds_too(ministack: MiniS
     assert seen.paused is None
     assert ledger.swap_admissions(seen, dataclasses.replace(seen, committed_eur=2.0))
     assert ledger.pause(PAUSE)
+
+
+@pytest.mark.parametrize("paused", [{}, {"since": "yesterday"}, {"until": "tomorrow"}], ids=str)
+def test_a_pause_of_which_nothing_is_understood_holds_too(
+    ministack: MiniStack, paused: dict[str, str]
+) -> None:
+    ledger, table = dynamo_ledger(ministack)
+    item = {"Key": {"run_id": "#admissions"}, "UpdateExpression": "SET paused = :paused"}
+    table.update_item(**item, ExpressionAttributeValues={":paused": paused})
+    assert ledger.admissions().paused == Pause()
+
+
+@pytest.mark.parametrize("eur", [None, "1,5", []], ids=str)
+def test_a_slot_of_which_the_euros_are_not_understood_is_one(ministack: MiniStack, eur: object) -> None:
+    ledger, table = dynamo_ledger(ministack)
+    assert ledger.swap_admissions(ledger.admissions(), Admissions(slots={"r": Slot(1.5, "2026-01-01")}))
+    item = {"Key": {"run_id": "#admissions"}, "UpdateExpression": "SET slots.r.eur = :eur"}
+    table.update_item(**item, ExpressionAttributeValues={":eur": eur})
+    assert ledger.admissions().slots == {"r": Slot(0.0, "2026-01-01")}

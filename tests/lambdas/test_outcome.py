@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from lambdas.contract.cost.estimate import Usage
+from lambdas.contract.cost.estimate import InstanceUse, Usage
 from lambdas.contract.report import StepError, StepReport
-from lambdas.contract.run import Ending, RunState
+from lambdas.contract.run import ClusterPhases, Ending, RunState
 from lambdas.runs.cluster_port import ClusterSnapshot, ClusterState, StepSnapshot, StepState
-from lambdas.runs.outcome import Decision, advance, decide
+from lambdas.runs.outcome import Decision, advance, decide, phases_of
 from tests.records import QUEUED
 
 AGAIN = "Upload the manifest again for a new run; finished parts are not lost."
@@ -194,6 +194,37 @@ def test_a_launched_run_runs_once_its_first_step_began() -> None:
     assert advance(running, RUNNING, [], None, 1200.0) is running
     # What is heard late takes no run back.
     assert advance(running, waiting, [], None, 1200.0) is running
+
+
+PHASES = ClusterPhases(1000.0, 1060.0, 1090.0, 1095.0)
+
+
+def machine(began_at: float) -> InstanceUse:
+    return InstanceUse("m5.xlarge", spot=True, hours=1.0, began_at=began_at)
+
+
+def test_how_far_a_cluster_came_is_when_its_first_machines_were_there_ready_and_at_work() -> None:
+    steps = (
+        StepSnapshot("pca", StepState.RUNNING, "", 1300.0),
+        StepSnapshot("f", StepState.RUNNING, "", 1095.0),
+    )
+    ready = dataclasses.replace(RUNNING, ready_at=1090.0, steps=steps)
+    # The last machine took the place of one that was lost.
+    assert phases_of(ready, [machine(1020.0), machine(1060.0), machine(1200.0)]) == PHASES
+
+
+def test_what_a_cluster_never_reached_is_not_known() -> None:
+    assert phases_of(NO_CAPACITY, []) == ClusterPhases(1000.0)
+    assert phases_of(NO_CAPACITY, [machine(1060.0)]) == ClusterPhases(1000.0, 1060.0)
+
+
+def test_the_record_keeps_how_far_the_cluster_of_its_present_attempt_came() -> None:
+    running = advance(RECORD, RUNNING, [], None, 1100.0, PHASES)
+    assert running.phases == PHASES
+    assert advance(running, BY_REQUEST, [], USED, 1700.0).phases == PHASES
+    later = dataclasses.replace(PHASES, step_started=1099.0)
+    assert advance(running, BY_REQUEST, [], USED, 1700.0, later).phases == later
+    assert advance(running, NO_CAPACITY, [], USED, 1700.0, later).phases is None
 
 
 @pytest.mark.parametrize("state", [RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.cli import commands
+from lambdas.cli import manifests
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 from lambdas.contract.cost.measured import Measured, MeasuredRate
@@ -54,9 +54,10 @@ def planned(world: World, folder: Path, document: dict[str, Any]) -> Result:
         ledger=world.ledger,  # type: ignore[arg-type]
         clusters=world.clusters,  # type: ignore[arg-type]
         failures=None,  # type: ignore[arg-type]
+        uploads=None,  # type: ignore[arg-type]
         caller=lambda: "somebody",
     )
-    return commands.plan(stack, str(file))
+    return manifests.plan(stack, str(file))
 
 
 def stocked(world: World) -> World:

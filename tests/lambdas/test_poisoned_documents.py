@@ -7,11 +7,15 @@ import dataclasses
 import pytest
 
 from lambdas.contract.cost.estimate import InstanceUse
-from lambdas.contract.run import RunState
+from lambdas.contract.documents import UnreadableError
+from lambdas.contract.run import RunState, moved
 from lambdas.reconciler.repairs import GiveUp, Salvage, SetBack
+from lambdas.runs.admission import Admissions
 from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.dispatch import Outcome
+from lambdas.runs.ports import UnreadableRecord
 from lambdas.runs.setbacks import LASTING_LIMIT
+from lambdas.runs.tracking import Ignored
 
 from .fakes import throttled
 from .poison import (
@@ -47,6 +51,22 @@ def test_a_report_that_is_not_understood_leaves_the_ends_of_others_alone(world: 
     )  # fmt: skip
     assert world.status_of(runs[0])["reason"] == "GIVEN_UP"
     assert world.ledger.shared.slots == {}
+
+
+def test_every_report_that_is_not_understood_is_named(world: World) -> None:
+    cluster_id = completed_run(world)
+    for step in ("featurize", "pca"):
+        world.objects.write(world.keys().step_report(step), "{")
+    with pytest.raises(UnreadableError, match=r"featurize\.json: StepReport .*; runs/.*pca\.json: StepRep"):
+        world.tracker.track(cluster_id)
+
+
+def test_an_event_of_a_run_whose_report_is_not_understood_is_left_to_the_reconciler(world: World) -> None:
+    cluster_id = completed_run(world)
+    report = world.keys().step_report("pca")
+    world.objects.write(report, "[]")
+    why = f"{report}: StepReport is not a JSON object but []"
+    assert world.tracker.hear(cluster_id) == Ignored(f"left to the reconciler: {why}")
 
 
 def test_a_plan_that_is_not_understood_any_more_does_not_undo_a_run_that_completed(world: World) -> None:
@@ -110,6 +130,79 @@ def test_a_launch_in_doubt_whose_cluster_ended_with_a_report_that_is_not_underst
     assert (world.record().closed, world.ledger.shared.slots) == (True, {})
 
 
+def test_a_report_that_is_not_understood_keeps_no_place_when_the_cluster_has_ended(world: World) -> None:
+    first, second = two_queued(world)
+    world.reconcile()
+    (cluster_id,) = world.clusters.clusters
+    world.clusters.used = (InstanceUse("m5.xlarge", spot=False, hours=0.25),)
+    world.objects.write(f"runs/{first}/steps/pca.json", "{")
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    worst_case_eur = world.ledger.shared.committed_eur
+    assert isinstance(world.tracker.hear(cluster_id), Ignored)
+    # What it used is not known yet, so all that was set aside for it counts as spent.
+    assert (world.ledger.shared.slots, world.ledger.shared.committed_eur) == ({}, worst_case_eur)
+    world.reconcile()
+    assert world.ledger.records[second].state is RunState.LAUNCHED
+    # It can be read after all.
+    world.objects.write(f"runs/{first}/steps/pca.json", "")
+    world.time += PASS_SECONDS
+    world.reconcile()
+    assert (world.ledger.records[first].state, world.ledger.records[first].closed) == (RunState.FAILED, True)
+    assert set(world.ledger.shared.slots) == {second}
+
+
+def test_a_place_is_kept_for_an_attempt_that_began_while_it_was_about_to_be_given_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster_id = world.launched_cluster()
+    run = world.record().run_id
+    world.objects.write(world.keys().step_report("pca"), "{")
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT")
+    looked = world.ledger.admissions
+
+    def meanwhile_again() -> Admissions:
+        seen = looked()
+        monkeypatch.undo()
+        again = moved(world.record(), RunState.QUEUED, world.time, attempt=2, cluster_id=None)
+        world.ledger.swap(world.record(), again)
+        return seen
+
+    monkeypatch.setattr(world.ledger, "admissions", meanwhile_again)
+    world.tracker.hear(cluster_id)
+    assert set(world.ledger.shared.slots) == {run}
+
+
+def test_a_record_that_is_not_understood_keeps_no_place_when_its_cluster_has_ended(world: World) -> None:
+    first, second = two_queued(world)
+    world.reconcile()
+    (cluster_id,) = world.clusters.clusters
+    record_of_another_release(world, first)
+    world.reconcile()
+    assert set(world.ledger.shared.slots) == {first}
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    world.time += PASS_SECONDS
+    assert [type(done) for done in world.reconcile().repairs] == [SetBack]
+    assert world.ledger.records[second].state is RunState.LAUNCHED
+    assert set(world.ledger.shared.slots) == {second}
+
+
+def test_a_record_that_changed_since_it_was_not_understood_keeps_its_place(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster_id = world.launched_cluster()
+    run = world.record().run_id
+    record_of_another_release(world, run)
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    looked = world.ledger.unreadable
+
+    def out_of_date() -> tuple[UnreadableRecord, ...]:
+        return tuple(dataclasses.replace(record, seen=99) for record in looked())
+
+    monkeypatch.setattr(world.ledger, "unreadable", out_of_date)
+    world.reconcile()
+    assert set(world.ledger.shared.slots) == {run}
+
+
 def test_a_record_that_is_not_understood_keeps_its_cluster_and_place_until_it_is_given_up(
     world: World,
 ) -> None:
@@ -126,6 +219,16 @@ def test_a_record_that_is_not_understood_keeps_its_cluster_and_place_until_it_is
     assert (world.record().state, world.record().reason) == (RunState.FAILED, "GIVEN_UP")
     assert world.ledger.shared.slots == {}
     assert world.status()["state"] == "FAILED"
+
+
+def test_an_end_that_was_untold_when_its_record_was_not_understood_is_told_after_that(world: World) -> None:
+    world.track_and_die(completed_run(world, notify=True))
+    record_of_another_release(world, world.record().run_id)
+    for _ in range(LASTING_LIMIT + 2):
+        world.time += PASS_SECONDS
+        world.reconcile()
+    assert (world.record().state, world.record().active) == (RunState.COMPLETED, False)
+    assert [subject for subject, _ in world.topic.messages] == [f"COMPLETED: {world.record().run_id}"]
 
 
 def test_a_cluster_that_emr_does_not_describe_leaves_the_others_alone(world: World) -> None:

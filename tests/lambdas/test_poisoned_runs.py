@@ -61,9 +61,13 @@ def test_a_poisoned_run_ends_truthfully_after_a_bound_and_holds_nothing(world: W
         assert passes < 200
     record = world.ledger.records[first]
     assert (record.state, record.reason, record.kind) == (RunState.FAILED, "GIVEN_UP", "ours")
-    assert f"{limit} times in a row" in (record.message or "")
-    assert why in (record.message or "")
-    assert "upload the manifest again" in (record.remedy or "")
+    told, _, reason = (record.message or "").partition(" in a row: ")
+    assert told == f"The stack could not deal with the run, {limit} times"
+    assert why in reason
+    assert record.remedy == (
+        "Mend what the message names (another release's object, a permission, a missing object); then upload "
+        "the manifest again: finished parts are not lost."
+    )
     assert record.closed
     assert first not in world.ledger.shared.slots
     assert world.ledger.records[second].cluster_id is not None
@@ -115,6 +119,18 @@ def test_pauses_double_up_to_an_hour(world: World) -> None:
     assert sum(pauses) > 3 * 3600
 
 
+def test_a_run_that_is_left_alone_does_not_end_the_queue(world: World) -> None:
+    first, _ = two_queued(world)
+    newer_plan(world, first)
+    world.reconcile()
+    world.configure(max_clusters="0")
+    third = world.launch(world.upload(manifest(), key="manifests/third.json")).run_id or ""
+    world.configure(max_clusters="2")
+    world.reconcile()
+    assert world.ledger.records[third].state is RunState.LAUNCHED
+    assert world.ledger.records[first].state is RunState.QUEUED
+
+
 def test_an_upload_starts_in_front_of_which_a_poisoned_run_waits(world: World) -> None:
     first, second = two_queued(world)
     newer_plan(world, first)
@@ -157,6 +173,19 @@ def test_a_run_of_a_further_attempt_gives_its_place_to_the_next_while_it_is_left
     world.reconcile()
     assert (world.ledger.records[first].state, world.ledger.records[first].attempt) == (RunState.QUEUED, 2)
     assert set(world.ledger.shared.slots) == {second}
+
+
+def test_a_further_attempt_does_not_wait_for_what_was_wrong_with_the_one_before(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT")
+    closed_prefix(world, world.record().run_id)
+    world.reconcile()
+    assert world.record().setback is not None
+    world.objects.closed = None
+    world.tracker.hear(cluster_id)
+    assert (world.record().state, world.record().setback) == (RunState.QUEUED, None)
+    world.reconcile()
+    assert (world.record().state, world.record().attempt) == (RunState.LAUNCHED, 2)
 
 
 def test_a_run_whose_launch_is_in_doubt_keeps_its_place_whatever_is_wrong_with_it(world: World) -> None:

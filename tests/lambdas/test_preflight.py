@@ -283,10 +283,22 @@ def test_where_no_image_can_be_read_nothing_is_launched(buckets: FakeBuckets) ->
     buckets.keys[OTHER] = ["ice/1.jpg", "ice//2.jpg", "ice/3.txt"]
     buckets.archived = {"ice/1.jpg": "GLACIER"}
     fault = only_fault(buckets, f"s3://{OTHER}/ice/")
-    assert fault.path == "$.images.prefixes"
-    assert fault.problem.startswith("name 2 images, of which none can be read. ")
-    assert "archived in GLACIER (1), for example 's3://other-bucket/ice/1.jpg'" in fault.problem
-    assert fault.remedy.startswith("Restore it (`aws s3api restore-object`)")
+    assert fault == Fault(
+        "$.images.prefixes",
+        "name 2 images, of which none can be read. 1 object was left out for the suffix (.txt 1). 1 image is "
+        "quarantined, because no store client can address such a key: 's3://other-bucket/ice//2.jpg' holds "
+        "an empty folder name ('//', or '/' as its first character). Rename what is to be read. 1 image is "
+        "quarantined unless restored meanwhile: archived in GLACIER (1), for example "
+        "'s3://other-bucket/ice/1.jpg'. To have features of such an image, restore it (`aws s3api "
+        "restore-object`) or copy it to another class, then start a new run.",
+        "Restore it (`aws s3api restore-object`) or copy it to another class, then start a new run.",
+    )
+
+
+def test_where_no_image_can_be_addressed_they_are_to_be_renamed(buckets: FakeBuckets) -> None:
+    buckets.keys[OTHER] = ["ice//2.jpg"]
+    fault = only_fault(buckets, f"s3://{OTHER}/ice/")
+    assert fault.remedy == "Rename the objects and upload the manifest again."
 
 
 def test_where_counting_stopped_early_the_rest_may_be_readable(buckets: FakeBuckets) -> None:
@@ -314,8 +326,14 @@ def test_what_file_managers_leave_behind_is_counted_as_skipped_and_as_no_image(b
 
 def test_a_place_that_holds_nothing_but_junk_says_so(buckets: FakeBuckets) -> None:
     buckets.keys[OTHER] = ["a/._1.jpg", "a/"]
-    problem = only_fault(buckets, f"s3://{OTHER}/a/").problem
-    assert "no image was found. 1 object was skipped as what file managers leave behind" in problem
+    buckets.keys[OTHER] += ["b/2.jpg"]
+    assert only_fault(buckets, f"s3://{OTHER}/a/") == Fault(
+        "$.images.prefixes[0]",
+        f"is s3://{OTHER}/a/, where no image was found. 1 object was skipped as what file managers leave "
+        "behind (__MACOSX/, ._*, .DS_Store, Thumbs.db, desktop.ini). 1 object was skipped for a key that "
+        "ends with '/', as a folder's placeholder.",
+        "Upload the images first, or name another prefix.",
+    )
 
 
 def test_suffixes_that_the_manifest_does_not_name_are_told_beside_images(buckets: FakeBuckets) -> None:

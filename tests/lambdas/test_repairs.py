@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import pytest
 
-from lambdas.contract.run import Change, Ending, RunRecord, RunState
+from lambdas.contract.run import Change, Ending, RunRecord, RunState, Setback, Telling
 from lambdas.reconciler.pass_metrics import of_pass
 from lambdas.reconciler.reconcile import Gauges, Reconciliation
 from lambdas.reconciler.repairs import (
     Close,
     GiveUp,
+    GiveUpTelling,
     Repair,
     Requeue,
+    Salvage,
     Stop,
     StopOrphan,
     Track,
+    of_unreadable,
     repairs,
 )
 from lambdas.runs.admission import Admissions, Slot
 from lambdas.runs.cluster_port import ClusterState, ClusterSummary
+from lambdas.runs.ports import UnreadableRecord
 from lambdas.runs.run_service import spent_eur
+from lambdas.runs.setbacks import LASTING_LIMIT, given_up
 
-from .fakes import throttled
 from .test_outcome import RECORD
 from .world import World
 
@@ -169,6 +172,43 @@ def test_clusters_of_others_are_no_orphans() -> None:
     assert repairs([], [other, CLUSTER], {"j-1": "d-1"}, CREATED) == ORPHAN
 
 
+HOPELESS = Setback(LASTING_LIMIT, "why", 9e9, lasting=True)
+GIVEN_UP = given_up(HOPELESS)
+
+
+def of_hopeless(record: RunRecord, *clusters: ClusterSummary) -> list[Repair]:
+    return of_run(dataclasses.replace(record, setback=HOPELESS), *clusters)
+
+
+def test_of_a_run_that_is_given_up_first_the_cluster_ends_and_then_the_run() -> None:
+    ended = in_state(ClusterState.TERMINATED)
+    assert of_hopeless(RUNNING, CLUSTER) == [Stop("d-1", "j-1", GIVEN_UP)]
+    assert of_hopeless(RUNNING, in_state(ClusterState.TERMINATING)) == []
+    assert of_hopeless(RUNNING, ended) == of_hopeless(RUNNING) == [GiveUp("d-1", GIVEN_UP)]
+    unclaimed = dataclasses.replace(CLAIMED, lease_until=CREATED)
+    assert of_hopeless(unclaimed, CLUSTER) == [StopOrphan("d-1", "j-1")]
+    assert of_hopeless(unclaimed, ended) == of_hopeless(unclaimed) == [GiveUp("d-1", GIVEN_UP)]
+    assert of_hopeless(dataclasses.replace(CLAIMED, lease_until=9e9)) == []  # somebody may be launching it
+
+
+def test_of_a_run_that_has_ended_only_the_telling_is_given_up() -> None:
+    end = dataclasses.replace(RUNNING, state=RunState.FAILED, history=(Change(RunState.FAILED, 0.0),))
+    untold = dataclasses.replace(end, closed=True, untold=(Telling.MESSAGE,))
+    assert of_hopeless(untold) == [GiveUpTelling("d-1")]
+    assert of_hopeless(dataclasses.replace(untold, untold=())) == []
+    assert of_hopeless(dataclasses.replace(untold, closed=False)) == []  # closing waits for the pause
+
+
+def test_a_record_that_is_not_understood_ends_after_the_clusters_of_its_attempts_and_no_others() -> None:
+    record = UnreadableRecord("why", dataclasses.replace(RUNNING, setback=HOPELESS), 7)
+    names = {"j-1": "fruits-d-1", "j-2": "fruits-d-1-2", "j-3": "fruits-d-2", "j-4": "fruits-d"}
+    clusters = [dataclasses.replace(CLUSTER, cluster_id=one, name=name) for one, name in names.items()]
+    of_the_run = [StopOrphan("d-1", "j-1"), StopOrphan("d-1", "j-2")]
+    assert of_unreadable([record], iter(clusters), CREATED) == of_the_run
+    (salvage,) = of_unreadable([record], clusters[2:], CREATED)
+    assert salvage == Salvage("d-1", record, GIVEN_UP)
+
+
 def test_every_run_and_every_orphan_is_dealt_with_in_one_pass() -> None:
     another = dataclasses.replace(RUNNING, run_id="d-2", cluster_id="j-2")
     strangers = dataclasses.replace(CLUSTER, cluster_id="j-3", name="fruits-d-3")
@@ -254,45 +294,3 @@ def test_what_a_run_spent_is_nothing_before_its_launch_and_all_that_was_set_asid
     assert spent_eur(LAUNCHED) == 1.0
     assert spent_eur(dataclasses.replace(LAUNCHED, actual_eur=0.25)) == 0.25
     assert spent_eur(dataclasses.replace(RECORD, history=(Change(RunState.QUEUED, 0.0),))) == 0.0
-
-
-def meanwhile(world: World, **changes: Any) -> None:
-    """While the reconciler asks EMR, somebody else changes the run's record."""
-    list_clusters = world.clusters.list
-
-    def changed_while_listing(created_after: float) -> list[ClusterSummary]:
-        world.ledger.swap(world.record(), dataclasses.replace(world.record(), **changes))
-        return list_clusters(created_after)
-
-    world.clusters.list = changed_while_listing
-
-
-def test_a_claim_that_was_renewed_meanwhile_is_left_alone(world: World) -> None:
-    world.clusters.error = throttled()
-    world.launched()
-    before = world.record()
-    world.time += 60
-    meanwhile(world, lease_until=world.time + 50)
-    assert world.reconcile().repairs == (Requeue(before.run_id, before.lease_until),)
-    assert (world.record().state, world.record().lease_until) == (RunState.CLAIMED, world.time + 50)
-
-
-def test_a_cluster_that_is_not_the_runs_any_more_is_not_stopped_for_it(world: World) -> None:
-    cluster_id = world.launched_cluster(limits={"max_runtime_minutes": 30})
-    world.time += 31 * 60
-    meanwhile(world, cluster_id="j-second")
-    (stop,) = world.reconcile().repairs
-    assert isinstance(stop, Stop)
-    assert stop.cluster_id == cluster_id
-    assert (world.record().stopping, world.clusters.terminated) == (None, [])
-
-
-def test_a_run_that_was_queued_again_meanwhile_is_not_given_up(world: World) -> None:
-    world.launched()
-    world.clusters.clusters.clear()
-    world.time += 601
-    meanwhile(world, state=RunState.QUEUED, attempt=2, cluster_id=None)
-    (given_up,) = world.reconcile().repairs
-    assert isinstance(given_up, GiveUp)
-    record = world.record()  # launched again in the same pass
-    assert (record.state, record.attempt, record.closed) == (RunState.LAUNCHED, 2, False)

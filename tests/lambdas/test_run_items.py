@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from infra.local.ministack import MiniStack
 from lambdas.aws.run_items import item_of, record_of, salvaged
 from lambdas.contract.documents import UnreadableError
-from lambdas.contract.run import Change, RunRecord, RunState, Setback, Telling, moved
+from lambdas.contract.run import Change, ClusterPhases, RunRecord, RunState, Setback, Telling, moved
 
 from .test_ledger import RECORD, dynamo_ledger
 
@@ -54,9 +54,21 @@ def test_what_this_release_writes_is_among_the_samples() -> None:
     assert (record.setback, record.untold) == (
         Setback(2, "ClientError: the topic is gone", 1000950.5), (Telling.MESSAGE,),
     )  # fmt: skip
+    assert record.phases == ClusterPhases(1000002.5, 1000062.5, 1000102.5, 1000105.0)
     maybe = {"kind", "lease_until", "remedy", "stopping"}  # not written while they are None
     named = {field.name for field in dataclasses.fields(RunRecord)} - maybe - {"unknown"}
     assert set(item(SAMPLES[-1])) == named | {"active", "listed"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("not_before", "tomorrow"), ("count", "3"), ("count", None), ("reason", Decimal(1))]
+)
+def test_a_garbled_setback_makes_its_record_unreadable_and_no_other(field: str, value: Any) -> None:
+    garbled = item(SAMPLES[-1])
+    garbled["setback"] = {**garbled["setback"], field: value}
+    with pytest.raises(UnreadableError, match="setback of the run's record"):
+        record_of(garbled)
+    assert salvaged(garbled).setback is None
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -142,13 +154,15 @@ def test_a_record_that_is_not_understood_is_beside_those_that_are(ministack: Min
     with pytest.raises(UnreadableError, match="is of version 2"):
         ledger.get("fruits-1")
     (unreadable,) = ledger.unreadable()
-    ledger.set_back(unreadable, Setback(1, "why", 5.0, lasting=True))
+    stale = dataclasses.replace(unreadable, seen=99)
+    assert not ledger.set_back(stale, Setback(2, "why", 5.0))
+    assert ledger.set_back(unreadable, Setback(1, "why", 5.0, lasting=True))
     (unreadable,) = ledger.unreadable()
     assert (unreadable.salvaged.run_id, unreadable.salvaged.setback) == (
         "fruits-1", Setback(1, "why", 5.0, lasting=True),
     )  # fmt: skip
     failed = moved(unreadable.salvaged, RunState.FAILED, 6.0, reason="GIVEN_UP")
-    assert not ledger.salvage(dataclasses.replace(unreadable, seen=99), failed)
+    assert not ledger.salvage(stale, failed)
     assert ledger.salvage(unreadable, failed)
     assert ledger.unreadable() == ()
     assert ledger.get("fruits-1") == failed

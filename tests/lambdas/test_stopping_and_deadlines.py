@@ -12,7 +12,9 @@ from lambdas.reconciler.repairs import LOST_SECONDS
 from lambdas.runs.admission import Pause
 from lambdas.runs.cluster_port import ClusterSnapshot, ClusterState
 from lambdas.runs.dispatch import Outcome
+from lambdas.runs.setbacks import LASTING_LIMIT
 
+from .poison import PASS_SECONDS, record_of_another_release
 from .runs import complete
 from .world import World, manifest
 
@@ -46,6 +48,17 @@ def test_a_cancelled_run_whose_cluster_emr_forgot_is_cancelled(world: World) -> 
     world.clusters.clusters.clear()
     world.time += LOST_SECONDS + 1
     world.reconcile()
+    assert (world.record().state, world.record().reason) == (RunState.CANCELLED, "CANCELLED")
+    assert world.record().changed_at == world.time
+
+
+def test_a_cancelled_run_whose_record_is_not_understood_is_cancelled_at_last(world: World) -> None:
+    world.launched()
+    cancelled(world)
+    record_of_another_release(world, world.record().run_id)
+    for _ in range(LASTING_LIMIT + 2):
+        world.time += PASS_SECONDS
+        world.reconcile()
     assert (world.record().state, world.record().reason) == (RunState.CANCELLED, "CANCELLED")
 
 
@@ -123,14 +136,14 @@ def test_slow_repairs_leave_time_for_the_queue(world: World) -> None:
     world.configure(max_clusters="9")
 
     def slow(cluster_id: str, now: float) -> tuple[()]:
-        world.time += 60
+        world.time += 75
         return ()
 
     world.clusters.instances = slow
     done = world.reconcile()
     assert world.ledger.records[waits].state is RunState.LAUNCHED
     left = [why for why in done.skipped.values() if "no time" in why]
-    assert (len(left), done.gauges.skipped) == (1, 1)
+    assert (len(left), done.gauges.skipped) == (2, 2)
     assert not [why for why in world.reconcile().skipped.values() if "no time" in why]
 
 

@@ -6,13 +6,14 @@ import pytest
 
 from lambdas.contract.run import RunState, Telling
 from lambdas.reconciler.repairs import GiveUpTelling
+from lambdas.runs.admission import Admissions
+from lambdas.runs.dispatch import Outcome
 from lambdas.runs.setbacks import LIMIT
+from lambdas.runs.tracking import Ignored
 
-from .poison import (
-    PASS_SECONDS,
-)
+from .poison import PASS_SECONDS
 from .runs import completed_run
-from .world import World
+from .world import World, manifest
 
 
 @pytest.fixture
@@ -29,12 +30,17 @@ def runs_measured(world: World) -> int:
 def test_a_dead_topic_keeps_no_place_and_costs_neither_status_nor_metrics(
     world: World, ended_unheard: str
 ) -> None:
-    world.tracker.track(ended_unheard)
+    told = world.tracker.track(ended_unheard)
     record = world.record()
+    why = "told later: ConnectionError: the topic is gone"
+    assert told == Ignored(f"run {record.run_id} has ended, and is {why}")
+    world.time += PASS_SECONDS
+    assert world.tracker.track(ended_unheard) == told
     assert (record.state, record.closed, record.untold) == (RunState.COMPLETED, True, (Telling.MESSAGE,))
     assert (world.ledger.shared.slots, world.status()["state"], runs_measured(world)) == ({}, "COMPLETED", 1)
     assert record.setback is not None
     assert record.setback.reason == "ConnectionError: the topic is gone"
+    assert record.lease_until is None  # nobody is at it any more
 
 
 def test_a_message_is_sent_once_the_topic_is_back_and_nothing_else_again(
@@ -52,14 +58,31 @@ def test_a_message_is_sent_once_the_topic_is_back_and_nothing_else_again(
     assert (runs_measured(world), world.record().active, world.record().setback) == (1, False, None)
 
 
+def test_a_topic_that_hangs_delays_no_start(world: World, ended_unheard: str) -> None:
+    world.tracker.track(ended_unheard)
+    world.configure(max_clusters="0")
+    world.launch(world.upload(manifest(), key="manifests/next.json"))
+    world.configure()
+
+    def hang(subject: str, message: str) -> None:
+        world.time += PASS_SECONDS
+        raise TimeoutError("the topic does not answer")
+
+    world.topic.publish = hang  # type: ignore[method-assign]
+    world.time += PASS_SECONDS
+    assert [*world.reconcile().dispatched.values()] == [Outcome.LAUNCHED]
+
+
 def test_a_message_that_nothing_takes_is_given_up_at_last(world: World, ended_unheard: str) -> None:
     world.tracker.track(ended_unheard)
     repairs = []
     while world.record().active:
         world.time += PASS_SECONDS
         repairs += world.reconcile().repairs
+        assert world.time < 1_100_000  # more than a day
     assert repairs[-1] == GiveUpTelling(world.record().run_id)
     assert (world.topic.asked, world.record().state, runs_measured(world)) == (LIMIT, RunState.COMPLETED, 1)
+    assert world.record().untold == ()
     assert world.reconcile().gauges.skipped == 0
 
 
@@ -95,6 +118,50 @@ def test_whoever_dies_over_telling_leaves_the_rest_to_the_next_and_metrics_are_n
     world.reconcile()
     world.reconcile()
     assert (len(world.topic.messages), runs_measured(world)) == (1, 1)
+
+
+def test_an_end_is_closed_by_one_who_then_tells_of_it(world: World) -> None:
+    cluster_id = completed_run(world, notify=True)
+    admissions, teller = world.ledger.admissions, world.tracker.teller
+
+    def another() -> Admissions:
+        world.ledger.admissions = admissions  # type: ignore[method-assign]
+        assert teller.close(world.record()) is not None
+        return admissions()
+
+    world.ledger.admissions = another  # type: ignore[method-assign]
+    told = world.tracker.track(cluster_id)
+    assert told == Ignored(f"run {world.record().run_id} has ended, and somebody else tells of it")
+    assert (teller.close(world.record()), len(world.topic.messages)) == (None, 1)
+
+
+def test_what_cannot_be_told_yet_or_has_been_told_is_not_told(world: World, ended_unheard: str) -> None:
+    world.tracker.track(ended_unheard)
+    run, tell = world.record().run_id, world.tracker.teller.tell
+    world.topic.error = None
+    assert (tell(run), world.topic.messages) == (None, [])  # a setback was a moment ago
+    world.time += PASS_SECONDS
+    assert tell(run) is not None
+    before = world.record()
+    assert (tell(run), world.record(), len(world.topic.messages)) == (None, before, 1)
+    assert tell("nobody-0123456789ab") is None
+
+
+def test_who_goes_on_telling_is_not_disturbed_by_another(world: World, ended_unheard: str) -> None:
+    world.tracker.track(ended_unheard)
+    world.topic.error = None
+    publish = world.topic.publish
+
+    def meanwhile(subject: str, message: str) -> None:
+        world.topic.publish = publish  # type: ignore[method-assign]
+        world.time += 1
+        world.reconcile()
+        publish(subject, message)
+
+    world.topic.publish = meanwhile  # type: ignore[method-assign]
+    world.time += PASS_SECONDS
+    world.reconcile()
+    assert (len(world.topic.messages), world.record().active) == (1, False)
 
 
 def test_two_who_tell_at_once_tell_once(world: World) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.report import STEPS
-from lambdas.contract.run import TRANSITIONS, RunState, is_terminal, moved
+from lambdas.contract.run import TRANSITIONS, Ending, RunState, ended, is_terminal, moved
+from lambdas.contract.status import timestamp
 from lambdas.runs.cluster_port import ClusterState, LaunchRefusedError, StepState
 from lambdas.runs.run_service import CLOSING_SECONDS
 from lambdas.runs.tracking import Ignored
@@ -173,6 +174,28 @@ def test_a_run_that_emr_refused_has_no_cluster_and_still_a_status(world: World) 
     assert world.status()["logs"] is None
 
 
+def test_machines_are_asked_for_when_a_run_begins_and_when_it_has_ended(world: World) -> None:
+    cluster_id, asked = world.launched_cluster(), []
+
+    def instances(of: str, now: float) -> tuple[InstanceUse, ...]:
+        asked.append(of)
+        return (InstanceUse("m5.xlarge", spot=False, hours=0.25, began_at=world.time),)
+
+    world.clusters.instances = instances  # type: ignore[method-assign]
+    world.tracker.track(cluster_id)
+    assert asked == []
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+    for _ in range(3):
+        world.tracker.track(cluster_id)
+    assert asked == [cluster_id]
+    phases = world.status()["cluster_phases"]
+    assert phases["asked"] == phases["provisioned"] == timestamp(world.time)
+    assert phases["step_started"] is None
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "USER_REQUEST")
+    world.tracker.track(cluster_id)
+    assert asked == [cluster_id] * 2
+
+
 def test_an_ended_run_frees_its_slot_and_what_it_did_not_spend(world: World) -> None:
     cluster_id = world.launched_cluster()
     world.time += 60
@@ -209,3 +232,34 @@ def test_an_event_closes_a_run_whose_closing_was_cut_off_long_ago(world: World) 
     world.time += CLOSING_SECONDS + 1
     world.tracker.track(cluster_id)
     assert (world.record().closed, len(world.topic.messages)) == (True, 1)
+
+
+def test_a_start_costs_one_read_of_each_document(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+    world.objects.reads.clear()
+    world.tracker.track(cluster_id)
+    assert set(world.objects.reads.values()) == {1}
+
+
+def test_of_a_cluster_that_names_no_run_the_ledger_is_not_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster_id = world.launched_cluster()
+    of_others = dataclasses.replace(world.clusters.clusters[cluster_id], tags={})
+    world.clusters.clusters[cluster_id] = of_others
+    monkeypatch.setattr(world.ledger, "get", lambda run_id: pytest.fail(f"asked for {run_id}"))
+    told = f"cluster {cluster_id} ({of_others.name}) is of no run in the ledger"
+    assert world.tracker.track(cluster_id) == Ignored(told)
+
+
+def test_an_end_that_nobody_closed_is_closed_by_the_next_event_after_a_minute(world: World) -> None:
+    cluster_id = completed_run(world, notify=True)
+    record = ended(
+        world.record(), RunState.COMPLETED, Ending("COMPLETED", "All steps completed."), world.time
+    )
+    world.ledger.swap(world.record(), record)
+    assert isinstance(world.tracker.track(cluster_id), Ignored)  # whoever ended it may be at it
+    world.time += CLOSING_SECONDS + 1
+    assert not isinstance(world.tracker.track(cluster_id), Ignored)
+    assert (world.record().active, world.ledger.shared.slots, len(world.topic.messages)) == (False, {}, 1)

@@ -119,3 +119,4 @@ def test_a_manifest_that_is_none_any_more_sets_back_its_run_alone(world: World, 
     setback = world.ledger.records[RUN].setback
     assert setback is not None
     assert setback.lasting
+    assert setback.reason.startswith(("the manifest cannot be read again: ", "ClusterSpec.workers cannot be"))

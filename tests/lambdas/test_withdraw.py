@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from lambdas.contract.run import RunState
+from lambdas.launcher.accept import Result
 from lambdas.launcher.withdraw import Deletion
 from lambdas.runs.dispatch import Outcome
 
+from .poison import closed_prefix
 from .world import KEY, World, manifest
 
 
@@ -57,6 +59,27 @@ def test_a_deletion_that_arrives_late_does_not_touch_a_newer_upload(world: World
     world.launched()
     world.delete(deletion)
     assert world.record().state is RunState.QUEUED
+
+
+def test_a_deletion_that_a_run_does_not_care_for_writes_nothing(world: World) -> None:
+    world.launched(when_deleted="nothing")
+    written: list[str] = []
+    world.objects.before_write = written.append
+    world.delete(Deletion(KEY, None, world.sequencer()))
+    assert written == []
+
+
+def test_a_run_is_withdrawn_also_where_its_status_cannot_be_written_and_says_why(world: World) -> None:
+    world.configure(max_clusters="0")
+    run = world.launched().run_id or ""
+    closed_prefix(world, run)
+    assert world.delete(Deletion(KEY, None, world.sequencer())) == Result(
+        Outcome.DELETED, f"{KEY} was deleted"
+    )
+    setback = world.record().setback
+    assert world.record().state is RunState.CANCELLED
+    assert setback is not None
+    assert "Access Denied" in setback.reason
 
 
 @pytest.mark.parametrize(("policy", "state"), [("nothing", "LAUNCHED"), ("stop", "CANCELLED")])

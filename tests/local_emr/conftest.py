@@ -40,9 +40,13 @@ class Cloud:
     def client(self, service: str, **credentials: str) -> Any:
         return client(service, self.environment, **credentials)
 
-    def endpoint(self, injected: InjectedFailures | None = None) -> EmrEndpoint:
+    def endpoint(self, injected: InjectedFailures | None = None, slots: int = 2) -> EmrEndpoint:
         return EmrEndpoint(
-            tls=self.certificates, environment=self.environment, folder=self.folder / "emr", injected=injected
+            tls=self.certificates,
+            environment=self.environment,
+            folder=self.folder / "emr",
+            slots=slots,
+            injected=injected,
         )
 
     def make_role(self, name: str, service: str, *statements: dict[str, Any]) -> str:
@@ -165,8 +169,10 @@ def _session(credentials: tuple[tuple[str, str], ...]) -> boto3.Session:
 
 
 @contextlib.contextmanager
-def serve_emr(cloud: Cloud, injected: InjectedFailures | None = None, **credentials: str) -> Iterator[Emr]:
-    with cloud.endpoint(injected) as endpoint:
+def serve_emr(
+    cloud: Cloud, injected: InjectedFailures | None = None, slots: int = 2, **credentials: str
+) -> Iterator[Emr]:
+    with cloud.endpoint(injected, slots) as endpoint:
         root = {"aws_access_key_id": ACCOUNT_ID, "aws_secret_access_key": "any"}
         api = _session(tuple((root | credentials).items())).client(
             "emr",

@@ -48,7 +48,9 @@ def test_a_cluster_is_described_as_it_was_asked_for(instant_emr: Emr) -> None:
     assert timeline["CreationDateTime"] <= timeline["ReadyDateTime"] <= timeline["EndDateTime"]
 
 
-def test_the_machines_of_a_cluster_are_those_of_its_fleets_for_as_long_as_it_lived(instant_emr: Emr) -> None:
+def test_the_machines_of_a_cluster_are_those_of_its_fleets_from_when_they_came_to_its_end(
+    instant_emr: Emr,
+) -> None:
     types = [{"InstanceType": "m5.xlarge"}, {"InstanceType": "m6i.xlarge"}]
     fleets = [
         {"InstanceFleetType": "MASTER", "TargetOnDemandCapacity": 1, "InstanceTypeConfigs": types},
@@ -64,8 +66,11 @@ def test_the_machines_of_a_cluster_are_those_of_its_fleets_for_as_long_as_it_liv
         ("m5.xlarge", True),
     ]
     timeline = instant_emr.cluster(cluster_id)["Status"]["Timeline"]
-    lived = (timeline["EndDateTime"] - timeline["CreationDateTime"]).total_seconds() / 3600
-    assert [machine.hours for machine in used] == pytest.approx([lived] * 3, abs=1e-6)
+    asked, ready, ended = (timeline[f"{name}DateTime"].timestamp() for name in ("Creation", "Ready", "End"))
+    assert all(asked <= machine.began_at <= ready for machine in used)
+    assert [machine.began_at + machine.hours * 3600 for machine in used] == pytest.approx(
+        [ended] * 3, abs=1e-3
+    )
 
 
 def test_the_types_on_offer_are_listed_page_by_page(instant_emr: Emr) -> None:

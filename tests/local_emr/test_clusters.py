@@ -24,13 +24,6 @@ spark = SparkSession.builder.getOrCreate()
 total = spark.sparkContext.parallelize(range(10), 2).map(double).sum()
 print(sys.argv[1:], total, spark.conf.get("spark.fruits"))
 """
-SLEEPING_SPARK_JOB = b"""
-import time
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.getOrCreate()
-print("ready", flush=True)
-spark.sparkContext.parallelize(range(2), 2).foreach(lambda _: time.sleep(600))
-"""
 
 
 def processes_mentioning(word: str) -> list[str]:
@@ -69,8 +62,7 @@ def test_a_spark_step_runs_for_real_with_its_files_defaults_and_logs(cloud: Clou
 
 
 def test_terminating_a_cluster_in_mid_step_leaves_no_process(emr: Emr, cloud: Cloud) -> None:
-    emr.s3.put_object(Bucket=BUCKET, Key="code/sleep.py", Body=SLEEPING_SPARK_JOB)
-    cluster_id = emr.launch(command_step("spark-submit", f"s3://{BUCKET}/code/sleep.py"), shell_step("never"))
+    cluster_id = emr.launch(shell_step("echo ready; sleep 600 & sleep 600"), shell_step("never"))
     stdout = cloud.folder / "emr" / cluster_id / "steps" / emr.steps(cluster_id)[0]["Id"] / "stdout"
     wait_until(lambda: stdout.exists() and "ready" in stdout.read_text(), seconds=40)
     assert processes_mentioning(cluster_id)

@@ -60,7 +60,7 @@ WAITING_FOR_MACHINES = Cluster(
 
 
 def test_each_fleet_is_told_of_when_it_has_its_machines() -> None:
-    ready = lifecycle.provisioned(WAITING_FOR_MACHINES)
+    ready = lifecycle.provisioned(WAITING_FOR_MACHINES, now=125)
 
     primary, workers = state_events(WAITING_FOR_MACHINES, ready, now=125)
 

@@ -33,7 +33,7 @@ def new_cluster(*actions: ActionOnFailure, keep_alive: bool = False, protected: 
 
 def running(*actions: ActionOnFailure, keep_alive: bool = False, protected: bool = False) -> Cluster:
     cluster = new_cluster(*actions, keep_alive=keep_alive, protected=protected)
-    return lifecycle.bootstrapped(lifecycle.provisioned(cluster), now=1)
+    return lifecycle.bootstrapped(lifecycle.provisioned(cluster, now=1), now=1)
 
 
 def run_step(cluster: Cluster, failure: StepFailure | None = None) -> Cluster:
@@ -157,7 +157,7 @@ class AnyCluster(RuleBasedStateMachine):
             return
         match lifecycle.next_action(self.cluster):
             case Action.PROVISION:
-                self.cluster = lifecycle.provisioned(self.cluster)
+                self.cluster = lifecycle.provisioned(self.cluster, now=0)
             case Action.BOOTSTRAP:
                 self.cluster = lifecycle.bootstrapped(self.cluster, self.now)
             case Action.RUN_STEP:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from infra.local.emr import process
 from infra.local.emr.logs import ProgramLogs, S3Uri
 from infra.local.emr.node import NodeError, SparkSubmit, spark_defaults
 from infra.local.emr.protocol import EmrError, answer, parse_request
+from infra.local.process import ProcessGroup
 
 
 def test_a_spark_submit_line_is_taken_apart_at_the_application() -> None:
@@ -100,3 +102,12 @@ def test_stopping_a_program_ends_its_children_too(tmp_path: Path) -> None:
     assert run(["sh", "-c", "sh -c 'sleep 1; touch survived' & wait"], tmp_path, stop) < 0
     time.sleep(1.3)
     assert not (tmp_path / "survived").exists()
+
+
+def test_killing_a_program_again_closes_nothing_that_others_have_opened_since(tmp_path: Path) -> None:
+    group = ProcessGroup(["sleep", "600"], environment={}, folder=tmp_path, log=tmp_path / "log")
+    group.kill()
+    with contextlib.ExitStack() as others:
+        opened = [others.enter_context((tmp_path / "log").open()) for _ in range(8)]
+        group.kill()
+        assert [file.read() for file in opened] == [""] * 8

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from infra.local import jvm
+from infra.local.emr.spark_cluster import ENCRYPTED
 from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
 from lambdas.contract.report import StepReport
 from spark.steps.runner import run_step
@@ -23,6 +24,8 @@ SUBMIT = (
     "--master local[2] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1",
     # Data is small: more tasks would only cost time.
     f"--conf spark.sql.shuffle.partitions=4 --conf 'spark.driver.extraJavaOptions={jvm.SHORT_LIVED}'",
+    # As under a security configuration, which must never decide whether a step works.
+    *(f"--conf {name}={value}" for name, value in ENCRYPTED.items()),
     "pyspark-shell",
 )
 PlanFactory = Callable[..., Plan]
@@ -79,7 +82,8 @@ def make_plan(model: ModelArtifact) -> PlanFactory:
             "engine": "fast",
             "image_size": 96,
             "model": model,
-            "pca": PcaSpec(components=5, variance=None, standardize=False),
+            # So many that their arrays are of the size (64 KiB) that pickle treats differently.
+            "pca": PcaSpec(components=7, variance=None, standardize=False),
             "csv": True,
             "notify": False,
             "max_runtime_minutes": 60,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from io import BytesIO
 from pathlib import Path
 
@@ -106,3 +107,26 @@ def test_every_module_that_makes_pixels_counts_for_where_features_come_from() ->
     assert {"decoding.py", "png.py", "tiff.py", "resize.py"} <= {module.name for module in modules}
     sources = b"".join(module.read_bytes() for module in modules)
     assert decoding_sha256() == hashlib.sha256(sources).hexdigest()
+
+
+def test_what_a_library_says_of_a_picture_is_cut() -> None:
+    """A TIFF whose header lists millions of values had them all in its row."""
+    detail = Rejected(QuarantineReason.CORRUPT, "x" * 10_000_000).detail
+    assert detail == f"{'x' * 500}..."
+
+
+@pytest.mark.parametrize("tag", [258, 273, 279, 324, 325, 338, 339])
+def test_a_tiff_with_millions_of_entries_in_a_tag_is_refused_before_they_are_looked_into(tag: int) -> None:
+    entries = 2**19
+    head = b"II*\0" + struct.pack("<I", 8)
+    tags = {256: 1, 257: entries, 258: 8, 259: 1, 262: 1, 277: 1, 278: 1, 273: 8, 279: 1}
+    after = 8 + 2 + 12 * len(tags | {tag: 0}) + 4
+    directory = b"".join(
+        struct.pack("<HHII", one, 4, entries, after) if one == tag else struct.pack("<HHII", one, 4, 1, value)
+        for one, value in sorted((tags | {tag: 0}).items())
+    )
+    file = head + struct.pack("<H", len(tags | {tag: 0})) + directory + bytes(4) + bytes(4 * entries)
+    rejected = decode(file, 96, pillow_bicubic)
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == QuarantineReason.TOO_LARGE
+    assert rejected.detail == f"a TIFF with {4 * entries} bytes in its tag {tag}; the limit is {2**20}"

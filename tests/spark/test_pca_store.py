@@ -39,7 +39,7 @@ def test_mllib_loads_the_saved_model(spark: SparkSession, earlier: Plan, fitted:
     loaded = PCAModel.load(f"{saved_at(earlier)}mllib")
     assert np.array_equal(loaded.pc.toArray(), fitted.components.T)
     assert np.array_equal(loaded.explainedVariance.toArray(), fitted.explained_variance_ratio)
-    assert (loaded.getK(), loaded.getInputCol(), loaded.getOutputCol()) == (5, "features", "pca")
+    assert (loaded.getK(), loaded.getInputCol(), loaded.getOutputCol()) == (7, "features", "pca")
 
 
 def test_mllibs_scores_of_centred_features_are_ours(
@@ -59,7 +59,7 @@ def test_an_earlier_model_is_applied_to_new_images(
     plan = make_plan(tmp_path / "root", tmp_path / "new", pca=PcaSpec(None, None, False, saved_at(earlier)))
     _, report = run(spark, plan, "featurize", "pca")
     assert report.error is None
-    assert report.pca_components == 5
+    assert report.pca_components == 7
     assert report.notes[0].startswith("pca.model: ")
     rows = feature_matrix(pq.read_table(folder_of(plan, plan.layout.features)))
     scores = pq.read_table(folder_of(plan, plan.layout.pca)).column("pca").to_pylist()

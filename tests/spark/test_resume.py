@@ -140,14 +140,8 @@ def jvms(pid: int) -> list[int]:
     return [child for child, command in descendants(pid) if "org.apache.spark.deploy.SparkSubmit" in command]
 
 
-def kill_points(count: int) -> list[int]:
-    """After how many finished shards to kill; the same in every test run."""
-    choice = np.random.default_rng(SEED).choice(np.arange(1, SHARDS - 2), count, replace=False)
-    return [int(point) for point in np.sort(choice)]
-
-
-def itself(pid: int) -> list[int]:
-    return [pid]
+KILL_POINT = int(np.random.default_rng(SEED).integers(1, SHARDS - 2))
+"""After how many finished shards to kill; the same in every test run."""
 
 
 def kill_once_finished(plan: Plan, shards: int, victims: Callable[[int], list[int]], pid: int) -> bool:
@@ -162,38 +156,34 @@ def kill_once_finished(plan: Plan, shards: int, victims: Callable[[int], list[in
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="finds processes by /proc")
-def test_killed_workers_cost_their_shards_only(
+def test_a_killed_worker_costs_its_shard_only(
     spark: SparkSession, undisturbed: Plan, make_plan: PlanFactory, images: Path, tmp_path: Path
 ) -> None:
-    points = kill_points(3)
     plan = make_plan(tmp_path, images, shard_images=SHARD_IMAGES)
-    for point in points:
-        killer = threading.Thread(target=kill_once_finished, args=(plan, point, workers, os.getpid()))
-        killer.start()
-        run(spark, plan, "featurize")
-        killer.join()
+    killer = threading.Thread(target=kill_once_finished, args=(plan, KILL_POINT, workers, os.getpid()))
+    killer.start()
+    run(spark, plan, "featurize")
+    killer.join()
     done = finished_shards(plan)
     [report] = run(spark, plan, "featurize")
-    assert done > points[-1]
-    assert metrics(report).images_resumed >= SHARD_IMAGES * points[-1]
+    assert done >= KILL_POINT
+    assert metrics(report).images_resumed >= SHARD_IMAGES * KILL_POINT
     assert datasets(plan) == datasets(undisturbed)
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="finds processes by /proc")
-def test_a_killed_jvm_or_step_costs_what_was_not_done(
+def test_a_killed_jvm_costs_what_was_not_done(
     spark: SparkSession, undisturbed: Plan, make_plan: PlanFactory, images: Path, tmp_path: Path
 ) -> None:
-    points = kill_points(2)
     plan = make_plan(tmp_path, images, shard_images=SHARD_IMAGES)
     (tmp_path / "plan.json").write_text(plan.to_json())
-    for point, victims in zip(points, (itself, jvms), strict=True):
-        step = start_step(tmp_path)
-        try:
-            assert kill_once_finished(plan, point, victims, step.pid)
-            assert step.wait(STEP_TIMEOUT_SECONDS) != 0
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(step.pid, signal.SIGKILL)
+    step = start_step(tmp_path)
+    try:
+        assert kill_once_finished(plan, KILL_POINT, jvms, step.pid)
+        assert step.wait(STEP_TIMEOUT_SECONDS) != 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(step.pid, signal.SIGKILL)
     assert not (folder_of(plan, plan.layout.features) / "_SUCCESS").exists()
     done = finished_shards(plan)
     [report] = run(spark, plan, "featurize")

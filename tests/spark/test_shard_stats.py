@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from lambdas.contract.published import Part
 from lambdas.contract.report import Progress
-from spark.datasets.publication import Part
 from spark.features.shards import ShardResult, ShardWork
 from spark.steps.shard_stats import SLOWEST_SHARDS, ShardStats, ShardStatsParam
 from tests.spark.conftest import PlanFactory, folder_of, run

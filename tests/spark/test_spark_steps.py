@@ -105,9 +105,9 @@ def test_scores_agree_in_parquet_csv_and_saved_model(plan: Plan, reports: list[S
     for part in sorted(folder_of(plan, plan.layout.csv).glob("*.csv")):
         with part.open(newline="") as file:
             rows += list(csv.DictReader(file))
-    assert list(rows[0]) == ["path", "label", "pc_01", "pc_02", "pc_03", "pc_04", "pc_05"]
+    assert list(rows[0]) == ["path", "label", *(f"pc_0{n}" for n in range(1, 8))]
     assert [row["path"] for row in rows] == scores.column("path").to_pylist()
-    written = [[float(row[f"pc_0{n}"]) for n in range(1, 6)] for row in rows]
+    written = [[float(row[f"pc_0{n}"]) for n in range(1, 8)] for row in rows]
     assert np.allclose(written, expected, atol=1e-5)
 
 

@@ -15,8 +15,11 @@ from pulumi import RunError
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.chaos.invariants import committed, count_violations, living, waits
-from infra.local.chaos.load_test import InstantSteps, LoadTest, NotOverError
+from infra.local.chaos.invariants import committed, count_violations, living, times_passed_over, waits
+from infra.local.chaos.load_test import LoadTest, NotOverError
+from infra.local.chaos.older_release import build_older, job_key
+from infra.local.chaos.steps import InstantSteps
+from infra.local.chaos.upgrade import Upgrade
 from infra.local.chaos.workload import POISONED_SHARE, draw_failures, draw_uploads
 from infra.local.cloud import INTERRUPTED, FolderInUseError, LocalCloud
 from infra.local.ministack import MiniStackError
@@ -72,26 +75,36 @@ def main() -> int:
 
 
 def chaos(
-    folder: Path, build: Path, *, seed: int, manifests: int, deliveries: int, log: Any, poisoned: float = 0.0
+    folder: Path,
+    build: Path,
+    *,
+    seed: int,
+    manifests: int,
+    deliveries: int,
+    log: Any,
+    poisoned: float = 0.0,
+    max_clusters: int = MAX_CLUSTERS,
 ) -> dict[str, Any]:
-    """One load test in a local cloud of its own in ``folder``, of what ``build`` holds: what happened, and
-    how often each invariant was violated."""
+    """One load test in a local cloud of its own in ``folder``, of what ``build`` holds, to which an older
+    release is upgraded in the middle: what happened, and how often each invariant was violated."""
     started = time.monotonic()
     config = {
-        "fruits:maxClusters": str(MAX_CLUSTERS),
+        "fruits:maxClusters": str(max_clusters),
         "fruits:maxEurPerDay": str(MAX_EUR_PER_DAY),
         "fruits:launchesPerSecond": str(LAUNCHES_PER_SECOND),
     }
-    steps = InstantSteps()
+    older = build_older(build, folder / "older-release")
+    steps = InstantSteps(job_key(older))
     failures = draw_failures(seed, manifests, steps)
-    with LocalCloud(folder, build=build, injected=failures, config=config) as cloud:
+    with LocalCloud(folder, build=older, injected=failures, config=config) as cloud:
         steps.s3 = cloud.client("s3")
         prefix = f"{IMAGES}chaos/"
         cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{prefix}apple/1.jpg", Body=b"")
         uploads = draw_uploads(seed, manifests, deliveries, f"s3://{cloud.bucket}/{prefix}", poisoned)
-        load = LoadTest(cloud, steps, seed, log)
+        upgrade = Upgrade(cloud, build, seed, log)
+        load = LoadTest(cloud, steps, upgrade, seed, log)
         load.run(uploads, TIMEOUT_SECONDS)
-        evidence = load.evidence(MAX_CLUSTERS, MAX_EUR_PER_DAY)
+        evidence = load.evidence(max_clusters, MAX_EUR_PER_DAY)
     return {
         "seed": seed,
         "manifests": manifests,
@@ -102,10 +115,12 @@ def chaos(
         "clusters": len(evidence.clusters),
         "further_attempts": sum(run.attempt - 1 for run in evidence.runs.values()),
         "peak_clusters": max(living(evidence.clusters), default=0),
-        "max_clusters": MAX_CLUSTERS,
+        "max_clusters": max_clusters,
         "peak_eur_committed": round(max(committed(evidence.clusters, evidence.accepted), default=0.0), 2),
         "max_eur_per_day": MAX_EUR_PER_DAY,
         "waited_seconds": {name: round(seconds, 1) for name, seconds in waits(evidence).items()},
+        "most_times_passed_over": max(times_passed_over(evidence).values(), default=0),
+        "not_told": sum(run.not_told for run in evidence.runs.values()),
         "poisoned": len(evidence.poisoned),
         "answers": dict(load.answers),
         "repairs": dict(load.repairs),

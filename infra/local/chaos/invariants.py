@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from infra.local.chaos.queueing import PASSES_ALLOWED, Moment, Queue, passed_over
 from infra.local.cloud import REGION
 from lambdas.contract.cost.estimate import BILLED_HOURS_MIN
 from lambdas.contract.cost.prices import eur_per_hour, worst_case_eur
@@ -30,6 +31,16 @@ class Run:
     attempt: int
     closed: bool = True
     waited_seconds: float = 0.0
+    entered_at: tuple[float, ...] = ()
+    """When it entered each of its states, in Unix seconds."""
+    untold: bool = False
+    """Whether something has still to be told of its end."""
+    not_told: bool = False
+    """Whether the record says that its end could not be told."""
+
+    def changes(self, until: float) -> list[tuple[RunState, float]]:
+        """Its states up to that time, with when it entered each."""
+        return [(state, at) for state, at in zip(self.states, self.entered_at, strict=True) if at <= until]
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,18 @@ class Evidence:
     max_eur_per_day: float
     poisoned: Collection[str] = ()
     """Runs that something was wrong with, and with them alone."""
+    cancelled: Collection[str] = ()
+    """Runs that a person has cancelled."""
+    upgraded_at: float = 0.0
+    """Since when no older release was at work: whom it kept waiting, or did not tell, is not counted."""
+    unable_to_start: Collection[str] = ()
+    """Those of them that cannot start."""
+    told: Collection[str] = ()
+    """Runs of whose end a message told."""
+    passes: tuple[tuple[float, float], ...] = ()
+    """When each pass of the reconciler began and ended, also those that broke off. Unix seconds."""
+    moments: tuple[Moment, ...] = ()
+    """What the ledger said at the beginning and the end of each pass."""
 
 
 def waits(evidence: Evidence) -> dict[str, float]:
@@ -81,6 +104,20 @@ def waits(evidence: Evidence) -> dict[str, float]:
     if not waited:
         return {}
     return {"median": waited[len(waited) // 2], "p95": waited[len(waited) * 95 // 100], "longest": waited[-1]}
+
+
+def times_passed_over(evidence: Evidence) -> Counter[str]:
+    """How often each run waited on though nothing was in its way: :mod:`infra.local.chaos.queueing`."""
+    queue = Queue(
+        runs=evidence.runs,
+        clusters=evidence.clusters,
+        broken=evidence.unable_to_start,
+        worst_case_eur={run_id: worst_case(manifest) for run_id, manifest in evidence.accepted.items()},
+        max_clusters=evidence.max_clusters,
+        max_eur_per_day=evidence.max_eur_per_day,
+    )
+    passes = [one for one in evidence.passes if one[0] >= evidence.upgraded_at]
+    return passed_over(passes, evidence.moments, queue)
 
 
 def count_violations(evidence: Evidence) -> dict[str, int]:
@@ -106,6 +143,9 @@ def count_violations(evidence: Evidence) -> dict[str, int]:
         "completed runs without a cluster": len(
             {run.run_id for run in runs if run.states[-1] is RunState.COMPLETED} - _by_run(clusters).keys()
         ),
+        "cancelled runs that ended otherwise": sum(
+            run.run_id in evidence.cancelled and run.states[-1] is not RunState.CANCELLED for run in runs
+        ),
         "rejected manifests without a rejection": len(set(evidence.rejected) - set(evidence.rejections)),
         "clusters alive at the end": sum(
             cluster.ended_at is None for cluster in (*clusters, *evidence.orphans)
@@ -124,6 +164,14 @@ def count_violations(evidence: Evidence) -> dict[str, int]:
             if run_id in evidence.accepted
             for limit in [evidence.accepted[run_id].limits.max_cost_eur]
         ),
+        "runs that waited because another was broken": sum(
+            times > PASSES_ALLOWED for times in times_passed_over(evidence).values()
+        ),
+        "ended runs that were not told of": sum(run.untold for run in runs),
+        "messages that were wanted and never sent": len(
+            {run.run_id for run in runs if _ended_since(run, evidence.upgraded_at) and not run.not_told}
+            & {run_id for run_id, manifest in evidence.accepted.items() if manifest.notify} - {*evidence.told}
+        ),
         "illegal ledger transitions": sum(
             after not in TRANSITIONS[before]
             for run in runs
@@ -131,6 +179,10 @@ def count_violations(evidence: Evidence) -> dict[str, int]:
         ),
         "failures that never happened": sum(number == 0 for number in evidence.failures.values()),
     }
+
+
+def _ended_since(run: Run, time: float) -> bool:
+    return is_terminal(run.states[-1]) and (not run.entered_at or run.entered_at[-1] >= time)
 
 
 def living(clusters: Iterable[Cluster]) -> list[int]:

@@ -12,21 +12,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infra.local.chaos import traces
 from infra.local.chaos.invariants import Evidence, overlapping
-from infra.local.chaos.workload import ORPHANS, Poison, Upload
+from infra.local.chaos.queueing import Moment
+from infra.local.chaos.services import Services
+from infra.local.chaos.steps import InstantSteps
+from infra.local.chaos.upgrade import Upgrade
+from infra.local.chaos.workload import ORPHANS, Poison, Upload, draw_service_failures
 from infra.local.cloud import LocalCloud
-from lambdas.contract import s3uri
-from lambdas.contract.layout import RUNS, RunLayout, rejection_key
+from lambdas.contract.layout import RunLayout, rejection_key
 from lambdas.contract.manifest.faults import ManifestError
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
-from lambdas.contract.report import StepReport
 from lambdas.contract.run import LEDGER_TAG, RUN_TAG, cluster_name, run_id
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 DELIVERIES_AT_ONCE = 3
 RECONCILERS_AT_ONCE = 2
@@ -47,6 +46,7 @@ class LoadTest:
 
     cloud: LocalCloud
     steps: InstantSteps
+    upgrade: Upgrade
     seed: int
     log: Callable[[str], None]
     accepted: dict[str, Manifest] = field(default_factory=dict)
@@ -60,12 +60,16 @@ class LoadTest:
         self._chance = random.Random(self.seed + 2)  # noqa: S311  # repeatable on purpose
         self._s3, self._emr = self.cloud.client("s3"), self.cloud.client("emr")
         self._orphans: set[str] = set()
+        self._services = Services(self.cloud)
         self._passes: list[tuple[float, float]] = []
+        self._moments: list[Moment] = []
         self._late_repairs = 0
         self._mistreated: Counter[str] = Counter()
         self._poisons: dict[str, Poison] = {}
         """Of runs that are still to be poisoned."""
         self._poisoned: dict[str, Poison] = {}
+        self._broken_off: list[dict[str, Any]] = []
+        """Events that failed each time: in the failure queue, for somebody to give them back."""
         self._lambda = self.cloud.client("lambda")
 
     def run(self, uploads: list[Upload], timeout_seconds: float) -> None:
@@ -80,13 +84,20 @@ class LoadTest:
         for number in range(ORPHANS):
             self._make_orphan(number)
         during, after = self._events(uploads)
+        self._drawn = draw_service_failures(self.seed, len(uploads))
         with self._reconcilers():
-            self._deliver(during)
+            for part in self.upgrade.amid(during):
+                if self.upgrade.has_ended:
+                    # Not before: a dead topic held the older release's places for good.
+                    self._services.fail(self._drawn)
+                self._deliver(part)
+            self._deliver([*self._broken_off])
             self.log(f"{len(during)} deliveries made; waiting for {len(self.accepted)} runs to end")
             self._await_end(deadline)
             self._deliver(after)
             self.log(f"{len(after)} deliveries replayed")
             self._await_end(deadline)
+        self._services.recover()
         *_, last = (self._invoke("reconciler", {}) for _ in range(QUIET_PASSES))
         if last is None:
             raise NotOverError("the reconciler broke off although the load test was over")
@@ -108,6 +119,12 @@ class LoadTest:
             max_clusters=max_clusters,
             max_eur_per_day=max_eur_per_day,
             poisoned=frozenset(self._poisoned),
+            cancelled=frozenset(self.upgrade.cancelled),
+            upgraded_at=self.upgrade.ended_at,
+            unable_to_start={run for run, poison in self._poisoned.items() if not poison.lets_start},
+            told=self._services.told(),
+            passes=tuple(self._passes),
+            moments=tuple(self._moments),
         )
 
     def _failures(self) -> dict[str, int]:
@@ -120,6 +137,8 @@ class LoadTest:
             "manifest replaced by a newer version": self._mistreated["replaced"],
             "cluster that no run asked for": len(self._orphans),
             "reconciler begun beside another": overlapping(self._passes),
+            **self.upgrade.effects(),
+            **self._services.failures(self._drawn),
             **Counter(poison.value for poison in self._poisoned.values()),
         }
 
@@ -160,7 +179,7 @@ class LoadTest:
         self._chance.shuffle(after)
         return during, after
 
-    def _deliver(self, events: list[dict[str, Any]]) -> None:
+    def _deliver(self, events: Sequence[dict[str, Any]]) -> None:
         with ThreadPoolExecutor(DELIVERIES_AT_ONCE) as pool:
             made = [pool.submit(self._deliver_one, event) for event in events]
             try:
@@ -177,11 +196,14 @@ class LoadTest:
                 for result in answer:
                     self._poison(result["run_id"])
                 return
+        self._broken_off.append(event)
 
     def _poison(self, run: str | None) -> None:
-        """Do to a run that was accepted what is drawn for it, once."""
-        poison = self._poisons.pop(run or "", None)
-        if run is None or poison is None:
+        """Do to a run that was accepted what is drawn for it, once. Not before the upgrade: in the older
+        release one such run stopped all others, which is no fault of the newer."""
+        if run is None or not self.upgrade.has_begun:
+            return
+        if (poison := self._poisons.pop(run, None)) is None:
             return
         plan = RunLayout("", run).plan
         match poison:
@@ -200,6 +222,7 @@ class LoadTest:
 
     def _invoke(self, function: str, event: dict[str, Any]) -> Any:
         """The function's answer; None when it raised or was killed."""
+        self.upgrade.invoked(function)
         name = self.cloud.outputs[f"{function}_function"]
         answer = self._lambda.invoke(FunctionName=name, Payload=json.dumps(event))
         if "FunctionError" in answer:
@@ -228,11 +251,13 @@ class LoadTest:
 
         def keep_reconciling() -> None:
             while not over.is_set():
-                began = time.monotonic()
+                self._moments.append(traces.moment(self.cloud))
+                began = time.time()
                 if (answer := self._invoke("reconciler", {})) is not None:
                     self.repairs.update(answer["repaired"])
                     self.repairs.update(answer["dispatched"])
-                self._passes.append((began, time.monotonic()))
+                self._passes.append((began, time.time()))
+                self._moments.append(traces.moment(self.cloud))
                 over.wait(RECONCILE_PAUSE_SECONDS)
 
         with ThreadPoolExecutor(RECONCILERS_AT_ONCE) as pool:
@@ -245,40 +270,13 @@ class LoadTest:
             reconciler.result()
 
     def _await_end(self, deadline: float) -> None:
-        while open_runs := [run for run in traces.runs(self.cloud) if not run.closed]:
+        while open_runs := [run for run in traces.runs(self.cloud) if not run.closed or run.untold]:
             if time.monotonic() > deadline:
                 some = ", ".join(f"{run.run_id} {run.states[-1]}" for run in open_runs[:5])
-                raise NotOverError(f"{len(open_runs)} runs have not ended, among them {some}")
+                raise NotOverError(
+                    f"{len(open_runs)} runs have not ended, or are not told of, among them {some}"
+                )
             time.sleep(POLL_SECONDS)
-
-
-class InstantSteps:
-    """Leaves the report of success that a real step would leave, and half of one for runs that are
-    ``spoiled``. Needs its client before the first."""
-
-    s3: S3Client
-
-    def __init__(self) -> None:
-        self.spoiled: set[str] = set()
-
-    def __call__(self, arguments: Sequence[str]) -> None:
-        *_, step, _, plan = arguments
-        bucket, key = s3uri.split(plan)
-        identity = key.removeprefix(RUNS).split("/")[0]
-        report = StepReport(
-            step=step,
-            run_id=identity,
-            succeeded=True,
-            engine="fast",
-            weights="none",
-            weights_sha256="",
-            model_sha256="",
-            seconds={"total": 0.0},
-        )
-        target = RunLayout("", identity).step_report(step)
-        body = report.to_json().encode()
-        half = body[: len(body) // 2]
-        self.s3.put_object(Bucket=bucket, Key=target, Body=half if identity in self.spoiled else body)
 
 
 def _event(name: str, bucket: str, key: str, version_id: str, sequencer: str) -> dict[str, Any]:

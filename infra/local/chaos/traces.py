@@ -9,10 +9,13 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from infra.local.chaos.invariants import Cluster, Run
+from infra.local.chaos.queueing import Moment
 from infra.local.cloud import LocalCloud
 from infra.local.emr.injected_failures import ClusterFailure, EventFailure, Failure, LaunchFailure
+from lambdas.aws.ledger import ACTIVE_INDEX
 from lambdas.contract.layout import REJECTIONS
-from lambdas.contract.run import RUN_TAG, RunState
+from lambdas.contract.run import RUN_TAG, RunState, is_terminal
+from lambdas.runs.setbacks import LASTING_LIMIT
 
 _ADMISSIONS = "#admissions"
 """The ledger's item that says who holds a slot."""
@@ -44,7 +47,27 @@ def runs(cloud: LocalCloud) -> Iterator[Run]:
                 int(values["attempt"]),
                 values["closed"],
                 next(launched, changes[-1][1]) - float(values["accepted_at"]),
+                tuple(at for _, at in changes),
+                untold=bool(values.get("untold")),
+                not_told=values["closed"] and "setback" in values,
             )
+
+
+def left_by_older(cloud: LocalCloud) -> dict[str, RunState]:
+    """The states of the runs that have not ended, and whose records carry no version: the release before
+    versions changed them last."""
+    found = {
+        values["run_id"]: RunState(values["state"])
+        for values in _items(cloud)
+        if "history" in values and "version" not in values
+    }
+    return {run_id: state for run_id, state in found.items() if not is_terminal(state)}
+
+
+def is_cancelled(cloud: LocalCloud, run_id: str) -> bool:
+    """Whether the run has ended so, or will when its cluster has stopped."""
+    record = next(values for values in _items(cloud) if values["run_id"] == run_id)
+    return RunState.CANCELLED in (record["state"], record.get("stopping"))
 
 
 def set_version(cloud: LocalCloud, run_id: str, version: int) -> None:
@@ -62,6 +85,36 @@ def slots(cloud: LocalCloud) -> tuple[str, ...]:
     """The runs that hold a place among the clusters."""
     return tuple(
         run_id for values in _items(cloud) if values["run_id"] == _ADMISSIONS for run_id in values["slots"]
+    )
+
+
+def moment(cloud: LocalCloud) -> Moment:
+    """What the ledger says now of those who wait, and of what they wait for."""
+    read, dynamodb = TypeDeserializer().deserialize, cloud.client("dynamodb")
+    table, at = cloud.outputs["ledger_table"], time.time()
+    queue = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        IndexName=ACTIVE_INDEX,
+        KeyConditionExpression="active = :queued",
+        ExpressionAttributeValues={":queued": {"S": RunState.QUEUED}},
+    )
+    key = {"run_id": {"S": _ADMISSIONS}}
+    shared = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item", {})
+    setbacks = {
+        item["run_id"]["S"]: read(item["setback"])
+        for page in queue
+        for item in page["Items"]
+        if "setback" in item
+    }
+    return Moment(
+        at,
+        slots=frozenset(shared.get("slots", {}).get("M", {})),
+        committed_eur=float(shared.get("committed_eur", {}).get("N", 0)),
+        left_alone=frozenset(
+            run_id
+            for run_id, setback in setbacks.items()
+            if setback["not_before"] > at or setback["count"] >= LASTING_LIMIT
+        ),
     )
 
 

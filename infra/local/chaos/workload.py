@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from infra.local.emr.injected_failures import ClusterFailure, EventFailure, InjectedFailures, LaunchFailure
+from infra.local.service_failures import ServiceFailure
 from lambdas.contract.cost.prices import worst_case_eur
 from lambdas.contract.manifest.schema import Cluster
 
@@ -20,6 +21,7 @@ REJECTED_SHARE = 0.1
 DELETED_SHARE = 0.05
 SECOND_VERSION_SHARE = 0.08
 """Of the manifests that follow another: a newer version under its name."""
+NOTIFIED_SHARE = 0.5
 MAX_COPIES = 5
 ORPHANS = 3
 """Clusters of this stack that nobody's run asked for. They come first, and nothing befalls them."""
@@ -44,6 +46,17 @@ CLUSTER_FAILURES = {
 }
 DEFAULT_TYPES = Cluster().instance_types
 EVENT_FAILURES = {EventFailure.LOST: 0.15, EventFailure.DUPLICATED: 0.15}
+SERVICE_FAILURES = {
+    ServiceFailure.THROTTLED: 0.01,
+    ServiceFailure.THROTTLED_FOR_LONG: 0.001,
+    ServiceFailure.SLOW: 0.001,
+    ServiceFailure.ANSWER_LOST: 0.001,
+}
+"""Of the functions' calls of DynamoDB, and of S3."""
+CALLS_PER_MANIFEST = 150
+MANIFESTS_PER_REFUSED_MESSAGE = 15
+"""The topic is dead from the beginning until it has refused one message for so many manifests: so many that
+several runs meet it, and meet it again, and not so many that the pauses between outlast the load test."""
 
 
 class Poison(Enum):
@@ -53,6 +66,11 @@ class Poison(Enum):
     PLAN_NEWER = "plan of a newer release"
     REPORT_SPOILED = "report that is no JSON"
     RECORD_NEWER = "record of a newer release"
+
+    @property
+    def lets_start(self) -> bool:
+        """Whether the run gets a cluster all the same."""
+        return self is Poison.REPORT_SPOILED
 
 
 @dataclass(frozen=True)
@@ -114,6 +132,17 @@ def draw_failures(
     )
 
 
+def draw_service_failures(seed: int, manifests: int) -> dict[str, tuple[ServiceFailure | None, ...]]:
+    """What the services' calls meet, by service; as for EMR, each failure early at least once."""
+    chance = random.Random(seed + 4)  # noqa: S311  # repeatable on purpose
+    calls = CALLS_PER_MANIFEST * manifests
+    return {
+        "dynamodb": _script(chance, SERVICE_FAILURES, calls),
+        "s3": _script(chance, SERVICE_FAILURES, calls),
+        "sns": (ServiceFailure.REFUSED,) * max(1, manifests // MANIFESTS_PER_REFUSED_MESSAGE),
+    }
+
+
 def _manifest(chance: random.Random, number: int, image_prefix: str) -> dict[str, Any]:
     workers = chance.randint(1, 8)
     worst_case = worst_case_eur(DEFAULT_TYPES, workers, MAX_RUNTIME_MINUTES)
@@ -127,7 +156,7 @@ def _manifest(chance: random.Random, number: int, image_prefix: str) -> dict[str
             "max_cost_eur": math.ceil(worst_case * COST_MARGIN * 100) / 100,
         },
         "when_deleted": chance.choice(["nothing", "stop"]),
-        "notify": chance.random() < 0.2,
+        "notify": chance.random() < NOTIFIED_SHARE,
     }
     if chance.random() < REJECTED_SHARE:
         wrong: dict[str, Any] = chance.choice(

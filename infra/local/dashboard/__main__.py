@@ -19,10 +19,10 @@ from infra.local.dashboard.rendering import render
 from infra.local.demo import package
 from infra.local.ministack import MiniStackError
 from infra.local.sample_images import write_sample_images
-from infra.local.submit import Submitted, find_images, manifest_for, upload_images, upload_manifest
+from infra.local.submit import upload_photos
 from infra.local.watch import look
 from infra.program import BUILD, REPOSITORY
-from lambdas.contract.layout import IMAGES
+from lambdas.cli.submission import Submitted, manifest_for, upload_manifest
 
 FOLDER = REPOSITORY / ".local" / "dashboard"
 ONE_AT_A_TIME = {"fruits:maxClusters": "1", "fruits:launchesPerSecond": "10"}
@@ -83,8 +83,7 @@ def let_runs_happen(cloud: LocalCloud, folder: Path) -> list[Submitted]:
 
 def _submit(cloud: LocalCloud, folder: Path) -> Submitted:
     s3, dataset = cloud.client("s3"), folder.name
-    prefix = f"{IMAGES}{dataset}/"
-    upload_images(s3, cloud.bucket, prefix, folder, find_images(folder), on_uploaded=lambda: None)
+    upload_photos(s3, cloud.bucket, dataset, folder)
     manifest = manifest_for(cloud.bucket, dataset, model={"image_size": 96}, pca={"components": 10})
     return upload_manifest(s3, cloud.bucket, dataset, manifest)
 

@@ -9,6 +9,8 @@
     lifecycle          the states of clusters and steps, pure
     cluster            one thread a cluster that carries out what the lifecycle says comes next
     node               programs run as a node of the cluster would, with its role's credentials
+    spark_cluster      Spark's master, and a worker process for each node, which is replaced when it is lost
+    interpreter        the nodes' Python, which lacks the repository's own code
     process            a program and all its children, ended as one
     logs               step logs as EMR keeps them
     events             state changes, told to EventBridge's targets

@@ -14,10 +14,11 @@ import botocore.exceptions
 
 from infra.local.emr import lifecycle
 from infra.local.emr.injected_failures import ClusterFailure, InjectedFailures
-from infra.local.emr.launch import Launch
+from infra.local.emr.launch import Launch, Program
 from infra.local.emr.lifecycle import Action, Cluster, Reason, ReasonCode, Step, StepFailure
 from infra.local.emr.logs import ProgramLogs
-from infra.local.emr.node import Node
+from infra.local.emr.node import COMMAND_RUNNER, Node
+from infra.local.emr.spark_cluster import SparkCluster
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class ClusterRunner:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._abandoned = False
+        self._spark: SparkCluster | None = None
         self._thread = threading.Thread(target=self._run, name=f"emr-{launch.cluster.id}", daemon=True)
 
     @property
@@ -95,6 +97,7 @@ class ClusterRunner:
             except Exception:
                 logger.exception("cluster %s met an internal error", self._cluster.id)
                 self.terminate(Reason(ReasonCode.INTERNAL_ERROR, "An internal error occurred"))
+        self._end_spark()
 
     def _advance(self, transition: Callable[[Cluster], Cluster]) -> None:
         """Move on, unless the cluster is ending: then whatever was going on has been overtaken."""
@@ -125,7 +128,7 @@ class ClusterRunner:
         except (botocore.exceptions.ClientError, IndexError) as error:
             message = f"Invalid InstanceProfile: {self._node.instance_profile}. ({error})"
             return self.terminate(Reason(ReasonCode.VALIDATION_ERROR, message))
-        return self._advance(lifecycle.provisioned)
+        return self._advance(lambda cluster: lifecycle.provisioned(cluster, time.time()))
 
     def _bootstrap(self) -> None:
         self._stop.wait(self._injected.bootstrapping_seconds)
@@ -167,17 +170,43 @@ class ClusterRunner:
                 self._injected.on_instant_step(program.arguments)
             return None
         logs = self._logs(f"steps/{step.id}")
-        if self._node.run_step(program.path, program.arguments, logs, self._stop) == 0:
+        spark = self._spark_for(program, logs)
+        if self._node.run_step(program.path, program.arguments, logs, self._stop, spark) == 0:
             return None
         return StepFailure("Unknown Error.", logs.last_error(), logs.stderr_uri)
 
+    def _spark_for(self, program: Program, logs: ProgramLogs) -> SparkCluster | None:
+        """The workers' Spark, which the first step that needs it starts."""
+        asked = self._launch.workers
+        if asked is None or program.path != COMMAND_RUNNER or program.arguments[:1] != ("spark-submit",):
+            return None
+        nodes = asked.within(self._node.slots)
+        logs.note(
+            f"Spark has {nodes.count} of {asked.count} workers, with {nodes.slots} of {asked.slots} slots "
+            f"each: a cluster has {self._node.slots} in all on this machine"
+        )
+        if self._spark is None:
+            folder = self._folder / self._cluster.id / "spark"
+            spark = self._node.spark_cluster(nodes, folder, encrypted=self._launch.encrypted)
+            self._spark = spark
+            spark.start()
+        return self._spark
+
+    def _end_spark(self) -> None:
+        if self._spark is not None:
+            self._spark.stop()
+
     def _aged(self, cluster: Cluster) -> Cluster:
-        return dataclasses.replace(cluster, created_at=cluster.created_at - self._injected.hung_seconds)
+        by, provisioned = self._injected.hung_seconds, cluster.provisioned_at
+        return dataclasses.replace(
+            cluster, created_at=cluster.created_at - by, provisioned_at=provisioned and provisioned - by
+        )
 
     def _wait(self) -> None:
         self._stop.wait()
 
     def _release(self) -> None:
+        self._end_spark()
         with self._lock:
             self._change(lifecycle.released(self._cluster, time.time()))
 

@@ -6,6 +6,7 @@ import functools
 import http.server
 import itertools
 import logging
+import os
 import ssl
 import threading
 import uuid
@@ -52,7 +53,7 @@ class EmrEndpoint(StartedAndStopped):
         tls: TlsFiles,
         environment: Mapping[str, str],
         folder: Path,
-        slots: int = 2,
+        slots: int | None = None,
         injected: InjectedFailures | None = None,
     ) -> None:
         """Bind a port.
@@ -61,13 +62,14 @@ class EmrEndpoint(StartedAndStopped):
             tls: the certificate to serve with, and the CA of the local AWS.
             environment: ``AWS_*`` variables that reach the local AWS as root; read by :meth:`start`.
             folder: receives ``<cluster id>/steps/<step id>/{controller,stdout,stderr}``, live.
-            slots: Spark task slots of a cluster: the n of ``local[n]``.
+            slots: Spark task slots of a cluster, which its workers share; at least one each, so that there
+                are no more workers than slots. None: as many as this machine has cores.
             injected: what to let go wrong.
         """
         self._tls = tls
         self._environment = environment
         self._folder = folder
-        self._slots = slots
+        self.slots = slots or os.cpu_count() or 1
         self._injected = injected or InjectedFailures()
         self._cluster_failures = _script(self._injected.clusters)
         self.recorder = Recorder()
@@ -124,7 +126,7 @@ class EmrEndpoint(StartedAndStopped):
             sts=self._sts,
             instance_profile=launch.instance_profile,
             spark_defaults=launch.spark_defaults,
-            slots=self._slots,
+            slots=self.slots,
         )
         try:
             node.role_arn()

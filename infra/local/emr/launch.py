@@ -12,9 +12,11 @@ from infra.local.emr.lifecycle import ActionOnFailure, Cluster, Fleet, Step
 from infra.local.emr.logs import S3Uri
 from infra.local.emr.node import spark_defaults
 from infra.local.emr.protocol import validation_error
+from infra.local.emr.spark_cluster import WorkerNodes
 
 MAX_STEPS = 256
 DEFAULT_INSTANCE_PROFILE = "EMR_EC2_DefaultRole"
+_YARN_MEMORY = "yarn.nodemanager.resource.memory-mb"
 _ID_CHARACTERS = string.ascii_uppercase + string.digits
 
 
@@ -34,7 +36,8 @@ class Program:
 class Launch:
     """A cluster as it was asked for. ``steps`` is in the order of the cluster's steps.
 
-    ``log_uri`` is None where it keeps no logs.
+    ``log_uri`` is None where it keeps no logs, ``workers`` where it is a primary alone. ``encrypted``: a
+    security configuration was named.
     """
 
     cluster: Cluster
@@ -43,6 +46,8 @@ class Launch:
     steps: tuple[Program, ...]
     spark_defaults: Mapping[str, str]
     log_uri: S3Uri | None = None
+    workers: WorkerNodes | None = None
+    encrypted: bool = False
 
     @classmethod
     def from_request(cls, request: Mapping[str, Any], now: float) -> Launch:
@@ -77,6 +82,8 @@ class Launch:
             ),
             spark_defaults=spark_defaults(request.get("Configurations", [])),
             log_uri=_log_uri(request.get("LogUri")),
+            workers=_workers(request),
+            encrypted="SecurityConfiguration" in request,
         )
 
 
@@ -92,6 +99,23 @@ def _new_step(step: Mapping[str, Any], now: float) -> Step:
 def _new_fleet(fleet: Mapping[str, Any]) -> Fleet:
     on_demand, spot = fleet.get("TargetOnDemandCapacity", 0), fleet.get("TargetSpotCapacity", 0)
     return Fleet(_new_id("if"), fleet["InstanceFleetType"], on_demand, spot)
+
+
+def _workers(request: Mapping[str, Any]) -> WorkerNodes | None:
+    """The nodes of the core and task fleets, with the slots of an executor, and the memory that YARN may hand
+    out on the first of their types; None where there are none, or the request does not divide them."""
+    fleets = [f for f in request["Instances"].get("InstanceFleets", []) if f["InstanceFleetType"] != "MASTER"]
+    executors = spark_defaults(request.get("Configurations", []))
+    of_first = fleets[0]["InstanceTypeConfigs"][0].get("Configurations", []) if fleets else []
+    (memory,) = [
+        configuration["Properties"][_YARN_MEMORY]
+        for configuration in of_first
+        if _YARN_MEMORY in configuration.get("Properties", {})
+    ] or [None]
+    if memory is None or "spark.executor.cores" not in executors:
+        return None
+    count = sum(f.get("TargetOnDemandCapacity", 0) + f.get("TargetSpotCapacity", 0) for f in fleets)
+    return WorkerNodes(count, int(executors["spark.executor.cores"]), int(memory))
 
 
 def _log_uri(uri: str | None) -> S3Uri | None:

@@ -140,6 +140,7 @@ class Cluster:
     termination_protected: bool = False
     state: ClusterState = ClusterState.STARTING
     reason: Reason | None = None
+    provisioned_at: float | None = None
     ready_at: float | None = None
     ended_at: float | None = None
 
@@ -162,9 +163,9 @@ def next_action(cluster: Cluster) -> Action | None:
     return _NEXT_ACTION.get(cluster.state)
 
 
-def provisioned(cluster: Cluster) -> Cluster:
+def provisioned(cluster: Cluster, now: float) -> Cluster:
     """The instances are there: bootstrap actions may run."""
-    return _to(cluster, ClusterState.BOOTSTRAPPING)
+    return replace(_to(cluster, ClusterState.BOOTSTRAPPING), provisioned_at=now)
 
 
 def bootstrapped(cluster: Cluster, now: float) -> Cluster:

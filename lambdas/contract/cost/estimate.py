@@ -240,6 +240,8 @@ class InstanceUse:
     instance_type: str
     spot: bool
     hours: float
+    began_at: float = 0.0
+    """Unix seconds."""
 
 
 @dataclass(frozen=True)

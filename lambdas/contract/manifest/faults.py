@@ -62,7 +62,7 @@ def json_path(location: Sequence[str | int]) -> str:
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like ``word``; None when none is alike."""
     by_lower = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(shorten(word).lower(), by_lower, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(shorten(word).lower(), by_lower)
     return by_lower[found[0]] if found else None
 
 

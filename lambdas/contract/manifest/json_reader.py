@@ -74,7 +74,7 @@ def _whole(problem: str, remedy: str) -> ManifestError:
 
 
 def _syntax_fault(error: json.JSONDecodeError) -> Fault:
-    rest = error.doc[error.pos :].split("\n", 1)[0].strip()
+    rest = error.doc[error.pos :].partition("\n")[0].strip()
     found = f"found {shorten(rest, 30)}" if rest else "the text ends there"
     reason = error.msg[0].lower() + error.msg[1:].removesuffix(" at")
     problem = f"is not JSON: line {error.lineno}, column {error.colno}: {reason}; {found}"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -19,11 +18,11 @@ from pydantic import (
     model_validator,
 )
 
-from lambdas.contract.cost import prices
-from lambdas.contract.cost.estimate import MAX_RUNTIME_MINUTES, MAX_WORKERS, MIN_RUNTIME_MINUTES
+from lambdas.contract.cost.estimate import MAX_RUNTIME_MINUTES, MAX_WORKERS, MIN_RUNTIME_MINUTES, Budget
 from lambdas.contract.manifest import fields
+from lambdas.contract.manifest.cost_faults import cost_faults
 from lambdas.contract.manifest.error_messages import faults_of
-from lambdas.contract.manifest.faults import Fault, ManifestError
+from lambdas.contract.manifest.faults import ManifestError
 from lambdas.contract.manifest.json_reader import read_json
 from lambdas.contract.plan import FEATURE_DIM, Engine, Market
 
@@ -254,13 +253,6 @@ class Manifest(_Section):
     )
     notify: bool = Field(default=False, description="Send a message to the stack's topic when the run ends.")
 
-    @property
-    def worst_case_eur(self) -> float:
-        """Upper estimate of the cost of the cluster that is asked for by its size, see
-        :mod:`lambdas.contract.cost.prices`."""
-        cluster, limits = self.cluster, self.limits
-        return prices.worst_case_eur(cluster.instance_types, cluster.workers, limits.max_runtime_minutes)
-
 
 def parse_manifest(body: bytes) -> Manifest:
     """Read and check a manifest as it was uploaded.
@@ -274,32 +266,10 @@ def parse_manifest(body: bytes) -> Manifest:
     except ValidationError as error:
         faults += faults_of(error, document, Manifest)
     else:
-        faults += _cost_faults(manifest)
+        cluster, limits = manifest.cluster, manifest.limits
+        if cluster.finish_within_minutes is None:  # else its size is known when the images are counted
+            budget = Budget(limits.max_runtime_minutes, limits.max_cost_eur)
+            faults += cost_faults(cluster.workers, cluster.instance_types, budget)
     if faults:
         raise ManifestError(faults)
     return manifest
-
-
-def _cost_faults(manifest: Manifest) -> list[Fault]:
-    if manifest.cluster.finish_within_minutes is not None:
-        return []  # how many machines it takes is known when the images are counted
-    cost, limit = manifest.worst_case_eur, manifest.limits.max_cost_eur
-    if cost <= limit:
-        return []
-    cluster, runtime_minutes = manifest.cluster, manifest.limits.max_runtime_minutes
-    minutes = prices.affordable_minutes(limit, cluster.instance_types, cluster.workers)
-    node = prices.worst_case_eur(cluster.instance_types, workers=0, runtime_minutes=runtime_minutes)
-    workers = int(limit / node) - prices.PRIMARY_NODES
-    raised = math.ceil(cost * 100) / 100
-    ways = [
-        f"lower limits.max_runtime_minutes to {minutes}" if minutes >= MIN_RUNTIME_MINUTES else "",
-        f"lower cluster.workers to {workers}" if workers >= 1 else "",
-        f"raise this to {raised:.2f}",
-    ]
-    problem = (
-        f"is {limit:g}, but {cluster.workers} workers and a primary of {', '.join(cluster.instance_types)} "
-        f"for {runtime_minutes} minutes, and {prices.OVERRUN_MINUTES} to be stopped, may cost {cost:.2f} EUR "
-        f"(an estimate from list prices of {prices.PRICES_AS_OF})"
-    )
-    remedy = f"Either {', or '.join(filter(None, ways))}."
-    return [Fault("$.limits.max_cost_eur", problem, remedy)]

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.local.cloud import LocalCloud
-from tests.artifacts import built
-from tests.bench.control import INSTANT, measure, percentile
+from tests.bench.control import measure, percentile
 
 
-def test_every_counted_upload_is_measured_from_upload_to_accepted_launch(tmp_path: Path) -> None:
-    unpaced = {"fruits:launchesPerSecond": "10"}
-    with LocalCloud(tmp_path, build=built(), injected=INSTANT, config=unpaced) as cloud:
-        measured = measure(cloud, uploads=2, spacing_seconds=0.0)
+def test_every_counted_upload_is_measured_from_upload_to_accepted_launch(instant: LocalCloud) -> None:
+    measured = measure(instant, uploads=2, spacing_seconds=0.0)
     assert len(measured) == 2
     assert all(0 < seconds < 60 for seconds in measured)
 
