@@ -14,7 +14,6 @@ from lambdas.contract.run import RunRecord, RunState
 COMPUTING = "featurize"
 """The phase of a step's report in which images are computed."""
 SECONDS_A_MINUTE = 60
-_MEASURED_BY = (RunState.LAUNCHED, RunState.RUNNING, RunState.COMPLETED)
 
 
 def of_run(
@@ -25,15 +24,16 @@ def of_run(
     The rate is left out where little was computed, and where EC2 gave machines of several types: their speeds
     differ, and nobody measures them apart.
     """
-    at = {change.state: change.at for change in record.history}
-    launched, running, completed = (at.get(state) for state in _MEASURED_BY)
-    if plan is None or launched is None or running is None or completed is None or running < launched:
-        return None  # or the last attempt's first step was not heard of
+    asked, began = _start(record)
+    if plan is None or record.state is not RunState.COMPLETED or asked is None or began is None:
+        return None
+    if began < asked:
+        return None  # the last attempt's first step was not heard of
     computing = sum(report.seconds.get(COMPUTING, 0.0) for report in reports)
-    others = completed - running - computing
+    others = record.changed_at - began - computing
     start = MeasuredStart(
         run_id=record.run_id,
-        startup_minutes=(running - launched) / SECONDS_A_MINUTE,
+        startup_minutes=(began - asked) / SECONDS_A_MINUTE,
         steps_minutes=max(0.0, others) / SECONDS_A_MINUTE,
     )
     measured = next((report.featurize for report in reports if report.featurize), None)
@@ -41,6 +41,18 @@ def of_run(
     if measured is None or computing < MIN_RATE_SECONDS or len(types) != 1:
         return start, None
     return start, _rate(plan, measured, types.pop())
+
+
+def _start(record: RunRecord) -> tuple[float | None, float | None]:
+    """When the last attempt's cluster was asked for, and when its first step began (Unix seconds).
+
+    By EMR's clock where it told both: what we heard of came with its events, which may be minutes late.
+    """
+    phases = record.phases
+    if phases and phases.step_started is not None:
+        return phases.asked, phases.step_started
+    at = {change.state: change.at for change in record.history}
+    return at.get(RunState.LAUNCHED), at.get(RunState.RUNNING)
 
 
 def _rate(plan: Plan, measured: FeaturizeMetrics, instance_type: str) -> MeasuredRate | None:

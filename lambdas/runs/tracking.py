@@ -26,6 +26,7 @@ from lambdas.runs.telling import Teller
 LEARNING_TRIES = 5
 """Each of them but the last lost to another run that ended in the same moment."""
 
+
 @dataclass(frozen=True)
 class Ignored:
     """The event changes none of our runs; ``detail`` says why."""

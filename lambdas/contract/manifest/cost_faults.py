@@ -10,7 +10,7 @@ from lambdas.contract.manifest.faults import Fault
 
 
 def cost_faults(workers: int, instance_types: tuple[str, ...], budget: Budget) -> list[Fault]:
-    """Why a cluster of this size may cost too much, whatever the images; with the ways by which it would not."""
+    """Why a cluster of this size may cost too much, whatever the images, and what to do."""
     limit, runtime_minutes = budget.max_cost_eur, budget.max_runtime_minutes
     cost = prices.worst_case_eur(instance_types, workers, runtime_minutes)
     if cost <= limit:
