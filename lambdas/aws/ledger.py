@@ -210,7 +210,9 @@ def _entries(cls: type[_Entry], written: Any) -> Iterator[_Entry]:
     """What can be read of a list of measurements; an estimate can do without the others."""
     for entry in written if isinstance(written, list) else ():
         with contextlib.suppress(*_GARBLED):
-            yield dataclass_from_dict(cls, numbers(cls, entry) if isinstance(entry, dict) else entry)
+            known = dataclass_from_dict(cls, numbers(cls, entry) if isinstance(entry, dict) else entry)
+            if known.is_possible:
+                yield known
 
 
 def _slot(slot: Any) -> Slot:

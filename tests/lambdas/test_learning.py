@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from lambdas.contract.cost.estimate import InstanceUse
@@ -84,6 +86,32 @@ def test_a_run_whose_start_was_not_heard_of_tells_nothing(world: World) -> None:
     world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
     world.tracker.track(cluster_id)
     assert world.record().state == "COMPLETED"
+    assert world.ledger.measured() == NOTHING_MEASURED
+
+
+def test_what_emr_tells_of_its_steps_goes_before_when_its_events_came(world: World) -> None:
+    cluster_id = world.launched_cluster(cluster={"workers": 2})
+    asked = world.time
+    world.time += 600  # 300 of them the event of the first step took
+    world.report("featurize", seconds={"featurize": 62.5}, featurize=FEATURIZED)
+    world.report("pca")
+    world.clusters.used = (InstanceUse("m5.xlarge", spot=False, hours=0.2),)
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    cluster = world.clusters.clusters[cluster_id]
+    began = tuple(dataclasses.replace(step, began_at=asked + 300) for step in cluster.steps)
+    world.clusters.clusters[cluster_id] = dataclasses.replace(cluster, steps=began)
+    world.tracker.track(cluster_id)
+    (start,) = world.ledger.measured().starts
+    assert start.startup_minutes == pytest.approx(5.0)
+    assert start.steps_minutes == pytest.approx((300 - 62.5) / 60)
+
+
+def test_who_always_comes_too_late_gives_the_measurement_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.ledger, "swap_measured", lambda *_: False)
+    completed(world)
+    assert (world.record().closed, world.record().setback) == (True, None)
     assert world.ledger.measured() == NOTHING_MEASURED
 
 

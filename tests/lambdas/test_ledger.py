@@ -218,11 +218,15 @@ class TestLedger:
 def test_measurements_that_cannot_be_read_are_left_aside(ministack: MiniStack) -> None:
     ledger, table = dynamo_ledger(ministack)
     good = {"run_id": "r1", "engine": "fast", "instance_type": "m5.xlarge"}
-    rates = [{**good, "images_per_second_per_vcpu": "many"}, 7, {**good, "images_per_second_per_vcpu": 40}]
-    table.put_item(Item={"run_id": "#measured", "revision": 3, "rates": rates, "starts": "none"})
+    spoiled: list[Any] = ["many", 0, -40, None, [40]]
+    rates = [7, *({**good, "images_per_second_per_vcpu": rate} for rate in (*spoiled, 40))]
+    starts = [{"run_id": "r1", "startup_minutes": -1, "steps_minutes": 2}]
+    table.put_item(Item={"run_id": "#measured", "revision": 3, "rates": rates, "starts": starts})
     known = ledger.measured()
     assert known == Measured((MeasuredRate("r1", "fast", "m5.xlarge", 40.0),), (), 3)
     assert ledger.swap_measured(known, known)
+    table.put_item(Item={"run_id": "#measured", "revision": "three", "starts": "none"})
+    assert ledger.measured() == NOTHING_MEASURED
 
 
 def test_a_pause_that_was_written_without_the_command_holds_too(ministack: MiniStack) -> None:

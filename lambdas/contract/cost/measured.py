@@ -46,6 +46,11 @@ class MeasuredRate:
     instance_type: str
     images_per_second_per_vcpu: float
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether time can be reckoned by it, whoever wrote it."""
+        return self.images_per_second_per_vcpu > 0
+
 
 @dataclass(frozen=True)
 class MeasuredStart:
@@ -54,6 +59,11 @@ class MeasuredStart:
     run_id: str
     startup_minutes: float
     steps_minutes: float
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether time can be reckoned by it, whoever wrote it."""
+        return self.startup_minutes >= 0 and self.steps_minutes >= 0
 
 
 @dataclass(frozen=True)
