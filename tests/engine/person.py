@@ -50,11 +50,11 @@ class Person:
             (self.folder / "build" / wheelhouse).symlink_to(BUILD / wheelhouse)
         for record in BUILD.glob("node*.txt"):
             shutil.copy2(record, self.folder / "build")
-        # Of those for Graviton machines, half a gigabyte more, it is enough that make takes them for made.
+        # Those for Graviton machines are half a gigabyte more, and nobody installs them here: others stand in.
         for group, wheelhouse in ARM_WHEELHOUSES.items():
-            (self.folder / "build" / f"{group}-{ARM}-requirements.txt").touch()
-            (self.folder / "build" / wheelhouse).mkdir()
-            (self.folder / "build" / wheelhouse / "requirements.txt").touch()
+            locked = self.folder / "build" / f"{group}-{ARM}-requirements.txt"
+            shutil.copy2(BUILD / f"{group}-requirements.txt", locked)
+            (self.folder / "build" / wheelhouse).symlink_to(BUILD / WHEELHOUSES[group])
         self._programs = folder / "bin"
         self._programs.mkdir()
         (self._programs / "aws").symlink_to(Path(sys.prefix) / "bin" / "aws")
