@@ -27,7 +27,7 @@ from spark.datasets.object_store import read_if_below
 from spark.datasets.unreadable import ObjectUnreadableError
 from spark.images.decoding import Flaw, Rejected, decode, out_of_memory, too_many_bytes
 from spark.images.limits import MAX_BYTES
-from spark.images.resize import Resize, compiled_bicubic
+from spark.images.resize import Resize, bicubic
 
 FETCH_THREADS = 32
 """GETs in flight a task: as many as a batch holds, so that the first is there after one round trip."""
@@ -115,7 +115,7 @@ def featurize_images(
 
         for batch in _batches(Ahead(fetched, fetchers).in_order(images)):
             with stopwatch.timed("decode"):
-                loaded = [decode_fetched(content, image_size, compiled_bicubic) for content in batch]
+                loaded = [decode_fetched(content, image_size, bicubic) for content in batch]
             batch.clear()  # while the next one is waited for, it would be one more
             with stopwatch.timed("infer"):
                 outcomes += [_inferred(image, extract) for image in loaded]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from spark.images.resize import compiled_bicubic, pillow_bicubic
+from spark.images import resize
+from spark.images.resize import PILLOWS_FIRST, bicubic, compiled_bicubic, pillow_bicubic
 
 SIDES = (96, 128, 160, 192, 224)
 
@@ -55,3 +58,14 @@ def test_an_even_colour_stays_as_it_is(color: tuple[int, int, int]) -> None:
 def test_sums_beyond_black_and_white_are_cut_off() -> None:
     board = np.kron([[0, 255], [255, 0]], np.ones((5, 5))).astype(np.uint8)
     assert_same(Image.fromarray(board).convert("RGB"), 224)
+
+
+def test_a_process_compiles_only_when_it_has_many_pictures_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled_for: list[int] = []
+    monkeypatch.setattr(resize, "compiled_bicubic", lambda picture, side: compiled_for.append(side))
+    monkeypatch.setattr(resize, "_asked", count())
+    for _ in range(PILLOWS_FIRST):
+        assert bicubic(Image.new("RGB", (2, 2)), 3).shape == (3, 3, 3)
+    assert compiled_for == []
+    bicubic(Image.new("RGB", (2, 2)), 3)
+    assert compiled_for == [3]
