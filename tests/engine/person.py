@@ -50,7 +50,7 @@ class Person:
             (self.folder / "build" / wheelhouse).symlink_to(BUILD / wheelhouse)
         for record in BUILD.glob("node*.txt"):
             shutil.copy2(record, self.folder / "build")
-        # Those for Graviton machines are half a gigabyte more, and nobody installs them here: others stand in.
+        # Those for Graviton machines are half a gigabyte, and nobody installs them here; others stand in.
         for group, wheelhouse in ARM_WHEELHOUSES.items():
             locked = self.folder / "build" / f"{group}-{ARM}-requirements.txt"
             shutil.copy2(BUILD / f"{group}-requirements.txt", locked)
