@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench chaos dashboard test test-fast report-quality fuzz mutants lint browser engine local package code model lock policy-pack clean
+.PHONY: help setup demo bench chaos arm dashboard test test-fast report-quality fuzz mutants lint browser engine local package code model lock policy-pack clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
 UV := $(CURDIR)/.local/uv/bin/uv
@@ -12,6 +12,8 @@ PACK := infra/policies/pack
 READY := .venv/.ready
 # What nodes install: the dependency group `node` all of them, `node-reference` those of the reference engine beside it.
 WHEELHOUSES := $(foreach group,node node-reference,build/wheelhouse-$(group)-x86_64/requirements.txt)
+# The same for Graviton machines.
+ARM_WHEELHOUSES := $(foreach group,node node-reference,build/wheelhouse-$(group)-aarch64/requirements.txt)
 # Passed on to `make demo` and `make package`.
 DATA ?=
 WEIGHTS ?=
@@ -42,6 +44,10 @@ bench: code ## Measure the data plane side by side with the reference (DATA=: yo
 chaos: code ## 300 manifests, 1,500 deliveries, everything goes wrong: count what must not be
 	@test -f build/model/model.json || $(VENV)/python -m spark.features.package_model --out build/model --allow-untrained
 	@$(VENV)/python -m infra.local.chaos
+
+arm: build/wheelhouse-node-aarch64/requirements.txt ## Features of 16 photos on an emulated Graviton machine, bit by bit those of this one (minutes)
+	@test -f build/model/model.json || $(VENV)/python -m spark.features.package_model --out build/model --allow-untrained
+	@$(VENV)/python -m tests.arm $(if $(DATA),--data "$(DATA)")
 
 dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of them as build/dashboard.html
 	@$(VENV)/python -m infra.local.dashboard
@@ -83,7 +89,7 @@ local: code ## Keep a local cloud running to try things against; ctrl-C ends it
 	@$(VENV)/python -m spark.features.package_model --out build/model --allow-untrained
 	@$(VENV)/python -m infra.local.cloud
 
-package: code model $(WHEELHOUSES) ## Build all that a deployment uploads: zips, model (WEIGHTS=), wheels
+package: code model $(WHEELHOUSES) $(ARM_WHEELHOUSES) ## Build all that a deployment uploads: zips, model (WEIGHTS=), wheels
 
 code: $(READY)
 	@$(VENV)/python -m infra.package
@@ -91,28 +97,45 @@ code: $(READY)
 model: $(READY)
 	@$(VENV)/python -m spark.features.package_model --out build/model
 
-# A dependency group's packages with the hashes of the lock file, for the nodes: EMR 7 is Amazon Linux 2023 (glibc 2.34).
-build/%-requirements.txt: requirements.lock pyproject.toml | $(UV)
+# A dependency group's packages with the hashes of the lock file, for nodes of an architecture: EMR 7 is Amazon Linux 2023
+# (glibc 2.34).
+define requirements
 	@mkdir -p build
-	@$(UV) pip compile --quiet --group pyproject.toml:$* --constraint requirements.lock \
+	@$(UV) pip compile --quiet --group pyproject.toml:$(1) --constraint requirements.lock \
 	    --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
-	    --python-platform x86_64-manylinux_2_28 --output-file build/$*-packages.txt
+	    --python-platform $(2)-manylinux_2_28 --output-file $(@:-requirements.txt=-packages.txt)
 	@awk 'FILENAME == ARGV[1] {group[$$1]; next} FILENAME != "requirements.lock" {delete group[$$1]; next} \
-	    /^[a-z0-9]/ {wanted = $$1 in group} wanted' build/$*-packages.txt $(filter build/%,$^) requirements.lock > $@
+	    /^[a-z0-9]/ {wanted = $$1 in group} wanted' $(@:-requirements.txt=-packages.txt) $(filter build/%,$^) requirements.lock > $@
+endef
+
+# The first rule that matches is taken by older makes.
+build/%-aarch64-requirements.txt: requirements.lock pyproject.toml | $(UV)
+	$(call requirements,$*,aarch64)
+
+build/%-requirements.txt: requirements.lock pyproject.toml | $(UV)
+	$(call requirements,$*,x86_64)
 
 # Without what every node has anyway.
 build/node-reference-requirements.txt: build/node-requirements.txt
+build/node-reference-aarch64-requirements.txt: build/node-aarch64-requirements.txt
 
 # pip takes a list of platforms literally, without the older ones that each implies.
-build/wheelhouse-%-x86_64/requirements.txt: build/%-requirements.txt
-	@echo "Downloading the cluster nodes' wheels of the group $* into $(@D) (once: 0.2 GB of node, 0.6 GB of node-reference)..."
+define wheelhouse
+	@echo "Downloading the cluster nodes' wheels of the group $(1) into $(@D) (once: 0.2 GB of node, 0.3 to 0.6 GB of node-reference)..."
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@.local/uv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    --only-binary :all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
-	    $(foreach glibc,28 27 26 24 17 12 5,--platform manylinux_2_$(glibc)_x86_64) \
-	    $(foreach year,2014 2010 1,--platform manylinux$(year)_x86_64) \
+	    $(foreach glibc,28 27 26 24 17 12 5,--platform manylinux_2_$(glibc)_$(2)) \
+	    $(foreach year,2014 2010 1,--platform manylinux$(year)_$(2)) \
 	    --requirement $< --dest $(@D)
 	@cp $< $@
+endef
+
+build/wheelhouse-%-x86_64/requirements.txt: build/%-requirements.txt
+	$(call wheelhouse,$*,x86_64)
+
+build/wheelhouse-%-aarch64/requirements.txt: build/%-aarch64-requirements.txt
+	$(call wheelhouse,$*,aarch64)
 
 lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements.lock again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

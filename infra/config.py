@@ -78,6 +78,7 @@ class StackConfig:
     alarm_emails: tuple[str, ...]
     keep_data_on_destroy: bool
     caps: Caps
+    graviton_speed: float
     emulator: Emulator | None
 
 
@@ -154,6 +155,7 @@ def validate(
         alarm_emails=tuple(given["alarmEmails"]),
         keep_data_on_destroy=given["keepDataOnDestroy"],
         caps=Caps(given["maxClusters"], given["maxEurPerDay"], given["launchesPerSecond"]),
+        graviton_speed=given["gravitonSpeed"],
         emulator=emulator_of(values),
     )
 
@@ -242,7 +244,7 @@ def _limit_faults(given: Mapping[str, Any]) -> list[str]:
         faults.append(f"maxClusters: {clusters} is negative; 0 lets every run wait")
     faults += [
         f"{key}: {given[key]} is not above 0; the default is {DEFAULTS[key]}"
-        for key in ("maxEurPerDay", "launchesPerSecond")
+        for key in ("maxEurPerDay", "launchesPerSecond", "gravitonSpeed")
         if given[key] <= 0
     ]
     return faults

@@ -218,6 +218,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         control_key=keys.control,
         image_buckets=config.image_buckets,
         caps=config.caps,
+        graviton_speed=config.graviton_speed,
         log_retention_days=config.log_retention_days,
         failures=failures,
     )
@@ -244,13 +245,14 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "dashboard": dashboard.dashboard.dashboard_name,
         "failure_queue": failures.queue.url,
         "node_certificate_expiry": pulumi.Output.from_input(artifacts.certificate_expiry.isoformat()),
-        "shell": _shell(naming, config, bucket, ledger.table.name, failures.queue.url, functions),
+        "shell": _shell(naming, config, artifacts, bucket, ledger.table.name, failures.queue.url, functions),
     }
 
 
 def _shell(
     naming: Naming,
     config: StackConfig,
+    artifacts: Artifacts,
     bucket: pulumi.Input[str],
     table: pulumi.Input[str],
     queue: pulumi.Input[str],
@@ -268,6 +270,8 @@ def _shell(
             max_clusters=str(config.caps.max_clusters),
             max_eur_per_day=str(config.caps.max_eur_per_day),
             launches_per_second=str(config.caps.launches_per_second),
+            node_architectures=artifacts.node_architectures,
+            graviton_speed=str(config.graviton_speed),
             **known,
         ).to_env()
     )

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.contract.cost.measured import ARM_SPEED
+
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -165,6 +167,13 @@ SETTINGS: tuple[Setting, ...] = (
         0.5,
         "How fast clusters are asked for after a first few. EMR throttles what is faster than the account's "
         "quota for RunJobFlow; raise this together with the quota.",
+    ),
+    Setting(
+        "gravitonSpeed",
+        NUMBER,
+        ARM_SPEED,
+        "For estimates: what a vCPU of a Graviton machine computes of what one of an x86 machine does, until "
+        "the stack's own runs have measured it. The default claims no difference.",
     ),
     Setting(
         "emulatorEndpoint",

@@ -5,4 +5,6 @@ from __future__ import annotations
 PYTHON_VERSION = "3.11"
 """As pyproject.toml's requires-python."""
 ARCHITECTURE = "x86_64"
-"""Of Lambdas and nodes; `infra.package` and the Makefile fetch native wheels for no other."""
+"""Of Lambdas, and of nodes unless a manifest names Graviton machines."""
+ARM = "aarch64"
+"""Of those, as wheels name it; EC2 says arm64. The Makefile fetches nodes' wheels for both."""

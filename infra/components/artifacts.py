@@ -7,7 +7,7 @@ a cluster that is already running.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ import pulumi_aws as aws
 from infra.components import certificates
 from infra.components.storage import Storage
 from infra.naming import Naming
-from infra.target import ARCHITECTURE
+from infra.target import ARCHITECTURE, ARM
 from lambdas.contract.layout import ARTIFACTS, CERTIFICATES
 from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
@@ -27,6 +27,8 @@ FUNCTIONS = ("launcher", "tracker", "reconciler")
 NODE, NODE_REFERENCE = "node", "node-reference"
 WHEELHOUSES = {group: f"wheelhouse-{group}-{ARCHITECTURE}" for group in (NODE, NODE_REFERENCE)}
 """By the dependency group of their packages: every node's, and what the reference engine needs beside it."""
+ARM_WHEELHOUSES = {group: f"wheelhouse-{group}-{ARM}" for group in WHEELHOUSES}
+"""The same for Graviton machines, which a stack may do without."""
 HASH_LENGTH = 12
 
 
@@ -81,10 +83,19 @@ class Artifacts(pulumi.ComponentResource):
         self.bootstrap_key = ""
         self.wheelhouse_prefix = ""
         self.reference_wheelhouse_prefix = ""
+        self.arm_wheelhouse_prefix = ""
+        self.arm_reference_wheelhouse_prefix = ""
+        arm = not args.wheelhouse or has_arm_wheelhouses(args.build)
+        self.node_architectures = "x86_64,arm64" if arm else "x86_64"
         if args.wheelhouse:
             self.bootstrap_key = self._upload(BOOTSTRAP_SCRIPT, content_key)
-            self.wheelhouse_prefix = self._upload_folder(args.build / WHEELHOUSES[NODE])
-            self.reference_wheelhouse_prefix = self._upload_folder(args.build / WHEELHOUSES[NODE_REFERENCE])
+            self.wheelhouse_prefix, self.reference_wheelhouse_prefix = self._upload_all(
+                args.build, WHEELHOUSES
+            )
+            if arm:
+                self.arm_wheelhouse_prefix, self.arm_reference_wheelhouse_prefix = self._upload_all(
+                    args.build, ARM_WHEELHOUSES
+                )
         self.register_outputs({"job_key": self.job_key, "model_key": self.model_key})
 
     def _upload(self, path: Path, key_of: Callable[[Path], str]) -> str:
@@ -100,6 +111,12 @@ class Artifacts(pulumi.ComponentResource):
         )
         return key
 
+    def _upload_all(self, build: Path, wheelhouses: Mapping[str, str]) -> tuple[str, str]:
+        everywhere, reference = (
+            self._upload_folder(build / wheelhouses[group]) for group in (NODE, NODE_REFERENCE)
+        )
+        return everywhere, reference
+
     def _upload_folder(self, folder: Path) -> str:
         # requirements.txt holds the hash of every wheel, so its own hash stands for the folder's content.
         digest = sha256(folder / "requirements.txt")[:HASH_LENGTH]
@@ -107,6 +124,11 @@ class Artifacts(pulumi.ComponentResource):
         for path in sorted(folder.glob("*")):
             self._upload(path, lambda file: f"{prefix}{file.name}")
         return prefix
+
+
+def has_arm_wheelhouses(build: Path) -> bool:
+    """Whether the packages of Graviton machines were built."""
+    return all((build / folder / "requirements.txt").is_file() for folder in ARM_WHEELHOUSES.values())
 
 
 def check_artifacts(build: Path, *, region: str, wheelhouse: bool) -> None:

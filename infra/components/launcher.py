@@ -44,6 +44,7 @@ class LauncherArgs:
     control_key: aws.kms.Key
     image_buckets: Sequence[str]
     caps: Caps
+    graviton_speed: float
     log_retention_days: int
     failures: FailureQueue
 
@@ -135,6 +136,9 @@ def settings(naming: Naming, args: LauncherArgs) -> pulumi.Output[LauncherSettin
             bootstrap_key=artifacts.bootstrap_key,
             wheelhouse_prefix=artifacts.wheelhouse_prefix,
             reference_wheelhouse_prefix=artifacts.reference_wheelhouse_prefix,
+            arm_wheelhouse_prefix=artifacts.arm_wheelhouse_prefix,
+            arm_reference_wheelhouse_prefix=artifacts.arm_reference_wheelhouse_prefix,
+            node_architectures=artifacts.node_architectures,
             node_python=NODE_PYTHON,
             model_name=model.name,
             model_key=artifacts.model_key,
@@ -145,6 +149,7 @@ def settings(naming: Naming, args: LauncherArgs) -> pulumi.Output[LauncherSettin
             max_clusters=str(args.caps.max_clusters),
             max_eur_per_day=str(args.caps.max_eur_per_day),
             launches_per_second=str(args.caps.launches_per_second),
+            graviton_speed=str(args.graviton_speed),
         )
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.components.artifacts import ARM_WHEELHOUSES, has_arm_wheelhouses
 from infra.config import NodePackages, validate
 from infra.doctor import account, deployed, guards, health, packages, trial, workplace
 from infra.doctor.examination import Check, Client, Gate
@@ -53,7 +54,11 @@ def of_machine(checkout: Checkout, shell_prefix: str | None) -> list[Check]:
     repository, build = checkout.repository, checkout.build
 
     def wheels() -> list[Finding]:
-        return packages.wheels(packages.read_wheels(repository, build), installed_by_nodes=wheelhouse)
+        found = packages.wheels(packages.read_wheels(repository, build), installed_by_nodes=wheelhouse)
+        if wheelhouse and has_arm_wheelhouses(build):
+            of_arm = packages.read_wheels(repository, build, ARM_WHEELHOUSES)
+            found += packages.wheels(of_arm, installed_by_nodes=True, machines="Graviton machines")
+        return found
 
     looks = {
         "Python": lambda: workplace.python(sys.version_info[:2], workplace.read_installed(), checkout.lock),

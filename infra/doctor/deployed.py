@@ -108,7 +108,7 @@ def _is_in_bucket(reader: StackReader, prefix: str) -> bool:
 
 _KEYS = (
     *("job_key", "step_key", "bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix"),
-    *("model_key", "weights_key"),
+    *("arm_wheelhouse_prefix", "arm_reference_wheelhouse_prefix", "model_key", "weights_key"),
 )
 """Of :class:`LauncherSettings`; those that are empty are not used."""
 

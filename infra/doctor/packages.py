@@ -94,20 +94,21 @@ class Wheels:
     files: Set[str]
 
 
-def read_wheels(repository: Path, build: Path) -> Wheels:
-    folders = [build / name for name in WHEELHOUSES.values()]
+def read_wheels(repository: Path, build: Path, wheelhouses: Mapping[str, str] = WHEELHOUSES) -> Wheels:
+    """``wheelhouses``: folders by dependency group, those of one architecture."""
+    folders = [build / name for name in wheelhouses.values()]
     lists = [folder / _REQUIREMENTS for folder in folders]
     groups = tomllib.loads((repository / "pyproject.toml").read_text())["dependency-groups"]
     return Wheels(
         "".join(path.read_text() for path in lists) if all(path.is_file() for path in lists) else None,
         (repository / "requirements.lock").read_text(),
-        {_name(requirement) for group in WHEELHOUSES for requirement in groups[group]},
+        {_name(requirement) for group in wheelhouses for requirement in groups[group]},
         {path.name for folder in folders for path in folder.glob("*.whl")},
     )
 
 
-def wheels(found: Wheels, *, installed_by_nodes: bool) -> list[Finding]:
-    """The nodes' Python packages."""
+def wheels(found: Wheels, *, installed_by_nodes: bool, machines: str = "") -> list[Finding]:
+    """The Python packages of nodes that are such ``machines``."""
     if not installed_by_nodes:
         return [ok("not needed: the nodes have their packages (fruits:nodePackages)")]
     if found.requirements is None:
@@ -122,7 +123,7 @@ def wheels(found: Wheels, *, installed_by_nodes: bool) -> list[Finding]:
     if missing := sorted(name for name in listed if name.replace(".", "-") not in there):
         text = f"wheels are listed and not there: {', '.join(missing)}"
         return [fault(text, f"remove build/wheelhouse-*, then {PACKAGE}")]
-    return [ok(f"{len(listed)} wheels, as locked")]
+    return [ok(f"{len(listed)} wheels{f' for {machines}' if machines else ''}, as locked")]
 
 
 def _name(requirement: str) -> str:

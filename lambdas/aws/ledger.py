@@ -6,17 +6,20 @@ listing them costs what they are, however many millions of finished runs the tab
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code
 from lambdas.aws.run_items import LISTED, item_of, numbers, plain, record_of, salvaged
-from lambdas.contract.documents import UnreadableError
+from lambdas.contract.cost.measured import Measured, MeasuredRate, MeasuredStart
+from lambdas.contract.documents import UnreadableError, dataclass_from_dict
 from lambdas.contract.run import RunRecord, RunState, Setback
 from lambdas.runs.admission import Admissions, Pause, Slot
 from lambdas.runs.ports import Newest, UnreadableRecord
@@ -24,12 +27,15 @@ from lambdas.runs.ports import Newest, UnreadableRecord
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+_Entry = TypeVar("_Entry", MeasuredRate, MeasuredStart)
+
 ACTIVE_INDEX = "active"
 RECENT_INDEX = "recent"
 QUEUE_PAGE = 10
 """Mostly only the first few can start."""
 _ADMISSIONS = {"run_id": "#admissions"}
 """Run ids cannot contain ``#``."""
+_MEASURED = {"run_id": "#measured"}
 _NOT_PAUSED = Attr("paused").not_exists() | Attr("paused").eq(value=False)
 """``paused`` is a map, or true or false where people wrote the item with AWS' own commands."""
 
@@ -104,6 +110,23 @@ class DynamoLedger:
             Key=_ADMISSIONS, UpdateExpression="REMOVE paused", ReturnValues="UPDATED_OLD"
         )
         return _pause(answer.get("Attributes", {}).get("paused"))
+
+    def measured(self) -> Measured:
+        item = self._table.get_item(Key=_MEASURED).get("Item", {})
+        revision = item.get("revision")
+        return Measured(
+            tuple(_entries(MeasuredRate, item.get("rates"))),
+            tuple(_entries(MeasuredStart, item.get("starts"))),
+            int(revision) if isinstance(revision, Decimal) else 0,
+        )
+
+    def swap_measured(self, seen: Measured, after: Measured) -> bool:
+        kept = {
+            name: [dataclasses.asdict(one) for one in getattr(after, name)] for name in ("rates", "starts")
+        }
+        values = plain({**kept, "revision": seen.revision + 1})
+        unchanged = Attr("revision").eq(seen.revision) if seen.revision else Attr("revision").not_exists()
+        return self._set(_MEASURED, values, unchanged)
 
     def newest(self, key: str) -> Newest | None:
         item = self._item(_manifest(key))
@@ -181,6 +204,15 @@ def _admissions(item: dict[str, Any]) -> Admissions:
 
 
 _GARBLED = (TypeError, ValueError, ArithmeticError)
+
+
+def _entries(cls: type[_Entry], written: Any) -> Iterator[_Entry]:
+    """What can be read of a list of measurements; an estimate can do without the others."""
+    for entry in written if isinstance(written, list) else ():
+        with contextlib.suppress(*_GARBLED):
+            known = dataclass_from_dict(cls, numbers(cls, entry) if isinstance(entry, dict) else entry)
+            if known.is_possible:
+                yield known
 
 
 def _slot(slot: Any) -> Slot:

@@ -50,7 +50,7 @@ def runs(stack: Stack, limit: int) -> Result:
     paused = stack.ledger.admissions().paused
     return Result(
         [dataclasses.asdict(record) for record in shown],
-        views.runs(shown, more=more),
+        "\n".join([views.runs(shown, more=more), *views.measured(stack.ledger.measured())]),
         notice=views.paused(paused) if paused else "",
     )
 

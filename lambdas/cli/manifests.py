@@ -6,16 +6,19 @@ import dataclasses
 import sys
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 from lambdas.cli import views
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
+from lambdas.contract.cost.estimate import Job, estimate
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.settings import SettingsError
 from lambdas.runs.admission import Wait, admit
+from lambdas.runs.cluster_choice import budget_of, spec_of
 from lambdas.runs.examination import examine
-from lambdas.runs.planning import cluster_spec, shard_images, slots
+from lambdas.runs.planning import shard_images, slots
 from lambdas.runs.ports import BucketDenied, BucketMissing, Buckets
 
 
@@ -70,12 +73,13 @@ def require_stack(stack: Stack) -> None:
 
 def planned(stack: Stack, manifest: Manifest, buckets: Buckets) -> Result:
     """What the launcher would say of a manifest, if ``buckets`` were as they are given."""
-    found = examine(manifest, stack.settings, buckets, stack.clusters, lambda: False)
-    notes = found.listing.notes()
+    measured = stack.ledger.measured()
+    found = examine(manifest, stack.settings, buckets, stack.clusters, measured, lambda: False)
+    notes = found.notes
     if found.faults:
         return refused(found.faults, notes)
-    images, expected = found.listing.images, found.expected
-    shards = ceil(images / shard_images(images, slots(cluster_spec(manifest.cluster))))
+    images, expected, choice = found.listing.images, found.expected, found.choice
+    shards = ceil(images / shard_images(images, slots(choice.cluster)))
     waits = admit(
         stack.ledger.admissions(), "", expected.worst_case_eur, stack.runs.now(), stack.settings.caps
     )
@@ -85,13 +89,20 @@ def planned(stack: Stack, manifest: Manifest, buckets: Buckets) -> Result:
             "images": images,
             "shards": shards,
             **dataclasses.asdict(expected),
+            "cluster": dataclasses.asdict(choice.cluster),
+            "alternatives": [_alternative(job, manifest) for job in choice.alternatives],
             "waits_for": wait,
             "images_skipped": found.listing.skipped,
             "suffixes_skipped": found.listing.suffixes,
             "notes": notes,
         },
-        views.plan(images, shards, expected, manifest.limits.max_runtime_minutes, wait, notes),
+        views.plan(images, shards, expected, choice, manifest.limits.max_runtime_minutes, wait, notes),
     )
+
+
+def _alternative(job: Job, manifest: Manifest) -> dict[str, Any]:
+    expected = dataclasses.asdict(estimate(job, budget_of(manifest)))
+    return {**dataclasses.asdict(spec_of(job)), **expected}
 
 
 def read(path: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 from rich.filesize import decimal
 
 from lambdas.contract.cost.estimate import Estimate
+from lambdas.contract.cost.measured import Measured
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.run import RunRecord
 from lambdas.contract.status import timestamp
 from lambdas.runs.admission import Pause, Wait
+from lambdas.runs.cluster_choice import Choice, described, spec_of
 
 SECONDS_A_MINUTE = 60
 MINUTES_AN_HOUR = 60
@@ -33,6 +35,7 @@ def plan(
     images: int,
     shards: int,
     known: Estimate,
+    choice: Choice,
     max_runtime_minutes: int,
     wait: Wait | None = None,
     notes: Sequence[str] = (),
@@ -43,14 +46,43 @@ def plan(
         f"time     about {known.minutes:,.0f} minutes, {max_runtime_minutes} at most",
         f"cost     about {known.eur:.2f} EUR, {known.worst_case_eur:.2f} EUR at most"
         f" (list prices of {known.prices_as_of} in {known.region}; an estimate, not a bill)",
+        f"cluster  1 primary node and {described(choice.job)}",
+        f"basis    {known.basis}",
     ]
     if known.minutes > max_runtime_minutes:
         lines.append(
             "It would probably be stopped unfinished: raise limits.max_runtime_minutes or cluster.workers."
         )
     lines += [f"queue    {wait}"] if wait else []
-    lines += [f"note     {note}" for note in notes]
+    # The remark may be a note already.
+    lines += [f"note     {note}" for note in dict.fromkeys([*notes, *filter(None, [choice.remark])])]
+    if len(choice.alternatives) > 1:
+        lines += ["", *_table(_side_by_side(choice, max_runtime_minutes))]
     return "\n".join(lines)
+
+
+def _side_by_side(choice: Choice, max_runtime_minutes: int) -> Iterator[tuple[str, ...]]:
+    """The chosen cluster and its alternatives, a row each, by their price."""
+    yield ("", "NODES", "TYPE", "MARKET", "MINUTES", "EUR", "EUR AT MOST", "IMAGES/S A VCPU")
+    for job in choice.alternatives:
+        yield (
+            "chosen" if job == choice.job else "",
+            f"1 + {job.workers}",
+            " or ".join(job.instance_types),
+            spec_of(job).market,
+            f"{job.minutes:.1f}",
+            f"{job.eur:.2f}",
+            f"{job.worst_case_eur(max_runtime_minutes):.2f}",
+            job.rate.text.replace(" images/s a vCPU", ""),
+        )
+
+
+def measured(known: Measured) -> Iterator[str]:
+    """What estimates rest on, if the stack's runs have measured any of it."""
+    if known.starts:
+        yield f"measured: {known.start_text}"
+    for engine, rate in known.known():
+        yield f"measured: {engine}, {rate.text}"
 
 
 def count(number: int, noun: str) -> str:
@@ -102,11 +134,16 @@ def runs(records: Sequence[RunRecord], *, more: bool = False) -> str:
         )
         for record in records
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-    return "\n".join([*lines, *(["... older runs are not shown: --limit N shows more."] if more else [])])
+    return "\n".join(
+        [*_table(rows), *(["... older runs are not shown: --limit N shows more."] if more else [])]
+    )
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: float | None) -> str:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Protocol
 
+from lambdas.contract.cost.measured import ARM_SPEED
+from lambdas.contract.cost.prices import Architecture
+
 
 @dataclass(frozen=True)
 class Caps:
@@ -49,6 +52,10 @@ class StackSettings(Protocol):
     def release_label(self) -> str: ...
     @property
     def caps(self) -> Caps: ...
+    @property
+    def architectures(self) -> tuple[Architecture, ...]: ...
+    @property
+    def arm_speed(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,11 @@ class LauncherSettings:
     wheelhouse_prefix: str
     reference_wheelhouse_prefix: str
     """What the reference engine's nodes install beside it; empty where the one wheelhouse holds it, too."""
+    arm_wheelhouse_prefix: str
+    arm_reference_wheelhouse_prefix: str
+    """The same for Graviton machines; empty where the stack was packaged without."""
+    node_architectures: str
+    """Of the machines that clusters may have, comma-separated: those that nodes have packages for."""
     node_python: str
     """The interpreter of the Spark driver and workers on the nodes."""
     model_name: str
@@ -95,6 +107,8 @@ class LauncherSettings:
     max_clusters: str
     max_eur_per_day: str
     launches_per_second: str
+    graviton_speed: str
+    """See :data:`lambdas.contract.cost.measured.ARM_SPEED`, which it is where this is empty."""
 
     @property
     def prefix(self) -> str:
@@ -110,6 +124,22 @@ class LauncherSettings:
         """
         return _caps(self)
 
+    @property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """Of the machines that clusters may have."""
+        return _architectures(self)
+
+    @property
+    def arm_speed(self) -> float:
+        """Of Graviton machines, as long as nothing was measured; raises SettingsError for no number."""
+        return _arm_speed(self)
+
+    def wheelhouses(self, architecture: Architecture) -> tuple[str, str]:
+        """Those of machines of this architecture: every node's, and the reference engine's beside it."""
+        if architecture == "arm64":
+            return self.arm_wheelhouse_prefix, self.arm_reference_wheelhouse_prefix
+        return self.wheelhouse_prefix, self.reference_wheelhouse_prefix
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> LauncherSettings:
         return cls(**_read(cls, environ, optional=_MAY_BE_EMPTY))
@@ -118,7 +148,11 @@ class LauncherSettings:
         return _write(self)
 
 
-_MAY_BE_EMPTY = {"bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix"}
+_MAY_BE_EMPTY = {
+    *("bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix"),
+    *("arm_wheelhouse_prefix", "arm_reference_wheelhouse_prefix"),
+    *("node_architectures", "graviton_speed"),
+}
 
 
 @dataclass(frozen=True)
@@ -182,6 +216,19 @@ class CommandSettings:
     launches_per_second: str
     """These four as the launcher has them, so that `fruits plan` says what it would. Empty where the stack
     was deployed before they were told; all else works without them."""
+    node_architectures: str = ""
+    graviton_speed: str = ""
+    """These two, too. Empty where the stack was deployed before it could have Graviton machines."""
+
+    @property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """Of the machines that clusters may have."""
+        return _architectures(self)
+
+    @property
+    def arm_speed(self) -> float:
+        """As the launcher's."""
+        return _arm_speed(self)
 
     @property
     def caps(self) -> Caps:
@@ -192,13 +239,28 @@ class CommandSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> CommandSettings:
-        return cls(**_read(cls, environ, optional=set(_OF_THE_LAUNCHER)))
+        return cls(**_read(cls, environ, optional={*_OF_THE_LAUNCHER, *_NEWER}))
 
     def to_env(self) -> dict[str, str]:
         return _write(self)
 
 
 _OF_THE_LAUNCHER = ("release_label", *(field.name for field in fields(Caps)))
+_NEWER = ("node_architectures", "graviton_speed")
+"""Without them the shell of an older stack is still good for `fruits plan`."""
+
+
+def _architectures(settings: LauncherSettings | CommandSettings) -> tuple[Architecture, ...]:
+    known: tuple[Architecture, ...] = ("x86_64", "arm64")
+    given = (settings.node_architectures or "x86_64").split(",")
+    return tuple(architecture for architecture in known if architecture in given)
+
+
+def _arm_speed(settings: LauncherSettings | CommandSettings) -> float:
+    try:
+        return float(settings.graviton_speed or ARM_SPEED)
+    except ValueError as error:
+        raise SettingsError([env_name("graviton_speed")], f"not a number ({error})") from error
 
 
 def _caps(settings: LauncherSettings | CommandSettings) -> Caps:

@@ -7,12 +7,13 @@ not in the ledger.
 Order of events, each of which may be the last before a crash, and what a redelivery then finds:
 
 1. read, parse, preflight        nothing happened: starts again
-2. write plan                    the same bytes again
+2. write plan                    the plan is there, and holds: rates may be known better by now
 3. insert (conditional put)      the run is known: nothing to do
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from lambdas.contract.documents import UnreadableError
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.json_reader import MAX_BYTES
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
-from lambdas.contract.plan import ManifestRef
+from lambdas.contract.plan import ManifestRef, Plan
 from lambdas.contract.run import Change, RunRecord, RunState, ended, ordered, run_id
 from lambdas.contract.settings import LauncherSettings
 from lambdas.contract.status import QueuePlace
@@ -109,19 +110,20 @@ class Acceptor:
             return result(Outcome.DUPLICATE, f"the run is {known.state} already")
         found = self._examine(manifest, deadline)
         if found.faults:
-            notes = found.listing.notes()
-            return self._reject(source, upload.sequencer, found.faults, manifest.dataset, notes)
-        record = self._record(identity, manifest, source, upload.sequencer, found.expected)
-        plan = make_plan(
+            return self._reject(source, upload.sequencer, found.faults, manifest.dataset, found.notes)
+        made = make_plan(
             manifest,
             run_id=identity,
             source=source,
             submitted_at=upload.time,
             listing=found.listing,
+            choice=found.choice,
             expected=found.expected,
             settings=self.settings,
         )
-        self.runs.objects.write(plan.layout.plan, plan.to_json())
+        plan = self._write(made)
+        expected = plan.estimate or found.expected
+        record = self._record(identity, manifest, source, upload.sequencer, expected)
         if not self.runs.ledger.insert(record):
             return result(Outcome.DUPLICATE, "another delivery accepted the run just now")
         self._replace_older(record)
@@ -133,6 +135,18 @@ class Acceptor:
             self.runs.guarded(identity, lambda: self._tell_place(record, wait))
         return dataclasses.replace(result(outcome, wait or f"dispatched: {turn}"), others=done)
 
+    def _write(self, plan: Plan) -> Plan:
+        """The plan that holds: this one, or what another delivery wrote, which may have launched by it."""
+        key = plan.layout.plan
+        if self.runs.objects.create(key, plan.to_json()):
+            return plan
+        written = self.runs.objects.read(key)
+        with contextlib.suppress(UnreadableError):
+            if written and (earlier := Plan.from_json(written)).cluster and earlier.estimate:
+                return earlier
+        self.runs.objects.write(key, plan.to_json())
+        return plan
+
     def _tell_place(self, record: RunRecord, wait: Wait | None) -> None:
         self.runs.publish(record, place=QueuePlace(self.runs.position(record.run_id), wait))
 
@@ -140,7 +154,8 @@ class Acceptor:
         def out_of_time() -> bool:
             return self.runs.now() > deadline - LAUNCH_RESERVE_SECONDS
 
-        return examine(manifest, self.settings, self.buckets, self.clusters, out_of_time)
+        measured = self.runs.ledger.measured()
+        return examine(manifest, self.settings, self.buckets, self.clusters, measured, out_of_time)
 
     def _reject(
         self,

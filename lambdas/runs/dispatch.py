@@ -18,6 +18,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from lambdas.contract.cost.measured import architecture_of
 from lambdas.contract.plan import ClusterSpec, Plan
 from lambdas.contract.run import Ending, RunRecord, RunState, ended, moved
 from lambdas.contract.settings import LauncherSettings
@@ -26,6 +27,7 @@ from lambdas.runs.admission import Wait
 from lambdas.runs.cluster_port import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError
 from lambdas.runs.endings import (
     MANIFEST_DELETED,
+    PACKAGES_MISSING,
     PLAN_ERASED,
     PLAN_OUTDATED,
     SUPERSEDED,
@@ -167,6 +169,8 @@ class Dispatcher:
             return self._end(record, RunState.CANCELLED, PLAN_ERASED, Outcome.CANCELLED)
         if (wanted := plan.cluster or self._cluster_of_older(plan)) is None:
             return self._end(record, RunState.FAILED, PLAN_OUTDATED, Outcome.REFUSED)
+        if architecture_of(wanted.instance_types[0]) not in self.settings.architectures:
+            return self._end(record, RunState.FAILED, PACKAGES_MISSING, Outcome.REFUSED)
         offered = self.clusters.instance_types(self.settings.release_label)
         cluster = cluster_for(wanted, record.attempt, self.settings.region, offered)
         return _Launch(run_job_flow(plan, cluster, self.settings, record.attempt), documents)

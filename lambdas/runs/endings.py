@@ -24,6 +24,13 @@ PLAN_OUTDATED = Ending(
     "Upload the manifest again: its new run has a complete plan.",
     FailureKind.OURS,
 )
+PACKAGES_MISSING = Ending(
+    "PACKAGES_MISSING",
+    "The run was accepted when the stack had the nodes' packages for Graviton machines, and it has none now.",
+    "Deploy the stack again with what `make package` builds, or name x86-64 types in "
+    "cluster.instance_types; then upload the manifest again.",
+    FailureKind.CONFIG,
+)
 SUPERSEDED = Ending(
     "SUPERSEDED",
     "A newer version of the manifest was uploaded before this one's turn came.",

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lambdas.contract.cost.estimate import Estimate
+from lambdas.contract.cost.estimate import Budget, Estimate, estimate
+from lambdas.contract.cost.measured import Measured
+from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.listing_summary import ListingSummary
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.settings import StackSettings
+from lambdas.runs.cluster_choice import Choice, Circumstances, budget_of, choose
 from lambdas.runs.cluster_port import Clusters
-from lambdas.runs.planning import cost_fault, daily_budget_fault, engine_fault, estimate_of, offer_fault
+from lambdas.runs.planning import (
+    cost_fault,
+    daily_budget_fault,
+    engine_fault,
+    offer_fault,
+    packages_fault,
+)
 from lambdas.runs.ports import Buckets
-from lambdas.runs.preflight import preflight
+from lambdas.runs.preflight import COUNT_LIMIT, preflight
+
+NOT_ALL_COUNTED = f"Counting stopped at {COUNT_LIMIT:,} images; with more, the run takes longer."
 
 
 @dataclass(frozen=True)
@@ -21,8 +33,14 @@ class Examined:
     """What was found of a manifest. ``faults``: what only this stack can find wrong with it."""
 
     listing: ListingSummary
+    choice: Choice
     expected: Estimate
     faults: tuple[Fault, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know, a sentence each."""
+        return (*self.listing.notes(), *self.choice.notes)
 
 
 def examine(
@@ -30,28 +48,52 @@ def examine(
     settings: StackSettings,
     buckets: Buckets,
     clusters: Clusters,
+    measured: Measured,
     out_of_time: Callable[[], bool],
 ) -> Examined:
-    """Look at the images, and hold cost and machines against what the stack may do.
+    """Look at the images, choose the cluster, and hold cost and machines against what the stack may do.
 
-    ``out_of_time`` ends the counting of images early.
+    ``measured``: by the stack's earlier runs. ``out_of_time`` ends the counting of images early.
     """
     looked = preflight(manifest.images, settings.data_bucket, buckets, out_of_time)
-    expected = estimate_of(manifest, looked.images_listed, settings.region)
     offered = clusters.instance_types(settings.release_label)
-    not_offered = offer_fault(manifest.cluster, offered, settings)
-    faults = (*looked.faults, not_offered) if not_offered else looked.faults
-    if not faults and (fault := _first_fault(manifest, looked.listing, expected, settings)):
+    assumed = dataclasses.replace(measured, arm_speed=settings.arm_speed)
+    types = _types(offered, settings)
+    known = Circumstances(settings.region, settings.caps.max_eur_per_day, types, assumed)
+    choice, budget = choose(manifest, looked.images_listed, known), budget_of(manifest)
+    if choice.notes and looked.images_listed >= COUNT_LIMIT:
+        choice = dataclasses.replace(choice, notes=(*choice.notes, NOT_ALL_COUNTED))
+    expected = estimate(choice.job, budget)
+    no_machine = packages_fault(choice.cluster, offered, settings) or offer_fault(
+        choice.cluster, offered, settings
+    )
+    faults = (*looked.faults, no_machine) if no_machine else looked.faults
+    if not faults and (fault := _first_fault(manifest, looked.listing, choice, budget, expected, settings)):
         faults = (fault,)
-    return Examined(looked.listing, expected, faults)
+    return Examined(looked.listing, choice, expected, faults)
+
+
+def _types(offered: frozenset[str] | None, settings: StackSettings) -> tuple[str, ...]:
+    """What may be chosen from: all that has a price, where the offer is not known, and packages here."""
+    return tuple(
+        name
+        for name, kind in INSTANCE_TYPES.items()
+        if (not offered or name in offered) and kind.architecture in settings.architectures
+    )
 
 
 def _first_fault(
-    manifest: Manifest, listing: ListingSummary, expected: Estimate, settings: StackSettings
+    manifest: Manifest,
+    listing: ListingSummary,
+    choice: Choice,
+    budget: Budget,
+    expected: Estimate,
+    settings: StackSettings,
 ) -> Fault | None:
     """One at a time: each names changes that may make the next one moot."""
     return (
         engine_fault(manifest, listing)
-        or cost_fault(manifest, listing.images, expected)
+        or choice.fault
+        or cost_fault(choice.job, budget, expected)
         or daily_budget_fault(expected, settings.caps)
     )

@@ -44,7 +44,7 @@ def cluster_for(
 
 
 def _alternatives(instance_types: Sequence[str], region: str) -> list[str]:
-    """Types on which the same executors run, for no more money."""
+    """Types on which the same executors and packages run, for no more money."""
     given = [INSTANCE_TYPES[name] for name in instance_types]
     dearest, vcpus = max(kind.eur_per_hour(region) for kind in given), min(kind.vcpus for kind in given)
     memory = min(usable_mb(name) for name in instance_types)
@@ -52,6 +52,7 @@ def _alternatives(instance_types: Sequence[str], region: str) -> list[str]:
         name
         for name, kind in INSTANCE_TYPES.items()
         if kind.vcpus == vcpus
+        and kind.architecture == given[0].architecture
         and usable_mb(name) >= memory
         and kind.eur_per_hour(region) <= dearest
         and name not in instance_types

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from lambdas.contract.cost.measured import architecture_of
 from lambdas.contract.layout import LOGS
 from lambdas.contract.plan import ClusterSpec, Plan
 from lambdas.contract.report import STEPS
@@ -41,7 +42,7 @@ def run_job_flow(
         "JobFlowRole": settings.instance_profile_arn,
         "Instances": _instances(cluster, settings),
         "EbsRootVolumeSize": ROOT_VOLUME_GIB,
-        "BootstrapActions": _bootstrap_actions(plan, settings),
+        "BootstrapActions": _bootstrap_actions(plan, cluster, settings),
         "Configurations": _configurations(cluster, settings),
         "Steps": [_step(name, plan, settings) for name in STEPS],
         "Tags": [
@@ -100,14 +101,15 @@ def _spark_defaults(cluster: ClusterSpec, executor: Executor, settings: Launcher
     }
 
 
-def _bootstrap_actions(plan: Plan, settings: LauncherSettings) -> list[dict[str, Any]]:
+def _bootstrap_actions(plan: Plan, cluster: ClusterSpec, settings: LauncherSettings) -> list[dict[str, Any]]:
     if not settings.bootstrap_key:
         return []
-    further = [settings.reference_wheelhouse_prefix] if plan.engine == "reference" else []
+    everywhere, reference = settings.wheelhouses(architecture_of(cluster.instance_types[0]))
+    further = [reference] if plan.engine == "reference" else []
     script = {
         "Path": f"{plan.root}/{settings.bootstrap_key}",
         "Args": [
-            f"{plan.root}/{settings.wheelhouse_prefix}",
+            f"{plan.root}/{everywhere}",
             str(PurePosixPath(settings.node_python).parents[1]),
             settings.region,
             *(f"{plan.root}/{prefix}" for prefix in further if prefix),

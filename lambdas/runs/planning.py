@@ -1,23 +1,16 @@
-"""From a manifest to a plan. Pure: the same manifest version always gives the same bytes."""
+"""From a manifest, what was counted and the cluster that was chosen, to a plan. Pure."""
 
 from __future__ import annotations
 
 from math import ceil
 
 from lambdas.contract import s3uri
-from lambdas.contract.cost.estimate import (
-    IMAGES_PER_SECOND_PER_VCPU,
-    Budget,
-    Estimate,
-    Job,
-    estimate,
-    is_too_dear,
-    ways_out,
-)
+from lambdas.contract.cost.estimate import Budget, Estimate, Job, is_too_dear, ways_out
+from lambdas.contract.cost.measured import architecture_of
 from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.listing_summary import ListingSummary
 from lambdas.contract.manifest.faults import Fault
-from lambdas.contract.manifest.schema import Cluster, Images, Manifest, Pca, RegexLabel
+from lambdas.contract.manifest.schema import Images, Manifest, Pca, RegexLabel
 from lambdas.contract.plan import (
     PLAN_VERSION,
     ClusterSpec,
@@ -29,6 +22,7 @@ from lambdas.contract.plan import (
     Source,
 )
 from lambdas.contract.settings import Caps, LauncherSettings, StackSettings
+from lambdas.runs.cluster_choice import Choice
 
 SHARDS_PER_SLOT = 4
 """Several shards per slot, so that a slow or repeated one does not leave the others idle for long."""
@@ -46,11 +40,12 @@ def make_plan(
     source: ManifestRef,
     submitted_at: str,
     listing: ListingSummary,
+    choice: Choice,
     expected: Estimate,
     settings: LauncherSettings,
 ) -> Plan:
     """All that the run takes. ``submitted_at``: ISO 8601, when the manifest was uploaded."""
-    cluster = cluster_spec(manifest.cluster)
+    cluster = choice.cluster
     root = f"{s3uri.SCHEME}{settings.data_bucket}"
     return Plan(
         version=PLAN_VERSION,
@@ -81,45 +76,19 @@ def make_plan(
         max_quarantined_fraction=manifest.limits.max_quarantined_fraction,
         estimate=expected,
         cluster=cluster,
-        notes=listing.notes(),
+        notes=(*listing.notes(), *choice.notes),
     )
 
 
-def job_of(manifest: Manifest, images: int, region: str) -> Job:
-    """What the manifest asks for, as far as it costs money."""
-    cluster = manifest.cluster
-    return Job(
-        images=images,
-        engine=manifest.engine,
-        image_size=manifest.model.image_size,
-        workers=cluster.workers,
-        instance_types=cluster.instance_types,
-        spot=cluster.market == "spot",
-        region=region,
-    )
-
-
-def budget_of(manifest: Manifest) -> Budget:
-    """What the manifest allows."""
-    return Budget(manifest.limits.max_runtime_minutes, manifest.limits.max_cost_eur)
-
-
-def estimate_of(manifest: Manifest, images: int, region: str) -> Estimate:
-    """What the run will probably, and may at most, take and cost."""
-    return estimate(job_of(manifest, images, region), budget_of(manifest))
-
-
-def cost_fault(manifest: Manifest, images: int, expected: Estimate) -> Fault | None:
+def cost_fault(job: Job, budget: Budget, expected: Estimate) -> Fault | None:
     """Why the run is too dear for its limit, with the ways to get under it; None when it is not."""
-    job, budget = job_of(manifest, images, expected.region), budget_of(manifest)
     if not is_too_dear(job, budget):
         return None
     problem = (
-        f"is {budget.max_cost_eur:g}, but {images:,} images are estimated to take {expected.minutes:,.0f} "
-        f"minutes and {expected.eur:.2f} EUR, and may cost {expected.worst_case_eur:.2f} EUR in "
-        f"limits.max_runtime_minutes = {budget.max_runtime_minutes} (estimates from list prices of "
-        f"{expected.prices_as_of} in {expected.region} and "
-        f"{IMAGES_PER_SECOND_PER_VCPU[job.engine]:g} images/s a vCPU)"
+        f"is {budget.max_cost_eur:g}, but {job.images:,} images are estimated to take "
+        f"{expected.minutes:,.0f} minutes and {expected.eur:.2f} EUR, and may cost "
+        f"{expected.worst_case_eur:.2f} EUR in limits.max_runtime_minutes = {budget.max_runtime_minutes}: "
+        f"estimates by list prices of {expected.prices_as_of} in {expected.region}, {job.basis}"
     )
     choices = "; or ".join(way.advice for way in ways_out(job, budget)[:MAX_WAYS_OUT])
     remedy = f"Either {choices}." if choices else "Name fewer images a manifest."
@@ -152,21 +121,58 @@ def engine_fault(manifest: Manifest, listing: ListingSummary) -> Fault | None:
     )
 
 
-def offer_fault(cluster: Cluster, offered: frozenset[str] | None, settings: StackSettings) -> Fault | None:
+def offer_fault(
+    cluster: ClusterSpec, offered: frozenset[str] | None, settings: StackSettings
+) -> Fault | None:
     """Why EMR has no machine for the run; None when it has, or its offer is not known (None or empty)."""
     if not offered or not offered.isdisjoint(cluster.instance_types):
         return None
     where = f"EMR offers in {settings.region} with {settings.release_label}"
-    choices = ", ".join(name for name in INSTANCE_TYPES if name in offered)
+    choices = ", ".join(_possible(offered, settings))
     remedy = (
         f"Name some of those: {choices}." if choices else "Deploy the stack with another release or region."
     )
-    return Fault("$.cluster.instance_types", f"names none of the types that {where}", remedy)
+    like = _most_like(cluster.instance_types[0], offered, settings)
+    return Fault("$.cluster.instance_types", f"names none of the types that {where}", remedy, like)
 
 
-def cluster_spec(cluster: Cluster) -> ClusterSpec:
-    """The manifest's cluster as the plan holds it."""
-    return ClusterSpec(cluster.workers, cluster.instance_types, cluster.market)
+def packages_fault(
+    cluster: ClusterSpec, offered: frozenset[str] | None, settings: StackSettings
+) -> Fault | None:
+    """Why the nodes could not install anything; None when there are packages for them."""
+    architecture = architecture_of(cluster.instance_types[0])
+    if architecture in settings.architectures:
+        return None
+    return Fault(
+        "$.cluster.instance_types",
+        f"names {', '.join(cluster.instance_types)} ({architecture}), and this stack was packaged for "
+        f"{', '.join(settings.architectures)} alone",
+        "Name types of those, or run `make package` and deploy the stack again.",
+        _most_like(cluster.instance_types[0], offered or frozenset(INSTANCE_TYPES), settings),
+    )
+
+
+def _most_like(name: str, offered: frozenset[str], settings: StackSettings) -> str | None:
+    """Of what the stack can have: a type of the same family letter and size, if possible, at a price near."""
+    wanted = INSTANCE_TYPES[name]
+
+    def distance(other: str) -> tuple[bool, bool, bool, float]:
+        kind = INSTANCE_TYPES[other]
+        return (
+            kind.vcpus != wanted.vcpus,
+            other[0] != name[0],
+            kind.architecture != wanted.architecture,
+            abs(kind.eur_per_hour() - wanted.eur_per_hour()),
+        )
+
+    return min(_possible(offered, settings), key=distance, default=None)
+
+
+def _possible(offered: frozenset[str], settings: StackSettings) -> list[str]:
+    """Types that EMR offers, whose price is known and whose packages are here."""
+    return [
+        name for name in INSTANCE_TYPES if name in offered and architecture_of(name) in settings.architectures
+    ]
 
 
 def slots(cluster: ClusterSpec) -> int:

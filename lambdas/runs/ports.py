@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from lambdas.contract.cost.measured import Measured
 from lambdas.contract.metrics import Sample
 from lambdas.contract.run import RunRecord, Setback
 from lambdas.runs.admission import Admissions, Pause
@@ -165,6 +166,14 @@ class Ledger(Protocol):
 
     def resume(self) -> Pause | None:
         """Admit again; the pause that this ended, None when there was none."""
+        ...
+
+    def measured(self) -> Measured:
+        """What the stack's runs have measured, for estimates. May miss changes of the last second."""
+        ...
+
+    def swap_measured(self, seen: Measured, after: Measured) -> bool:
+        """Replace it if nobody changed it since ``seen``."""
         ...
 
     def newest(self, key: str) -> Newest | None:

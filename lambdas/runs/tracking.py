@@ -6,18 +6,25 @@ present state, so events may come late, twice or in any order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lambdas.contract.cost.estimate import InstanceUse, Usage, usage
+from lambdas.contract.cost.measured import MeasuredRate, MeasuredStart
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.plan import Plan
 from lambdas.contract.report import StepReport
 from lambdas.contract.run import ON_CLUSTER, RUN_TAG, RunRecord, RunState, is_terminal
 from lambdas.contract.status import Status
 from lambdas.runs.cluster_port import Clusters, ClusterSnapshot
+from lambdas.runs.learning import of_run
 from lambdas.runs.outcome import advance, has_begun, phases_of
 from lambdas.runs.run_service import RunDocuments, RunService, Skipped, is_left_open, is_left_untold
 from lambdas.runs.telling import Teller
+
+LEARNING_TRIES = 5
+"""Each of them but the last lost to another run that ended in the same moment."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,8 @@ class Tracker:
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is not the one of run {record.run_id}")
         # One end has several events, which come at once: who made the last change does what follows from it.
         ended_now = is_terminal(after.state) and not is_terminal(before.state)
+        if ended_now and final:
+            self._learn(after, final, machines)
         if ended_now or is_left_open(after, self.runs.now()):
             return _told(self.teller.close(after, final), record.run_id)
         if is_left_untold(after, self.runs.now()):
@@ -81,6 +90,19 @@ class Tracker:
         if after == before:
             return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
         return self.runs.publish(after, final)
+
+    def _learn(self, record: RunRecord, final: RunDocuments, machines: Sequence[InstanceUse]) -> None:
+        """Later estimates rest on what the run measured; no run is held up by what cannot be kept of it."""
+        if (found := of_run(record, final.plan, final.reports, machines)) is not None:
+            self.runs.guarded(record.run_id, partial(self._keep, *found), noted=False)
+
+    def _keep(self, start: MeasuredStart, rate: MeasuredRate | None) -> None:
+        """Given up after a few tries: estimates can do without one run."""
+        for _ in range(LEARNING_TRIES):
+            seen = self.runs.ledger.measured()
+            after = seen.with_run(start, rate)
+            if after == seen or self.runs.ledger.swap_measured(seen, after):
+                return
 
     def _reports(
         self, record: RunRecord, cluster: ClusterSnapshot, final: RunDocuments
@@ -96,7 +118,7 @@ class Tracker:
             raise
 
 
-def _usage(machines: tuple[InstanceUse, ...], plan: Plan | None) -> Usage | None:
+def _usage(machines: Sequence[InstanceUse], plan: Plan | None) -> Usage | None:
     """What the cluster used; None where no region, hence no price, is known."""
     return usage(machines, plan.estimate.region) if plan and plan.estimate else None
 

@@ -8,17 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lambdas.contract.cost.estimate import (
-    STARTUP_MINUTES,
-    STEPS_MINUTES,
-    Budget,
-    InstanceUse,
-    Job,
-    estimate,
-    is_too_dear,
-    usage,
-    ways_out,
-)
+from lambdas.contract.cost.estimate import Budget, InstanceUse, Job, estimate, is_too_dear, usage, ways_out
+from lambdas.contract.cost.measured import STARTUP_MINUTES, STEPS_MINUTES
 from lambdas.contract.cost.prices import INSTANCE_TYPES, REGION_FACTORS
 from lambdas.contract.regions import EU_REGIONS
 

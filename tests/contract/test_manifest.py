@@ -135,7 +135,7 @@ def test_numbers_that_are_not_finite_are_refused(number: str) -> None:
         ({"label": "parent-folder"}, "$.label", "parent_folder"),
         ({"cluster": {"market": "on-demand"}}, "$.cluster.market", "on_demand"),
         ({"cluster": {"instance_types": ["m5.xlrge"]}}, "$.cluster.instance_types[0]", "m5.xlarge"),
-        ({"cluster": {"instance_types": ["m6gd.xlarge"]}}, "$.cluster.instance_types[0]", "m6i.xlarge"),
+        ({"cluster": {"instance_types": ["m6gd.xlarge"]}}, "$.cluster.instance_types[0]", "m6g.xlarge"),
         ({"images": {"prefixes": ["s3://bkt/images"]}}, "$.images.prefixes[0]", "s3://bkt/images/"),
         ({"label": {"regex": "[a-z]+"}}, "$.label.regex", "([a-z]+)"),
         ({"zzz": 1}, "$.zzz", None),
@@ -158,9 +158,9 @@ def test_typing_mistakes_are_answered_with_the_nearest_known_word(
             "has components beside model, but an earlier run's model is applied as it is",
         ),
         (
-            {"cluster": {"instance_types": ["m7g.xlarge"]}},
-            "$.cluster.instance_types[0]",
-            "a Graviton machine (Arm), and the nodes' packages are built for x86-64",
+            {"cluster": {"instance_types": ["m7g.xlarge", "m5.xlarge"]}},
+            "$.cluster.instance_types",
+            "and the nodes of a cluster install the packages of one architecture",
         ),
         ({"version": 2}, "$.version", "is 2; it must be one of: 1"),
         ({"version": True}, "$.version", "is true; it must be a whole number"),
@@ -206,6 +206,10 @@ def test_typing_mistakes_are_answered_with_the_nearest_known_word(
         ({"engine": None}, "$.engine", "is null; it must be one of: fast, reference"),
         ({"outputs": {"csv": 1}}, "$.outputs.csv", "it must be true or false"),
         ({"cluster": {"workers": 2.0}}, "$.cluster.workers", "whole number"),
+        ({"cluster": {"finish_within_minutes": 0}}, "$.cluster.finish_within_minutes", "smallest value is 1"),
+        ({"cluster": {"finish_within_minutes": 1441}}, "$.cluster.finish_within_minutes", "value is 1440"),
+        ({"cluster": {"finish_within_minutes": None}}, "$.cluster.finish_within_minutes", "is null"),
+        ({"cluster": {"workers": 2, "finish_within_minutes": 30}}, "$.cluster", "has both workers and"),
         ({"limits": {"max_runtime_minutes": 5}}, "$.limits.max_runtime_minutes", "the smallest value is 10"),
         ({"notify": "yes"}, "$.notify", "it must be true or false"),
     ],
@@ -233,6 +237,12 @@ def test_thousands_of_faults_are_cut_to_a_readable_number() -> None:
     assert faults[-1].problem == "has 4901 more faults"
 
 
+def test_what_a_cluster_of_unsaid_size_may_cost_is_known_only_with_its_images() -> None:
+    limits = {"max_runtime_minutes": 600, "max_cost_eur": 0.5}
+    parsed = parse(SMALLEST | {"cluster": {"finish_within_minutes": 30}, "limits": limits})
+    assert parsed.cluster.finish_within_minutes == 30
+
+
 def test_a_run_that_may_cost_more_than_its_limit_is_refused_with_the_figure_and_ways_out() -> None:
     fault = only_fault_of(cluster={"workers": 20}, limits={"max_runtime_minutes": 600, "max_cost_eur": 20})
     assert fault.path == "$.limits.max_cost_eur"
@@ -250,8 +260,9 @@ def test_a_run_that_may_cost_more_than_its_limit_is_refused_with_the_figure_and_
 
 
 def test_spot_is_priced_as_on_demand_because_a_fleet_may_fall_back_to_it() -> None:
-    spot = parse(SMALLEST | {"cluster": {"market": "spot"}})
-    assert spot.worst_case_eur == parse(SMALLEST).worst_case_eur
+    limits = {"max_cost_eur": 0.5}
+    spot = only_fault_of(cluster={"market": "spot"}, limits=limits)
+    assert spot == only_fault_of(cluster={"market": "on_demand"}, limits=limits)
 
 
 def test_the_published_schema_is_in_step_with_the_code() -> None:

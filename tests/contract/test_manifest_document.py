@@ -103,7 +103,7 @@ def test_an_example_is_a_manifest_that_is_taken(example: dict[str, Any]) -> None
 
 
 def test_the_rejection_shown_is_what_such_a_manifest_gets() -> None:
-    smallest, _, rejection = EXAMPLES
+    smallest, *_, rejection = EXAMPLES
     (fault,) = rejection["faults"]
     bad = {**smallest, "label": {"regex": "/[^/]+_[0-9]+"}}
     with pytest.raises(ManifestError) as refused:

@@ -282,11 +282,19 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
         None,
     ),
     (
-        {"cluster": {"instance_types": ["m7g.xlarge"]}},
+        {"cluster": {"instance_types": ["m7g.xlarge", "m5.xlarge", "m6g.xlarge"]}},
+        "$.cluster.instance_types",
+        "holds m7g.xlarge, m6g.xlarge (arm64) and m5.xlarge (x86_64), and the nodes of a cluster install the "
+        "packages of one architecture",
+        'Keep those of one: ["m7g.xlarge", "m6g.xlarge"] or ["m5.xlarge"].',
+        '["m7g.xlarge", "m6g.xlarge"]',
+    ),
+    (
+        {"cluster": {"instance_types": ["m8g.xlarge"]}},
         "$.cluster.instance_types[0]",
-        'is the text "m7g.xlarge", a Graviton machine (Arm), and the nodes\' packages are built for x86-64',
+        'is the text "m8g.xlarge", an instance type whose price is not known here',
         TYPES,
-        "m6i.xlarge",
+        "m7g.xlarge",
     ),
     (
         {"cluster": {"instance_types": ["m5.xlrge"]}},

@@ -214,6 +214,7 @@ def test_a_setting_is_an_environment_variable_of_its_name() -> None:
     }
 
 
+WHEELHOUSES = tuple(f"{of}wheelhouse_prefix" for of in ("", "reference_", "arm_", "arm_reference_"))
 PLANNING_NEEDS = ("release_label", "max_clusters", "max_eur_per_day", "launches_per_second")
 """What the commands are told of the launcher's settings."""
 
@@ -223,7 +224,7 @@ def test_every_missing_or_empty_variable_is_named_at_once(settings: type[Launche
     needed = [
         f"FRUITS_{name.upper()}"
         for name in settings.__dataclass_fields__
-        if name not in ("bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix")
+        if name not in (*WHEELHOUSES, "bootstrap_key", "node_architectures", "graviton_speed")
         and not (settings is CommandSettings and name in PLANNING_NEEDS)
     ]
     for environ in ({}, dict.fromkeys(needed, "")):
@@ -246,6 +247,25 @@ def test_a_stack_from_when_one_wheelhouse_held_both_engines_packages_is_read() -
     environ = LAUNCHER.to_env()
     del environ["FRUITS_REFERENCE_WHEELHOUSE_PREFIX"]
     assert LauncherSettings.from_env(environ) == dataclasses.replace(LAUNCHER, reference_wheelhouse_prefix="")
+
+
+def test_a_stack_of_before_graviton_machines_has_none() -> None:
+    environ = {name: value for name, value in LAUNCHER.to_env().items() if "ARM_" not in name}
+    del environ["FRUITS_NODE_ARCHITECTURES"], environ["FRUITS_GRAVITON_SPEED"]
+    older = LauncherSettings.from_env(environ)
+    assert (older.architectures, older.arm_speed) == (("x86_64",), 1.0)
+    shell = CommandSettings("b", "t", "eu-west-1", "q", "p", "emr-7.12.0", "20", "99.5", "0.5")
+    assert (shell.architectures, shell.arm_speed) == (("x86_64",), 1.0)
+    both = dataclasses.replace(shell, node_architectures="x86_64,arm64", graviton_speed="1.25")
+    assert (both.architectures, both.arm_speed) == (("x86_64", "arm64"), 1.25)
+    assert CommandSettings.from_env(both.to_env()) == both
+    with pytest.raises(SettingsError, match="FRUITS_GRAVITON_SPEED"):
+        _ = dataclasses.replace(both, graviton_speed="fast").arm_speed
+
+
+def test_the_wheels_of_an_architecture_are_its_own() -> None:
+    assert LAUNCHER.wheelhouses("x86_64") == ("wheelhouse_prefix", "reference_wheelhouse_prefix")
+    assert LAUNCHER.wheelhouses("arm64") == ("arm_wheelhouse_prefix", "arm_reference_wheelhouse_prefix")
 
 
 def test_caps_are_numbers_and_a_cap_that_is_none_is_told() -> None:

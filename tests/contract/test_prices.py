@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +58,16 @@ def test_a_cluster_costs_as_many_of_the_dearest_machine_as_it_has_nodes(
     assert eur_per_hour(types, workers, spot=spot) == pytest.approx(eur)
 
 
+def test_the_decision_about_graviton_rests_on_these_prices() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/decisions/0022-graviton-is-asked-for.md").read_text()
+    told = dict(re.findall(r"\b([cmr]\d[agi]?) (0\.0\d{3})\b", text))
+    assert told.keys() == {"m6i", "m6a", "m6g", "m7g", "c6i", "c7g", "r5", "r7g"}
+    for family, usd in told.items():
+        kind = INSTANCE_TYPES[f"{family}.xlarge"]
+        per_vcpu = (kind.ec2_usd_per_hour + kind.emr_usd_per_hour) / kind.vcpus
+        assert float(usd) == pytest.approx(per_vcpu, abs=6e-5), family
+
+
 def test_a_cluster_is_priced_in_its_region() -> None:
     in_stockholm = (0.230 * 0.90 + 0.048) * 0.95
     assert eur_per_hour(("m5.xlarge",), 2, "eu-north-1") == pytest.approx(3 * in_stockholm)
@@ -94,6 +106,17 @@ def test_the_table_holds_what_aws_listed() -> None:
     assert {name: INSTANCE_TYPES[f"{name}.xlarge"].ec2_usd_per_hour for name in ("c5", "m5", "r5")} == {
         "c5": 0.204, "m5": 0.230, "r5": 0.304,
     }  # fmt: skip
+
+
+def test_graviton_machines_are_those_with_a_g_and_a_fifth_cheaper_than_their_likes() -> None:
+    # Source: EC2 User Guide, "Instance type names".
+    arm = {name for name, kind in INSTANCE_TYPES.items() if kind.architecture == "arm64"}
+    assert arm == {name for name in INSTANCE_TYPES if name.partition(".")[0].endswith("g")}
+    assert {name.partition(".")[0] for name in arm} == {"m6g", "m7g", "c7g", "r7g"}
+    for name in arm:
+        like = INSTANCE_TYPES[f"{name[0]}5.{name.partition('.')[2]}"]
+        share = INSTANCE_TYPES[name].eur_per_hour() / like.eur_per_hour()
+        assert 0.78 < share < 0.87, name
 
 
 JOB = Job(
@@ -135,7 +158,12 @@ def test_a_job_costs_its_minutes_on_the_machines_that_it_asks_for() -> None:
 def test_an_estimate_is_rounded_to_what_is_worth_saying() -> None:
     job = dataclasses.replace(JOB, images=100_000)
     assert estimates.estimate(job, Budget(120, 10)) == estimates.Estimate(
-        "eu-central-1", 15.2, round(3 * M5 * (10 + 100_000 / 320 / 60) / 60, 2), 1.66, "2025-06"
+        "eu-central-1",
+        15.2,
+        round(3 * M5 * (10 + 100_000 / 320 / 60) / 60, 2),
+        1.66,
+        "2025-06",
+        "40 images/s a vCPU (assumed on x86_64), 10.0 minutes to start and finish (assumed)",
     )
 
 

@@ -58,9 +58,15 @@ def test_plans_of_every_release_are_read_with_defaults_for_what_they_lack(
 ) -> None:
     plan = read(name, text(name))
     assert (plan.estimate, plan.max_quarantined_fraction, plan.cluster) == (estimate, fraction, cluster)
-    today = read("plan", text("plan-5-notes"))
+    today = read("plan", text("plan-6-basis"))
     known = {"estimate": estimate, "max_quarantined_fraction": fraction, "cluster": cluster, "notes": ()}
     assert plan == dataclasses.replace(today, **known)
+
+
+def test_a_plan_of_before_estimates_told_their_basis_is_read_without_it() -> None:
+    older, today = (read("plan", text(name)) for name in ("plan-5-notes", "plan-6-basis"))
+    assert today.estimate.basis.startswith("38.2 images/s a vCPU (measured by 3 runs")
+    assert older == dataclasses.replace(today, estimate=dataclasses.replace(today.estimate, basis=""))
 
 
 def test_reports_of_every_release_are_read_with_defaults_for_what_they_lack() -> None:

@@ -13,9 +13,10 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra.components.artifacts import WHEELHOUSES
+from infra.components.artifacts import ARM_WHEELHOUSES, WHEELHOUSES
 from infra.local.engine.cli import find_cli
 from infra.program import BUILD, REPOSITORY
+from infra.target import ARM
 from tests.artifacts import built
 from tests.engine import without_host
 
@@ -49,6 +50,11 @@ class Person:
             (self.folder / "build" / wheelhouse).symlink_to(BUILD / wheelhouse)
         for record in BUILD.glob("node*.txt"):
             shutil.copy2(record, self.folder / "build")
+        # Those for Graviton machines are half a gigabyte, and nobody installs them here; others stand in.
+        for group, wheelhouse in ARM_WHEELHOUSES.items():
+            locked = self.folder / "build" / f"{group}-{ARM}-requirements.txt"
+            shutil.copy2(BUILD / f"{group}-requirements.txt", locked)
+            (self.folder / "build" / wheelhouse).symlink_to(BUILD / WHEELHOUSES[group])
         self._programs = folder / "bin"
         self._programs.mkdir()
         (self._programs / "aws").symlink_to(Path(sys.prefix) / "bin" / "aws")

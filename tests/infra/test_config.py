@@ -175,6 +175,7 @@ def test_every_setting_reaches_the_configuration() -> None:
         "maxClusters": 3,
         "maxEurPerDay": 0.5,
         "launchesPerSecond": 0.25,
+        "gravitonSpeed": 1.25,
         "emulatorEndpoint": "http://localhost:1",
         "emulatorEmrEndpoint": "http://localhost:2",
     }
@@ -259,10 +260,11 @@ def test_the_program_folder_of_pulumi_yaml_holds_a_main() -> None:
 
 def test_caps_that_cannot_be_are_refused() -> None:
     with pytest.raises(ConfigInvalid) as invalid:
-        check(maxClusters=-1, maxEurPerDay=0.0, launchesPerSecond=-0.5)
+        check(maxClusters=-1, maxEurPerDay=0.0, launchesPerSecond=-0.5, gravitonSpeed=0.0)
     assert [fault.split(":")[0] for fault in invalid.value.faults] == [
         "maxClusters",
         "maxEurPerDay",
         "launchesPerSecond",
+        "gravitonSpeed",
     ]
     assert check(maxClusters=0).caps.max_clusters == 0

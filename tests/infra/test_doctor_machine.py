@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.components.artifacts import ARM_WHEELHOUSES
 from infra.doctor import packages, workplace
 from infra.doctor.checks import Checkout
 from infra.doctor.finding import Finding, Status
@@ -175,6 +176,11 @@ def test_wheels_that_are_missing_or_others_are_a_fault(
     assert judged(replace(WHEELS, **change)) == (Status.FAULT, text, remedy)
 
 
+def test_the_wheels_of_graviton_machines_are_told_apart() -> None:
+    found = packages.wheels(WHEELS, installed_by_nodes=True, machines="Graviton machines")
+    assert [line.text for line in found] == ["1 wheels for Graviton machines, as locked"]
+
+
 def test_the_wheels_of_all_nodes_and_of_the_reference_engines_are_looked_at(tmp_path: Path) -> None:
     for group, package in (("node", "numpy"), ("node-reference", "pandas")):
         folder = tmp_path / f"wheelhouse-{group}-x86_64"
@@ -183,6 +189,7 @@ def test_the_wheels_of_all_nodes_and_of_the_reference_engines_are_looked_at(tmp_
         (folder / "requirements.txt").write_text(f"{package}==1\n")
         (folder / f"{package}-1.whl").touch()
     found = packages.read_wheels(REPOSITORY, tmp_path)
+    assert packages.read_wheels(REPOSITORY, tmp_path, ARM_WHEELHOUSES).requirements is None
     assert found.requirements == "numpy==1\npandas==1\n"
     assert found.files == {"numpy-1.whl", "pandas-1.whl"}
 

@@ -257,14 +257,15 @@ def test_roles_that_iam_does_not_know_are_named() -> None:
 
 
 def test_artifacts_that_are_not_in_the_bucket_are_named() -> None:
-    wheelhouses = ["wheelhouse_prefix", "reference_wheelhouse_prefix"]
+    wheelhouses = [f"{of}wheelhouse_prefix" for of in ("", "reference_", "arm_", "arm_reference_")]
     all_of_them = ["job_key", "step_key", "bootstrap_key", *wheelhouses, "model_key", "weights_key"]
     assert deployed.read_missing_artifacts(reader(list_objects_v2={})) == all_of_them
     assert deployed.read_missing_artifacts(reader()) == []
 
 
 def test_artifacts_that_are_not_used_are_not_asked_for() -> None:
-    preinstalled = replace(LAUNCHING, bootstrap_key="", wheelhouse_prefix="", reference_wheelhouse_prefix="")
+    unused = [name for name in LauncherSettings.__dataclass_fields__ if "wheelhouse" in name]
+    preinstalled = replace(LAUNCHING, bootstrap_key="", **dict.fromkeys(unused, ""))
     function = {**FUNCTION, "Environment": {"Variables": preinstalled.to_env()}}
     stack = reader(get_function_configuration=function, list_objects_v2={})
     assert deployed.read_missing_artifacts(stack) == ["job_key", "step_key", "model_key", "weights_key"]

@@ -184,10 +184,15 @@ def test_the_same_lock_file_makes_the_same_requirements(tmp_path: Path) -> None:
         shutil.copyfile(REPOSITORY / name, tmp_path / name)
     # It is made after those of all nodes.
     subprocess.run(
-        ["make", "--silent", f"--old-file={uv}", f"UV={uv}", "build/node-reference-requirements.txt"],
+        [
+            *("make", "--silent", f"--old-file={uv}", f"UV={uv}"),
+            *("build/node-reference-requirements.txt", "build/node-reference-aarch64-requirements.txt"),
+        ],
         cwd=tmp_path,
         check=True,
     )
     for group, folder in WHEELHOUSES.items():
         made = (tmp_path / "build" / f"{group}-requirements.txt").read_bytes()
         assert made == (BUILD / folder / "requirements.txt").read_bytes()
+        # What is locked for one architecture is locked for the other.
+        assert made == (tmp_path / "build" / f"{group}-aarch64-requirements.txt").read_bytes()

@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -188,18 +189,34 @@ def test_artifacts_are_named_by_their_content(build: Path) -> None:
 
 
 def test_the_wheelhouses_come_with_their_bootstrap_action(build: Path, tmp_path: Path) -> None:
-    complete = shutil.copytree(build, tmp_path / "build")
-    for group, package in (("node", "x"), ("node-reference", "y")):
-        wheelhouse = complete / f"wheelhouse-{group}-x86_64"
+    x86 = {"node-x86_64": "x", "node-reference-x86_64": "y"}
+    # Half of what Graviton machines need is none.
+    half = shutil.copytree(build, tmp_path / "half")
+    settings, keys = with_wheelhouses(half, {**x86, "node-aarch64": "a"})
+    assert settings.bootstrap_key in keys
+    assert_uploaded(keys, settings.wheelhouses("x86_64"), "xy")
+    assert (settings.architectures, settings.wheelhouses("arm64")) == (("x86_64",), ("", ""))
+    whole = shutil.copytree(half, tmp_path / "whole")
+    settings, keys = with_wheelhouses(whole, {"node-reference-aarch64": "b"})
+    assert settings.architectures == ("x86_64", "arm64")
+    assert_uploaded(keys, settings.wheelhouses("x86_64") + settings.wheelhouses("arm64"), "xyab")
+
+
+def with_wheelhouses(build: Path, packages: dict[str, str]) -> tuple[LauncherSettings, set[str]]:
+    """The launcher's settings, and what is uploaded, when these wheelhouses are there, too."""
+    for name, package in packages.items():
+        wheelhouse = build / f"wheelhouse-{name}"
         wheelhouse.mkdir()
         (wheelhouse / "requirements.txt").write_text(f"{package}==1 --hash=sha256:0\n")
         (wheelhouse / f"{package}-1-py3-none-any.whl").write_bytes(b"")
-    declared = preview(complete, **{"fruits:nodePackages": "wheelhouse"})
+    declared = preview(build, **{"fruits:nodePackages": "wheelhouse"})
     function = next(f for f in declared.all_of("Function") if "launcher" in f["handler"])
     settings = LauncherSettings.from_env(function["environment"]["variables"])
-    keys = {inputs["key"] for inputs in declared.all_of("BucketObjectv2")}
-    assert settings.bootstrap_key in keys
-    for prefix, package in ((settings.wheelhouse_prefix, "x"), (settings.reference_wheelhouse_prefix, "y")):
+    return settings, {inputs["key"] for inputs in declared.all_of("BucketObjectv2")}
+
+
+def assert_uploaded(keys: set[str], prefixes: Iterable[str], packages: str) -> None:
+    for prefix, package in zip(prefixes, packages, strict=True):
         wheelhouse = {key.removeprefix(prefix) for key in keys if key.startswith(prefix)}
         assert wheelhouse == {f"{package}-1-py3-none-any.whl", "requirements.txt"}
 

@@ -37,6 +37,7 @@ CHANGES: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
     "maxClusters": ("3", {("update", "Function"): 2}),
     "maxEurPerDay": ("12.5", {("update", "Function"): 2}),
     "launchesPerSecond": ("0.25", {("update", "Function"): 2}),
+    "gravitonSpeed": ("1.25", {("update", "Function"): 2}),
 }
 """A value that is not the default, and how many resources of which kind see what."""
 ELSEWHERE = {

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from lambdas.contract.cost.estimate import InstanceUse
+from lambdas.contract.cost.measured import Measured
 from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.metrics import Sample
@@ -77,6 +78,7 @@ class FakeLedger:
         self.records: dict[str, RunRecord] = {}
         self.garbled: dict[str, str] = {}
         self.shared = Admissions()
+        self.known = Measured()
         self.keys: dict[str, Newest] = {}
         self._lock = threading.Lock()
 
@@ -153,6 +155,16 @@ class FakeLedger:
             ended = self.shared.paused
             self.shared = dataclasses.replace(self.shared, paused=None)
             return ended
+
+    def measured(self) -> Measured:
+        return self.known
+
+    def swap_measured(self, seen: Measured, after: Measured) -> bool:
+        with self._lock:
+            if self.known.revision != seen.revision:
+                return False
+            self.known = dataclasses.replace(after, revision=seen.revision + 1)
+            return True
 
     def newest(self, key: str) -> Newest | None:
         return self.keys.get(key)

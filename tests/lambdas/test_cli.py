@@ -15,10 +15,11 @@ from infra.local.ministack import MiniStack
 from lambdas.cli import views
 from lambdas.cli.main import main
 from lambdas.cli.result import ExitCode
-from lambdas.contract.cost.estimate import Estimate
+from lambdas.contract.cost.estimate import Estimate, Job
 from lambdas.contract.run import Ending, RunState
 from lambdas.contract.settings import CommandSettings
 from lambdas.runs.admission import Admissions
+from lambdas.runs.cluster_choice import Choice
 from lambdas.runs.ports import Newest
 
 from .deployed import CAPS, RUN, Deployed
@@ -109,7 +110,8 @@ def test_a_plan_of_a_faulty_manifest_asks_nothing_of_aws(
 
 def test_a_plan_that_would_be_stopped_unfinished_says_so() -> None:
     known = Estimate("eu-west-1", minutes=200.0, eur=2.5, worst_case_eur=1.5, prices_as_of="2025-06")
-    assert "It would probably be stopped unfinished" in views.plan(1000, 4, known, max_runtime_minutes=120)
+    choice = Choice(Job(1000, "fast", 224, 1, ("m5.xlarge",), spot=False, region="eu-west-1"))
+    assert "It would probably be stopped unfinished" in views.plan(1000, 4, known, choice, 120)
 
 
 def test_runs_are_listed_the_newest_first(deployed: Deployed) -> None:

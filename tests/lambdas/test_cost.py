@@ -14,10 +14,11 @@ from lambdas.contract.cost.estimate import Budget, Estimate, InstanceUse, Job, e
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.run import RunState
-from lambdas.runs import planning
+from lambdas.runs import examination
+from lambdas.runs.cluster_choice import budget_of, job_of
 from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.dispatch import Outcome
-from lambdas.runs.planning import budget_of, cost_fault, estimate_of, job_of
+from lambdas.runs.planning import cost_fault
 
 from .world import World, manifest
 
@@ -55,7 +56,8 @@ def test_a_run_that_is_estimated_above_its_limit_is_rejected_with_the_figure_and
 
 def refusal(asked: Manifest, images: int) -> Fault | None:
     """Why the launcher would find it too dear."""
-    return cost_fault(asked, images, estimate_of(asked, images, REGION))
+    job, budget = job_of(asked, images, REGION), budget_of(asked)
+    return cost_fault(job, budget, estimate(job, budget))
 
 
 @given(
@@ -102,7 +104,7 @@ def test_the_cost_of_an_upload_is_estimated_once_for_its_record_plan_and_status(
         made.append(estimate(job, budget))
         return made[-1]
 
-    monkeypatch.setattr(planning, "estimate", counted)
+    monkeypatch.setattr(examination, "estimate", counted)
     world.launched()
     assert made == [world.plan().estimate]
     assert world.record().worst_case_eur == made[0].worst_case_eur

@@ -26,12 +26,20 @@ WHEELHOUSE = dataclasses.replace(
     bootstrap_key="artifacts/bootstrap-1.sh",
     wheelhouse_prefix="artifacts/wheelhouse-1/",
     reference_wheelhouse_prefix="artifacts/wheelhouse-2/",
+    arm_wheelhouse_prefix="artifacts/wheelhouse-3/",
+    arm_reference_wheelhouse_prefix="artifacts/wheelhouse-4/",
 )
 EVERY_TYPE = frozenset(INSTANCE_TYPES)
 MEASURED_WORKER_MB = 512
 """Peak resident memory of a Python worker on ordinary photos, see docs/performance.md."""
 
-types = st.lists(st.sampled_from(sorted(INSTANCE_TYPES)), min_size=1, max_size=5, unique=True).map(tuple)
+BY_ARCHITECTURE = [
+    sorted(name for name, kind in INSTANCE_TYPES.items() if kind.architecture == one)
+    for one in ("x86_64", "arm64")
+]
+types = st.sampled_from(BY_ARCHITECTURE).flatmap(
+    lambda names: st.lists(st.sampled_from(names), min_size=1, max_size=5, unique=True).map(tuple)
+)
 clusters = st.builds(
     ClusterSpec,
     workers=st.integers(1, 50),
@@ -78,6 +86,32 @@ def test_as_many_workers_are_bought_as_the_manifest_says(cluster: ClusterSpec) -
     ]
     assert sum(capacity) == cluster.workers
     assert all(capacity)
+
+
+@given(clusters, st.integers(1, 3))
+def test_no_cluster_mixes_architectures_wherever_capacity_is_sought(
+    cluster: ClusterSpec, attempt: int
+) -> None:
+    sought = cluster_for(cluster, attempt, "eu-west-1", EVERY_TYPE).instance_types
+    assert len({INSTANCE_TYPES[name].architecture for name in (*sought, *cluster.instance_types)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "engine", "numbers"),
+    [
+        ("m5.xlarge", "fast", [1]),
+        ("m5.xlarge", "reference", [1, 2]),
+        ("m7g.xlarge", "fast", [3]),
+        ("m7g.xlarge", "reference", [3, 4]),
+    ],
+)
+def test_nodes_install_the_wheels_of_their_architecture_and_engine_and_no_others(
+    name: str, engine: Any, numbers: list[int]
+) -> None:
+    plan = planned(engine=engine, limits={"max_cost_eur": 100})
+    (action,) = run_job_flow(plan, spec(instance_types=(name,)), WHEELHOUSE)["BootstrapActions"]
+    first, _, _, *further = action["ScriptBootstrapAction"]["Args"]
+    assert [first, *further] == [f"s3://data-bucket/artifacts/wheelhouse-{number}/" for number in numbers]
 
 
 def test_nothing_is_asked_for_that_works_by_metrics_sent_to_a_public_endpoint() -> None:

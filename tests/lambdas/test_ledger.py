@@ -12,6 +12,7 @@ import pytest
 
 from infra.local.ministack import MiniStack
 from lambdas.aws.ledger import DynamoLedger
+from lambdas.contract.cost.measured import NOTHING_MEASURED, Measured, MeasuredRate, MeasuredStart
 from lambdas.contract.run import Change, RunRecord, RunState, moved
 from lambdas.runs.admission import Admissions, Pause, Slot
 from lambdas.runs.ports import Ledger, Newest
@@ -191,6 +192,19 @@ class TestLedger:
         assert told.count(True) == 1
         assert ledger.admissions().paused == pauses[told.index(True)]
 
+    def test_what_runs_measured_is_swapped_by_who_saw_it_only(self, ledger: Ledger) -> None:
+        nothing = ledger.measured()
+        assert nothing == NOTHING_MEASURED
+        first = nothing.with_run(
+            MeasuredStart("r1", 6.5, 1.25), MeasuredRate("r1", "fast", "m5.xlarge", 40.0)
+        )
+        assert ledger.swap_measured(nothing, first)
+        assert not ledger.swap_measured(nothing, first)
+        seen = ledger.measured()
+        assert seen == dataclasses.replace(first, revision=seen.revision)
+        assert ledger.swap_measured(seen, seen.with_run(MeasuredStart("r2", 5.0, 1.0), None))
+        assert [start.run_id for start in ledger.measured().starts] == ["r2", "r1"]
+
     def test_of_a_manifest_only_what_is_later_is_noted(self, ledger: Ledger) -> None:
         assert ledger.newest("manifests/a.json") is None
         assert ledger.note("manifests/a.json", Newest("2", deleted=False))
@@ -199,6 +213,20 @@ class TestLedger:
         assert ledger.note("manifests/a.json", Newest("3", deleted=True))
         assert ledger.newest("manifests/a.json") == Newest("3", deleted=True)
         assert ledger.newest("manifests/b.json") is None
+
+
+def test_measurements_that_cannot_be_read_are_left_aside(ministack: MiniStack) -> None:
+    ledger, table = dynamo_ledger(ministack)
+    good = {"run_id": "r1", "engine": "fast", "instance_type": "m5.xlarge"}
+    spoiled: list[Any] = ["many", 0, -40, None, [40]]
+    rates = [7, *({**good, "images_per_second_per_vcpu": rate} for rate in (*spoiled, 40))]
+    starts = [{"run_id": "r1", "startup_minutes": -1, "steps_minutes": 2}]
+    table.put_item(Item={"run_id": "#measured", "revision": 3, "rates": rates, "starts": starts})
+    known = ledger.measured()
+    assert known == Measured((MeasuredRate("r1", "fast", "m5.xlarge", 40.0),), (), 3)
+    assert ledger.swap_measured(known, known)
+    table.put_item(Item={"run_id": "#measured", "revision": "three", "starts": "none"})
+    assert ledger.measured() == NOTHING_MEASURED
 
 
 def test_a_pause_that_was_written_without_the_command_holds_too(ministack: MiniStack) -> None:

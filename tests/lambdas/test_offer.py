@@ -42,7 +42,7 @@ def test_a_manifest_whose_types_are_all_not_offered_is_rejected_with_those_that_
             "path": "$.cluster.instance_types",
             "problem": "names none of the types that EMR offers in eu-west-1 with emr-7.12.0",
             "remedy": "Name some of those: m5.xlarge, r5.xlarge.",
-            "nearest": None,
+            "nearest": "m5.xlarge",
         }
     ]
 
@@ -60,6 +60,50 @@ def test_of_the_types_of_a_manifest_those_that_are_offered_are_asked_for(world: 
     assert result.outcome is Outcome.LAUNCHED
     (request,) = world.clusters.requests
     assert types_of(request) == [["m5.xlarge"]] * 3
+
+
+def test_graviton_types_are_launched_with_their_like_and_no_others(world: World) -> None:
+    result = world.launched(cluster={"instance_types": ["m6g.xlarge"], "workers": 3, "market": "spot"})
+    assert result.outcome is Outcome.LAUNCHED
+    (request,) = world.clusters.requests
+    for names in types_of(request):
+        assert set(names) <= {name for name, kind in INSTANCE_TYPES.items() if kind.architecture == "arm64"}
+        assert names[0] == "m6g.xlarge"
+
+
+def test_graviton_types_that_a_stack_has_no_packages_for_are_refused_with_the_nearest_that_it_has(
+    world: World,
+) -> None:
+    world.configure(node_architectures="x86_64")
+    assert world.launched(cluster={"instance_types": ["m7g.2xlarge"]}).outcome is Outcome.REJECTED
+    (fault,) = world.rejection()["faults"]
+    assert fault == {
+        "path": "$.cluster.instance_types",
+        "problem": "names m7g.2xlarge (arm64), and this stack was packaged for x86_64 alone",
+        "remedy": "Name types of those, or run `make package` and deploy the stack again.",
+        "nearest": "m6a.2xlarge",
+    }
+
+
+def test_a_graviton_run_that_waited_until_the_stack_lost_its_packages_fails_with_what_to_do(
+    world: World,
+) -> None:
+    world.configure(max_clusters="0")
+    world.launched(cluster={"instance_types": ["m7g.xlarge"]})
+    world.configure(node_architectures="x86_64")
+    world.reconcile()
+    record = world.record()
+    assert (record.state, record.reason) == (RunState.FAILED, "PACKAGES_MISSING")
+    assert "make package" in (record.remedy or "")
+    assert not world.clusters.requests
+
+
+def test_a_type_that_the_region_lacks_is_refused_with_the_nearest_that_it_has(world: World) -> None:
+    world.clusters.offered = frozenset({"m5.2xlarge", "c7g.xlarge", "m6g.xlarge", "r5.xlarge"})
+    world.launched(cluster={"instance_types": ["m7g.xlarge"]})
+    (fault,) = world.rejection()["faults"]
+    assert (fault["path"], fault["nearest"]) == ("$.cluster.instance_types", "m6g.xlarge")
+    assert not world.clusters.requests
 
 
 @pytest.mark.parametrize("unknown", [None, frozenset()])
@@ -108,9 +152,9 @@ def test_emr_is_asked_once_a_release(ministack: MiniStack, emr: EmrEndpoint) -> 
     )
     clusters = EmrClusters(launching=api, reading=api)
     assert clusters.instance_types(RELEASE) == clusters.instance_types(RELEASE)
-    assert [page.get("Marker") for page in asked] == [None, "10"]
+    assert [page.get("Marker") for page in asked] == [None, "10", "20"]
     clusters.instance_types("emr-7.13.0")
-    assert len(asked) == 4
+    assert len(asked) == 6
 
 
 def test_who_may_not_ask_says_so_and_asks_again_next_time(

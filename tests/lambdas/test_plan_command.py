@@ -12,6 +12,7 @@ import pytest
 from lambdas.cli import manifests
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
+from lambdas.contract.cost.measured import Measured, MeasuredRate
 from lambdas.contract.settings import CommandSettings, LauncherSettings
 from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.dispatch import Outcome
@@ -31,6 +32,9 @@ MANIFESTS: list[dict[str, Any]] = [
     {"engine": "reference", "limits": {"max_quarantined_fraction": 1}},
     {"engine": "reference", "images": {"prefixes": [f"{IMAGES}cold/"]}},
     {"images": {"prefixes": [f"{IMAGES}cold/"]}},
+    {"cluster": {"finish_within_minutes": 30}},
+    {"cluster": {"finish_within_minutes": 3}},
+    {"cluster": {"finish_within_minutes": 30}, "limits": {"max_cost_eur": 0.3}},
 ]
 
 
@@ -81,6 +85,7 @@ def test_the_plan_accepts_what_the_launcher_accepts_and_names_the_same_faults_an
         assert answer.document["images"] == world.plan().images_listed
         assert answer.document["notes"] == world.plan().notes
         assert answer.document["worst_case_eur"] == world.record().worst_case_eur
+        assert answer.document["cluster"] == dataclasses.asdict(world.plan().cluster)  # type: ignore[arg-type]
         assert all(f"note     {note}" in answer.text for note in world.plan().notes)
 
 
@@ -110,6 +115,34 @@ def test_a_plan_says_what_the_run_would_wait_for(world: World, tmp_path: Path) -
     answer = planned(world, tmp_path, manifest())
     assert (answer.code, answer.document["waits_for"]) == (ExitCode.OK, Wait.PAUSED)
     assert f"queue    {Wait.PAUSED}" in answer.text
+
+
+def test_a_plan_shows_the_alternatives_side_by_side_and_what_they_rest_on(
+    world: World, tmp_path: Path
+) -> None:
+    world.buckets.keys[BUCKET] = [f"images/apple/{number}.jpg" for number in range(9_600)]
+    world.ledger.known = Measured((MeasuredRate("r", "fast", "m6a.xlarge", 4.0),))
+    answer = planned(world, tmp_path, manifest(cluster={"finish_within_minutes": 20}))
+    rows = [" ".join(line.split()) for line in answer.text.splitlines()]
+    table = rows[rows.index("") + 1 :]
+    measured = "4 (measured by 1 run of this stack on m6a)"
+    assert table[:5] == [
+        "NODES TYPE MARKET MINUTES EUR EUR AT MOST IMAGES/S A VCPU",
+        "1 + 2 m6g.xlarge on_demand 15.0 0.15 1.27 4 (assumed on arm64)",
+        f"1 + 1 m6a.xlarge on_demand 20.0 0.15 0.95 {measured}",
+        f"1 + 2 m6a.xlarge spot 15.0 0.15 1.43 {measured}",
+        f"chosen 1 + 2 m6a.xlarge on_demand 15.0 0.17 1.43 {measured}",
+    ]
+    assert f"basis    {measured.replace('4 ', '4 images/s a vCPU ', 1)}, 10.0 minutes" in answer.text
+    alternatives = answer.document["alternatives"]
+    assert len(alternatives) == len(table) - 1
+    assert alternatives[3] == {
+        "workers": 2,
+        "instance_types": ("m6a.xlarge",),
+        "market": "on_demand",
+        **{name: answer.document[name] for name in ("region", "minutes", "eur", "worst_case_eur", "basis")},
+        "prices_as_of": "2025-06",
+    }
 
 
 def test_a_shell_of_before_the_caps_were_told_says_how_to_get_them(world: World, tmp_path: Path) -> None:

@@ -11,19 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.contract.cost.estimate import estimate
 from lambdas.contract.listing_summary import ListingSummary
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.plan import ClusterSpec, LabelRule, ManifestRef, PcaSpec, Plan, Source
 from lambdas.contract.settings import LauncherSettings
+from lambdas.runs.cluster_choice import Choice, budget_of, job_of
 from lambdas.runs.job_flow import run_job_flow
-from lambdas.runs.planning import (
-    MAX_SHARD_IMAGES,
-    MIN_SHARD_IMAGES,
-    estimate_of,
-    make_plan,
-    shard_images,
-    slots,
-)
+from lambdas.runs.planning import MAX_SHARD_IMAGES, MIN_SHARD_IMAGES, make_plan, shard_images, slots
 
 from .world import BUCKET, KEY, SETTINGS, manifest
 
@@ -34,13 +29,15 @@ def parsed(**changes: Any) -> Manifest:
 
 def planned(**changes: Any) -> Plan:
     asked = parsed(**changes)
+    job = job_of(asked, 1000, SETTINGS.region)
     return make_plan(
         asked,
         run_id="fruits-0123456789ab",
         source=ManifestRef(BUCKET, KEY, "v1"),
         submitted_at="2026-01-02T03:04:05Z",
         listing=ListingSummary(images=1000),
-        expected=estimate_of(asked, 1000, SETTINGS.region),
+        choice=Choice(job),
+        expected=estimate(job, budget_of(asked)),
         settings=SETTINGS,
     )
 

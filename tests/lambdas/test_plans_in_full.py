@@ -157,8 +157,8 @@ def test_a_run_that_is_too_dear_is_told_so_with_every_figure(world: World) -> No
         {
             "path": "$.limits.max_cost_eur",
             "problem": "is 0.25, but 40,000 images are estimated to take 23 minutes and 0.29 EUR, and may "
-            "cost 0.23 EUR in limits.max_runtime_minutes = 12 (estimates from list prices of 2025-06 in "
-            "eu-west-1 and 6.5 images/s a vCPU)",
+            "cost 0.23 EUR in limits.max_runtime_minutes = 12: estimates by list prices of 2025-06 in "
+            "eu-west-1, 6.5 images/s a vCPU (assumed on x86_64), 10.0 minutes to start and finish (assumed)",
             # A quarter longer, and 29 + 6 minutes of three machines by the table's own prices.
             "remedy": "Either set limits.max_cost_eur to 0.47 and set limits.max_runtime_minutes to 29 "
             "(about 0.29 EUR).",
@@ -175,7 +175,7 @@ def test_machines_that_emr_does_not_offer_are_answered_with_those_that_it_does(w
             "path": "$.cluster.instance_types",
             "problem": "names none of the types that EMR offers in eu-west-1 with emr-7.12.0",
             "remedy": "Name some of those: m5.xlarge, r5.xlarge.",
-            "nearest": None,
+            "nearest": "m5.xlarge",
         }
     ]
     world.clusters.offered = frozenset({"p5.48xlarge"})

@@ -46,6 +46,9 @@ SETTINGS = LauncherSettings(
     bootstrap_key="",
     wheelhouse_prefix="",
     reference_wheelhouse_prefix="",
+    arm_wheelhouse_prefix="",
+    arm_reference_wheelhouse_prefix="",
+    node_architectures="x86_64,arm64",
     node_python="/opt/fruits/venv/bin/python",
     model_name="mobilenet_v2",
     model_key="artifacts/mobilenet_v2-1.tflite",
@@ -56,6 +59,7 @@ SETTINGS = LauncherSettings(
     max_clusters="20",
     max_eur_per_day="1000",
     launches_per_second="0.5",
+    graviton_speed="1.0",
 )
 
 

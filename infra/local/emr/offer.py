@@ -11,6 +11,9 @@ from lambdas.contract.cost.prices import INSTANCE_TYPES
 PAGE_SIZE = 10
 """EMR's own is not documented. Small, so that who reads one page only is found out."""
 
+_ARCHITECTURES = {"x86_64": "X86_64", "arm64": "AARCH64"}
+"""As EMR writes them. Source: API reference of SupportedInstanceType."""
+
 
 class Offer:
     """Every type that a manifest may name, but for those ``missing`` here."""
@@ -18,7 +21,7 @@ class Offer:
     def __init__(self, missing: frozenset[str]) -> None:
         self._missing = missing
         self._types = [
-            {"Type": name, "VCPU": kind.vcpus, "Architecture": "X86_64"}
+            {"Type": name, "VCPU": kind.vcpus, "Architecture": _ARCHITECTURES[kind.architecture]}
             for name, kind in sorted(INSTANCE_TYPES.items())
             if name not in missing
         ]

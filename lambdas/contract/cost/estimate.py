@@ -10,24 +10,12 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from lambdas.contract.cost import prices
+from lambdas.contract.cost.measured import NOTHING_MEASURED, Measured, Rate, architecture_of, relative_time
 
-IMAGES_PER_SECOND_PER_VCPU: dict[str, float] = {"fast": 40.0, "reference": 6.5}
-"""Images of 224x224 that one vCPU finishes in a second, by engine. Assumptions, from two measurements.
-
-reference: 67,692 images in 21.5 minutes on the 8 vCPUs of two m5.xlarge workers, 6.6 a vCPU.
-fast: 257 images/s where the recipe did 27.7 on two such cores, taken for six times (not measured on EMR).
-"""
-INFERENCE_SHARE = 0.93
-"""Part of an image's time that the network takes at 224x224 (fast engine, docs/performance.md). It shrinks
-with the pixels; fetching and decoding do not."""
-FULL_SIZE = 224
 SMALLER_SIZES = (192, 160, 128, 96)
-STARTUP_MINUTES = 8.0
-"""From RunJobFlow to the first step: machines, EMR, bootstrap. Assumed; five to ten minutes are usual."""
-STEPS_MINUTES = 2.0
-"""What the two steps need whatever the number of images: starting Spark, PCA, publication. Assumed."""
 RUNTIME_MARGIN = 1.25
 """A run time that is proposed is this much longer than expected, or the first surprise would end the run."""
 BILLED_HOURS_MIN = 60 / 3600
@@ -40,7 +28,10 @@ MAX_WORKERS = 50
 
 @dataclass(frozen=True)
 class Job:
-    """What decides how long a run takes and what it costs. ``image_size`` in pixels a side."""
+    """What decides how long a run takes and what it costs. ``image_size`` in pixels a side.
+
+    ``measured``: what the estimate rests on, as far as the stack's own runs tell.
+    """
 
     images: int
     engine: str
@@ -49,16 +40,22 @@ class Job:
     instance_types: tuple[str, ...]
     spot: bool
     region: str
+    measured: Measured = NOTHING_MEASURED
 
-    @property
+    @cached_property
+    def rate(self) -> Rate:
+        """That of the slowest machines that may be bought."""
+        rates = [self.measured.rate(self.engine, name) for name in self.instance_types]
+        return min(rates, key=lambda rate: rate.images_per_second_per_vcpu)
+
+    @cached_property
     def minutes(self) -> float:
-        """Wall time from launch to end, with the smallest machines that may be bought."""
-        size = (self.image_size / FULL_SIZE) ** 2
-        rate = IMAGES_PER_SECOND_PER_VCPU[self.engine] / (1 - INFERENCE_SHARE + INFERENCE_SHARE * size)
+        """Wall time from launch to end, with the smallest and slowest machines that may be bought."""
+        rate = self.rate.images_per_second_per_vcpu / relative_time(self.image_size)
         vcpus = self.workers * min(prices.INSTANCE_TYPES[name].vcpus for name in self.instance_types)
-        return STARTUP_MINUTES + STEPS_MINUTES + self.images / (rate * vcpus) / 60
+        return self.measured.fixed_minutes + self.images / (rate * vcpus) / 60
 
-    @property
+    @cached_property
     def eur(self) -> float:
         """The probable cost, with the dearest machines that may be bought."""
         hourly = prices.eur_per_hour(self.instance_types, self.workers, self.region, spot=self.spot)
@@ -67,6 +64,11 @@ class Job:
     def worst_case_eur(self, runtime_minutes: float) -> float:
         """The cost of a run that uses all of its time."""
         return prices.worst_case_eur(self.instance_types, self.workers, runtime_minutes, self.region)
+
+    @property
+    def basis(self) -> str:
+        """What the minutes rest on, for people."""
+        return f"{self.rate.text}, {self.measured.start_text}"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Estimate:
     worst_case_eur: float
     """What it costs if it uses all of limits.max_runtime_minutes."""
     prices_as_of: str
+    basis: str = ""
+    """What the minutes rest on, for people; empty in plans that were written before it was told."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +115,17 @@ def estimate(job: Job, budget: Budget) -> Estimate:
         eur=round(job.eur, 2),
         worst_case_eur=round(job.worst_case_eur(budget.max_runtime_minutes), 2),
         prices_as_of=prices.PRICES_AS_OF,
+        basis=job.basis,
     )
 
 
 def is_too_dear(job: Job, budget: Budget) -> bool:
     """Whether the run would probably, or could, cost more than its limit."""
-    return _limit_needed(job, budget.max_runtime_minutes) > budget.max_cost_eur
+    return limit_needed(job, budget.max_runtime_minutes) > budget.max_cost_eur
 
 
-def _limit_needed(job: Job, runtime_minutes: float) -> float:
+def limit_needed(job: Job, runtime_minutes: float) -> float:
+    """The least of limits that such a run keeps, in euros."""
     return max(job.eur, _worst_case_eur(job, runtime_minutes))
 
 
@@ -153,7 +159,7 @@ def _tried(job: Job, budget: Budget) -> Iterator[WayOut | None]:
         budget,
         [
             (dataclasses.replace(job, instance_types=(name,)), {"cluster.instance_types": [name]})
-            for name in prices.INSTANCE_TYPES
+            for name in _of_like_processors(job)
         ],
     )
     sizes = (size for size in SMALLER_SIZES if size < job.image_size)
@@ -163,6 +169,15 @@ def _tried(job: Job, budget: Budget) -> Iterator[WayOut | None]:
     )
     yield next(filter(None, smaller), None)
     yield _split(job, budget)
+
+
+def _of_like_processors(job: Job) -> list[str]:
+    """The stack may have no packages for the others."""
+    return [
+        name
+        for name in prices.INSTANCE_TYPES
+        if architecture_of(name) == architecture_of(job.instance_types[0])
+    ]
 
 
 def _best(budget: Budget, choices: Iterable[tuple[Job, dict[str, object]]]) -> WayOut | None:
@@ -190,7 +205,7 @@ def _fitted(job: Job, budget: Budget, changes: dict[str, object], step: str | No
 def _raised(job: Job, budget: Budget) -> WayOut | None:
     enough = job.minutes <= budget.max_runtime_minutes
     minutes = budget.max_runtime_minutes if enough else math.ceil(job.minutes * RUNTIME_MARGIN)
-    euros = math.ceil(_limit_needed(job, minutes) * 100) / 100
+    euros = math.ceil(limit_needed(job, minutes) * 100) / 100
     changes: dict[str, object] = {"limits.max_cost_eur": euros}
     return _fitted(job, dataclasses.replace(budget, max_cost_eur=euros), changes)
 

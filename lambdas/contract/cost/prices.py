@@ -3,12 +3,19 @@
 On-demand prices for Linux in USD an hour, as listed on AWS' "EC2 On-Demand Pricing" and "Amazon EMR
 pricing" pages for Frankfurt, the dearest of the large EU regions, rounded up; ``REGION_FACTORS`` leads from
 there to the other regions. Disks, requests and traffic are not included: for runs of hours they are cents.
+
+Graviton's EMR fees were taken for a quarter of EC2's list price in us-east-1, which is what EMR lists for the
+x86 families.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
+
+Architecture = Literal["x86_64", "arm64"]
+"""The processors' architectures, as EC2 and EMR name them."""
 
 PRICES_AS_OF = "2025-06"
 EUR_PER_USD = 0.95
@@ -37,11 +44,12 @@ CORE_NODES = 1
 
 @dataclass(frozen=True)
 class InstanceType:
-    """EC2's price and EMR's fee. All are x86-64: the packaged wheels are."""
+    """EC2's price and EMR's fee."""
 
     vcpus: int
     ec2_usd_per_hour: float
     emr_usd_per_hour: float
+    architecture: Architecture = "x86_64"
 
     def eur_per_hour(self, region: str | None = None, *, spot: bool = False) -> float:
         """What one machine costs. Without a region, the EC2 price is the table's own."""
@@ -68,6 +76,17 @@ INSTANCE_TYPES: dict[str, InstanceType] = {
     "c6i.2xlarge": InstanceType(8, 0.408, 0.085),
     "r5.xlarge": InstanceType(4, 0.304, 0.063),
     "r5.2xlarge": InstanceType(8, 0.608, 0.126),
+    "m6g.xlarge": InstanceType(4, 0.184, 0.039, "arm64"),
+    "m6g.2xlarge": InstanceType(8, 0.368, 0.077, "arm64"),
+    "m6g.4xlarge": InstanceType(16, 0.736, 0.154, "arm64"),
+    "m7g.xlarge": InstanceType(4, 0.196, 0.041, "arm64"),
+    "m7g.2xlarge": InstanceType(8, 0.392, 0.082, "arm64"),
+    "m7g.4xlarge": InstanceType(16, 0.784, 0.164, "arm64"),
+    "c7g.xlarge": InstanceType(4, 0.174, 0.037, "arm64"),
+    "c7g.2xlarge": InstanceType(8, 0.348, 0.073, "arm64"),
+    "c7g.4xlarge": InstanceType(16, 0.696, 0.146, "arm64"),
+    "r7g.xlarge": InstanceType(4, 0.259, 0.054, "arm64"),
+    "r7g.2xlarge": InstanceType(8, 0.518, 0.108, "arm64"),
 }
 
 

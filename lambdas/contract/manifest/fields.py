@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from lambdas.contract import s3uri
 from lambdas.contract.cost import prices
+from lambdas.contract.cost.estimate import MAX_RUNTIME_MINUTES
 from lambdas.contract.label_pattern import NO_GROUP, PatternError, compile_pattern
 from lambdas.contract.manifest.faults import describe, nearest
 from lambdas.contract.object_keys import key_problem
@@ -18,8 +19,6 @@ FAULT = "fault"
 """The pydantic error type of our own findings, whose context holds problem, remedy and nearest."""
 
 MAX_PATTERN_LENGTH = 200
-_ARM = re.compile(r"([a-z]+[0-9]+)g")
-"""EC2's names of Graviton machines have a g behind the generation. Source: "Instance type names"."""
 
 
 def fault(problem: str, remedy: str, nearest: str | None = None) -> PydanticCustomError:
@@ -103,12 +102,6 @@ def _pattern(pattern: str) -> str:
 
 
 def _instance_type(name: str) -> str:
-    if _ARM.match(name):
-        raise fault(
-            f"is {describe(name)}, a Graviton machine (Arm), and the nodes' packages are built for x86-64",
-            f"Use one of: {', '.join(prices.INSTANCE_TYPES)}.",
-            nearest=nearest(_ARM.sub(r"\1i", name), prices.INSTANCE_TYPES),
-        )
     if name not in prices.INSTANCE_TYPES:
         raise fault(
             f"is {describe(name)}, an instance type whose price is not known here",
@@ -116,6 +109,21 @@ def _instance_type(name: str) -> str:
             nearest=nearest(name, prices.INSTANCE_TYPES),
         )
     return name
+
+
+def _of_one_architecture(names: tuple[str, ...]) -> tuple[str, ...]:
+    by_architecture: dict[str, list[str]] = {}
+    for name in names:
+        by_architecture.setdefault(prices.INSTANCE_TYPES[name].architecture, []).append(name)
+    if len(by_architecture) > 1:
+        mixed = " and ".join(f"{', '.join(each)} ({of})" for of, each in by_architecture.items())
+        choices = " or ".join(json.dumps(each) for each in by_architecture.values())
+        raise fault(
+            f"holds {mixed}, and the nodes of a cluster install the packages of one architecture",
+            f"Keep those of one: {choices}.",
+            nearest=json.dumps(max(by_architecture.values(), key=len)),
+        )
+    return names
 
 
 WholeNumber = BeforeValidator(_whole_number)
@@ -129,13 +137,21 @@ _InstanceType = Annotated[
 Prefixes = Annotated[tuple[_Prefix, ...], AfterValidator(_distinct), AfterValidator(_disjoint)]
 Keys = Annotated[tuple[_Key, ...], AfterValidator(_distinct)]
 Suffixes = tuple[Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]{1,10}$")], ...]
-InstanceTypes = Annotated[tuple[_InstanceType, ...], AfterValidator(_distinct)]
+InstanceTypes = Annotated[
+    tuple[_InstanceType, ...], AfterValidator(_distinct), AfterValidator(_of_one_architecture)
+]
 Fraction = Annotated[
     float | None,
     BeforeValidator(_not_null),
     Field(gt=0, lt=1),
     # Without this the schema would allow null, which stands for an absent key only inside the program.
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
+]
+Minutes = Annotated[
+    int | None,
+    BeforeValidator(_not_null),
+    Field(ge=1, le=MAX_RUNTIME_MINUTES),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_RUNTIME_MINUTES}),
 ]
 ModelPrefix = Annotated[
     _Prefix | None, BeforeValidator(_not_null), WithJsonSchema({"type": "string", "pattern": "^s3://.+/$"})

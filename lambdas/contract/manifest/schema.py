@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -19,11 +18,11 @@ from pydantic import (
     model_validator,
 )
 
-from lambdas.contract.cost import prices
-from lambdas.contract.cost.estimate import MAX_RUNTIME_MINUTES, MAX_WORKERS, MIN_RUNTIME_MINUTES
+from lambdas.contract.cost.estimate import MAX_RUNTIME_MINUTES, MAX_WORKERS, MIN_RUNTIME_MINUTES, Budget
 from lambdas.contract.manifest import fields
+from lambdas.contract.manifest.cost_faults import cost_faults
 from lambdas.contract.manifest.error_messages import faults_of
-from lambdas.contract.manifest.faults import Fault, ManifestError
+from lambdas.contract.manifest.faults import ManifestError
 from lambdas.contract.manifest.json_reader import read_json
 from lambdas.contract.plan import FEATURE_DIM, Engine, Market
 
@@ -150,9 +149,20 @@ class Outputs(_Section):
 
 
 class Cluster(_Section):
-    """The transient cluster: one primary node and the workers, all of the same types."""
+    """The transient cluster: one primary node and the workers, all of the same types. ``workers`` says how
+    many, or ``finish_within_minutes`` what they are to do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": _never_together(("workers", "finish_within_minutes"))}
+    )
 
     workers: int = Field(default=2, ge=1, le=MAX_WORKERS, description="Worker nodes.", examples=[2])
+    finish_within_minutes: fields.Minutes = Field(
+        default=None,
+        description="Instead of workers: the cheapest cluster is chosen that should be done so many minutes "
+        "after its launch. Without instance_types, the type is chosen, too.",
+        examples=[30],
+    )
     instance_types: fields.InstanceTypes = Field(
         default=("m5.xlarge",),
         strict=False,
@@ -166,6 +176,15 @@ class Cluster(_Section):
         description="How workers are bought. Spot falls back to on-demand; the primary and the first worker "
         "are always on-demand.",
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if {"workers", "finish_within_minutes"} <= self.model_fields_set:
+            raise fields.fault(
+                "has both workers and finish_within_minutes",
+                "Keep workers to say how large the cluster is, or finish_within_minutes to have that chosen.",
+            )
+        return self
 
 
 class Limits(_Section):
@@ -234,12 +253,6 @@ class Manifest(_Section):
     )
     notify: bool = Field(default=False, description="Send a message to the stack's topic when the run ends.")
 
-    @property
-    def worst_case_eur(self) -> float:
-        """Upper estimate of the cost, see :mod:`lambdas.contract.cost.prices`."""
-        cluster, limits = self.cluster, self.limits
-        return prices.worst_case_eur(cluster.instance_types, cluster.workers, limits.max_runtime_minutes)
-
 
 def parse_manifest(body: bytes) -> Manifest:
     """Read and check a manifest as it was uploaded.
@@ -253,30 +266,10 @@ def parse_manifest(body: bytes) -> Manifest:
     except ValidationError as error:
         faults += faults_of(error, document, Manifest)
     else:
-        faults += _cost_faults(manifest)
+        cluster, limits = manifest.cluster, manifest.limits
+        if cluster.finish_within_minutes is None:  # else its size is known when the images are counted
+            budget = Budget(limits.max_runtime_minutes, limits.max_cost_eur)
+            faults += cost_faults(cluster.workers, cluster.instance_types, budget)
     if faults:
         raise ManifestError(faults)
     return manifest
-
-
-def _cost_faults(manifest: Manifest) -> list[Fault]:
-    cost, limit = manifest.worst_case_eur, manifest.limits.max_cost_eur
-    if cost <= limit:
-        return []
-    cluster, runtime_minutes = manifest.cluster, manifest.limits.max_runtime_minutes
-    minutes = prices.affordable_minutes(limit, cluster.instance_types, cluster.workers)
-    node = prices.worst_case_eur(cluster.instance_types, workers=0, runtime_minutes=runtime_minutes)
-    workers = int(limit / node) - prices.PRIMARY_NODES
-    raised = math.ceil(cost * 100) / 100
-    ways = [
-        f"lower limits.max_runtime_minutes to {minutes}" if minutes >= MIN_RUNTIME_MINUTES else "",
-        f"lower cluster.workers to {workers}" if workers >= 1 else "",
-        f"raise this to {raised:.2f}",
-    ]
-    problem = (
-        f"is {limit:g}, but {cluster.workers} workers and a primary of {', '.join(cluster.instance_types)} "
-        f"for {runtime_minutes} minutes, and {prices.OVERRUN_MINUTES} to be stopped, may cost {cost:.2f} EUR "
-        f"(an estimate from list prices of {prices.PRICES_AS_OF})"
-    )
-    remedy = f"Either {', or '.join(filter(None, ways))}."
-    return [Fault("$.limits.max_cost_eur", problem, remedy)]

@@ -1,0 +1,299 @@
+"""Which cluster a run gets: the manifest's own, or the cheapest that should be done in time. Pure.
+
+In time: also if the run takes a quarter longer than expected, as a run time that is proposed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lambdas.contract.cost import prices
+from lambdas.contract.cost.estimate import (
+    MAX_RUNTIME_MINUTES,
+    MAX_WORKERS,
+    MIN_RUNTIME_MINUTES,
+    RUNTIME_MARGIN,
+    Budget,
+    Job,
+    limit_needed,
+)
+from lambdas.contract.cost.measured import NOTHING_MEASURED, Measured, family_of
+from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.manifest.schema import Manifest
+from lambdas.contract.plan import ClusterSpec, Market
+from lambdas.runs.sizing import PYTHON_WORKER_MB, executor_for
+
+START_DOMINATES = 0.8
+"""From this part of the time of the smallest cluster on, a larger one is no help worth its price."""
+WORTH_SHOWING = 0.9
+"""A dearer alternative that is less than a tenth sooner is none."""
+FASTER_SHOWN = 5
+SAME_PRICE = 1.005
+"""The price table is rounded more coarsely than this."""
+MARKETS: tuple[Market, ...] = ("on_demand", "spot")
+FINISH_WITHIN, MAX_RUNTIME = "cluster.finish_within_minutes", "limits.max_runtime_minutes"
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What decides beside the manifest. ``types``: those of the price table that this stack can run."""
+
+    region: str
+    max_eur_per_day: float
+    types: tuple[str, ...]
+    measured: Measured = NOTHING_MEASURED
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The cluster as a job, and its alternatives by their price, ``job`` among them.
+
+    ``notes``: why it was chosen, a sentence each; none where the manifest says it. ``fault``: why no cluster
+    will do; the job is the nearest then.
+    """
+
+    job: Job
+    alternatives: tuple[Job, ...] = ()
+    notes: tuple[str, ...] = ()
+    fault: Fault | None = None
+
+    @property
+    def cluster(self) -> ClusterSpec:
+        return spec_of(self.job)
+
+    @property
+    def remark(self) -> str | None:
+        """That no size helps, where it is so."""
+        fixed = self.job.measured.fixed_minutes
+        smallest = dataclasses.replace(self.job, workers=1).minutes
+        if fixed < START_DOMINATES * smallest:
+            return None
+        return (
+            f"No size helps much: starting and finishing take {fixed:.1f} minutes on any cluster, "
+            f"and one worker takes {smallest:.1f} in all."
+        )
+
+
+def choose(manifest: Manifest, images: int, known: Circumstances) -> Choice:
+    """The cluster for so many images."""
+    asked = job_of(manifest, images, known.region, known.measured)
+    budget = budget_of(manifest)
+    minutes = manifest.cluster.finish_within_minutes
+    own = asked.instance_types if "instance_types" in manifest.cluster.model_fields_set else None
+    sets = [own] if own else [(name,) for name in _worth_choosing(asked, known)]
+    jobs = [_sized(asked, types, workers) for types in sets for workers in range(1, MAX_WORKERS + 1)]
+    if minutes is None or not jobs:
+        return Choice(asked, _side_by_side(asked, jobs, budget, known))
+    in_time = [job for job in jobs if _minutes_needed(job) <= min(minutes, budget.max_runtime_minutes)]
+    if not in_time:
+        return _too_late(jobs, budget, minutes, known)
+    affordable = [job for job in in_time if _is_affordable(job, budget, known)]
+    if not affordable:
+        return _too_dear(_cheapest(in_time), jobs, budget, minutes, known)
+    job = _cheapest(affordable)
+    why = (
+        f"The cluster was chosen for {FINISH_WITHIN} = {minutes}: {described(job)} is the cheapest that "
+        f"should be done by then, and also if it takes a quarter longer than the {job.minutes:.1f} minutes "
+        "expected."
+    )
+    notes = tuple(filter(None, (why, Choice(job).remark)))
+    return Choice(job, _side_by_side(job, jobs, budget, known), notes)
+
+
+def job_of(manifest: Manifest, images: int, region: str, measured: Measured = NOTHING_MEASURED) -> Job:
+    """What the manifest asks for, as far as it costs money."""
+    cluster = manifest.cluster
+    return Job(
+        images=images,
+        engine=manifest.engine,
+        image_size=manifest.model.image_size,
+        workers=cluster.workers,
+        instance_types=cluster.instance_types,
+        spot=cluster.market == "spot",
+        region=region,
+        measured=measured,
+    )
+
+
+def budget_of(manifest: Manifest) -> Budget:
+    """What the manifest allows."""
+    return Budget(manifest.limits.max_runtime_minutes, manifest.limits.max_cost_eur)
+
+
+def spec_of(job: Job) -> ClusterSpec:
+    """The job's cluster as the plan holds it."""
+    return ClusterSpec(job.workers, job.instance_types, MARKETS[job.spot])
+
+
+def described(job: Job) -> str:
+    """``2 workers of m5.xlarge, on_demand``."""
+    workers = "1 worker" if job.workers == 1 else f"{job.workers} workers"
+    return f"{workers} of {' or '.join(job.instance_types)}, {MARKETS[job.spot]}"
+
+
+def _is_fit(name: str, job: Job) -> bool:
+    """Whether a type holds the worst pictures in all slots at once, and
+    of an architecture that no run has measured no speed is promised."""
+    executor = executor_for([name])
+    architecture = prices.INSTANCE_TYPES[name].architecture
+    known = architecture == "x86_64" or job.measured.has_rate(job.engine, architecture)
+    return known and executor.overhead_mb >= executor.cores * PYTHON_WORKER_MB
+
+
+def _sized(job: Job, instance_types: tuple[str, ...], workers: int) -> Job:
+    return dataclasses.replace(job, workers=workers, instance_types=instance_types)
+
+
+def _minutes_needed(job: Job) -> int:
+    """In which the job should be done, whatever happens."""
+    return math.ceil(job.minutes * RUNTIME_MARGIN)
+
+
+def _is_affordable(job: Job, budget: Budget, known: Circumstances) -> bool:
+    """The run's own limit and the stack's for a day."""
+    minutes = budget.max_runtime_minutes
+    day = round(job.worst_case_eur(minutes), 2)
+    return limit_needed(job, minutes) <= budget.max_cost_eur and day <= known.max_eur_per_day
+
+
+def _cheapest(jobs: Iterable[Job]) -> Job:
+    return min(jobs, key=lambda job: (job.eur, job.minutes, job.workers))
+
+
+def _worth_choosing(job: Job, known: Circumstances) -> list[str]:
+    """The types that may be chosen without being named, but for older ones that are no cheaper."""
+    fit = [name for name in known.types if _is_fit(name, job)]
+    return [name for name in fit if not any(_replaces(newer, name, job) for newer in fit)]
+
+
+def _replaces(newer: str, name: str, job: Job) -> bool:
+    one, other = prices.INSTANCE_TYPES[newer], prices.INSTANCE_TYPES[name]
+    rates = [job.measured.rate(job.engine, each).images_per_second_per_vcpu for each in (newer, name)]
+    return (
+        _generation(newer) > _generation(name)
+        and (one.architecture, one.vcpus) == (other.architecture, other.vcpus)
+        and one.eur_per_hour(job.region) <= other.eur_per_hour(job.region) * SAME_PRICE
+        and rates[0] >= rates[1]
+    )
+
+
+def _generation(name: str) -> int:
+    """``m6a.xlarge`` -> 6. Source: EC2 User Guide, "Instance type names"."""
+    return int("".join(filter(str.isdecimal, family_of(name))))
+
+
+def _too_late(jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumstances) -> Choice:
+    """Nothing is done in time; the least of minutes in which something affordable is."""
+    by_limit = sorted(
+        (max(needed, minutes), needed, job.eur, number)
+        for number, job in enumerate(jobs)
+        if (needed := _minutes_needed(job)) <= MAX_RUNTIME_MINUTES
+        and _is_affordable(job, _raised(budget, needed), known)
+    )
+    soonest = min(jobs, key=lambda job: (job.minutes, job.eur))
+    bound = FINISH_WITHIN if minutes <= budget.max_runtime_minutes else MAX_RUNTIME
+    problem = (
+        f"is {min(minutes, budget.max_runtime_minutes)}, which no cluster should meet: the fastest, "
+        f"{described(soonest)}, is expected to take {soonest.minutes:.1f} minutes for {soonest.images:,} "
+        f"images, {soonest.measured.fixed_minutes:.1f} of them on any cluster, and a quarter more must fit, "
+        f"too; estimated by {soonest.basis}"
+    )
+    if not by_limit:
+        remedy = "Name fewer images a manifest, or raise limits.max_cost_eur."
+        return Choice(soonest, fault=Fault(f"$.{bound}", problem, remedy))
+    _, needed, _, number = by_limit[0]
+    job = jobs[number]
+    changes = [
+        name
+        for name, given in ((FINISH_WITHIN, minutes), (MAX_RUNTIME, budget.max_runtime_minutes))
+        if needed > given
+    ]
+    remedy = f"Set {' and '.join(changes)} to {needed}: {_what_it_takes(job)}."
+    return Choice(job, fault=Fault(f"$.{bound}", problem, remedy, str(needed)))
+
+
+def _too_dear(job: Job, jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumstances) -> Choice:
+    """What is done in time costs too much; the ways by which it would not."""
+    runtime, limit = budget.max_runtime_minutes, limit_needed(job, budget.max_runtime_minutes)
+    over_limit = limit > budget.max_cost_eur
+    problem = (
+        f"is {budget.max_cost_eur:g}, but the cheapest cluster that should be done within {minutes} minutes, "
+        f"{_what_it_takes(job)}, may cost {limit:.2f} EUR in {MAX_RUNTIME} = {runtime}"
+        if over_limit
+        else f"lets the cheapest cluster that should be done within {minutes} minutes, "
+        f"{_what_it_takes(job)}, cost up to {job.worst_case_eur(runtime):.2f} EUR, and this stack may spend "
+        f"{known.max_eur_per_day:.2f} EUR a day, so its turn would never come"
+    )
+    ways = list(_cheaper_ways(job, jobs, budget, minutes, known))
+    raised = f"raise this to {math.ceil(limit * 100) / 100:.2f}"
+    ways.append(raised if over_limit else "raise fruits:maxEurPerDay of the stack")
+    path = "$.limits.max_cost_eur" if over_limit else f"$.{MAX_RUNTIME}"
+    return Choice(job, fault=Fault(path, problem, f"Either {'; or '.join(ways)}."))
+
+
+def _cheaper_ways(
+    job: Job, jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumstances
+) -> Iterator[str]:
+    shorter = max(MIN_RUNTIME_MINUTES, _minutes_needed(job))
+    if shorter < budget.max_runtime_minutes and _is_affordable(
+        job, dataclasses.replace(budget, max_runtime_minutes=shorter), known
+    ):
+        yield f"lower {MAX_RUNTIME} to {shorter}"
+    later = [
+        (_minutes_needed(other), other.eur, number)
+        for number, other in enumerate(jobs)
+        if minutes < _minutes_needed(other) <= budget.max_runtime_minutes
+        and _is_affordable(other, budget, known)
+    ]
+    if later:
+        needed, _, number = min(later)
+        yield f"raise {FINISH_WITHIN} to {needed} ({_what_it_takes(jobs[number])})"
+
+
+def _raised(budget: Budget, minutes: int) -> Budget:
+    return dataclasses.replace(budget, max_runtime_minutes=max(budget.max_runtime_minutes, minutes))
+
+
+def _what_it_takes(job: Job) -> str:
+    return f"{described(job)}, about {job.minutes:.1f} minutes and {job.eur:.2f} EUR"
+
+
+def _side_by_side(chosen: Job, jobs: Sequence[Job], budget: Budget, known: Circumstances) -> tuple[Job, ...]:
+    """The chosen one, faster and cheaper ones, the other market, the other architecture; by their price."""
+    other_market = dataclasses.replace(chosen, spot=not chosen.spot)
+    candidates = [
+        *_front(job for job in jobs if _is_affordable(job, budget, known)),
+        *_on_others(chosen, known),
+    ]
+    if chosen.workers > prices.CORE_NODES:
+        candidates.append(other_market)
+    shown = [job for job in candidates if job != chosen and _is_affordable(job, budget, known)]
+    return tuple(sorted(dict.fromkeys([chosen, *shown]), key=lambda job: (job.eur, job.minutes)))
+
+
+def _front(jobs: Iterable[Job]) -> list[Job]:
+    """From the cheapest on, each notably sooner than the one before; a few of them, evenly."""
+    front: list[Job] = []
+    for job in sorted(jobs, key=lambda job: (job.eur, job.minutes, job.workers)):
+        if not front or job.minutes <= front[-1].minutes * WORTH_SHOWING:
+            front.append(job)
+    if len(front) <= FASTER_SHOWN:
+        return front
+    step = (len(front) - 1) / (FASTER_SHOWN - 1)
+    return [front[round(number * step)] for number in range(FASTER_SHOWN)]
+
+
+def _on_others(chosen: Job, known: Circumstances) -> list[Job]:
+    """As many vCPUs on the cheapest machines of the other architecture, if the stack can run them."""
+    like = prices.INSTANCE_TYPES[chosen.instance_types[0]]
+    others = [
+        _sized(chosen, (name,), chosen.workers)
+        for name in known.types
+        if prices.INSTANCE_TYPES[name].architecture != like.architecture
+        and prices.INSTANCE_TYPES[name].vcpus == like.vcpus
+        and executor_for([name]).overhead_mb >= executor_for(chosen.instance_types).overhead_mb
+    ]
+    return [_cheapest(others)] if others else []

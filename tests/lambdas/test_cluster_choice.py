@@ -1,0 +1,309 @@
+"""Who says by when gets the cheapest cluster that should make it, or the nearest thing that works."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambdas.cli import views
+from lambdas.contract.cost.estimate import Job, estimate, is_too_dear
+from lambdas.contract.cost.measured import Measured, MeasuredRate, MeasuredStart
+from lambdas.contract.cost.prices import INSTANCE_TYPES
+from lambdas.contract.manifest.schema import Manifest, parse_manifest
+from lambdas.contract.plan import ClusterSpec, Plan
+from lambdas.contract.run import RunRecord
+from lambdas.runs import examination
+from lambdas.runs.cluster_choice import Choice, Circumstances, budget_of, choose
+from lambdas.runs.dispatch import Outcome
+from lambdas.runs.examination import NOT_ALL_COUNTED
+from lambdas.runs.planning import shard_images, slots
+
+from .world import World, manifest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+X86 = tuple(name for name, kind in INSTANCE_TYPES.items() if kind.architecture == "x86_64")
+ARM = {name: kind.architecture == "arm64" for name, kind in INSTANCE_TYPES.items()}
+KNOWN = Circumstances("eu-west-1", 100.0, X86)
+
+
+def asked(minutes: int | None, *, limits: dict[str, Any] | None = None, **cluster: Any) -> Manifest:
+    wanted = cluster if minutes is None else {"finish_within_minutes": minutes, **cluster}
+    document = manifest(cluster=wanted, limits=limits or {})
+    return parse_manifest(json.dumps(document).encode())
+
+
+def chosen(minutes: int, images: int, known: Circumstances = KNOWN, **more: Any) -> Choice:
+    return choose(asked(minutes, **more), images, known)
+
+
+def test_a_small_run_gets_one_small_machine() -> None:
+    choice = chosen(60, images=1_000)
+    assert choice.cluster == ClusterSpec(1, ("m6a.xlarge",), "on_demand")
+    assert choice.fault is None
+
+
+def test_a_large_run_gets_as_many_machines_as_it_takes_and_no_more() -> None:
+    choice = chosen(60, images=2_000_000)
+    # 48 minutes with a quarter more are 60: ten to start and finish, 38 for 833 vCPU minutes.
+    vcpus = choice.job.workers * INSTANCE_TYPES[choice.job.instance_types[0]].vcpus
+    assert vcpus == 24
+    assert choice.job.minutes * 1.25 <= 60
+    fewer = dataclasses.replace(choice.job, workers=choice.job.workers - 1)
+    assert fewer.minutes * 1.25 > 60 or fewer.eur > choice.job.eur
+
+
+@settings(max_examples=30)
+@given(images=st.integers(1, 5_000_000), minutes=st.integers(13, 120), euros=st.floats(0.5, 50))
+def test_what_is_chosen_is_in_time_affordable_and_the_cheapest_of_all_such(
+    images: int, minutes: int, euros: float
+) -> None:
+    parsed = asked(minutes, limits={"max_cost_eur": euros})
+    choice, budget = choose(parsed, images, KNOWN), budget_of(parsed)
+
+    def works(job: Job) -> bool:
+        in_time = math.ceil(job.minutes * 1.25) <= minutes
+        return in_time and not is_too_dear(job, budget) and estimate(job, budget).worst_case_eur <= 100.0
+
+    assert (choice.fault is None) == works(choice.job)
+    for workers in (1, 2, 3, 5, 8, 20, 50):
+        for name in ("m5.xlarge", "m6a.xlarge", "m6a.2xlarge", "m5.4xlarge", "r5.xlarge"):
+            other = dataclasses.replace(choice.job, workers=workers, instance_types=(name,))
+            assert not works(other) or (choice.fault is None and choice.job.eur <= other.eur)
+
+
+def test_types_that_lack_memory_for_the_worst_pictures_are_chosen_only_if_they_are_named() -> None:
+    assert "c5.xlarge" in KNOWN.types
+    assert chosen(60, images=1_000).job.instance_types == ("m6a.xlarge",)
+    named = chosen(60, images=1_000, instance_types=["c5.xlarge", "c6i.xlarge"], market="spot")
+    assert named.cluster == ClusterSpec(1, ("c5.xlarge", "c6i.xlarge"), "spot")
+
+
+def test_only_types_that_the_stack_can_have_are_chosen() -> None:
+    only = dataclasses.replace(KNOWN, types=("c5.xlarge", "r5.2xlarge"))
+    assert chosen(60, images=1_000, known=only).job.instance_types == ("r5.2xlarge",)
+
+
+def test_the_choice_is_explained_and_says_when_no_size_helps() -> None:
+    small, large = chosen(60, images=1_000), chosen(60, images=2_000_000)
+    assert small.notes == (
+        "The cluster was chosen for cluster.finish_within_minutes = 60: 1 worker of m6a.xlarge, on_demand is "
+        "the cheapest that should be done by then, and also if it takes a quarter longer than the 10.1 "
+        "minutes expected.",
+        "No size helps much: starting and finishing take 10.0 minutes on any cluster, and one worker takes "
+        "10.1 in all.",
+    )
+    assert len(large.notes) == 1
+    assert large.remark is None
+
+
+def test_what_the_stacks_own_runs_measured_decides() -> None:
+    slow = Measured(
+        (MeasuredRate("a", "fast", "m6a.xlarge", 10.0), MeasuredRate("b", "fast", "m5.xlarge", 45.0))
+    )
+    assert chosen(60, images=300_000).job.instance_types == ("m6a.xlarge",)
+    informed = chosen(60, images=300_000, known=dataclasses.replace(KNOWN, measured=slow))
+    assert informed.job.instance_types == ("m5.xlarge",)
+    quick = dataclasses.replace(KNOWN, measured=Measured(starts=(MeasuredStart("a", 3.0, 1.0),)))
+    assert chosen(6, images=1_000, known=quick).fault is None
+
+
+def test_minutes_that_no_cluster_meets_are_refused_with_those_that_one_does() -> None:
+    choice = chosen(12, images=90_483)
+    assert choice.fault
+    assert choice.fault.path == "$.cluster.finish_within_minutes"
+    assert choice.fault.problem.startswith("is 12, which no cluster should meet: the fastest, 50 workers of ")
+    assert "10.0 of them on any cluster" in choice.fault.problem
+    assert "40 images/s a vCPU (assumed on x86_64)" in choice.fault.problem
+    assert choice.fault.remedy.startswith("Set cluster.finish_within_minutes to 14: ")
+    assert choice.fault.nearest == "14"
+    assert chosen(14, images=90_483).fault is None
+
+
+def test_a_run_time_that_no_cluster_keeps_is_refused_with_one_that_works() -> None:
+    choice = chosen(600, images=90_483, limits={"max_runtime_minutes": 10})
+    assert choice.fault
+    assert (choice.fault.path, choice.fault.nearest) == ("$.limits.max_runtime_minutes", "13")
+    assert choice.fault.problem.startswith("is 10, which no cluster should meet")
+
+
+@settings(max_examples=30)
+@given(
+    images=st.integers(1, 20_000_000), minutes=st.integers(1, 1440), runtime=st.integers(10, 1440),
+    euros=st.floats(0.1, 300),
+)  # fmt: skip
+def test_the_nearest_minutes_that_are_named_work(
+    images: int, minutes: int, runtime: int, euros: float
+) -> None:
+    limits = {"max_runtime_minutes": runtime, "max_cost_eur": euros}
+    fault = chosen(minutes, images, limits=limits).fault
+    if fault is None or fault.nearest is None:
+        return
+    fields = fault.remedy.partition(" to ")[0]
+    longer = int(fault.nearest)
+    if "finish_within_minutes" in fields:
+        minutes = longer
+    if "max_runtime_minutes" in fields:
+        limits["max_runtime_minutes"] = longer
+    assert chosen(minutes, images, limits=limits).fault is None, fault
+
+
+def test_where_no_minutes_would_do_fewer_images_or_more_money_are_advised() -> None:
+    choice = chosen(60, images=10_000_000_000)
+    assert choice.fault
+    assert choice.fault.remedy == "Name fewer images a manifest, or raise limits.max_cost_eur."
+
+
+def test_what_is_in_time_and_too_dear_is_refused_with_the_ways_out() -> None:
+    limits = {"max_cost_eur": 1.0}
+    choice = chosen(60, images=2_000_000, limits=limits)
+    assert choice.fault
+    assert choice.fault.path == "$.limits.max_cost_eur"
+    assert choice.fault.problem.startswith(
+        "is 1, but the cheapest cluster that should be done within 60 minutes"
+    )
+    raised = float(choice.fault.remedy.rpartition("raise this to ")[2].rstrip("."))
+    assert chosen(60, images=2_000_000, limits={"max_cost_eur": raised}).fault is None
+    small = chosen(14, images=90_483, limits={"max_cost_eur": 1.0, "max_runtime_minutes": 600})
+    assert small.fault
+    assert small.fault.remedy.startswith("Either lower limits.max_runtime_minutes to 1")
+
+
+def test_a_longer_time_that_is_affordable_is_advised() -> None:
+    choice = chosen(14, images=90_483, limits={"max_cost_eur": 1.4})
+    assert choice.fault
+    assert "raise cluster.finish_within_minutes to 25 (1 worker of " in choice.fault.remedy
+    assert chosen(25, images=90_483, limits={"max_cost_eur": 1.4}).fault is None
+
+
+def test_a_cluster_beyond_what_the_stack_may_spend_a_day_is_refused() -> None:
+    poor = dataclasses.replace(KNOWN, max_eur_per_day=1.0)
+    choice = chosen(60, images=2_000_000, known=poor)
+    assert choice.fault
+    assert choice.fault.path == "$.limits.max_runtime_minutes"
+    assert "this stack may spend 1.00 EUR a day" in choice.fault.problem
+    assert choice.fault.remedy.endswith("raise fruits:maxEurPerDay of the stack.")
+
+
+def test_the_alternatives_stand_side_by_side_by_their_price() -> None:
+    choice = chosen(20, images=90_483)
+    shown = choice.alternatives
+    assert choice.job in shown
+    assert [job.eur for job in shown] == sorted(job.eur for job in shown)
+    assert {job.spot for job in shown if job.workers == choice.job.workers} == {True, False}
+    sooner = [job.minutes for job in shown if not job.spot]
+    assert min(sooner) < choice.job.minutes * 0.9
+
+
+def test_a_cluster_of_a_given_size_is_kept_beside_its_alternatives() -> None:
+    choice = choose(asked(None, workers=3), 90_483, KNOWN)
+    assert choice.cluster == ClusterSpec(3, ("m5.xlarge",), "on_demand")
+    assert (choice.notes, choice.fault) == ((), None)
+    assert any(job.eur < choice.job.eur for job in choice.alternatives)
+    assert any(job.minutes < choice.job.minutes for job in choice.alternatives)
+
+
+def test_the_plan_that_the_document_shows_is_what_the_command_says() -> None:
+    shown = (DOCS / "manifest.md").read_text()
+    example = next(block for block in shown.split("```json\n") if "finish_within" in block).partition("```")[
+        0
+    ]
+    parsed = parse_manifest(example.encode())
+    choice = choose(parsed, 90_483, KNOWN)
+    expected = estimate(choice.job, budget_of(parsed))
+    shards = math.ceil(90_483 / shard_images(90_483, slots(choice.cluster)))
+    text = views.plan(90_483, shards, expected, choice, parsed.limits.max_runtime_minutes)
+    assert all(line in shown for line in text.splitlines()), text
+
+
+def test_graviton_is_shown_beside_the_choice_and_chosen_once_a_run_has_measured_it() -> None:
+    both = dataclasses.replace(KNOWN, types=tuple(INSTANCE_TYPES))
+    choice = chosen(20, images=90_483, known=both)
+    assert choice.job.instance_types == ("m6a.xlarge",)
+    (arm,) = [job for job in choice.alternatives if ARM[job.instance_types[0]]]
+    assert (arm.instance_types, arm.workers, arm.rate.machines) == (("m6g.xlarge",), 2, "arm64")
+    assert arm.eur < choice.job.eur
+    for rate, name in ((45.0, "m6g.xlarge"), (20.0, "m6a.xlarge")):
+        measured = Measured((MeasuredRate("a", "fast", "m6g.xlarge", rate),))
+        informed = chosen(20, images=90_483, known=dataclasses.replace(both, measured=measured))
+        assert informed.job.instance_types == (name,)
+
+
+def test_graviton_is_chosen_at_once_where_the_manifest_names_it() -> None:
+    both = dataclasses.replace(KNOWN, types=tuple(INSTANCE_TYPES))
+    choice = chosen(20, images=90_483, known=both, instance_types=["m7g.xlarge"])
+    assert choice.cluster == ClusterSpec(2, ("m7g.xlarge",), "on_demand")
+    assert "40 images/s a vCPU (assumed on arm64)" in choice.job.basis
+
+
+def test_the_chosen_cluster_is_in_the_plan_and_is_what_is_launched(world: World) -> None:
+    world.launched(cluster={"finish_within_minutes": 30})
+    plan = world.plan()
+    assert plan.cluster == ClusterSpec(1, ("m6a.xlarge",), "on_demand")
+    assert plan.notes[0].startswith("The cluster was chosen for cluster.finish_within_minutes = 30: 1 worker")
+    (request,) = world.clusters.requests
+    fleets = request["Instances"]["InstanceFleets"]
+    assert [fleet["InstanceTypeConfigs"][0]["InstanceType"] for fleet in fleets] == ["m6a.xlarge"] * 2
+
+
+def test_a_choice_for_more_images_than_are_counted_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination, "COUNT_LIMIT", 3)
+    world.launched(cluster={"finish_within_minutes": 30})
+    assert NOT_ALL_COUNTED in world.plan().notes
+
+
+def test_a_delivery_that_comes_again_keeps_the_plan_that_is_there(world: World) -> None:
+    upload = world.upload(manifest(cluster={"finish_within_minutes": 30}))
+
+    def die(record: RunRecord) -> bool:
+        raise KeyboardInterrupt
+
+    insert, world.ledger.insert = world.ledger.insert, die  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        world.launch(upload)
+    world.ledger.insert = insert  # type: ignore[method-assign]
+    dear = Measured(starts=(MeasuredStart("a", 20.0, 1.0),))
+    world.ledger.known = dear
+    assert world.launch(upload).outcome is Outcome.LAUNCHED
+    plan = world.plan()
+    assert plan.estimate
+    assert plan.estimate.minutes == 10.0
+    assert world.record().worst_case_eur == plan.estimate.worst_case_eur
+
+
+def test_a_plan_that_cannot_be_read_is_written_anew(world: World) -> None:
+    world.launched(cluster={"finish_within_minutes": 30})
+    written = world.objects.text(world.keys().plan)
+    world.objects.write(world.keys().plan, "no plan")
+    world.ledger.records.clear()
+    assert world.launched(cluster={"finish_within_minutes": 30}).outcome is Outcome.LAUNCHED
+    assert Plan.from_json(world.objects.text(world.keys().plan)) == Plan.from_json(written)
+
+
+def test_minutes_that_no_cluster_meets_launch_nothing(world: World) -> None:
+    world.launched(cluster={"finish_within_minutes": 5})
+    assert not world.clusters.requests
+    (fault,) = world.rejection()["faults"]
+    assert (fault["path"], fault["nearest"]) == ("$.cluster.finish_within_minutes", "13")
+
+
+@pytest.mark.parametrize("offered", [frozenset({"m5.2xlarge"}), frozenset({"c5.xlarge"})])
+def test_of_what_emr_offers_one_is_chosen_or_the_offer_is_told(world: World, offered: frozenset[str]) -> None:
+    world.clusters.offered = offered
+    world.launched(cluster={"finish_within_minutes": 30})
+    if world.clusters.requests:
+        assert world.plan().cluster == ClusterSpec(1, ("m5.2xlarge",), "on_demand")
+    else:
+        (fault,) = world.rejection()["faults"]
+        assert (fault["path"], fault["remedy"]) == (
+            "$.cluster.instance_types", "Name some of those: c5.xlarge.",
+        )  # fmt: skip

@@ -1,0 +1,156 @@
+"""Completed runs leave what they measured, and the next estimates rest on it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from lambdas.contract.cost.estimate import InstanceUse
+from lambdas.contract.cost.measured import NOTHING_MEASURED, Measured, MeasuredRate, MeasuredStart
+from lambdas.contract.plan import Plan
+from lambdas.contract.report import FeaturizeMetrics
+from lambdas.runs.cluster_port import ClusterState, StepState
+
+from .runs import DONE, failed_run
+from .world import World, manifest
+
+FEATURIZED = FeaturizeMetrics(20_000, 0, 0, 320.0, 8, {}, 0, ())
+
+
+def completed(
+    world: World, seconds: float = 62.5, types: tuple[str, ...] = ("m5.xlarge",) * 3, size: int = 224
+) -> str:
+    """A run that waited six minutes for its cluster, and spent two on its steps beside computing."""
+    cluster_id = world.launched_cluster(model={"image_size": size}, cluster={"workers": 2})
+    world.time += 360
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+    world.tracker.track(cluster_id)
+    world.time += 120 + seconds
+    world.report("featurize", seconds={"list": 3.0, "featurize": seconds}, featurize=FEATURIZED)
+    world.report("pca")
+    world.clusters.used = tuple(InstanceUse(name, spot=False, hours=0.2) for name in types)
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    world.tracker.track(cluster_id)
+    return cluster_id
+
+
+def test_a_completed_run_leaves_its_rate_and_what_it_took_beside_computing(world: World) -> None:
+    completed(world)
+    run_id = world.record().run_id
+    known = world.ledger.measured()
+    assert known.rates == (MeasuredRate(run_id, "fast", "m5.xlarge", 320.0 / 8),)
+    assert known.starts == (MeasuredStart(run_id, 6.0, 2.0),)
+
+
+def test_a_rate_is_that_of_full_sized_images(world: World) -> None:
+    completed(world, size=128)
+    (rate,) = world.ledger.measured().rates
+    assert rate.images_per_second_per_vcpu == pytest.approx(40.0 * (0.07 + 0.93 * (128 / 224) ** 2))
+
+
+def test_a_run_is_learned_from_once(world: World) -> None:
+    cluster_id = completed(world)
+    known = world.ledger.measured()
+    world.tracker.track(cluster_id)
+    world.reconcile()
+    assert world.ledger.measured() == known
+
+
+@pytest.mark.parametrize(
+    ("seconds", "types"),
+    [
+        (29.0, ("m5.xlarge",) * 3),
+        (62.5, ("m5.xlarge", "m5.xlarge", "m6a.xlarge")),
+        (62.5, ()),
+        (62.5, ("z9.huge",) * 3),
+    ],
+)
+def test_too_little_work_and_machines_of_several_types_tell_of_no_rate(
+    world: World, seconds: float, types: tuple[str, ...]
+) -> None:
+    completed(world, seconds, types)
+    known = world.ledger.measured()
+    assert (len(known.rates), len(known.starts)) == (0, 1)
+
+
+def test_a_failed_run_tells_nothing(world: World) -> None:
+    world.tracker.track(failed_run(world, "STEP_FAILURE", {"featurize": StepState.FAILED}))
+    assert world.ledger.measured() == NOTHING_MEASURED
+
+
+def test_a_run_whose_start_was_not_heard_of_tells_nothing(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.report("featurize", seconds={"featurize": 62.5}, featurize=FEATURIZED)
+    world.report("pca")
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    world.tracker.track(cluster_id)
+    assert world.record().state == "COMPLETED"
+    assert world.ledger.measured() == NOTHING_MEASURED
+
+
+def test_what_emr_tells_of_its_steps_goes_before_when_its_events_came(world: World) -> None:
+    cluster_id = world.launched_cluster(cluster={"workers": 2})
+    asked = world.time
+    world.time += 600  # 300 of them the event of the first step took
+    world.report("featurize", seconds={"featurize": 62.5}, featurize=FEATURIZED)
+    world.report("pca")
+    world.clusters.used = (InstanceUse("m5.xlarge", spot=False, hours=0.2),)
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    cluster = world.clusters.clusters[cluster_id]
+    began = tuple(dataclasses.replace(step, began_at=asked + 300) for step in cluster.steps)
+    world.clusters.clusters[cluster_id] = dataclasses.replace(cluster, steps=began)
+    world.tracker.track(cluster_id)
+    (start,) = world.ledger.measured().starts
+    assert start.startup_minutes == pytest.approx(5.0)
+    assert start.steps_minutes == pytest.approx((300 - 62.5) / 60)
+
+
+def test_who_always_comes_too_late_gives_the_measurement_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.ledger, "swap_measured", lambda *_: False)
+    completed(world)
+    assert (world.record().closed, world.record().setback) == (True, None)
+    assert world.ledger.measured() == NOTHING_MEASURED
+
+
+def test_no_run_is_held_up_by_what_cannot_be_kept_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bool:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr(world.ledger, "swap_measured", refuse)
+    completed(world)
+    assert (world.record().closed, world.record().setback) == (True, None)
+    assert world.status()["state"] == "COMPLETED"
+
+
+def test_who_learns_at_the_same_time_as_another_run_keeps_both(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap, other = world.ledger.swap_measured, MeasuredStart("other", 1.0, 1.0)
+
+    def overtaken(seen: Measured, after: Measured) -> bool:
+        monkeypatch.setattr(world.ledger, "swap_measured", swap)
+        swap(seen, seen.with_run(other, None))
+        return swap(seen, after)
+
+    monkeypatch.setattr(world.ledger, "swap_measured", overtaken)
+    completed(world)
+    assert [start.run_id for start in world.ledger.measured().starts] == [world.record().run_id, "other"]
+
+
+def test_the_next_estimate_rests_on_it(world: World) -> None:
+    completed(world)
+    first = world.plan().estimate
+    assert first
+    assert first.basis == "40 images/s a vCPU (assumed on x86_64), 10.0 minutes to start and finish (assumed)"
+    world.launch(world.upload(manifest(), version_id="v2"))
+    plans = [name for name in world.objects.names() if name.endswith("/plan.json")]
+    bases = {Plan.from_json(world.objects.text(name)).estimate.basis for name in plans}  # type: ignore[union-attr]
+    assert bases - {first.basis} == {
+        "40 images/s a vCPU (measured by 1 run of this stack on m5), "
+        "8.0 minutes to start and finish (measured by 1 run of this stack)"
+    }
