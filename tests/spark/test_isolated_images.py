@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -19,7 +22,8 @@ from lambdas.contract.report import QuarantineReason
 from spark.datasets.index import ImageRef
 from spark.datasets.object_store import open_store
 from spark.datasets.publication import Provenance
-from spark.features.prefetch import Stopwatch, featurize_images
+from spark.features.prefetch import Featurized, Refused, Stopwatch, featurize_images
+from spark.features.reference_engine import _outcomes
 from spark.features.shards import write_shard
 from spark.images.decoding import Pixels, Rejected, decode
 from spark.images.resize import compiled_bicubic, pillow_bicubic
@@ -131,6 +135,57 @@ def test_whatever_a_library_raises_over_an_image_is_that_images_reason(
     assert isinstance(refused, Rejected)
     assert refused.reason is reason
     assert refused.detail
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ValueError("the interpreter trips")], ids=["memory", "other"]
+)
+@pytest.mark.parametrize("engine", ["fast", "reference"])
+def test_an_image_over_which_the_network_fails_costs_itself_alone(
+    error: Exception, engine: str, tmp_path: Path
+) -> None:
+    files = [jpeg(number) for number in range(3)]
+    bad = decode(files[1], SIDE, pillow_bicubic)
+    assert isinstance(bad, Pixels)
+
+    def network(pixels: np.ndarray) -> np.ndarray:
+        if np.array_equal(pixels, bad.values):
+            raise error
+        return extract(pixels)
+
+    reason = QuarantineReason.TOO_LARGE if isinstance(error, MemoryError) else QuarantineReason.NOT_COMPUTED
+    if engine == "reference":
+        rows = _outcomes(OfBatches(network), pd.Series(files), SIDE)
+        assert [row["reason"] for row in rows] == [None, reason.value, None]
+        assert rows[1]["size_bytes"] == len(files[1])
+        assert np.array_equal(rows[2]["features"], alone_features(files[2]))
+        return
+    images = []
+    for number, data in enumerate(files):
+        (tmp_path / str(number)).write_bytes(data)
+        images.append(ImageRef(f"file://{tmp_path}/{number}"))
+    first, second, third = featurize_images(images, SIDE, network, Stopwatch())
+    assert isinstance(second, Refused)
+    assert (second.rejected.reason, second.size) == (reason, len(files[1]))
+    assert isinstance(first, Featurized)
+    assert isinstance(third, Featurized)
+    assert np.array_equal(third.features, alone_features(files[2]))
+
+
+def alone_features(data: bytes) -> np.ndarray:
+    pixels = decode(data, SIDE, pillow_bicubic)
+    assert isinstance(pixels, Pixels)
+    return extract(pixels.values)
+
+
+@dataclass(frozen=True)
+class OfBatches:
+    """The reference engine's network, which takes scaled pixels of several images."""
+
+    one: Callable[[np.ndarray], np.ndarray]
+
+    def predict_on_batch(self, batch: np.ndarray) -> np.ndarray:
+        return np.stack([self.one(((pixels + 1) * 127.5).round().astype(np.uint8)) for pixels in batch])
 
 
 def test_a_jpeg_without_its_end_is_flagged_in_its_row(tmp_path: Path) -> None:
