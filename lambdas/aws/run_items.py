@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from lambdas.contract.documents import UnreadableError, check_version
@@ -26,6 +27,8 @@ LISTED = {"listed": "run"}
 """What the rows of runs, and no others, have: the key of the index that lists them by age."""
 _KEYS = frozenset({"active", *LISTED})
 _UNNAMED = "unknown"
+_YEAR_9999 = 253_402_300_799
+"""The end of it in Unix seconds; nothing later, and nothing before 1970, is a time of a run."""
 _FIELDS = {field.name: field for field in dataclasses.fields(RunRecord) if field.name != "unknown"}
 _IN_PLACE_OF_THE_FIRST: Mapping[str, Any] = {
     "sequencer": "",
@@ -133,8 +136,24 @@ def _of(*types: type) -> Callable[[Any], Any]:
 _text = _of(str)
 
 
+def _time(value: Any) -> float:
+    seconds = float(_of(int, float, Decimal)(value))
+    if not 0 <= seconds <= _YEAR_9999:
+        raise ValueError
+    return seconds
+
+
+def _of_times(cls: type[Any], value: Any) -> Any:
+    """A ``cls`` all of whose floats are times."""
+    found = cls(**numbers(cls, value))
+    for given in dataclasses.astuple(found):
+        if isinstance(given, float):
+            _time(given)
+    return found
+
+
 def _change(value: Any) -> Change:
-    return Change(RunState(value["state"]), float(value["at"]), value.get("cluster_id"))
+    return Change(RunState(value["state"]), _time(value["at"]), value.get("cluster_id"))
 
 
 _PARSERS_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {
@@ -148,7 +167,9 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "state": RunState,
     "stopping": RunState,
     "untold": lambda value: tuple(Telling(what) for what in _of(list)(value)),
+    "accepted_at": _time,
+    "lease_until": _time,
     "history": lambda value: tuple(_change(change) for change in _of(list)(value)),
-    "setback": lambda value: Setback(**numbers(Setback, value)),
-    "phases": lambda value: ClusterPhases(**numbers(ClusterPhases, value)),
+    "setback": partial(_of_times, Setback),
+    "phases": partial(_of_times, ClusterPhases),
 }

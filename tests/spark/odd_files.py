@@ -116,8 +116,8 @@ def bmp(
 
 
 def gif(indices: np.ndarray, colours: bytes, control: bytes = b"", frames: int = 1, margin: int = 0) -> bytes:
-    """A GIF of up to 128 colours (``colours``: three bytes each), never compressed. ``margin``: what the canvas has
-    more on each side.
+    """A GIF of up to 128 colours (``colours``: three bytes each), never compressed. ``margin``: around the
+    frame, of the canvas.
 
     A clear code before the table can grow keeps all codes at 8 bits (GIF89a, appendix F).
     """
