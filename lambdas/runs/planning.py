@@ -15,7 +15,7 @@ from lambdas.contract.cost.estimate import (
     ways_out,
 )
 from lambdas.contract.cost.prices import INSTANCE_TYPES
-from lambdas.contract.listing_summary import ListingSummary
+from lambdas.contract.listing_summary import ListingSummary, images_are
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Cluster, Images, Manifest, Pca, RegexLabel
 from lambdas.contract.plan import (
@@ -115,7 +115,7 @@ def cost_fault(manifest: Manifest, images: int, expected: Estimate) -> Fault | N
     if not is_too_dear(job, budget):
         return None
     problem = (
-        f"is {budget.max_cost_eur:g}, but {images:,} images are estimated to take {expected.minutes:,.0f} "
+        f"is {budget.max_cost_eur:g}, but {images_are(images)} estimated to take {expected.minutes:,.0f} "
         f"minutes and {expected.eur:.2f} EUR, and may cost {expected.worst_case_eur:.2f} EUR in "
         f"limits.max_runtime_minutes = {budget.max_runtime_minutes} (estimates from list prices of "
         f"{expected.prices_as_of} in {expected.region} and "
