@@ -15,7 +15,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code
-from lambdas.aws.run_items import LISTED, item_of, numbers, plain, record_of, salvaged
+from lambdas.aws.run_items import LISTED, item_of, numbers, of_times, plain, record_of, salvaged
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import RunRecord, RunState, Setback
 from lambdas.runs.admission import Admissions, Pause, Slot
@@ -198,7 +198,7 @@ def _pause(value: Any) -> Pause | None:
     if not isinstance(value, dict):
         return Pause() if value else None
     try:
-        return Pause(**numbers(Pause, value))
+        return of_times(Pause, value)
     except _GARBLED:
         return Pause()
 

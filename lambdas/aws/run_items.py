@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from lambdas.contract.documents import UnreadableError, check_version
 from lambdas.contract.run import (
@@ -26,6 +26,7 @@ from lambdas.contract.run import (
 LISTED = {"listed": "run"}
 """What the rows of runs, and no others, have: the key of the index that lists them by age."""
 _KEYS = frozenset({"active", *LISTED})
+_Dataclass = TypeVar("_Dataclass")
 _UNNAMED = "unknown"
 _YEAR_9999 = 253_402_300_799
 """The end of it in Unix seconds; nothing later, and nothing before 1970, is a time of a run."""
@@ -143,10 +144,14 @@ def _time(value: Any) -> float:
     return seconds
 
 
-def _of_times(cls: type[Any], value: Any) -> Any:
-    """A ``cls`` all of whose floats are times."""
+def of_times(cls: type[_Dataclass], value: Any) -> _Dataclass:
+    """A ``cls`` all of whose floats are times.
+
+    Raises:
+        TypeError, ValueError, ArithmeticError: one is none, or another value is not what its field wants.
+    """
     found = cls(**numbers(cls, value))
-    for given in dataclasses.astuple(found):
+    for given in vars(found).values():
         if isinstance(given, float):
             _time(given)
     return found
@@ -170,6 +175,6 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "accepted_at": _time,
     "lease_until": _time,
     "history": lambda value: tuple(_change(change) for change in _of(list)(value)),
-    "setback": partial(_of_times, Setback),
-    "phases": partial(_of_times, ClusterPhases),
+    "setback": partial(of_times, Setback),
+    "phases": partial(of_times, ClusterPhases),
 }

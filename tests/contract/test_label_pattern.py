@@ -26,7 +26,7 @@ def test_a_pattern_finds_its_first_group() -> None:
         (r"\\Q\C(.)", r"holds \C, which is not supported: a single byte may be half a letter; write a dot"),
         ("(?P<a>b)(?P=a)", "refers back to a group, which is not supported: such a search may take for ever"),
     ],
-    ids=["group", "class", "none", "looks", "byte", "byte_behind_backslash", "byte_not_quoted", "refers"],
+    ids=["group", "class", "none", "looks", "byte", "backslash_byte", "byte_not_quoted", "refers"],
 )
 def test_what_cannot_be_used_is_told_once_and_not_to_the_log(
     pattern: str, why: str, capfd: pytest.CaptureFixture[str]
