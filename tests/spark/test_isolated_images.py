@@ -24,7 +24,7 @@ from lambdas.contract.report import QuarantineReason
 from spark.datasets.index import ImageRef, list_images
 from spark.datasets.object_store import open_store
 from spark.datasets.publication import Provenance
-from spark.features.prefetch import Featurized, Refused, Stopwatch, featurize_images
+from spark.features.prefetch import BATCH_IMAGES, Featurized, Refused, Stopwatch, featurize_images
 from spark.features.reference_engine import _outcomes
 from spark.features.shards import write_shard
 from spark.images.decoding import Pixels, Rejected, decode
@@ -111,7 +111,9 @@ def test_of_any_mix_what_is_listed_comes_out_is_quarantined_or_skipped_and_good_
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """Good and bad images, under good and bad keys, whatever is known of their sizes."""
-    kept = data.draw(st.dictionaries(ODD_KEY | PLAIN_KEY, st.sampled_from(sorted(alone)), max_size=50))
+    fewest = data.draw(st.sampled_from((0, 3 * BATCH_IMAGES // 2)))
+    keys, names = ODD_KEY | PLAIN_KEY, st.sampled_from(sorted(alone))
+    kept = data.draw(st.dictionaries(keys, names, min_size=fewest, max_size=fewest + 20))
     in_bucket = {f"images/{key}": name for key, name in kept.items()}
     bucket.keys = set(in_bucket)
     bucket.contents = {
