@@ -100,7 +100,7 @@ def bucket() -> Iterator[ListingBucket]:
         yield server
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_of_any_mix_what_is_listed_comes_out_is_quarantined_or_skipped_and_good_ones_are_as_they_are_alone(
     data: st.DataObject,
