@@ -17,7 +17,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import error_code
-from lambdas.aws.run_items import LISTED, item_of, numbers, plain, record_of, salvaged
+from lambdas.aws.run_items import LISTED, item_of, numbers, of_times, plain, record_of, salvaged
 from lambdas.contract.cost.measured import Measured, MeasuredRate, MeasuredStart
 from lambdas.contract.documents import UnreadableError, dataclass_from_dict
 from lambdas.contract.run import RunRecord, RunState, Setback
@@ -230,7 +230,7 @@ def _pause(value: Any) -> Pause | None:
     if not isinstance(value, dict):
         return Pause() if value else None
     try:
-        return Pause(**numbers(Pause, value))
+        return of_times(Pause, value)
     except _GARBLED:
         return Pause()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from lambdas.contract.documents import UnreadableError, check_version
 from lambdas.contract.run import (
@@ -25,7 +26,10 @@ from lambdas.contract.run import (
 LISTED = {"listed": "run"}
 """What the rows of runs, and no others, have: the key of the index that lists them by age."""
 _KEYS = frozenset({"active", *LISTED})
+_Dataclass = TypeVar("_Dataclass")
 _UNNAMED = "unknown"
+_YEAR_9999 = 253_402_300_799
+"""The end of it in Unix seconds; nothing later, and nothing before 1970, is a time of a run."""
 _FIELDS = {field.name: field for field in dataclasses.fields(RunRecord) if field.name != "unknown"}
 _IN_PLACE_OF_THE_FIRST: Mapping[str, Any] = {
     "sequencer": "",
@@ -133,8 +137,28 @@ def _of(*types: type) -> Callable[[Any], Any]:
 _text = _of(str)
 
 
+def _time(value: Any) -> float:
+    seconds = float(_of(int, float, Decimal)(value))
+    if not 0 <= seconds <= _YEAR_9999:
+        raise ValueError
+    return seconds
+
+
+def of_times(cls: type[_Dataclass], value: Any) -> _Dataclass:
+    """A ``cls`` all of whose floats are times.
+
+    Raises:
+        TypeError, ValueError, ArithmeticError: one is none, or another value is not what its field wants.
+    """
+    found = cls(**numbers(cls, value))
+    for given in vars(found).values():
+        if isinstance(given, float):
+            _time(given)
+    return found
+
+
 def _change(value: Any) -> Change:
-    return Change(RunState(value["state"]), float(value["at"]), value.get("cluster_id"))
+    return Change(RunState(value["state"]), _time(value["at"]), value.get("cluster_id"))
 
 
 _PARSERS_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {
@@ -148,7 +172,9 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "state": RunState,
     "stopping": RunState,
     "untold": lambda value: tuple(Telling(what) for what in _of(list)(value)),
+    "accepted_at": _time,
+    "lease_until": _time,
     "history": lambda value: tuple(_change(change) for change in _of(list)(value)),
-    "setback": lambda value: Setback(**numbers(Setback, value)),
-    "phases": lambda value: ClusterPhases(**numbers(ClusterPhases, value)),
+    "setback": partial(of_times, Setback),
+    "phases": partial(of_times, ClusterPhases),
 }

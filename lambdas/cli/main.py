@@ -9,6 +9,7 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lambdas.cli import output
 
@@ -56,8 +57,16 @@ def _carry_out(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> i
         return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Python's own says nothing of a help that cannot be written."""
+
+    def print_help(self, _file: Any = None) -> None:
+        """To the standard output. Raises OSError where it cannot be written."""
+        output.write(self.format_help().rstrip())
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fruits", description="Runs of the fruits stack.", epilog=_EPILOG)
+    parser = _Parser(prog="fruits", description="Runs of the fruits stack.", epilog=_EPILOG)
     own = {"submit": _submit_options, "results": _results_options, "report": _report_options}
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help_text in _COMMANDS.items():

@@ -13,6 +13,7 @@ from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 from lambdas.contract.cost.estimate import Job, estimate
 from lambdas.contract.manifest.faults import Fault, ManifestError
+from lambdas.contract.manifest.json_reader import MAX_BYTES
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.settings import SettingsError
 from lambdas.runs.admission import Wait, admit
@@ -106,7 +107,7 @@ def _alternative(job: Job, manifest: Manifest) -> dict[str, Any]:
 
 
 def read(path: str) -> bytes:
-    """The bytes of a manifest's file; ``-`` is the standard input.
+    """The bytes of a manifest's file, and no more than tell that it is too long; ``-`` is the standard input.
 
     Raises:
         CommandError: it cannot be read.
@@ -116,7 +117,10 @@ def read(path: str) -> bytes:
             ExitCode.USAGE, "the standard input is closed; name a file, or pipe the manifest in"
         )
     try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        if path == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with Path(path).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise CommandError(ExitCode.USAGE, f"{path} cannot be read: {error.strerror}") from error
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import types
 import typing
 from typing import Any, Literal, TypeVar
@@ -110,8 +111,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 def _fits(hint: Any, origin: Any, arguments: tuple[Any, ...], value: Any) -> bool:
     if origin is Literal:
         return value in arguments
-    if hint in _NUMBERS:  # JSON's true is none
-        return isinstance(value, _NUMBERS[hint]) and not isinstance(value, bool)
+    if (
+        hint in _NUMBERS
+    ):  # JSON's true is none, and what Python reads and writes as NaN or Infinity is no JSON
+        finite = not isinstance(value, float) or math.isfinite(value)
+        return isinstance(value, _NUMBERS[hint]) and not isinstance(value, bool) and finite
     return isinstance(value, origin or hint)
 
 

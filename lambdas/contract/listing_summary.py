@@ -142,13 +142,13 @@ class ListingSummary:
     def _unreadable(self) -> tuple[str, ...]:
         example = self.unaddressable_example
         bad = (
-            f"{_images(self.unaddressable)} quarantined, because no store client can address such a key: "
+            f"{images_are(self.unaddressable)} quarantined, because no store client can address such a key: "
             f"{shown(example)} {key_problem(key_of(example))}. Rename what is to be read."
             if example
             else ""
         )
         archived = (
-            f"{_images(sum(self.archived.values()))} quarantined unless restored meanwhile: archived in "
+            f"{images_are(sum(self.archived.values()))} quarantined unless restored meanwhile: archived in "
             f"{', '.join(f'{name} ({count:,})' for name, count in sorted(self.archived.items()))}, for "
             f"example {shown(self.archived_example)}. To have features of such an image, {HOW_TO_RESTORE}."
             if self.archived_example
@@ -176,5 +176,6 @@ def _objects(count: int) -> str:
     return "1 object was" if count == 1 else f"{count:,} objects were"
 
 
-def _images(count: int) -> str:
+def images_are(count: int) -> str:
+    """``1 image is``, ``2 images are``: the beginning of a sentence."""
     return "1 image is" if count == 1 else f"{count:,} images are"

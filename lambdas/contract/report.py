@@ -38,7 +38,10 @@ class QuarantineReason(StrEnum):
     ANIMATED = "animated"
     """More than one frame: which of them would be meant?"""
     UNSUPPORTED_MODE = "unsupported_mode"
-    """Pixels that have no agreed conversion to 8-bit RGB (32-bit integer or floating point)."""
+    """Pixels that have no agreed conversion to 8-bit RGB (32-bit integer or floating point), or that nothing
+    here decodes (JPEG of 12 bits)."""
+    NOT_COMPUTED = "not_computed"
+    """A picture like any other, over which the network failed."""
     ARCHIVED = "archived"
     """In a storage class, or tier, from which it has to be restored first."""
     UNADDRESSABLE = "unaddressable"

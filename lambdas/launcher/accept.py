@@ -107,6 +107,9 @@ class Acceptor:
         except UnreadableError as error:
             return result(Outcome.DUPLICATE, f"the run is known already: {error}")
         if known is not None:
+            newest = self.runs.ledger.newest(upload.key)
+            if newest is None or newest.sequencer < known.sequencer:
+                self._replace_older(known)  # the delivery that accepted it did not come so far
             return result(Outcome.DUPLICATE, f"the run is {known.state} already")
         found = self._examine(manifest, deadline)
         if found.faults:

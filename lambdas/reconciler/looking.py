@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunRecord, is_terminal
 from lambdas.reconciler.repairs import Release, Repair, of_unreadable, repairs
+from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
 from lambdas.runs.cluster_port import Clusters, ClusterSummary
-from lambdas.runs.dispatch import CLOCK_SKEW_SECONDS
 from lambdas.runs.run_service import RunService
 from lambdas.runs.setbacks import described
 
@@ -36,7 +35,7 @@ def look(runs: RunService, clusters: Clusters, ledger_table: str, until: float) 
     (Unix seconds): after which no cluster is asked about any more."""
     ledger, now = runs.ledger, runs.now()
     active = ledger.active()
-    oldest = min((record.accepted_at for record in active), default=now)
+    oldest = min((record.accepted_at for record in active if not is_terminal(record.state)), default=now)
     since = min(oldest - CLOCK_SKEW_SECONDS, now - LOOK_BACK_SECONDS)
     listed = [cluster for cluster in clusters.list(since) if cluster.name.startswith(CLUSTER_PREFIX)]
     run_of, left_out = _runs_of_strangers(_strangers(active, listed), runs, clusters, ledger_table, until)
@@ -47,10 +46,10 @@ def look(runs: RunService, clusters: Clusters, ledger_table: str, until: float) 
     for run_id in sorted({*run_of.values(), *holders} - set(records)):
         try:
             record = ledger.get(run_id)
-        except UnreadableError as error:
+        except Exception as error:
             # What is not known to have ended is not stopped, and keeps its slot.
             run_of = {cluster_id: named for cluster_id, named in run_of.items() if named != run_id}
-            left_out[run_id] = str(error)
+            left_out[run_id] = described(error)
             continue
         if run_id in holders and (record is None or record.closed):
             unneeded.append(Release(run_id))

@@ -14,7 +14,7 @@ def of_pass(pass_: Reconciliation) -> tuple[Sample, ...]:
     in_doubt = sum(outcome is Outcome.IN_DOUBT for outcome in pass_.dispatched.values())
     values = {
         metrics.HEARTBEAT: 1,
-        metrics.LAUNCHING_PAUSED: int(gauges.paused),
+        metrics.LAUNCHING_PAUSED: None if gauges.paused is None else int(gauges.paused),
         metrics.QUEUED_RUNS: gauges.queued,
         metrics.RUNNING_RUNS: gauges.on_cluster,
         metrics.OLDEST_RUN_SECONDS: gauges.oldest_seconds,
@@ -25,4 +25,4 @@ def of_pass(pass_: Reconciliation) -> tuple[Sample, ...]:
         metrics.NODE_CERTIFICATE_DAYS: gauges.certificate_days,
     }
     service = {"service": Service.RECONCILER}
-    return tuple(Sample(metric, value, service) for metric, value in values.items())
+    return tuple(Sample(metric, value, service) for metric, value in values.items() if value is not None)

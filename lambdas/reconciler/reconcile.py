@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import (
@@ -19,7 +20,7 @@ from lambdas.contract.run import (
     moved,
     stopping,
 )
-from lambdas.reconciler.looking import NO_TIME, SECONDS_A_DAY, TURN_FAILED, look
+from lambdas.reconciler.looking import NO_TIME, SECONDS_A_DAY, TURN_FAILED, Look, look
 from lambdas.reconciler.repairs import (
     Close,
     GiveUp,
@@ -45,17 +46,21 @@ from lambdas.runs.tracking import Tracker
 
 REPAIR_RESERVE_SECONDS = 2 * LEASE_SECONDS
 """Time that repairs leave for the queue: nobody in it waits because others are slow to repair."""
+ALL_RUNS = "all runs"
+"""In place of an id, among what was skipped: a part of the pass that failed for what runs share."""
+
+_Done = TypeVar("_Done")
 
 
 @dataclass(frozen=True)
 class Gauges:
-    """The state of the stack after the repairs."""
+    """The state of the stack after the repairs. None: the ledger did not tell."""
 
-    paused: bool
+    paused: bool | None
     """Whether people have paused launching."""
-    queued: int
-    on_cluster: int
-    oldest_seconds: float
+    queued: int | None
+    on_cluster: int | None
+    oldest_seconds: float | None
     """Age of the oldest active run."""
     skipped: int
     """Runs that something was wrong with in this pass, or that are left alone since an earlier one."""
@@ -99,27 +104,36 @@ class Reconciler:
         ``deadline`` (Unix seconds) is when this process ends at the latest.
         """
         until = deadline - REPAIR_RESERVE_SECONDS
-        seen = look(self.runs, self.clusters, self.ledger_table, until)
-        skipped, done = dict(seen.left_out), list[Repair]()
+        skipped, done = dict[str, str](), list[Repair]()
+        looking = partial(look, self.runs, self.clusters, self.ledger_table, until)
+        seen = self._shared(looking, skipped) or Look((), {})
+        skipped |= seen.left_out
         # Stopping, freeing and starting first: nobody waits for what is only told.
         tells = [repair for repair in seen.repairs if isinstance(repair, Tell)]
         others = [repair for repair in seen.repairs if not isinstance(repair, Tell)]
         self._repair(others, until, skipped, done)
-        dispatched, wait = self.dispatcher.dispatch(deadline)
-        self.runs.publish_queue(wait, until=deadline - LEASE_SECONDS)
+        dispatched, wait = self._shared(partial(self.dispatcher.dispatch, deadline), skipped) or ({}, None)
+        self._shared(partial(self.runs.publish_queue, wait, until=deadline - LEASE_SECONDS), skipped)
         self._repair(tells, until, skipped, done)
         for run_id, outcome in dispatched.items():
             if outcome is Outcome.SKIPPED:
                 skipped.setdefault(run_id, TURN_FAILED)
-        active = self.runs.ledger.active()
-        skipped |= _left_alone(active, self.runs.ledger.unreadable(), self.runs.now())
+        gauges = self._shared(partial(self._gauges, seen.repairs, skipped), skipped)
         return Reconciliation(
             repairs=tuple(done),
             dispatched=dispatched,
             wait=wait,
-            gauges=self._gauges(seen.repairs, active, len(skipped)),
+            gauges=gauges or self._unknown(seen.repairs, len(skipped)),
             skipped=skipped,
         )
+
+    def _shared(self, part: Callable[[], _Done], skipped: dict[str, str]) -> _Done | None:
+        """A part of the pass; None where what all runs share failed under it. The other parts go on."""
+        did = self.runs.guarded(ALL_RUNS, part, noted=False)
+        if isinstance(did, Skipped):
+            skipped[ALL_RUNS] = did.reason
+            return None
+        return did
 
     def _repair(
         self, repairs: Iterable[Repair], until: float, skipped: dict[str, str], done: list[Repair]
@@ -218,20 +232,33 @@ class Reconciler:
         if self.runs.ledger.salvage(record, after):
             self.tracker.teller.close(after)
 
-    def _gauges(self, found: Sequence[Repair], active: Sequence[RunRecord], skipped: int) -> Gauges:
+    def _gauges(self, found: Sequence[Repair], skipped: dict[str, str]) -> Gauges:
+        """Of the ledger as it is now; who is left alone by it is ``skipped``, too."""
+        ledger, now = self.runs.ledger, self.runs.now()
+        active = ledger.active()
+        skipped |= _left_alone(active, ledger.unreadable(), now)
         states = Counter(record.state for record in active)
-        now = self.runs.now()
-        return Gauges(
-            paused=self.dispatcher.runs.ledger.admissions().paused is not None,
+        return dataclasses.replace(
+            self._unknown(found, len(skipped)),
+            paused=ledger.admissions().paused is not None,
             queued=states[RunState.QUEUED],
             on_cluster=sum(states[state] for state in ON_CLUSTER),
             oldest_seconds=max(
                 (now - record.accepted_at for record in active if not record.closed), default=0.0
             ),
+        )
+
+    def _unknown(self, found: Sequence[Repair], skipped: int) -> Gauges:
+        """What is known without the ledger."""
+        return Gauges(
+            paused=None,
+            queued=None,
+            on_cluster=None,
+            oldest_seconds=None,
             skipped=skipped,
             orphans=sum(isinstance(repair, StopOrphan) for repair in found),
             overdue=sum(isinstance(repair, Stop) and repair.overdue for repair in found),
-            certificate_days=(self.certificate_expires_at - now) / SECONDS_A_DAY,
+            certificate_days=(self.certificate_expires_at - self.runs.now()) / SECONDS_A_DAY,
         )
 
 

@@ -14,8 +14,9 @@ from lambdas.contract.run import (
     RunState,
     is_terminal,
 )
+from lambdas.runs.clocks import is_before
 from lambdas.runs.cluster_port import ClusterState, ClusterSummary
-from lambdas.runs.dispatch import cluster_of
+from lambdas.runs.dispatch import LEASE_SECONDS, cluster_of
 from lambdas.runs.ports import UnreadableRecord
 from lambdas.runs.run_service import SECONDS_A_MINUTE, is_left_open, is_left_untold
 from lambdas.runs.setbacks import end_of, waits
@@ -174,7 +175,7 @@ def _of_run(record: RunRecord, named: ClusterSummary | None, now: float) -> Repa
 
 def is_being_launched(record: RunRecord, now: float) -> bool:
     """Whether somebody may be asking for the run's cluster right now."""
-    return record.state is RunState.CLAIMED and now <= (record.lease_until or 0)
+    return record.state is RunState.CLAIMED and is_before(now, record.lease_until, LEASE_SECONDS)
 
 
 def _of_hopeless(record: RunRecord, cluster: ClusterSummary | None, now: float) -> Repair | None:

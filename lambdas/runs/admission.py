@@ -15,10 +15,13 @@ from enum import StrEnum
 
 from lambdas.contract.settings import Caps
 from lambdas.contract.status import timestamp
+from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
 
 LAUNCH_BURST = 5.0
 """Launches that may follow each other at once before the pace applies. EMR throttles RunJobFlow by a token
 bucket of its own; this one stays well below it, so that people using the console are not throttled either."""
+
+SECONDS_A_DAY = 24 * 3600
 
 NOT_KNOWN_EUR = math.inf
 """As what was spent: all that was set aside stays committed."""
@@ -117,7 +120,10 @@ def release(admissions: Admissions, run_id: str, spent_eur: float) -> Admissions
 
 
 def _on_day_of(now: float, admissions: Admissions) -> Admissions:
-    day = datetime.fromtimestamp(now, UTC).date().isoformat()
+    day, tomorrow = (datetime.fromtimestamp(at, UTC).date().isoformat() for at in (now, now + SECONDS_A_DAY))
+    if admissions.day > tomorrow:
+        # A clock was far ahead. What was committed by it may be of today.
+        return dataclasses.replace(admissions, day=day)
     # Not back again: clocks of two processes may disagree around midnight.
     return (
         admissions if day <= admissions.day else dataclasses.replace(admissions, day=day, committed_eur=0.0)
@@ -125,6 +131,9 @@ def _on_day_of(now: float, admissions: Admissions) -> Admissions:
 
 
 def _refilled(admissions: Admissions, now: float, caps: Caps) -> Admissions:
-    elapsed = max(0.0, now - admissions.refilled_at)
+    refilled_at = admissions.refilled_at
+    if refilled_at > now + CLOCK_SKEW_SECONDS:  # by a clock that was wrong
+        refilled_at = now
+    elapsed = max(0.0, now - refilled_at)
     tokens = min(LAUNCH_BURST, admissions.tokens + elapsed * caps.launches_per_second)
-    return dataclasses.replace(admissions, tokens=tokens, refilled_at=max(now, admissions.refilled_at))
+    return dataclasses.replace(admissions, tokens=tokens, refilled_at=max(now, refilled_at))

@@ -24,6 +24,7 @@ from lambdas.contract.run import Ending, RunRecord, RunState, ended, moved
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs import older_plans
 from lambdas.runs.admission import Wait
+from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
 from lambdas.runs.cluster_port import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError
 from lambdas.runs.endings import (
     MANIFEST_DELETED,
@@ -47,8 +48,6 @@ LAUNCH_CALL_SECONDS = 25
 lease ends, so whoever finds an ended lease knows that no call is under way."""
 DOUBT_SECONDS = 10
 """How long after a launch in doubt EMR may need to list the cluster that it did create."""
-CLOCK_SKEW_SECONDS = 300
-"""By how much EMR's clock and ours may differ when a cluster is looked up by its creation time."""
 
 
 class Outcome(StrEnum):
@@ -117,28 +116,34 @@ class Dispatcher:
                 return done, Wait.PACE
             turn = self.runs.guarded(record.run_id, partial(self._prepare, record))
             if isinstance(turn, _Launch):
-                wait = self._admit(record, deadline, patient=own is None)
+                admitting = partial(self._admit, record, deadline, patient=own is None)
+                # The account of all runs does not answer, which says nothing of this one.
+                wait = self.runs.guarded(record.run_id, admitting, noted=False)
+                if isinstance(wait, Skipped):
+                    done[record.run_id] = Outcome.SKIPPED
+                    continue
                 # The daily budget may have been lowered since the run was accepted.
                 never = wait is Wait.BUDGET and not self.settings.caps.ever_admit(record.worst_case_eur)
                 if wait is not None and not never:
                     return done, wait
                 next_move = partial(self._refuse, record) if wait else partial(self._start, record, turn)
                 turn = self.runs.guarded(record.run_id, next_move)
-            elif isinstance(turn, Skipped):
-                self.runs.guarded(record.run_id, partial(self._give_way, record.run_id), noted=False)
+            if isinstance(turn, Skipped):
+                self.runs.guarded(record.run_id, partial(self._give_way, record), noted=False)
             done[record.run_id] = Outcome.SKIPPED if isinstance(turn, Skipped) else turn
             if own is not None and own.run_id in done:
                 break
         return done, None
 
-    def _give_way(self, run_id: str) -> None:
-        """While a run is left alone, others may have the place that it holds since an earlier attempt."""
+    def _give_way(self, turn: RunRecord) -> None:
+        """While a run is left alone, others may have the place that it holds; also where its record takes no
+        writes, and is the one of ``turn`` still."""
 
         def is_idle(record: RunRecord) -> bool:
             unclaimed = record.state is RunState.QUEUED and not was_claimed_before(record)
-            return unclaimed and waits(record.setback, self.runs.now())
+            return unclaimed and (waits(record.setback, self.runs.now()) or record == turn)
 
-        self.runs.give_way(run_id, is_idle)
+        self.runs.give_way(turn.run_id, is_idle)
 
     def _refuse(self, record: RunRecord) -> Outcome:
         ending = over_budget(record.worst_case_eur, self.settings.caps.max_eur_per_day)

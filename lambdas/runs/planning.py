@@ -8,7 +8,7 @@ from lambdas.contract import s3uri
 from lambdas.contract.cost.estimate import Budget, Estimate, Job, is_too_dear, ways_out
 from lambdas.contract.cost.measured import architecture_of
 from lambdas.contract.cost.prices import INSTANCE_TYPES
-from lambdas.contract.listing_summary import ListingSummary
+from lambdas.contract.listing_summary import ListingSummary, images_are
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Images, Manifest, Pca, RegexLabel
 from lambdas.contract.plan import (
@@ -85,7 +85,7 @@ def cost_fault(job: Job, budget: Budget, expected: Estimate) -> Fault | None:
     if not is_too_dear(job, budget):
         return None
     problem = (
-        f"is {budget.max_cost_eur:g}, but {job.images:,} images are estimated to take "
+        f"is {budget.max_cost_eur:g}, but {images_are(job.images)} estimated to take "
         f"{expected.minutes:,.0f} minutes and {expected.eur:.2f} EUR, and may cost "
         f"{expected.worst_case_eur:.2f} EUR in limits.max_runtime_minutes = {budget.max_runtime_minutes}: "
         f"estimates by list prices of {expected.prices_as_of} in {expected.region}, {job.basis}"

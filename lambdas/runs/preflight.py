@@ -185,7 +185,10 @@ def _count(
 def _nothing_readable(place: _Place, listing: ListingSummary) -> Fault:
     """Every image is known to end in the quarantine. ``place``: the first of all."""
     path = place.path.removesuffix("[0]")
-    problem = f"name {listing.images:,} images, of which none can be read. {' '.join(listing.notes())}"
+    images = (
+        "1 image, which cannot" if listing.images == 1 else f"{listing.images:,} images, of which none can"
+    )
+    problem = f"name {images} be read. {' '.join(listing.notes())}"
     remedy = HOW_TO_RESTORE if listing.archived else "rename the objects and upload the manifest again"
     return Fault(path, problem, f"{remedy[0].upper()}{remedy[1:]}.")
 
@@ -193,10 +196,11 @@ def _nothing_readable(place: _Place, listing: ListingSummary) -> Fault:
 def _nothing_found(place: _Place, suffixes: tuple[str, ...], here: ListingSummary, buckets: Buckets) -> Fault:
     wanted = ", ".join(suffixes)
     if here.suffixes:
-        objects = sum(here.suffixes.values())
+        count = sum(here.suffixes.values())
+        objects = "1 object" if count == 1 else f"{count:,} objects"
         return Fault(
             place.path,
-            f"is {place.uri}, where no image was found: {objects:,} objects, but none ends in "
+            f"is {place.uri}, where no image was found: {objects}, but none ends in "
             f"{wanted}; suffixes seen: {here.counts_by_suffix()}",
             "Set images.suffixes to the endings of your images, or name another prefix.",
         )

@@ -22,6 +22,7 @@ from lambdas.contract.run import RunRecord, RunState, Telling, is_terminal
 from lambdas.contract.settings import Caps
 from lambdas.contract.status import QueuePlace, Status, compose_status, timestamp
 from lambdas.runs.admission import NOT_KNOWN_EUR, Wait, admit, release
+from lambdas.runs.clocks import is_before
 from lambdas.runs.ports import Ledger, Objects
 from lambdas.runs.setbacks import described, set_back, waits
 
@@ -281,4 +282,4 @@ def is_left_open(record: RunRecord, now: float) -> bool:
 
 def is_left_untold(record: RunRecord, now: float) -> bool:
     """Whether the end of a closed run has still to be told, and nobody is at it."""
-    return record.closed and bool(record.untold) and now > (record.lease_until or 0.0)
+    return record.closed and bool(record.untold) and not is_before(now, record.lease_until, CLOSING_SECONDS)

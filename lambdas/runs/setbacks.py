@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import Ending, FailureKind, RunRecord, Setback
+from lambdas.runs.clocks import is_before
 
 FIRST_PAUSE_SECONDS = 10.0
 LONGEST_PAUSE_SECONDS = 3600.0
@@ -36,7 +37,9 @@ def described(error: Exception) -> str:
 
 def waits(setback: Setback | None, now: float) -> bool:
     """Whether it is too early to try again."""
-    return setback is not None and now < setback.not_before
+    if setback is None or now == setback.not_before:
+        return False
+    return is_before(now, setback.not_before, longest=LONGEST_PAUSE_SECONDS)
 
 
 def is_hopeless(setback: Setback | None) -> bool:

@@ -11,6 +11,7 @@ the three may fail by itself, is repeated until it is done, and not after that:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from lambdas.runs import notification
 from lambdas.runs.ports import Meter, Topic
 from lambdas.runs.run_metrics import of_ended_run
 from lambdas.runs.run_service import CLOSING_SECONDS, RunDocuments, RunService, Skipped, is_left_untold
-from lambdas.runs.setbacks import waits
+from lambdas.runs.setbacks import described, waits
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,22 @@ class Teller:
         return None if after is None or after == before else self._guarded(after, None)
 
     def give_up(self, run_id: str) -> None:
-        """Tell nothing more of the run's end. Its setback, with the reason, stays on the record."""
+        """Tell nothing more of the run's end. Its setback, with the reason, stays on the record.
+
+        Where its plan and reports can still not be read, nothing was told: then what the record says is.
+        """
+        with contextlib.suppress(Exception):  # the setback says it already
+            self._tell_without_documents(run_id)
         self.runs.change(run_id, lambda seen: dataclasses.replace(seen, untold=()))
+
+    def _tell_without_documents(self, run_id: str) -> None:
+        record = self.runs.ledger.get(run_id)
+        if record is None:
+            return
+        try:
+            self.runs.documents(record)
+        except Exception as error:
+            self._tell(record, RunDocuments(None, (), plan_unreadable=described(error)))
 
     def _guarded(self, record: RunRecord, documents: RunDocuments | None) -> Status | Skipped | None:
         return self.runs.guarded(record.run_id, lambda: self._tell(record, documents))

@@ -26,6 +26,7 @@ from spark.features.weights import (
     cache_file,
     cached_weights,
     download_weights,
+    keep,
     read_weights,
     require_pinned,
     sha256,
@@ -93,8 +94,8 @@ def package_model(
     untrained_will_do = allow_untrained and pinned is None
     if existing and _matches(existing, weights, allow_untrained=untrained_will_do):
         return existing
-    weights = weights or download_weights(url, environ, pinned)
-    weights = weights or (untrained_weights() if untrained_will_do else None)
+    downloaded = None if weights else download_weights(url, pinned)
+    weights = weights or downloaded or (untrained_weights() if untrained_will_do else None)
     if weights is None:
         raise WeightsError(
             f"no weights for MobileNetV2: none given, none in {cache_file(environ)}, and none to be had from "
@@ -102,7 +103,10 @@ def package_model(
             "put it at that cache path; try again with internet access; or, to try things, random features "
             "by `python -m spark.features.package_model --out build/model --allow-untrained`"
         )
-    return write_package(out, weights)
+    package = write_package(out, weights)
+    if downloaded is not None:
+        keep(downloaded, environ)
+    return package
 
 
 def untrained_weights() -> Weights:

@@ -25,7 +25,7 @@ from lambdas.contract.report import QuarantineReason
 from spark.datasets.index import ImageRef
 from spark.datasets.object_store import read_if_below
 from spark.datasets.unreadable import ObjectUnreadableError
-from spark.images.decoding import Flaw, Rejected, decode, out_of_memory, too_many_bytes
+from spark.images.decoding import Flaw, Rejected, decode, not_computed, out_of_memory, too_many_bytes
 from spark.images.limits import MAX_BYTES
 from spark.images.resize import Resize, bicubic
 
@@ -46,11 +46,12 @@ larger ones are met, twice as much as they have, so that most of their kind are 
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image that awaits the network. ``pixels``: uint8 [size, size, 3]. ``sha256``: of the encoded bytes,
-    in hex."""
+    """An image that awaits the network. ``pixels``: uint8 [size, size, 3]. ``sha256`` (in hex) and ``size``:
+    of the encoded bytes."""
 
     pixels: np.ndarray
     sha256: str
+    size: int
     flaw: Flaw | None = None
 
 
@@ -118,7 +119,7 @@ def featurize_images(
                 loaded = [decode_fetched(content, image_size, bicubic) for content in batch]
             batch.clear()  # while the next one is waited for, it would be one more
             with stopwatch.timed("infer"):
-                outcomes += [_inferred(image, extract) for image in loaded]
+                outcomes += [inferred(image, extract) for image in loaded]
     return outcomes
 
 
@@ -137,10 +138,16 @@ def _batches(contents: Iterator[bytes | Refused]) -> Iterator[list[bytes | Refus
         yield batch
 
 
-def _inferred(image: Decoded | Refused, extract: Callable[[np.ndarray], np.ndarray]) -> Featurized | Refused:
+def inferred(image: Decoded | Refused, extract: Callable[[np.ndarray], np.ndarray]) -> Featurized | Refused:
+    """What the network says of an image that was decoded; an error of its costs this image alone."""
     if isinstance(image, Refused):
         return image
-    return Featurized(extract(image.pixels), image.sha256, image.flaw)
+    try:
+        return Featurized(extract(image.pixels), image.sha256, image.flaw)
+    except MemoryError:
+        return Refused(out_of_memory(), image.size)
+    except Exception as error:  # where it is not this image's alone, the step fails for quarantining too many
+        return Refused(not_computed(error), image.size)
 
 
 def fetch(path: str, limit_bytes: int, on_retry: Callable[[], None]) -> bytes | int | Refused:
@@ -169,7 +176,7 @@ def decode_fetched(fetched: bytes | Refused, image_size: int, resize: Resize) ->
     pixels = decode(fetched, image_size, resize)
     if isinstance(pixels, Rejected):
         return Refused(pixels, len(fetched))
-    return Decoded(pixels.values, hashlib.sha256(fetched).hexdigest(), pixels.flaw)
+    return Decoded(pixels.values, hashlib.sha256(fetched).hexdigest(), len(fetched), pixels.flaw)
 
 
 class _Waiting(NamedTuple):

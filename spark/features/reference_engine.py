@@ -45,7 +45,7 @@ from spark.datasets.publication import DatasetManifest, Provenance
 from spark.datasets.unreadable import ObjectUnreadableError, require_addressable
 from spark.errors import StepFailedError
 from spark.features.model import fetch_verified
-from spark.features.prefetch import Decoded, Featurized, Refused, decode_fetched
+from spark.features.prefetch import Decoded, Featurized, Refused, decode_fetched, inferred
 from spark.features.shards import ShardWork, write_shard
 from spark.images.decoding import Flaw, Rejected, scale
 from spark.images.resize import pillow_bicubic
@@ -237,9 +237,22 @@ def _outcomes(network: Any, contents: pd.Series, image_size: int) -> list[dict[s
     loaded = [
         missing if data is None else decode_fetched(data, image_size, pillow_bicubic) for data in contents
     ]
-    pixels = [image.pixels for image in loaded if isinstance(image, Decoded)]
-    features = iter(network.predict_on_batch(_scaled(np.stack(pixels))) if pixels else ())
-    return [_row(image, next(features) if isinstance(image, Decoded) else None) for image in loaded]
+    computed = iter(_featurized(network, [image for image in loaded if isinstance(image, Decoded)]))
+    return [_row(image if isinstance(image, Refused) else next(computed)) for image in loaded]
+
+
+def _featurized(network: Any, images: list[Decoded]) -> list[Featurized | Refused]:
+    """All at once; one by one where that fails, so that it costs as few of them as it may."""
+
+    def features_of(pixels: np.ndarray) -> np.ndarray:
+        features: np.ndarray = network.predict_on_batch(_scaled(pixels))
+        return features
+
+    try:
+        batch = features_of(np.stack([image.pixels for image in images])) if images else np.empty(0)
+    except Exception:  # the guard around each image sees it again
+        return [inferred(image, lambda pixels: features_of(pixels[None])[0]) for image in images]
+    return [Featurized(row, image.sha256, image.flaw) for row, image in zip(batch, images, strict=True)]
 
 
 def _scaled(pixels: np.ndarray) -> np.ndarray:
@@ -248,10 +261,10 @@ def _scaled(pixels: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def _row(image: Decoded | Refused, features: np.ndarray | None) -> dict[str, Any]:
-    if isinstance(image, Decoded):
+def _row(image: Featurized | Refused) -> dict[str, Any]:
+    if isinstance(image, Featurized):
         return {
-            "features": features,
+            "features": image.features,
             "sha256": image.sha256,
             "flaw": image.flaw and image.flaw.value,
             "reason": None,

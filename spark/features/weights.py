@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import urllib.request
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,10 +17,13 @@ KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{KERAS_FILE}"
 """Where ``keras.applications.MobileNetV2(weights="imagenet")`` gets its weights."""
 KERAS_BYTES = 9_406_464
-"""The size of that file, which the server and Keras' progress bar tell. Keras itself pins nothing of it."""
+"""The size of that file, which the server and Keras' progress bar tell. Keras itself pins nothing of it, and
+nobody publishes its hash."""
 PIN = "WEIGHTS_SHA256"
 """The environment's variable that pins the weights, whichever they are, by their SHA-256 in hex."""
 DOWNLOAD_TIMEOUT_SECONDS = 10
+_MD5 = re.compile(r"\bmd5=([\w+/=]+)")
+"""In the header that Cloud Storage gives an object (its reference, "HTTP headers", x-goog-hash)."""
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -81,15 +86,17 @@ def cached_weights(environ: Mapping[str, str]) -> Weights | None:
     return Weights("imagenet", data, suffix_of(path.name))
 
 
-def download_weights(url: str, environ: Mapping[str, str], pinned: str | None) -> Weights | None:
-    """Keras' ImageNet weights from ``url``, kept in its cache; None when there is nothing of the kind.
+def download_weights(url: str, pinned: str | None) -> Weights | None:
+    """Keras' ImageNet weights from ``url``; None when there is nothing of the kind. :func:`keep` them when
+    they have turned out to be a network's.
 
     Raises:
-        BrokenWeightsError: they broke off on the way, or are others than ``pinned``. Nothing is kept.
+        BrokenWeightsError: they broke off or were changed on the way, or are others than ``pinned``.
     """
     try:
         with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as answer:  # noqa: S310 (constant https)
             data: bytes = answer.read(KERAS_BYTES + 1)
+            hashes = ",".join(answer.headers.get_all("x-goog-hash", []))
     except (OSError, HTTPException):  # URLError and time-outs alike
         return None
     if not data.startswith(HDF5_SIGNATURE):
@@ -99,12 +106,21 @@ def download_weights(url: str, environ: Mapping[str, str], pinned: str | None) -
             f"the download from {url} is broken: {len(data):,} bytes came, {KERAS_BYTES:,} were expected. "
             "Nothing was kept: try again, or give the file by WEIGHTS=FILE (here: --weights)"
         )
+    if (told := _MD5.search(hashes)) and told[1] != md5(data):
+        raise BrokenWeightsError(
+            f"the download from {url} is broken: its md5 is {md5(data)} (base64), the server says {told[1]}. "
+            "Nothing was kept: try again, or give the file by WEIGHTS=FILE (here: --weights)"
+        )
     require_pinned(data, pinned, url)
+    return Weights("imagenet", data, suffix_of(KERAS_FILE))
+
+
+def keep(downloaded: Weights, environ: Mapping[str, str]) -> None:
+    """Keep weights in Keras' cache, where there is room."""
     path = cache_file(environ)
     with suppress(OSError):  # a full or read-only disk: they are only kept to save the next download
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, data)
-    return Weights("imagenet", data, suffix_of(path.name))
+        write_whole(path, downloaded.data)
 
 
 def require_pinned(data: bytes, pinned: str | None, place: str) -> None:
@@ -129,6 +145,11 @@ def write_whole(path: Path, data: bytes) -> None:
 def suffix_of(name: str) -> str:
     """What tells Keras the format of the file ``name``, see :class:`Weights`."""
     return ".weights.h5" if name.endswith(".weights.h5") else ".h5"
+
+
+def md5(data: bytes) -> str:
+    """In base64, as the server tells it."""
+    return b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
 def sha256(data: bytes) -> str:

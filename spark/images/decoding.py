@@ -16,6 +16,7 @@ The same function serves both engines, so that they see the same pixels; each br
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,7 +40,7 @@ from spark.images.colour import to_rgb
 from spark.images.limits import MAX_BYTES, MAX_PIXELS, require_decodable, too_large
 from spark.images.resize import Resize
 from spark.images.tiff import Tiff
-from spark.images.unusable import UnusableError
+from spark.images.unusable import UnusableError, unsupported
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -64,6 +65,7 @@ class Flaw(StrEnum):
 
 
 DETAIL_LENGTH = 500
+_UNSUPPORTED_BMP = re.compile("Unsupported BMP (pixel depth|compression|bitfields)")
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,11 @@ def out_of_memory() -> Rejected:
     return Rejected(QuarantineReason.TOO_LARGE, "the machine had not enough memory left for it")
 
 
+def not_computed(error: Exception) -> Rejected:
+    """The rejection of a picture over which the network failed, and not what was read of it."""
+    return Rejected(QuarantineReason.NOT_COMPUTED, f"the network failed over it: {_text(error)}")
+
+
 def _decoded(data: bytes, image_size: int, resize: Resize) -> Pixels:
     if not data:
         raise UnusableError(QuarantineReason.EMPTY, "the file has no bytes")
@@ -137,10 +144,20 @@ def _decoded(data: bytes, image_size: int, resize: Resize) -> Pixels:
         raise
     except Exception as error:
         broken = _text(error)  # not the error itself: it holds what was decoded so far
+    if (kind := _undecodable(data, broken)) is not None:
+        raise unsupported(kind)
     mended, flaw = _mended(data)
     if mended is None:
         raise UnusableError(QuarantineReason.CORRUPT, broken)
     return Pixels(_square(opener, mended, image_size, resize), flaw)
+
+
+def _undecodable(data: bytes, broken: str) -> str | None:
+    """What kind of picture it is, if it is of one that Pillow refuses (for ``broken``) whether it is intact
+    or not."""
+    if data.startswith(_JPEG):
+        return jpeg.undecodable(data)
+    return f"a BMP ({broken})" if _UNSUPPORTED_BMP.search(broken) else None
 
 
 def _mended(data: bytes) -> tuple[bytes | None, Flaw | None]:
@@ -155,7 +172,7 @@ def _mended(data: bytes) -> tuple[bytes | None, Flaw | None]:
 def _opener(data: bytes) -> Callable[[BytesIO], Image.Image]:
     """What reads the header of a file that begins like this."""
     if data.startswith(_JPEG):
-        return JpegImagePlugin.jpeg_factory
+        return JpegImagePlugin.JpegImageFile
     if data.startswith(_PNG):
         return PngImagePlugin.PngImageFile
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
@@ -173,11 +190,15 @@ def _square(
     opener: Callable[[BytesIO], Image.Image], data: bytes, image_size: int, resize: Resize
 ) -> np.ndarray:
     """Whatever is found at any step replaces what it was made of, so that its memory is free."""
+    if data.startswith(_JPEG):
+        jpeg.require_few_segments(data)
     picture = _open(opener, data)
     require_decodable(picture, data)
     if isinstance(picture, JpegImagePlugin.JpegImageFile):
         jpeg.require_end(picture, data)
     picture.load()
+    if isinstance(picture, JpegImagePlugin.JpegImageFile):
+        jpeg.require_whole(picture, data)
     picture = _as_meant(picture, data)
     picture = _upright(picture)
     picture = to_rgb(picture)
@@ -195,15 +216,31 @@ def _open(opener: Callable[[BytesIO], Image.Image], data: bytes) -> Image.Image:
 def _as_meant(picture: Image.Image, data: bytes) -> Image.Image:
     """The loaded picture where Pillow has something else in mind than the file says."""
     if isinstance(picture, PngImagePlugin.PngImageFile):
+        png.require_all_rows(picture, data)
         return png.with_exact_transparency(picture, data)
     if isinstance(picture, Tiff):
         return picture.grey_or_as_loaded()
+    if isinstance(picture, GifImagePlugin.GifImageFile):
+        return _on_canvas(picture)
     if isinstance(picture, BmpImagePlugin.BmpImageFile) and picture.mode == "RGBA":
         # Programs that know no transparency leave the fourth byte at zero.
         return picture if picture.getchannel("A").getextrema()[1] else picture.convert("RGB")
     if isinstance(picture, WebPImagePlugin.WebPImageFile):
         del picture._decoder  # it holds two more of the picture
     return picture
+
+
+def _on_canvas(picture: GifImagePlugin.GifImageFile) -> Image.Image:
+    """The picture with nothing, hence white, where its frame leaves the canvas free (GIF89a, 20)."""
+    width, height = picture.size
+    left, upper, right, lower = picture.dispose_extent or (0, 0, width, height)
+    if (left, upper, right, lower) == (0, 0, width, height):
+        return picture
+    result = to_rgb(picture)
+    above, below = (0, 0, width, upper), (0, lower, width, height)
+    for box in (above, below, (0, upper, left, lower), (right, upper, width, lower)):
+        result.paste((255, 255, 255), box)
+    return result
 
 
 def _upright(picture: Image.Image) -> Image.Image:

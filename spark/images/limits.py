@@ -12,7 +12,7 @@ from PIL import Image, JpegImagePlugin, TiffImagePlugin
 
 from lambdas.contract.report import QuarantineReason
 from spark.images import jpeg
-from spark.images.unusable import UnusableError
+from spark.images.unusable import UnusableError, unsupported
 
 MAX_PIXELS = 64_000_000
 """The largest phone sensors use their full 200 MP only in raw modes, and a bomb declares thousands."""
@@ -41,10 +41,10 @@ def require_decodable(picture: Image.Image, encoded: bytes) -> None:
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise too_large(f"{width} x {height} pixels; the limit is {MAX_PIXELS} in all")
-    if getattr(picture, "is_animated", False) and picture.format != "MPO":
+    if getattr(picture, "is_animated", False):
         raise UnusableError(QuarantineReason.ANIMATED, f"a {picture.format} of more than one frame")
     if picture.mode not in _CONVERTIBLE and not picture.mode.startswith("I;16"):
-        raise UnusableError(QuarantineReason.UNSUPPORTED_MODE, f"Pillow mode {picture.mode}")
+        raise unsupported(f"a {picture.format} of Pillow's mode {picture.mode}")
     if picture.mode in {"P", "PA"} and not (picture.palette and picture.palette.palette):
         raise UnusableError(QuarantineReason.CORRUPT, "its colours are numbers of a palette that it lacks")
     if isinstance(picture, JpegImagePlugin.JpegImageFile):

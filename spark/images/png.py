@@ -1,4 +1,5 @@
-"""PNG beyond what Pillow makes of it: exact transparency, and pictures that are fine but for their metadata.
+"""PNG beyond what Pillow makes of it: exact transparency, pictures that are fine but for their metadata, and
+those of which rows are missing.
 
 Source: PNG specification, third edition (5.3 chunks, 11.3.1.1 tRNS); what is ignored is what libpng ignores.
 """
@@ -13,10 +14,16 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
+from lambdas.contract.report import QuarantineReason
 from spark.images.blocks import blocks
+from spark.images.unusable import UnusableError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB, _PALETTE = 0, 2, 3
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Of each pass: first column and row, steps across and down (8.2)."""
+_PIECE = 2**16
 _OF_THE_PICTURE = frozenset({b"acTL", b"eXIf", b"tRNS"})
 """Chunks without which a decoder can do, and would show something else."""
 
@@ -55,6 +62,44 @@ def with_exact_transparency(picture: PngImageFile, encoded: bytes) -> Image.Imag
     eight = [value * 255 // top if depth < 8 else value for value in hidden]
     picture.info["transparency"] = tuple(eight) if colour == _RGB else eight[0]
     return picture
+
+
+def require_all_rows(picture: PngImageFile, encoded: bytes) -> None:
+    """Raises UnusableError where the compressed data of a loaded picture is complete, and too short.
+
+    Pillow says nothing of it, and leaves the rest at zero. Where the last row is something else all came.
+    """
+    last_row = picture.crop((0, picture.height - 1, picture.width, picture.height))
+    if not encoded[28] and np.asarray(last_row).any():
+        return
+    wanted = _uncompressed_bytes(encoded)
+    if (found := _inflated_bytes(encoded, wanted)) < wanted:
+        detail = f"the PNG is cut off: its rows are {wanted} bytes, and {found} are there"
+        raise UnusableError(QuarantineReason.CORRUPT, detail)
+
+
+def _uncompressed_bytes(encoded: bytes) -> int:
+    """What the rows of all passes take, a byte for the filter of each included (9.1)."""
+    width, height = int.from_bytes(encoded[16:20], "big"), int.from_bytes(encoded[20:24], "big")
+    bits = encoded[24] * _SAMPLES[encoded[25]]
+    passes = _ADAM7 if encoded[28] else ((0, 0, 1, 1),)
+    sizes = (
+        (len(range(left, width, across)), len(range(upper, height, down)))
+        for left, upper, across, down in passes
+    )
+    return sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes if columns)
+
+
+def _inflated_bytes(encoded: bytes, most: int) -> int:
+    """How many bytes the image data is, counted up to ``most``."""
+    stream, count = zlib.decompressobj(), 0
+    for kind, chunk in _chunks(encoded):
+        for at in range(8, len(chunk) - 4 if kind == b"IDAT" else 0, _PIECE):
+            piece = chunk[at : min(at + _PIECE, len(chunk) - 4)]
+            while piece and count < most:
+                count += len(stream.decompress(piece, most - count if most - count < _PIECE else _PIECE))
+                piece = stream.unconsumed_tail
+    return count
 
 
 def _transparency(encoded: bytes) -> bytes | None:

@@ -1,4 +1,5 @@
-"""TIFF with the grey layouts that Pillow has no mode for: 12 bits, min-is-white, 16 bits with alpha.
+"""TIFF with the grey layouts that Pillow has no mode for: 12 bits, min-is-white, 16 bits with alpha; and
+without what it reads wrong: planes that lie apart, and strips that are missing.
 
 Pillow knows pairs of a byte order and a layout; what it lacks is read as the nearest layout that it knows,
 and put right afterwards. Source: TIFF 6.0 (sections 4, 8, 18).
@@ -12,17 +13,21 @@ from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     COLORMAP,
     COMPRESSION,
+    COMPRESSION_INFO,
     EXTRASAMPLES,
     FILLORDER,
     II,
+    IMAGELENGTH,
     IMAGEWIDTH,
     PHOTOMETRIC_INTERPRETATION,
     PLANAR_CONFIGURATION,
+    ROWSPERSTRIP,
     SAMPLEFORMAT,
     SAMPLESPERPIXEL,
     STRIPBYTECOUNTS,
     STRIPOFFSETS,
     TILEBYTECOUNTS,
+    TILELENGTH,
     TILEOFFSETS,
     TILEWIDTH,
     TiffImageFile,
@@ -31,7 +36,7 @@ from PIL.TiffImagePlugin import (
 from lambdas.contract.report import QuarantineReason
 from spark.images.blocks import blocks
 from spark.images.colour import SIXTEEN_BITS, eight_bits
-from spark.images.unusable import UnusableError
+from spark.images.unusable import UnusableError, unsupported
 
 MAX_TAG_BYTES = 2**20
 """In a tag that says how the picture is laid out: the places of 262,144 strips or tiles."""
@@ -44,7 +49,10 @@ _STRUCTURE = (
     TILEOFFSETS,
     TILEBYTECOUNTS,
 )
-_MIN_IS_WHITE, _MIN_IS_BLACK = 0, 1
+_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CMYK, _YCBCR = 0, 1, 2, 5, 6
+_AS_IT_IS, _OLD_JPEG = 1, 6
+_APART = 2
+_WINDOWS_MEDIA_PHOTO = 0xBC01
 _PALETTES = frozenset({"P", "PA"})
 _OPAQUE, _ALPHA = (), (2,)  # ExtraSamples: none, and one of unassociated alpha
 _TWELVE_BITS = 4095
@@ -61,6 +69,8 @@ class Tiff(TiffImageFile):
         """Called by Pillow when it has read the tags, and before it looks into them."""
         self._require_short_tags()
         layout = self._layout()
+        self._require_decodable(*layout)
+        self._require_all_strips()
         self._rename(*layout)
         try:
             super()._setup()
@@ -69,7 +79,7 @@ class Tiff(TiffImageFile):
                 raise
             photometric, bits, extra = layout
             detail = f"a TIFF of photometric interpretation {photometric}, bits {bits}, extra samples {extra}"
-            raise UnusableError(QuarantineReason.UNSUPPORTED_MODE, detail) from error
+            raise unsupported(detail) from error
         if self.mode in _PALETTES and len(self.tag_v2[COLORMAP]) < 3 << layout[1][0]:
             raise UnusableError(QuarantineReason.CORRUPT, "a palette TIFF whose palette lacks colours")
 
@@ -80,6 +90,41 @@ class Tiff(TiffImageFile):
             if size > MAX_TAG_BYTES:
                 detail = f"a TIFF with {size} bytes in its tag {tag}; the limit is {MAX_TAG_BYTES}"
                 raise UnusableError(QuarantineReason.TOO_LARGE, detail)
+
+    def _require_decodable(self, photometric: int, bits: tuple[int, ...], extra: tuple[int, ...]) -> None:
+        """Pillow puts planes that lie apart where those of RGB belong, and takes them for 8 bits if nothing
+        compresses them."""
+        tags = self.tag_v2
+        compression = tags.get(COMPRESSION, _AS_IT_IS)
+        if compression not in COMPRESSION_INFO or _WINDOWS_MEDIA_PHOTO in tags:
+            raise unsupported(f"a TIFF of compression {compression}")
+        if tags.get(PLANAR_CONFIGURATION, 1) != _APART or tags.get(SAMPLESPERPIXEL, len(bits)) == 1:
+            return
+        plain = compression == _AS_IT_IS
+        colours = photometric in {_RGB, _CMYK} or (photometric == _YCBCR and not plain)
+        alpha = extra == _OPAQUE or (extra == _ALPHA and photometric == _RGB)
+        ignored = not plain and max(extra, default=0) == 0
+        if not colours or not (alpha or ignored) or not set(bits) <= ({8} if plain else {8, 16}):
+            raise unsupported(
+                f"a TIFF whose planes lie apart (PlanarConfiguration 2), of photometric interpretation "
+                f"{photometric}, bits {bits}, extra samples {extra}, compression {compression}"
+            )
+
+    def _require_all_strips(self) -> None:
+        """Pillow and libtiff decode those that are there, and leave the rest black."""
+        tags = self.tag_v2
+        tiled = TILEOFFSETS in tags
+        offsets = tags.get(TILEOFFSETS if tiled else STRIPOFFSETS)
+        width, height = tags.get(IMAGEWIDTH), tags.get(IMAGELENGTH)
+        if offsets is None or tags.get(COMPRESSION) == _OLD_JPEG or not width or not height:
+            return
+        across, down = (TILEWIDTH, TILELENGTH) if tiled else (IMAGEWIDTH, ROWSPERSTRIP)
+        columns, rows = tags.get(across, width), tags.get(down, height)
+        planes = tags.get(SAMPLESPERPIXEL, 1) if tags.get(PLANAR_CONFIGURATION, 1) == _APART else 1
+        wanted = -(-width // columns) * -(-height // rows) * planes
+        if (there := len(offsets) - offsets.count(0)) < wanted:
+            detail = f"the TIFF has {there} of its {wanted} {'tiles' if tiled else 'strips'}"
+            raise UnusableError(QuarantineReason.CORRUPT, detail)
 
     def _layout(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
         tags = self.tag_v2

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from pyspark.sql import SparkSession
 
-from lambdas.contract.listing_summary import HOW_TO_RESTORE
+from lambdas.contract.listing_summary import HOW_TO_RESTORE, images_are
 from lambdas.contract.plan import FEATURE_DIM, Plan
 from lambdas.contract.report import TOLD_BEFORE, FeaturizeMetrics, QuarantineReason, StepError, StepReport
 from spark.datasets.index import ensure_index
@@ -86,8 +86,8 @@ def featurize(
 def _notes(metrics: FeaturizeMetrics, reasons: dict[str, int]) -> tuple[str, ...]:
     reused, archived = metrics.images_reused, reasons.get(QuarantineReason.ARCHIVED, 0)
     notes = (
-        f"{reused} images are unchanged since an earlier run: their features were reused" if reused else "",
-        f"{archived} images are archived and have no features: {HOW_TO_RESTORE}." if archived else "",
+        f"{images_are(reused)} unchanged since an earlier run, whose features were reused" if reused else "",
+        f"{images_are(archived)} archived, hence without features: {HOW_TO_RESTORE}." if archived else "",
     )
     return tuple(filter(None, notes))
 

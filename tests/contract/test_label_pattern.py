@@ -21,9 +21,12 @@ def test_a_pattern_finds_its_first_group() -> None:
         ("([é)", "is no regular expression: missing ]: [é)"),
         ("apple", "has no group"),
         ("(?=(a))", "looks ahead or behind, which is not supported: such a search may take for ever"),
+        (r"(\C)", r"holds \C, which is not supported: a single byte may be half a letter; write a dot"),
+        (r"\\\C(.)", r"holds \C, which is not supported: a single byte may be half a letter; write a dot"),
+        (r"\\Q\C(.)", r"holds \C, which is not supported: a single byte may be half a letter; write a dot"),
         ("(?P<a>b)(?P=a)", "refers back to a group, which is not supported: such a search may take for ever"),
     ],
-    ids=["group", "class", "none", "looks", "refers"],
+    ids=["group", "class", "none", "looks", "byte", "backslash_byte", "byte_not_quoted", "refers"],
 )
 def test_what_cannot_be_used_is_told_once_and_not_to_the_log(
     pattern: str, why: str, capfd: pytest.CaptureFixture[str]
@@ -32,3 +35,9 @@ def test_what_cannot_be_used_is_told_once_and_not_to_the_log(
         compile_pattern(pattern)
     assert str(refused.value) == why
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("pattern", [r"\\C(.)", r"\Q\C\E(.)", r"\Q\C(.)\E(.)"])
+def test_a_backslash_in_front_of_a_letter_is_taken_for_what_it_is(pattern: str) -> None:
+    found = compile_pattern(pattern).search(r"s3://bkt/\C(.)x.jpg")
+    assert found is not None

@@ -15,6 +15,7 @@ from lambdas.contract.run import RunState, run_id
 from lambdas.launcher.accept import Upload
 from lambdas.runs.cluster_port import LaunchRefusedError
 from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS, Outcome
+from lambdas.runs.ports import Newest
 from lambdas.runs.run_service import CLOSING_SECONDS
 
 from .fakes import throttled
@@ -333,3 +334,22 @@ def test_the_plan_is_the_same_bytes_whenever_it_is_made(world: World) -> None:
     other.launched()
     assert world.plan().to_json() == other.plan().to_json()
     assert json.loads(world.plan().to_json())["root"] == f"s3://{BUCKET}"
+
+
+def test_a_delivery_that_died_before_it_replaced_older_versions_is_made_up_for_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure(max_clusters="0")
+    first = world.launched().run_id or ""
+    second = world.upload(manifest(), "v2")
+    note = world.ledger.note
+
+    def fails(key: str, newest: Newest) -> bool:
+        raise TimeoutError("throttled")
+
+    monkeypatch.setattr(world.ledger, "note", fails)
+    with pytest.raises(TimeoutError):
+        world.launch(second)
+    monkeypatch.setattr(world.ledger, "note", note)
+    assert world.launch(second).outcome is Outcome.DUPLICATE
+    assert world.ledger.records[first].state is RunState.CANCELLED

@@ -116,6 +116,17 @@ def test_an_account_of_another_day_starts_anew_and_a_clock_behind_midnight_does_
     assert (late.day, late.committed_eur, late.slots["c"].day) == ("2026-01-03", 7.0, "2026-01-03")
 
 
+def test_a_clock_that_was_a_year_ahead_stops_nothing() -> None:
+    ahead = admitted(Admissions(), "a", eur=6.0, now=NOON + 365 * DAY)
+    assert admit(ahead, "b", 6.0, NOON, CAPS) is Wait.BUDGET  # what was set aside may be of today
+    today = admitted(dataclasses.replace(ahead, tokens=1.0), "b", eur=1.0, now=NOON)
+    assert (today.day, today.committed_eur, today.refilled_at) == ("2026-01-02", 7.0, NOON)
+    assert admit(today, "b", 0.0, NOON, CAPS) is Wait.PACE
+    assert admitted(today, "b", now=NOON + 2).tokens == 0.0
+    tomorrow = admitted(release(today, "a", 0.0), "c", eur=6.0, now=NOON + DAY)
+    assert (tomorrow.day, tomorrow.committed_eur) == ("2026-01-03", 6.0)
+
+
 def test_a_day_is_one_of_utc_wherever_the_program_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("TZ", "XXX-14")

@@ -70,16 +70,20 @@ def test_where_the_reader_has_left_the_command_ends_silently(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_what_cannot_be_written_is_one_line_and_a_code_of_its_own(
     command: list[str],
+    buffered: bool,
     manifest: Callable[[object], str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = manifest(GOOD)
     disk = Disk()
-    with io.TextIOWrapper(io.BufferedWriter(disk)) as full:
+    # Without a buffer as Python has it with -u.
+    below = io.BufferedWriter(disk) if buffered else disk
+    with io.TextIOWrapper(below, write_through=not buffered) as full:  # type: ignore[type-var]
         monkeypatch.setattr(sys, "stdout", full)
         code = main([path if word == "MANIFEST" else word for word in command], {})
         monkeypatch.undo()
@@ -105,6 +109,16 @@ def test_an_input_that_is_closed_is_told(
     monkeypatch.setattr(sys, "stdin", None)
     assert main(["validate", "-"], {}) == ExitCode.USAGE
     assert "the standard input is closed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["/dev/zero", "-"])
+def test_of_an_input_without_end_no_more_is_read_than_tells_that_it_is_no_manifest(
+    source: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path("/dev/zero").open() as endless:
+        monkeypatch.setattr(sys, "stdin", endless)
+        assert main(["validate", source], {}) == ExitCode.NO
+    assert "is larger than 1,048,576 bytes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

@@ -6,10 +6,13 @@ import pytest
 
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import RunRecord, RunState
+from lambdas.reconciler.pass_metrics import of_pass
+from lambdas.runs.dispatch import Outcome
 from lambdas.runs.run_service import Skipped
 from lambdas.runs.setbacks import FIRST_PAUSE_SECONDS
 
 from .fakes import throttled
+from .poison import PASS_SECONDS, two_queued
 from .world import World
 
 
@@ -87,3 +90,77 @@ def test_a_run_whose_record_cannot_be_written_is_told_as_skipped(
     found = world.reconcile()
     assert found.skipped.keys() == {run}
     assert found.gauges.skipped == 1
+
+
+def test_a_run_whose_record_cannot_be_written_holds_no_place(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two_queued(world)
+    swap = world.ledger.swap
+
+    def refuse(seen: RunRecord, after: RunRecord) -> RunRecord | None:
+        if seen.run_id == first:
+            raise ConnectionError("the item is too large")
+        return swap(seen, after)
+
+    monkeypatch.setattr(world.ledger, "swap", refuse)
+    done = world.reconcile()
+    assert done.dispatched == {first: Outcome.SKIPPED, second: Outcome.LAUNCHED}
+    assert set(world.ledger.shared.slots) == {second}
+
+
+@pytest.mark.parametrize("call", ["active", "queue", "unreadable", "admissions", "swap_admissions"])
+def test_what_all_runs_share_may_fail_once_and_the_rest_of_the_pass_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    two_queued(world)
+    works = getattr(world.ledger, call)
+    failures = [TimeoutError("throttled")]
+
+    def once(*arguments: object) -> object:
+        if failures:
+            raise failures.pop()
+        return works(*arguments)
+
+    monkeypatch.setattr(world.ledger, call, once)
+    done = world.reconcile()
+    assert "TimeoutError: throttled" in done.skipped.values() or Outcome.SKIPPED in done.dispatched.values()
+    assert done.gauges.skipped == 1
+    world.time += PASS_SECONDS
+    assert world.reconcile().gauges.skipped == 0
+    assert len(world.ledger.shared.slots) == 1
+
+
+def test_a_ledger_that_does_not_answer_is_told_and_nothing_is_measured_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_queued(world)
+
+    def fails(*_: object) -> None:
+        raise TimeoutError("throttled")
+
+    for call in ("active", "queue", "unreadable", "admissions"):
+        monkeypatch.setattr(world.ledger, call, fails)
+    done = world.reconcile()
+    assert done.skipped == {"all runs": "TimeoutError: throttled"}
+    measured = {sample.metric.name: sample.value for sample in of_pass(done)}
+    assert (measured["SkippedRuns"], "QueuedRuns" in measured, "LaunchingPaused" in measured) == (
+        1,
+        False,
+        False,
+    )
+
+
+def test_a_cluster_whose_run_cannot_be_asked_for_is_left_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.launched_cluster()
+    run = world.record().run_id
+    monkeypatch.setattr(world.ledger, "active", tuple)
+
+    def fails(run_id: str) -> None:
+        raise TimeoutError("throttled")
+
+    monkeypatch.setattr(world.ledger, "get", fails)
+    done = world.reconcile()
+    assert (done.skipped, world.clusters.terminated) == ({run: "TimeoutError: throttled"}, [])

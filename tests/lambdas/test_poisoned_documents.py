@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -300,3 +301,20 @@ def test_what_fails_while_other_runs_are_withdrawn_or_replaced_is_theirs(world: 
     assert newer.outcome in (Outcome.QUEUED, Outcome.LAUNCHED)
     assert world.ledger.records[first].reason == "SUPERSEDED"
     assert world.ledger.records[second].state is RunState.LAUNCHED
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-1e999"])
+def test_a_report_of_numbers_that_json_has_not_is_not_understood_and_the_status_is_json(
+    world: World, number: str
+) -> None:
+    cluster_id = completed_run(world)
+    name = world.keys().step_report("pca")
+    report = world.objects.text(name).replace('"total": 1.5', f'"total": {number}')
+    world.objects.write(name, report)
+    with pytest.raises(UnreadableError, match=r"StepReport\.seconds cannot be"):
+        world.tracker.track(cluster_id)
+    for _ in range(LASTING_LIMIT + 1):
+        world.reconcile()
+        world.time += PASS_SECONDS
+    text = world.objects.text(world.keys().status)
+    assert json.loads(text, parse_constant=pytest.fail)["reason"] == "GIVEN_UP"

@@ -298,6 +298,7 @@ def test_where_no_image_can_be_read_nothing_is_launched(buckets: FakeBuckets) ->
 def test_where_no_image_can_be_addressed_they_are_to_be_renamed(buckets: FakeBuckets) -> None:
     buckets.keys[OTHER] = ["ice//2.jpg"]
     fault = only_fault(buckets, f"s3://{OTHER}/ice/")
+    assert fault.problem.startswith("name 1 image, which cannot be read. 1 image is quarantined")
     assert fault.remedy == "Rename the objects and upload the manifest again."
 
 

@@ -93,6 +93,8 @@ def test_what_emr_knows_more_of_is_tracked() -> None:
 def test_a_claim_whose_lease_has_ended_goes_back_to_the_queue_and_a_queued_run_waits() -> None:
     assert of_run(CLAIMED, now=1500.0) == []
     assert of_run(CLAIMED, now=1500.5) == [Requeue("d-1", 1500.0)]
+    far = dataclasses.replace(CLAIMED, lease_until=9e9)  # by a clock that was wrong
+    assert of_run(far, now=1500.0) == [Requeue("d-1", 9e9)]
     unleased = dataclasses.replace(CLAIMED, lease_until=None)
     assert of_run(unleased, now=0.5) == [Requeue("d-1", None)]
     queued = dataclasses.replace(CLAIMED, state=RunState.QUEUED, lease_until=None)
@@ -148,7 +150,7 @@ def test_a_cluster_that_computes_no_run_is_stopped() -> None:
     assert orphans(None, CLUSTER) == ORPHAN
     assert orphans(ENDED, CLUSTER) == ORPHAN
     assert orphans(RUNNING, CLUSTER) == []
-    second_attempt = dataclasses.replace(CLAIMED, attempt=2, lease_until=9e9)
+    second_attempt = dataclasses.replace(CLAIMED, attempt=2, lease_until=CREATED + 720)
     assert orphans(second_attempt, CLUSTER) == ORPHAN
 
 
@@ -172,7 +174,7 @@ def test_clusters_of_others_are_no_orphans() -> None:
     assert repairs([], [other, CLUSTER], {"j-1": "d-1"}, CREATED) == ORPHAN
 
 
-HOPELESS = Setback(LASTING_LIMIT, "why", 9e9, lasting=True)
+HOPELESS = Setback(LASTING_LIMIT, "why", CREATED + 720, lasting=True)
 GIVEN_UP = given_up(HOPELESS)
 
 
@@ -188,7 +190,8 @@ def test_of_a_run_that_is_given_up_first_the_cluster_ends_and_then_the_run() -> 
     unclaimed = dataclasses.replace(CLAIMED, lease_until=CREATED)
     assert of_hopeless(unclaimed, CLUSTER) == [StopOrphan("d-1", "j-1")]
     assert of_hopeless(unclaimed, ended) == of_hopeless(unclaimed) == [GiveUp("d-1", GIVEN_UP)]
-    assert of_hopeless(dataclasses.replace(CLAIMED, lease_until=9e9)) == []  # somebody may be launching it
+    claimed = dataclasses.replace(CLAIMED, lease_until=CREATED + 720)
+    assert of_hopeless(claimed) == []  # somebody may be launching it
 
 
 def test_of_a_run_that_has_ended_only_the_telling_is_given_up() -> None:

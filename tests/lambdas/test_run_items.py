@@ -71,6 +71,19 @@ def test_a_garbled_setback_makes_its_record_unreadable_and_no_other(field: str, 
     assert salvaged(garbled).setback is None
 
 
+@pytest.mark.parametrize("value", [Decimal(-1), Decimal("1e18"), Decimal("-1e18")])
+@pytest.mark.parametrize("field", ["accepted_at", "lease_until", "history", "setback", "phases"])
+def test_what_is_no_time_of_this_age_makes_its_record_unreadable(field: str, value: Decimal) -> None:
+    garbled = item(SAMPLES[-1])
+    within = {
+        "history": [{"state": "QUEUED", "at": value}],
+        "setback": {"count": Decimal(1), "reason": "", "not_before": value},
+        "phases": {"asked": value},
+    }
+    with pytest.raises(UnreadableError, match=f"{field} of the run's record"):
+        record_of(garbled | {field: within.get(field, value)})
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_what_a_newer_release_wrote_survives_that_this_one_rewrites_the_record(name: str) -> None:
     newer = item(name) | {"priority": Decimal(7), "labels": {"team": ["a", Decimal("1.5")]}}

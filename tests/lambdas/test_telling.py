@@ -175,3 +175,16 @@ def test_two_who_tell_at_once_tell_once(world: World) -> None:
     world.objects.before_write = another
     world.tracker.track(cluster_id)
     assert (len(world.topic.messages), runs_measured(world)) == (1, 1)
+
+
+def test_where_plan_and_reports_stay_closed_what_the_record_says_is_told_at_last(world: World) -> None:
+    world.track_and_die(completed_run(world, notify=True))
+    run = world.record().run_id
+    world.objects.closed = f"runs/{run}/"
+    assert (world.record().closed, world.topic.messages) == (True, [])
+    while world.record().active:
+        world.time += PASS_SECONDS
+        world.reconcile()
+        assert world.time < 1_100_000  # more than a day
+    assert [subject for subject, _ in world.topic.messages] == [f"COMPLETED: {run}"]
+    assert runs_measured(world) == 1

@@ -178,6 +178,73 @@ def metadata() -> Iterator[Odd]:
         yield odd(f"png_cut_at_{cut}", whole[:cut], None, CORRUPT)
 
 
+def half_rows() -> Iterator[Odd]:
+    """PNG whose compressed data is complete, and tells of the first half of the rows; and black ones that are
+    whole."""
+    for (colour, depth), interlaced in product(
+        ((colour, depth) for colour, depths in DEPTHS.items() for depth in depths), (False, True)
+    ):
+        values, _, before = plain_png(colour, depth)
+        name = f"png_{colour}_{depth}{'_interlaced' if interlaced else ''}"
+        yield odd(
+            f"{name}_half_rows",
+            cut_inside(png(values, depth, colour, before, b"", interlaced)),
+            None,
+            CORRUPT,
+        )
+        if colour in {GREY, RGB}:
+            dark = np.zeros_like(values)
+            yield odd(f"{name}_black", png(dark, depth, colour, b"", b"", interlaced), on_white(dark, 255))
+
+
+def cut_inside(data: bytes) -> bytes:
+    """The PNG of one IDAT with half of what is compressed in it, and right lengths and checksums."""
+    at = data.index(b"IDAT")
+    end = at + 4 + int.from_bytes(data[at - 4 : at], "big")
+    rows = zlib.decompress(data[at + 4 : end])
+    return data[: at - 4] + chunk(b"IDAT", zlib.compress(rows[: len(rows) // 2])) + data[end + 4 :]
+
+
+def planes_apart() -> Iterator[Odd]:
+    """TIFF of planes that lie apart: as its samples say, or refused where Pillow puts them elsewhere."""
+    kinds = (
+        ("grey_alpha", 1, 2, [2]),
+        ("rgb", 2, 3, []),
+        ("rgba", 2, 4, [2]),
+        ("cmyk", 5, 4, []),
+        ("palette_alpha", 3, 2, [2]),
+    )
+    for order, compression, (kind, photometric, channels, extra), bits, rows in product(
+        "<>", (1, 8), kinds, (8, 16), (None, 5)
+    ):
+        top = 2**bits - 1
+        values = samples(channels + bits, top, channels)
+        lit, alpha = values[..., :3], values[..., -1:] / top if extra else 1.0
+        if kind == "cmyk":
+            lit = (top - lit) * (top - values[..., 3:]) / top
+        table = (COLOURS.T.ravel() * 257).tolist() if photometric == 3 else []
+        data = tiff(values, bits, photometric, order, compression, rows, True, t338=extra, t320=table)
+        name = f"tiff_{'le' if order == '<' else 'be'}_apart_{kind}_{bits}_{compression}_{rows}"
+        if kind in {"rgb", "rgba", "cmyk"} and (bits == 8 or compression == 8):
+            yield odd(name, data, on_white(lit, top, alpha), tolerance=3)
+        else:
+            yield odd(name, data, None, UNSUPPORTED)
+
+
+def lost_strips() -> Iterator[Odd]:
+    """TIFF of which the first half of the strips are there, or one is nowhere."""
+    values = samples(9, 255, 3)
+    offsets = range(8, 8 + values.size, values.size // 4)
+    for compression, apart in product((1, 8), (False, True)):
+        whole = tiff(values, 8, 2, "<", compression, SIDE // 4, apart)
+        yield odd(f"tiff_strips_{compression}_{apart}", whole, on_white(values, 255))
+        for name, places in (("half", offsets[:2]), ("hole", [*offsets[:3], 0])):
+            data = tiff(
+                values, 8, 2, "<", compression, SIDE // 4, apart, t273=list(places), t279=[99] * len(places)
+            )
+            yield odd(f"tiff_strips_{compression}_{apart}_{name}", data, None, CORRUPT)
+
+
 def tiffs() -> Iterator[Odd]:
     """Every grey layout in both byte orders and directions, with alpha or without; colours and palettes."""
     for order, bits, light, (number, compression) in product(
@@ -215,6 +282,8 @@ def tiffs_in_colour(order: str, compression: int) -> Iterator[Odd]:
         yield odd(f"{end}_palette_{name}", data, None, CORRUPT)
     fourteen = tiff(wide[..., :1] >> 2, 14, 1, order, compression)
     yield odd(f"{end}_14_bits", fourteen, None, UNSUPPORTED)
+    strange = tiff(indices, 8, 1, order, compression, t259=[34712])
+    yield odd(f"{end}_compressed_otherwise", strange, None, UNSUPPORTED)
     for name, tags in (("no_width", {"t256": []}), ("many_samples", {"t277": [60000]})):
         yield odd(f"{end}_{name}", tiff(indices, 8, 1, order, compression, **tags), None, CORRUPT)
 
@@ -230,7 +299,7 @@ def bmps_and_gifs() -> Iterator[Odd]:
         yield odd(f"bmp_{header}_alpha_zero", bmp(rgba * [1, 1, 1, 0], header, (*masks, 0xFF000000)), seen)
         yield odd(f"bmp_{header}_no_mask", bmp(rgba, header, (*masks, 0)), seen)
         yield odd(f"bmp_{header}_rgb_down", bmp(rgb, header, down=True), seen)
-        yield odd(f"bmp_{header}_strange_masks", bmp(rgba, header, (0xF0, 0xF, 0xF00, 0)), None, CORRUPT)
+        yield odd(f"bmp_{header}_strange_masks", bmp(rgba, header, (0xF0, 0xF, 0xF00, 0)), None, UNSUPPORTED)
     yield odd("bmp_40", bmp(rgba, 40), seen)
     yield odd("bmp_40_masks", bmp(rgba, 40, masks), seen)
     table = np.dstack([COLOURS[None, :, ::-1], np.zeros((1, 256, 1), int)]).astype(np.uint8).tobytes()
@@ -242,6 +311,10 @@ def bmps_and_gifs() -> Iterator[Odd]:
     hole = b"!\xf9\x04\x01\0\0\x07\0"
     yield odd("gif", gif(indices, palette(128)), shown)
     yield odd("gif_hole", gif(indices, palette(128), hole), on_white(shown, 255, indices != 7))
+    framed = np.pad(shown, ((5, 5), (5, 5), (0, 0)), constant_values=255.0)
+    yield odd("gif_on_a_larger_canvas", gif(indices, palette(128), margin=5), framed)
+    holed = np.pad(on_white(shown, 255, indices != 7), ((5, 5), (5, 5), (0, 0)), constant_values=255.0)
+    yield odd("gif_hole_on_a_larger_canvas", gif(indices, palette(128), hole, margin=5), holed)
     yield odd("gif_hole_beyond", gif(indices, palette(128), hole.replace(b"\x07", b"\xff")), shown)
     yield odd("gif_without_colours", gif(indices, b""), None, CORRUPT, "any")
     yield odd("gif_two_frames", gif(indices, palette(128), frames=2), None, ANIMATED)
@@ -251,4 +324,4 @@ def bmps_and_gifs() -> Iterator[Odd]:
 
 def corpus() -> list[Odd]:
     """All of them but JPEG and WebP, whose encoders are Pillow's."""
-    return [*pngs(), *metadata(), *tiffs(), *bmps_and_gifs()]
+    return [*pngs(), *metadata(), *half_rows(), *tiffs(), *planes_apart(), *lost_strips(), *bmps_and_gifs()]

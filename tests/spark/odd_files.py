@@ -59,18 +59,34 @@ COMPRESSIONS = {1: lambda row: row, 8: None, 32773: packed_bits}
 """TIFF's numbers for as it is, Deflate (of a whole strip) and PackBits (row by row)."""
 
 
-def tiff(
-    samples: np.ndarray, bits: int, photometric: int, order: str, compression: int = 1, **tags: list[int]
-) -> bytes:
-    """A TIFF of one strip; ``order``: ``<`` or ``>``; more tags as ``t338=[2]``; ``t262=[]`` leaves out."""
-    height, width, channels = samples.shape
-    rows = packed_rows(samples, bits, order)
+def tiff_strip(rows: list[bytes], compression: int) -> bytes:
     encode = COMPRESSIONS[compression]
-    body = b"".join(map(encode, rows)) if encode else zlib.compress(b"".join(rows))
+    return b"".join(map(encode, rows)) if encode else zlib.compress(b"".join(rows))
+
+
+def tiff(
+    samples: np.ndarray,
+    bits: int,
+    photometric: int,
+    order: str,
+    compression: int = 1,
+    rows: int | None = None,
+    apart: bool = False,
+    **tags: list[int],
+) -> bytes:
+    """A TIFF of strips of ``rows``, by default of one, or of one for each plane where these lie ``apart``.
+    ``order``: ``<`` or ``>``; more tags as ``t338=[2]``; ``t262=[]`` leaves out."""
+    height, width, channels = samples.shape
+    rows, body, offsets, counts = rows or height, b"", [], []
+    for plane in np.split(samples, channels, 2) if apart else [samples]:
+        for top in range(0, height, rows):
+            strip = tiff_strip(packed_rows(plane[top : top + rows], bits, order), compression)
+            offsets.append(8 + len(body))
+            counts.append(len(strip))
+            body += strip + bytes(len(strip) % 2)
     entries = {256: [width], 257: [height], 258: [bits] * channels, 259: [compression], 262: [photometric]}
-    entries |= {273: [8], 277: [channels], 278: [height], 279: [len(body)]}
+    entries |= {273: offsets, 277: [channels], 278: [rows], 279: counts, 284: [2] if apart else []}
     entries |= {int(name[1:]): values for name, values in tags.items()}
-    body += bytes(len(body) % 2)
     directory = b""
     kept = {tag: values for tag, values in sorted(entries.items()) if values}
     for tag, values in kept.items():
@@ -99,8 +115,9 @@ def bmp(
     return b"BM" + struct.pack("<IHHI", start + len(body), 0, 0, start) + info + palette + body
 
 
-def gif(indices: np.ndarray, colours: bytes, control: bytes = b"", frames: int = 1) -> bytes:
-    """A GIF of up to 128 colours (``colours``: three bytes each), its codes never compressed.
+def gif(indices: np.ndarray, colours: bytes, control: bytes = b"", frames: int = 1, margin: int = 0) -> bytes:
+    """A GIF of up to 128 colours (``colours``: three bytes each), never compressed. ``margin``: around the
+    frame, of the canvas.
 
     A clear code before the table can grow keeps all codes at 8 bits (GIF89a, appendix F).
     """
@@ -112,8 +129,8 @@ def gif(indices: np.ndarray, colours: bytes, control: bytes = b"", frames: int =
     blocks = b"".join(
         bytes([len(data[at : at + 255])]) + data[at : at + 255] for at in range(0, len(data), 255)
     )
-    image = b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x07" + blocks + b"\0"
+    image = b"," + struct.pack("<HHHHB", margin, margin, width, height, 0) + b"\x07" + blocks + b"\0"
     table = colours.ljust(384, b"\0")
-    screen = struct.pack("<HHBBB", width, height, 0x80 | 6, 0, 0) if colours else None
-    screen = screen or struct.pack("<HHBBB", width, height, 0, 0, 0)
+    canvas = width + 2 * margin, height + 2 * margin
+    screen = struct.pack("<HHBBB", *canvas, 0x80 | 6 if colours else 0, 0, 0)
     return b"GIF89a" + screen + (table if colours else b"") + (control + image) * frames + b";"

@@ -45,6 +45,11 @@ def jpegs() -> Iterator[Odd]:
             picture = noisy_photo(subsampling, mode)
             data = encoded(picture, quality=85, subsampling=subsampling, **options)
             yield from ends(f"jpeg_{kind}_{mode}_{subsampling}", data)
+    yield odd("jpeg_of_many_segments", with_comments(encoded(photo(1)), 4080), None, "any")
+    yield odd("jpeg_of_too_many_segments", with_comments(encoded(photo(1)), 4100), None, TOO_MANY)
+    for colour in ((128, 128, 128), (127, 128, 127)):
+        grey = encoded(Image.new("RGB", (SIDE, SIDE), colour))
+        yield odd(f"jpeg_that_is_grey_{colour[0]}", grey, whole_colour(colour), tolerance=2)
     several = encoded(noisy_photo(1), progressive=True)
     for scans in (11, 100):
         yield odd(f"jpeg_of_{scans}_scans", with_scans(several, scans), whole(several))
@@ -65,6 +70,12 @@ def ends(name: str, data: bytes) -> Iterator[Odd]:
     yield odd(f"{name}_fill_bytes", data[:-2] + b"\xff" * 3, seen)
     yield odd(f"{name}_zeros_for_eoi", data[:-2] + bytes(500), seen)
     half = data[: (scan + len(data)) // 2]
+    before_the_last = (
+        data.rindex(b"\xff\xda") - 20
+    )  # what a progressive one lacks of its last scan is fine detail
+    ended = half[:before_the_last] if "progressive" in name else half
+    yield odd(f"{name}_half_and_eoi", ended + b"\xff\xd9", None, CORRUPT)
+    yield odd(f"{name}_half_and_another", half + data, None, CORRUPT)
     yield odd(f"{name}_zeros_for_half", half.ljust(len(data), b"\0"), None, CORRUPT)
     for cut in (12, 60, (len(data) - scan) // 2, len(data) - scan - 20):
         yield odd(f"{name}_cut_{cut}", data[:-cut], None, CORRUPT)
@@ -73,6 +84,15 @@ def ends(name: str, data: bytes) -> Iterator[Odd]:
         if at > 0:
             yield odd(f"{name}_cut_at_restart_{restart:x}", data[:at], None, CORRUPT)
             break
+
+
+def whole_colour(colour: tuple[int, int, int]) -> np.ndarray:
+    return np.full((SIDE, SIDE, 3), colour, float)
+
+
+def with_comments(data: bytes, count: int) -> bytes:
+    """The JPEG behind so many empty comments."""
+    return data[:2] + b"\xff\xfe\0\2" * count + data[2:]
 
 
 def with_scans(data: bytes, total: int) -> bytes:

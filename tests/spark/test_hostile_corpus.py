@@ -73,6 +73,7 @@ def with_thumbnail(data: bytes, thumbnail: bytes) -> bytes:
 def oddities(data: bytes) -> dict[str, tuple[bytes, frozenset[str]]]:
     """Whole files that are unusual or malicious."""
     fine, corrupt, too_large = frozenset({FEATURIZED}), frozenset({"corrupt"}), frozenset({"too_large"})
+    unsupported = frozenset({"unsupported_mode"})
     gray = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
     side = int(MAX_PIXELS**0.5) + 1
     exif = Image.Exif()
@@ -85,9 +86,9 @@ def oddities(data: bytes) -> dict[str, tuple[bytes, frozenset[str]]]:
         "two_in_one.jpg": (data + jpeg(99), fine),
         "leading_zero.jpg": (b"\0" + data, frozenset({"unreadable_format"})),
         "thumbnail.jpg": (with_thumbnail(data, encoded(photo(5, 16, 16))), fine),
-        "twelve_bit.jpg": (with_frame(data, 0xC1, precision=12), BROKEN),
+        "twelve_bit.jpg": (with_frame(data, 0xC1, precision=12), unsupported),
         "arithmetic.jpg": (with_frame(data, 0xC9), BROKEN | {FEATURIZED}),
-        "lossless.jpg": (with_frame(data, 0xC3), BROKEN),
+        "lossless.jpg": (with_frame(data, 0xC3), unsupported),
         "claims_more.jpg": (with_size(data, 50, 600), BROKEN | {FEATURIZED}),  # libjpeg fills up with grey
         "claims_nothing.jpg": (with_size(data, 0, 0), BROKEN),
         "bomb.jpg": (with_size(data, 65_000, 65_000), too_large),
@@ -97,8 +98,8 @@ def oddities(data: bytes) -> dict[str, tuple[bytes, frozenset[str]]]:
         "gray_alpha.png": (encoded(gray.convert("LA"), "PNG"), fine),
         "interlaced_cut.png": (encoded(photo(3), "PNG")[:-200], corrupt),
         "bad_checksum.png": (encoded(photo(3), "PNG").replace(b"IDAT", b"IDAU"), corrupt),
-        "int32.tiff": (encoded(Image.new("I", (8, 8), 7), "TIFF"), frozenset({"unsupported_mode"})),
-        "lab.tiff": (encoded(Image.new("LAB", (8, 8)), "TIFF"), frozenset({"unsupported_mode"})),
+        "int32.tiff": (encoded(Image.new("I", (8, 8), 7), "TIFF"), unsupported),
+        "lab.tiff": (encoded(Image.new("LAB", (8, 8)), "TIFF"), unsupported),
         "animated_as.jpg": (animated_gif(), frozenset({"animated"})),
         "animated.png": (
             encoded(photo(1), "PNG", save_all=True, append_images=[photo(2)]), frozenset({"animated"}),

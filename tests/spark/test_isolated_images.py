@@ -5,30 +5,40 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from lambdas.contract.listing_summary import ListingSummary, key_of
+from lambdas.contract.object_keys import key_problem
 from lambdas.contract.plan import FEATURE_DIM, LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
 from lambdas.contract.report import QuarantineReason
-from spark.datasets.index import ImageRef
+from spark.datasets.index import ImageRef, list_images
 from spark.datasets.object_store import open_store
 from spark.datasets.publication import Provenance
-from spark.features.prefetch import Stopwatch, featurize_images
+from spark.features.prefetch import BATCH_IMAGES, Featurized, Refused, Stopwatch, featurize_images
+from spark.features.reference_engine import _outcomes
 from spark.features.shards import write_shard
 from spark.images.decoding import Pixels, Rejected, decode
 from spark.images.resize import compiled_bicubic, pillow_bicubic
+from tests.spark.conftest import PlanFactory
+from tests.spark.listed_bucket import ODD_KEY, ListingBucket, counted_by_the_launcher, plan_of_bucket
 from tests.spark.odd_corpus import corpus
 from tests.spark.odd_jpegs import jpegs, webps
 from tests.spark.pictures import bomb_png, hostile, jpeg, unusual
+from tests.spark.s3_endpoint import serving
 
 SIDE = 32
 SAMPLE = 120
+PLAIN_KEY = st.integers(0, 10**6).map("plain/{}.jpg".format)
 
 
 def extract(pixels: np.ndarray) -> np.ndarray:
@@ -83,31 +93,55 @@ def plan_in(root: Path) -> Plan:
     )
 
 
-@settings(max_examples=25)
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[ListingBucket]:
+    server = ListingBucket()
+    with serving(server):
+        yield server
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_of_any_mix_all_come_out_or_are_quarantined_and_good_ones_have_the_features_that_they_have_alone(
+def test_of_any_mix_what_is_listed_comes_out_is_quarantined_or_skipped_and_good_ones_are_as_they_are_alone(
     data: st.DataObject,
+    bucket: ListingBucket,
     folder: Path,
     alone: dict[str, np.ndarray | QuarantineReason],
+    make_plan: PlanFactory,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    mix = data.draw(st.lists(st.sampled_from(sorted(alone)), min_size=1, max_size=80, unique=True))
-    sizes = data.draw(st.sampled_from(("listed", "unknown", "listed when it was smaller")))
-    known = {"listed": lambda name: len((folder / name).read_bytes()) if name != "gone" else 1}
-    size_of = {**known, "unknown": lambda _: None}.get(sizes, lambda _: 1)
-    images = [ImageRef(f"file://{folder}/{name}", size_of(name)) for name in mix]
-    outcomes = featurize_images(images, SIDE, extract, Stopwatch())
+    """Good and bad images, under good and bad keys, whatever is known of their sizes."""
+    fewest = data.draw(st.sampled_from((0, 3 * BATCH_IMAGES // 2)))
+    keys, names = ODD_KEY | PLAIN_KEY, st.sampled_from(sorted(alone))
+    kept = data.draw(st.dictionaries(keys, names, min_size=fewest, max_size=fewest + 20))
+    in_bucket = {f"images/{key}": name for key, name in kept.items()}
+    bucket.keys = set(in_bucket)
+    bucket.contents = {
+        key: None if name == "gone" else (folder / name).read_bytes() for key, name in in_bucket.items()
+    }
+    found = ListingSummary()
+    listed = list(list_images(plan_of_bucket(make_plan), found))
+    assert found == counted_by_the_launcher(bucket.keys)
+    sizes = data.draw(st.sampled_from(("as listed", "unknown", "listed when it was smaller")))
+    size = {"unknown": None, "listed when it was smaller": 1}
+    images = [ImageRef(i.path, i.size if sizes == "as listed" else size[sizes]) for i in listed]
     root = tmp_path_factory.mktemp("run")
-    plan = plan_in(root)
-    paths = [image.path for image in images]
+    plan, paths = plan_in(root), [image.path for image in images]
+    outcomes = featurize_images(images, SIDE, extract, Stopwatch())
     result = write_shard(open_store(plan.root), plan, Provenance.of(plan), 0, paths, outcomes)
-    features = pq.read_table(root / plan.layout.features / result.features.name).to_pylist()
-    quarantine = pq.read_table(root / plan.layout.quarantine / result.quarantine.name).to_pylist()
-    assert Counter(row["path"] for row in [*features, *quarantine]) == Counter(paths)
-    for row in features:
-        assert np.array_equal(np.array(row["features"], np.float32), alone[Path(row["path"]).name])
-    for row in quarantine:
-        assert row["reason"] == alone[Path(row["path"]).name]
+    out = pq.read_table(root / plan.layout.features / result.features.name).to_pylist()
+    quarantined = pq.read_table(root / plan.layout.quarantine / result.quarantine.name).to_pylist()
+    assert len(out) + len(quarantined) + sum(found.skipped.values()) == len(in_bucket)
+    assert Counter(row["path"] for row in [*out, *quarantined]) == Counter(paths)
+    for row in out:
+        key = key_of(row["path"])
+        assert key_problem(key) is None
+        assert np.array_equal(np.array(row["features"], np.float32), alone[in_bucket[key]])
+    for row in quarantined:
+        key = key_of(row["path"])
+        assert row["reason"] == (
+            QuarantineReason.UNADDRESSABLE if key_problem(key) else alone[in_bucket[key]]
+        )
         assert row["detail"]
 
 
@@ -131,6 +165,57 @@ def test_whatever_a_library_raises_over_an_image_is_that_images_reason(
     assert isinstance(refused, Rejected)
     assert refused.reason is reason
     assert refused.detail
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ValueError("the interpreter trips")], ids=["memory", "other"]
+)
+@pytest.mark.parametrize("engine", ["fast", "reference"])
+def test_an_image_over_which_the_network_fails_costs_itself_alone(
+    error: Exception, engine: str, tmp_path: Path
+) -> None:
+    files = [jpeg(number) for number in range(3)]
+    bad = decode(files[1], SIDE, pillow_bicubic)
+    assert isinstance(bad, Pixels)
+
+    def network(pixels: np.ndarray) -> np.ndarray:
+        if np.array_equal(pixels, bad.values):
+            raise error
+        return extract(pixels)
+
+    reason = QuarantineReason.TOO_LARGE if isinstance(error, MemoryError) else QuarantineReason.NOT_COMPUTED
+    if engine == "reference":
+        rows = _outcomes(OfBatches(network), pd.Series(files), SIDE)
+        assert [row["reason"] for row in rows] == [None, reason.value, None]
+        assert rows[1]["size_bytes"] == len(files[1])
+        assert np.array_equal(rows[2]["features"], alone_features(files[2]))
+        return
+    images = []
+    for number, data in enumerate(files):
+        (tmp_path / str(number)).write_bytes(data)
+        images.append(ImageRef(f"file://{tmp_path}/{number}"))
+    first, second, third = featurize_images(images, SIDE, network, Stopwatch())
+    assert isinstance(second, Refused)
+    assert (second.rejected.reason, second.size) == (reason, len(files[1]))
+    assert isinstance(first, Featurized)
+    assert isinstance(third, Featurized)
+    assert np.array_equal(third.features, alone_features(files[2]))
+
+
+def alone_features(data: bytes) -> np.ndarray:
+    pixels = decode(data, SIDE, pillow_bicubic)
+    assert isinstance(pixels, Pixels)
+    return extract(pixels.values)
+
+
+@dataclass(frozen=True)
+class OfBatches:
+    """The reference engine's network, which takes scaled pixels of several images."""
+
+    one: Callable[[np.ndarray], np.ndarray]
+
+    def predict_on_batch(self, batch: np.ndarray) -> np.ndarray:
+        return np.stack([self.one(((pixels + 1) * 127.5).round().astype(np.uint8)) for pixels in batch])
 
 
 def test_a_jpeg_without_its_end_is_flagged_in_its_row(tmp_path: Path) -> None:

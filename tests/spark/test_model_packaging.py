@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from spark.features import package_model as package_model_module
 from spark.features import weights as weights_module
 from spark.features.package_model import (
     UNTRAINED,
@@ -25,6 +26,8 @@ from spark.features.weights import (
     WeightsError,
     cached_weights,
     download_weights,
+    keep,
+    md5,
     read_weights,
 )
 from tests.spark.conftest import REPOSITORY
@@ -130,6 +133,7 @@ class Downloads(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.content, self.length = WHOLE, len(WHOLE)
+        self.hashes: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -142,6 +146,8 @@ class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(self.server.length))
+        for value in self.server.hashes:
+            self.send_header("x-goog-hash", value)
         self.end_headers()
         self.wfile.write(self.server.content)
 
@@ -170,7 +176,9 @@ def test_half_a_download_or_another_file_in_keras_cache_is_told_and_not_called_i
 
 @pytest.mark.usefixtures("small")
 def test_a_download_is_kept_whole_and_nothing_beside_it(server: Downloads, tmp_path: Path) -> None:
-    downloaded = download_weights(server.url, environment(tmp_path), None)
+    downloaded = download_weights(server.url, None)
+    assert downloaded is not None
+    keep(downloaded, environment(tmp_path))
     assert downloaded == cached_weights(environment(tmp_path)) == Weights("imagenet", WHOLE, ".h5")
     assert [path.name for path in (tmp_path / "models").iterdir()] == [KERAS_FILE]
 
@@ -184,6 +192,32 @@ def test_a_download_that_breaks_off_or_is_another_file_is_told_and_leaves_nothin
 ) -> None:
     server.content, server.length = content, length
     with pytest.raises(WeightsError, match=r"is broken: \d+ bytes came, 108 were expected.*try again"):
+        package_model(tmp_path / "out", None, environment(tmp_path), allow_untrained=True, url=server.url)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("hashes", [("crc32c=AAAAAA==", "md5=wrong+/=="), ("crc32c=AAAAAA==,md5=wrong+/==",)])
+def test_a_download_that_is_not_what_its_server_says_is_told_and_leaves_nothing(
+    hashes: tuple[str, ...], server: Downloads, tmp_path: Path
+) -> None:
+    server.hashes = hashes
+    with pytest.raises(WeightsError, match=r"the server says wrong\+/==\. Nothing was kept: try again"):
+        package_model(tmp_path / "out", None, environment(tmp_path), allow_untrained=True, url=server.url)
+    assert list(tmp_path.iterdir()) == []
+    server.hashes = (f"md5={md5(WHOLE)}",)
+    assert download_weights(server.url, None) is not None
+
+
+@pytest.mark.usefixtures("small")
+def test_a_download_of_the_right_size_that_is_no_network_is_not_kept(
+    server: Downloads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def converted(weights: Weights) -> bytes:
+        raise WeightsError(f"the weights {weights.origin} do not fit MobileNetV2")
+
+    monkeypatch.setattr(package_model_module, "convert", converted)
+    with pytest.raises(WeightsError, match="do not fit"):
         package_model(tmp_path / "out", None, environment(tmp_path), allow_untrained=True, url=server.url)
     assert list(tmp_path.iterdir()) == []
 
@@ -204,9 +238,9 @@ def test_weights_that_are_not_those_that_are_pinned_are_refused_with_both_hashes
 
 
 @pytest.mark.usefixtures("small")
-def test_pinned_weights_are_taken_when_they_come(server: Downloads, tmp_path: Path) -> None:
+def test_pinned_weights_are_taken_when_they_come(server: Downloads) -> None:
     pinned = hashlib.sha256(WHOLE).hexdigest()
-    assert download_weights(server.url, environment(tmp_path), pinned) == Weights("imagenet", WHOLE, ".h5")
+    assert download_weights(server.url, pinned) == Weights("imagenet", WHOLE, ".h5")
 
 
 def test_where_weights_are_pinned_untrained_ones_will_not_do(tmp_path: Path) -> None:
