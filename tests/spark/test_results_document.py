@@ -21,14 +21,15 @@ from pyspark.sql import SparkSession
 
 from lambdas.cli import reading
 from lambdas.contract import layout
-from lambdas.contract.plan import FEATURE_DIM, Plan
+from lambdas.contract.plan import DEFAULT_COMPONENTS, FEATURE_DIM, Plan
 from lambdas.contract.published import Part
+from lambdas.contract.tables import csv_columns
 from lambdas.contract.report import FeaturizeMetrics, QuarantineReason, RunMetrics, StepReport
 from spark.components.exact_pca import PcaModel
 from spark.datasets import index
 from spark.datasets.publication import DatasetManifest, Provenance
 from spark.features.shards import FEATURES_SCHEMA, QUARANTINE_SCHEMA
-from spark.steps.pca import SCORES_SCHEMA, csv_columns
+from spark.steps.pca import SCORES_SCHEMA
 from tests.spark.conftest import folder_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # PySpark's own
@@ -119,7 +120,7 @@ def test_each_library_reads_the_types_that_are_described(plan: Plan, spark: Spar
 
 
 def test_the_csv_columns_are_as_described() -> None:
-    columns = csv_columns(50)
+    columns = [column.name for column in csv_columns(DEFAULT_COMPONENTS)]
     described = re.findall(r"`(\w+)`", part("Results_CSV/"))
     assert described == [*columns[:4], columns[-1]]
 

@@ -25,9 +25,7 @@ from lambdas.contract.manifest import fields
 from lambdas.contract.manifest.error_messages import faults_of
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.json_reader import read_json
-from lambdas.contract.plan import FEATURE_DIM, Engine, Market
-
-DEFAULT_COMPONENTS = 50
+from lambdas.contract.plan import DEFAULT_COMPONENTS, FEATURE_DIM, Engine, Market
 
 
 class _Section(BaseModel):
