@@ -1,12 +1,13 @@
 """SQL over the results: a Glue database for Athena, without a crawler, and a workgroup to ask it in.
 
-A table reads the folders of all runs. Which one, Athena computes from the ``dataset`` and ``run_id`` that a query
-asks for (partition projection of the type ``injected``): nothing is registered when a run ends, nothing has to
-be repaired, and nothing costs while nobody asks. Both have to stand in the query as constants.
+A table reads the folders of all runs. Which one, Athena computes from the ``dataset`` and ``run_id`` that a
+query asks for (partition projection of the type ``injected``): nothing is registered when a run ends, and
+nothing costs while nobody asks. Both have to stand in the query as constants.
 
-Parts are there before their table is complete, and Athena overlooks ``_SUCCESS``, as any name that begins with an
-underscore. What does see it is the step: it reports success after it has written the marker. So the views join
-the reports, and show a table only when its step has succeeded.
+Parts are there before their table is complete, and Athena overlooks ``_SUCCESS``, as any name with an
+underscore in front. But a step reports success after it has written the marker. So the views join the reports,
+and show a table only when its step has succeeded.
+
 Sources: Athena User Guide, "Use dynamic ID partitioning", "Amazon Ion Hive SerDe", "Open CSV SerDe".
 """
 
@@ -46,8 +47,9 @@ class Catalog(pulumi.ComponentResource):
         bucket = args.storage.bucket.id
         self.database = aws.glue.CatalogDatabase(
             naming.prefix,
-            # People type it, and SQL takes no hyphen in a name. No digits of Pulumi's: one that an engine made and
-            # did not record before it was killed is in the way of the next. So it comes last.
+            # People type it: no hyphen, which SQL does not take in a name, and no digits of Pulumi's. So one
+            # that an engine made, and did not record before it was killed, is in the way of the next. Hence
+            # it comes last.
             name=naming.prefix.replace("-", "_"),
             description="Results of runs",
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=list(args.after))),

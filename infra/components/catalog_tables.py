@@ -97,7 +97,10 @@ class Table:
 
 @dataclass(frozen=True)
 class View:
-    """The rows of ``table`` whose run's ``step`` has succeeded; ``expressions`` by column, where one is needed."""
+    """The rows of ``table`` whose run's ``step`` has succeeded.
+
+    ``expressions``: what a column is, where it is not the table's own.
+    """
 
     name: str
     description: str
@@ -114,8 +117,8 @@ class View:
             else f"t.{column.name}"
             for column in self.columns
         )
-        return (
-            f"SELECT {chosen} FROM {database}.{self.table.name} t "
+        return (  # of constants of this module
+            f"SELECT {chosen} FROM {database}.{self.table.name} t "  # noqa: S608
             f"JOIN {database}.{STEPS.name} s ON s.run_id = t.run_id "
             f"WHERE s.step = '{self.step}' AND s.succeeded"
         )
@@ -195,7 +198,9 @@ _CSV_EXPRESSIONS = {
     },
 }
 VIEWS = tuple(
-    View(table.name.removesuffix("_parts"), description, table, step, (*columns, DATASET, RUN_ID), expressions)
+    View(
+        table.name.removesuffix("_parts"), description, table, step, (*columns, DATASET, RUN_ID), expressions
+    )
     for description, table, step, columns, expressions in (
         ("Features of images, a row an image", FEATURES_PARTS, "featurize", FEATURES_PARTS.columns, {}),
         ("Principal components of images, as a list", PCA_PARTS, "pca", PCA_PARTS.columns, {}),

@@ -1,5 +1,7 @@
-"""Arrow schemas of declared columns, and Arrow arrays from buffers and back: ``pyarrow.array`` and ``to_numpy``
-import pandas, a second each."""
+"""Arrow schemas of declared columns, and Arrow arrays from buffers and back.
+
+From buffers, because ``pyarrow.array`` and ``to_numpy`` import pandas, a second each.
+"""
 
 from __future__ import annotations
 

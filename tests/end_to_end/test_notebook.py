@@ -17,7 +17,9 @@ from .conftest import Happened
 
 NOTEBOOK = REPOSITORY / "docs" / "notebooks" / "explore.ipynb"
 FIGURES = {"classifier.png", "similar.png", "label-errors.png"}
-FOUND = "json.dumps([accuracies, check, [str(labels[y[place]]) for place in nearest[:5]], len(flagged), len(y)])"
+FOUND = (
+    "json.dumps([accuracies, check, [str(labels[y[place]]) for place in nearest[:5]], len(flagged), len(y)])"
+)
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ def parameters(happened: Happened, build: Path, tmp_path: Path) -> dict[str, Any
     }
 
 
-def test_the_notebook_finds_in_a_finished_run_what_it_says(parameters: dict[str, Any], tmp_path: Path) -> None:
+def test_the_notebook_finds_in_a_finished_run_what_it_says(
+    parameters: dict[str, Any], tmp_path: Path
+) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     (given,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
     assert parameters.keys() == {line.split(" = ")[0] for line in given.source.splitlines()}

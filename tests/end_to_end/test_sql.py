@@ -1,7 +1,7 @@
 """What SQL says of runs that happened, by the tables and views that the stack has in its catalog.
 
-The local AWS keeps the catalog, but computes no folders of partitions and knows no views. So DuckDB stands for
-Athena: it reads the objects below the folder that a table's own template leads to, and runs the views' own SQL.
+The local AWS keeps the catalog, but computes no folders of partitions and knows no views. So DuckDB stands
+for Athena: it reads what lies in the folder that a table's own template leads to, and runs the views' SQL.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Sql:
         read = {
             "ParquetHiveSerDe": "read_parquet({files})",
             "IonHiveSerDe": "read_json({files}, columns={columns})",
-            "OpenCSVSerde": "read_csv({files}, columns={columns}, skip={skip}, null_padding=true, header=false, "
-            "strict_mode=false, auto_detect=false, delim=',', quote='\"')",
+            "OpenCSVSerde": "read_csv({files}, columns={columns}, skip={skip}, header=false, "
+            "null_padding=true, strict_mode=false, auto_detect=false, delim=',', quote='\"')",
         }[stored["SerdeInfo"]["SerializationLibrary"].rsplit(".", 1)[1]]
         # Typed, where there is no object at all.
         keys = [key["Name"] for key in table["PartitionKeys"]]

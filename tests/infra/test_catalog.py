@@ -1,4 +1,4 @@
-"""The tables that Athena knows: those of the contract, where runs write, and as views only what is complete."""
+"""The tables that Athena knows: the contract's, where runs write; and views of what is complete."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def view_of(inputs: dict[str, Any]) -> dict[str, Any]:
 def test_there_is_one_database_and_nothing_that_runs_by_itself(declared: RecordingProvider) -> None:
     assert declared.one("CatalogDatabase")["name"] == "fruits_eu"
     of_the_catalog = {
-        args.typ.rsplit(":", 1)[1] for args in declared.declared if args.typ.startswith(("aws:glue", "aws:ath"))
+        args.typ.rsplit(":", 1)[1]
+        for args in declared.declared
+        if args.typ.startswith(("aws:glue", "aws:ath"))
     }
     assert of_the_catalog == {"CatalogDatabase", "CatalogTable", "Workgroup"}
 
@@ -94,17 +96,26 @@ def test_a_view_shows_what_its_step_reported_as_done_and_the_types_that_it_decla
         kinds = {"string": "VARCHAR", "array<float>": "FLOAT[]", "boolean": "BOOLEAN"}
         text = ", ".join(f"{column.name} {kinds[column.type.hive]}" for column in declared_columns)
         database.execute(f"CREATE TABLE fruits_eu.{each.name} ({text})")
-    reports = [("featurize", True, "done"), ("pca", True, "done"), ("featurize", True, "half"), ("pca", False, "half")]
+    reports = [
+        ("featurize", True, "done"),
+        ("pca", True, "done"),
+        ("featurize", True, "half"),
+        ("pca", False, "half"),
+    ]
     database.executemany("INSERT INTO fruits_eu.steps VALUES (?, ?, ?)", reports)
     for each in VIEWS:
         for run in ("done", "half", "running"):
-            database.execute(f"INSERT INTO fruits_eu.{each.table.name} (path, run_id) VALUES ('{run}', '{run}')")
+            database.execute(
+                f"INSERT INTO fruits_eu.{each.table.name} (path, run_id) VALUES ('{run}', '{run}')"
+            )
     shown = {}
     for each in VIEWS:
         view = view_of(table(declared, each.name))
         assert (view["catalog"], view["schema"]) == ("awsdatacatalog", "fruits_eu")
         answer = database.sql(view["originalSql"])
-        assert [as_trino[str(kind)] for kind in answer.types] == [column["type"] for column in view["columns"]]
+        assert [as_trino[str(kind)] for kind in answer.types] == [
+            column["type"] for column in view["columns"]
+        ]
         shown[each.name] = {row[0] for row in answer.fetchall()}
     assert shown == {"features": {"done", "half"}, "pca": {"done"}, "csv": {"done"}}
 

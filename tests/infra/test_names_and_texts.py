@@ -61,7 +61,7 @@ TRAIL_NAME = Limit(
     r"(?!.*[._-][._-])[a-zA-Z0-9][a-zA-Z0-9._-]+[a-zA-Z0-9]", 128, "CloudTrail API reference, CreateTrail"
 )
 SQL_NAME = Limit(r"[a-z0-9_]+", 255, "Athena User Guide, Name databases, tables, and columns")
-GLUE_DESCRIPTION = model("glue", "CreateTable", "TableInput", "Description")
+GLUE_DESCRIPTION = Limit(r"[\t\n\r\x20-\ud7ff]*", 2048, "Glue API reference, TableInput")
 
 LIMITS: dict[tuple[str, str], Limit] = {
     ("CatalogDatabase", "description"): GLUE_DESCRIPTION,
@@ -94,7 +94,7 @@ NAMED_BY_PULUMI: dict[tuple[str, str], Limit] = {
     ("Table", "name"): Limit(r"[a-zA-Z0-9_.-]{3,}", 255, "DynamoDB Developer Guide, Naming rules"),
     ("Topic", "name"): Limit(r"[A-Za-z0-9_-]+", 256, "SNS API reference, CreateTopic"),
     ("Trail", "name"): TRAIL_NAME,
-    ("Workgroup", "name"): model("athena", "CreateWorkGroup", "Name"),
+    ("Workgroup", "name"): Limit(r"[a-zA-Z0-9._-]+", 128, "Athena API reference, CreateWorkGroup"),
 }
 """Where the program gives none, Pulumi makes one of the logical name."""
 

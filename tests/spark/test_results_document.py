@@ -23,8 +23,8 @@ from lambdas.cli import reading
 from lambdas.contract import layout
 from lambdas.contract.plan import DEFAULT_COMPONENTS, FEATURE_DIM, Plan
 from lambdas.contract.published import Part
-from lambdas.contract.tables import csv_columns
 from lambdas.contract.report import FeaturizeMetrics, QuarantineReason, RunMetrics, StepReport
+from lambdas.contract.tables import csv_columns
 from spark.components.exact_pca import PcaModel
 from spark.datasets import index
 from spark.datasets.publication import DatasetManifest, Provenance
@@ -230,13 +230,6 @@ def test_the_code_for_spark_reads_what_was_published(plan: Plan, spark: SparkSes
     assert got["features"].count() == got["scores"].count() == rows_of(plan)
     assert dict(got["scores"].dtypes)["pc_01"] == "double"
     assert got["model"].pc.numCols == plan.pca.components
-
-
-def test_the_table_for_athena_has_the_published_columns() -> None:
-    (columns,) = re.findall(r"CREATE EXTERNAL TABLE \w+ \(\n(.*?)\n\)", DOCUMENT, re.DOTALL)
-    declared = [tuple(column.split()) for column in columns.split(",")]
-    hive = {"string": "string", "list<float>": "array<float>"}
-    assert declared == [(column.name, hive[type_name(column.type)]) for column in FEATURES_SCHEMA]
 
 
 @pytest.mark.parametrize("prefix", ["features", "pca", "csv"])

@@ -119,10 +119,15 @@ def _create_workgroup(aws: Aws, _name: str, inputs: Inputs) -> Created:
     aws.client("athena").create_work_group(
         Name=name,
         Description=inputs["description"],
-        Configuration={**_named(given, _CONFIGURATION), "ResultConfiguration": _results(given)},
+        Configuration={**_limits(given), "ResultConfiguration": _results(given)},
         Tags=aws.tag_list,
     )
     return Created(name, {"arn": aws.arn("athena", f"workgroup/{name}")})
+
+
+def _limits(configuration: Inputs) -> dict[str, Any]:
+    most = int(configuration["bytesScannedCutoffPerQuery"])  # numbers come as floats
+    return _named({**configuration, "bytesScannedCutoffPerQuery": most}, _CONFIGURATION)
 
 
 def _results(configuration: Inputs) -> dict[str, Any]:
@@ -157,7 +162,7 @@ def _read_workgroup(aws: Aws, workgroup: str, _known: Inputs) -> Found:
 
 def _update_workgroup(aws: Aws, workgroup: str, _old: Inputs, new: Inputs) -> Mapping[str, Any]:
     given = new["configuration"]
-    updates = {**_named(given, _CONFIGURATION), "ResultConfigurationUpdates": _results(given)}
+    updates = {**_limits(given), "ResultConfigurationUpdates": _results(given)}
     aws.client("athena").update_work_group(
         WorkGroup=workgroup, Description=new["description"], ConfigurationUpdates=updates
     )
