@@ -5,8 +5,8 @@ query asks for (partition projection of the type ``injected``): nothing is regis
 nothing costs while nobody asks. Both have to stand in the query as constants.
 
 Parts are there before their table is complete, and Athena overlooks ``_SUCCESS``, as any name with an
-underscore in front. But a step reports success after it has written the marker. So the views join the reports,
-and show a table only when its step has succeeded.
+underscore in front. But a step reports success after it has written the marker. So the views join the
+reports, and show a table only when its step has succeeded.
 
 Sources: Athena User Guide, "Use dynamic ID partitioning", "Amazon Ion Hive SerDe", "Open CSV SerDe".
 """

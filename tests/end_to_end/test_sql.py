@@ -36,7 +36,7 @@ class Sql:
         self._duckdb.execute(f"CREATE SCHEMA {name}")
         catalog = user.cloud.client("glue").get_tables(DatabaseName=name)["TableList"]
         for table in sorted(catalog, key=lambda each: each["TableType"] == "VIRTUAL_VIEW"):
-            sql = _sql_of(table) if table["ViewOriginalText"] else self._reading(table)
+            sql = _sql_of(table) if table.get("ViewOriginalText") else self._reading(table)
             self._duckdb.execute(f"CREATE VIEW {name}.{table['Name']} AS {sql}")
         self._duckdb.execute(f"USE {name}")
 
