@@ -119,10 +119,17 @@ def test_each_library_reads_the_types_that_are_described(plan: Plan, spark: Spar
     assert seen == described
 
 
-def test_the_csv_columns_are_as_described() -> None:
-    columns = [column.name for column in csv_columns(DEFAULT_COMPONENTS)]
-    described = re.findall(r"`(\w+)`", part("Results_CSV/"))
-    assert described == [*columns[:4], columns[-1]]
+def test_the_csv_columns_are_as_described(plan: Plan) -> None:
+    columns = csv_columns(DEFAULT_COMPONENTS)
+    described = re.findall(r"^\| (`.*?`) \| (\w+) \| .*? \| (yes|no) \|", part("Results_CSV/"), re.MULTILINE)
+    names = [name for names, *_ in described for name in re.findall(r"`(\w+)`", names)]
+    assert names == [column.name for column in (*columns[:4], columns[-1])]
+    assert [kind for _, kind, _ in described] == [column.type for column in columns[:3]]
+    published = pd.concat(map(pd.read_csv, sorted(folder_of(plan, plan.layout.csv).glob("part-*"))))
+    assert list(published.columns) == [column.name for column in csv_columns(plan.pca.components or 0)]
+    nullable = [null == "yes" for *_, null in described]
+    assert nullable == [False, True, False]
+    assert not published.drop(columns="label").isna().any(axis=None)
 
 
 def test_every_reason_of_the_quarantine_is_named() -> None:
