@@ -139,8 +139,8 @@ build/wheelhouse-%-aarch64/requirements.txt: build/%-aarch64-requirements.txt
 
 lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements.lock again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	    --custom-compile-command "make lock" --group lambdas --group spark --group infra --group local --group go --group dev \
-	    --extra report pyproject.toml --output-file requirements.lock
+	    --custom-compile-command "make lock" --group lambdas --group spark --group infra --group local --group notebook \
+	    --group go --group dev --extra report pyproject.toml --output-file requirements.lock
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --group pyproject.toml:policy-pack --output-file $(PACK)/requirements.txt
 

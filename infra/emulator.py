@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 STACKS = "local"
 """How the name of such a stack begins, so that no stack of AWS is ever pointed at an emulator by mistake."""
 SERVICES = (
+    "athena",
     "cloudtrail",
     "cloudwatch",
     "dynamodb",
     "ec2",
     "emr",
     "events",
+    "glue",
     "iam",
     "kms",
     "lambda",

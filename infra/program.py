@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from infra.components.alarms import Alarms, AlarmsArgs
 from infra.components.artifacts import Artifacts, ArtifactsArgs, check_artifacts, read_model
 from infra.components.audit import AccessLogs, Audit, AuditArgs
+from infra.components.catalog import Catalog, CatalogArgs
 from infra.components.cluster_roles import ClusterRoles, ClusterRolesArgs
 from infra.components.cluster_security import ClusterSecurity, ClusterSecurityArgs
 from infra.components.dashboard import Dashboard, DashboardArgs
@@ -231,6 +232,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
     }
     alarms = Alarms(naming, AlarmsArgs(failures.queue, functions, keys.control, config.alarm_emails), opts)
     dashboard = Dashboard(naming, DashboardArgs(failures.queue, functions, alarms.alarms), opts)
+    catalog = Catalog(naming, CatalogArgs(storage, after=[dashboard.dashboard]), opts)
     bucket = storage.bucket.id
     return {
         "data_bucket": bucket,
@@ -244,6 +246,8 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "alarm_topic": alarms.topic.arn,
         "dashboard": dashboard.dashboard.dashboard_name,
         "failure_queue": failures.queue.url,
+        "results_database": catalog.database.name,
+        "query_workgroup": catalog.workgroup.name,
         "node_certificate_expiry": pulumi.Output.from_input(artifacts.certificate_expiry.isoformat()),
         "shell": _shell(naming, config, artifacts, bucket, ledger.table.name, failures.queue.url, functions),
     }

@@ -10,7 +10,10 @@ import pulumi_aws as aws
 from infra.components.audit import AccessLogs
 from infra.components.bucket import PrivateBucket, PrivateBucketArgs, only_with_key
 from infra.naming import Naming
-from lambdas.contract.layout import IMAGES, LOGS, STEP_OUTPUTS
+from lambdas.contract.layout import IMAGES, LOGS, QUERIES, STEP_OUTPUTS
+
+QUERY_RESULT_DAYS = 7
+"""Answers are copies of results, and can be asked for again."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Storage(pulumi.ComponentResource):
 
     def __init__(self, naming: Naming, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("fruits:infra:Storage", f"{naming.prefix}-storage", None, opts)
-        expiry_days = {LOGS: args.log_retention_days}
+        expiry_days = {LOGS: args.log_retention_days, QUERIES: QUERY_RESULT_DAYS}
         if args.data_retention_days is not None:
             expiry_days |= dict.fromkeys((IMAGES, *STEP_OUTPUTS), args.data_retention_days)
         made = PrivateBucket(

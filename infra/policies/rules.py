@@ -36,6 +36,7 @@ ENCRYPTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "Table": ("serverSideEncryption", "kmsKeyArn"),
     "Topic": ("kmsMasterKeyId",),
     "Trail": ("kmsKeyId",),
+    "Workgroup": ("configuration", "resultConfiguration", "encryptionConfiguration", "kmsKeyArn"),
 }
 """Kind of resource to the path of the property that names its customer-managed key."""
 BUCKET_GUARDS = (

@@ -16,6 +16,7 @@
     quarantine/<dataset>/<run_id>/part-*.parquet
     models/pca/<dataset>/<run_id>/model.npz model.json mllib/
     logs/<cluster_id>/...                    written by EMR
+    queries/<query_id>.csv                   what Athena answered
     stack/kept.json                          what belongs to the bucket where it outlives its stack
     stack/live.json                          which stack it belongs to, as long as that lives
 """
@@ -40,6 +41,7 @@ CSV = "Results_CSV/"
 QUARANTINE = "quarantine/"
 PCA_MODELS = "models/pca/"
 LOGS = "logs/"
+QUERIES = "queries/"
 STACK = "stack/"
 KEPT = f"{STACK}kept.json"
 LIVE = f"{STACK}live.json"
@@ -117,8 +119,12 @@ class RunLayout:
         """What a finished shard consists of; written after its objects, read when a run is resumed."""
         return f"{self._run}shards/{part_name(number, 'json')}"
 
+    @property
+    def step_reports(self) -> str:
+        return f"{self._run}steps/"
+
     def step_report(self, step: str) -> str:
-        return f"{self._run}steps/{step}.json"
+        return f"{self.step_reports}{step}.json"
 
     @property
     def features(self) -> str:

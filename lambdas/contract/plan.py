@@ -19,6 +19,8 @@ PLAN_VERSION = 1
 """The major version of the schema, see :mod:`lambdas.contract.documents`: added fields do not change it."""
 FEATURE_DIM = 1280
 """Floats an image: MobileNetV2's last feature map (alpha 1.0) after global average pooling."""
+DEFAULT_COMPONENTS = 50
+"""Principal components of a run whose manifest asks for no number."""
 
 Engine = Literal["fast", "reference"]
 LabelKind = Literal["parent_folder", "none", "regex"]

@@ -1,4 +1,7 @@
-"""Arrow arrays from buffers and back: ``pyarrow.array`` and ``to_numpy`` import pandas, a second each."""
+"""Arrow schemas of declared columns, and Arrow arrays from buffers and back.
+
+From buffers, because ``pyarrow.array`` and ``to_numpy`` import pandas, a second each.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+
+from lambdas.contract.tables import Column, ColumnType
+
+_TYPES = {
+    ColumnType.STRING: pa.string(),
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.FLOAT: pa.float32(),
+    ColumnType.FLOATS: pa.list_(pa.float32()),
+}
+
+
+def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
+    """The schema of a table with these columns, in their order."""
+    return pa.schema([(column.name, _TYPES[column.type]) for column in columns])
 
 
 def strings(values: Sequence[str | None]) -> pa.StringArray:

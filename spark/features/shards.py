@@ -18,30 +18,15 @@ from lambdas.contract.documents import dataclass_from_dict
 from lambdas.contract.layout import part_name
 from lambdas.contract.plan import FEATURE_DIM, Plan
 from lambdas.contract.published import Part
-from spark.datasets.arrow_arrays import float_lists, integers, strings
+from lambdas.contract.tables import FEATURES_COLUMNS, QUARANTINE_COLUMNS
+from spark.datasets.arrow_arrays import arrow_schema, float_lists, integers, strings
 from spark.datasets.labels import labeller
 from spark.datasets.object_store import Store, read, write
 from spark.datasets.publication import Provenance, encode_parquet, is_whole, write_part
 from spark.features.prefetch import Featurized, Refused
 
-FEATURES_SCHEMA = pa.schema(
-    [
-        ("path", pa.string()),
-        ("label", pa.string()),
-        ("features", pa.list_(pa.float32())),
-        ("content_sha256", pa.string()),
-        ("flaw", pa.string()),
-    ]
-)
-QUARANTINE_SCHEMA = pa.schema(
-    [
-        ("path", pa.string()),
-        ("label", pa.string()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-        ("size_bytes", pa.int64()),
-    ]
-)
+FEATURES_SCHEMA = arrow_schema(FEATURES_COLUMNS)
+QUARANTINE_SCHEMA = arrow_schema(QUARANTINE_COLUMNS)
 
 
 @dataclass(frozen=True)

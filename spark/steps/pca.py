@@ -15,9 +15,10 @@ from lambdas.contract.layout import part_name
 from lambdas.contract.plan import Plan
 from lambdas.contract.published import Part
 from lambdas.contract.report import StepReport
+from lambdas.contract.tables import PCA_COLUMNS, csv_columns
 from spark.components.exact_pca import PcaModel, feature_matrix
 from spark.components.pca_store import load_model, save_model
-from spark.datasets.arrow_arrays import float_lists, floats
+from spark.datasets.arrow_arrays import arrow_schema, float_lists, floats
 from spark.datasets.object_store import Store, open_store
 from spark.datasets.publication import (
     DatasetManifest,
@@ -34,7 +35,7 @@ from spark.steps.shard_stats import ShardStats
 
 log = logging.getLogger(__name__)
 
-SCORES_SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("pca", pa.list_(pa.float32()))])
+SCORES_SCHEMA = arrow_schema(PCA_COLUMNS)
 """Scores are computed in float64 and kept in float32, as exact as the float32 features they come from."""
 
 
@@ -75,19 +76,15 @@ def _model(spark: SparkSession, plan: Plan, features: DatasetManifest) -> PcaMod
     return fitted
 
 
-def csv_columns(components: int) -> list[str]:
-    """``path, label, pc_01, ..``: numbered from 1 in at least two digits."""
-    width = max(2, len(str(components)))
-    return ["path", "label", *(f"pc_{number:0{width}d}" for number in range(1, components + 1))]
-
-
 def score_part(table: pa.Table, model: PcaModel) -> tuple[pa.Table, pa.Table]:
     """A part of the features as a part of the scores: once with a list column, once a column a component."""
     scores = model.transform(feature_matrix(table)).astype(np.float32)
     names = [table.column("path").combine_chunks(), table.column("label").combine_chunks()]
     return (
         pa.Table.from_arrays([*names, float_lists(scores)], schema=SCORES_SCHEMA),
-        pa.Table.from_arrays([*names, *map(floats, scores.T)], names=csv_columns(scores.shape[1])),
+        pa.Table.from_arrays(
+            [*names, *map(floats, scores.T)], schema=arrow_schema(csv_columns(scores.shape[1]))
+        ),
     )
 
 
@@ -135,8 +132,7 @@ def _publish(
     publish(store, layout.pca, SCORES_SCHEMA, [scores for scores, _ in scored], provenance)
     if not plan.csv:
         return layout.pca, layout.pca_model
-    names = csv_columns(len(model.components))
-    schema = pa.schema([(name, pa.string() if i < 2 else pa.float32()) for i, name in enumerate(names)])
+    schema = arrow_schema(csv_columns(len(model.components)))
     publish(store, layout.csv, schema, [text for _, text in scored if text], provenance)
     return layout.pca, layout.csv, layout.pca_model
 

@@ -32,6 +32,7 @@ def test_a_runs_keys_are_the_documented_ones(name: str, key: str) -> None:
 
 
 def test_reports_and_shards_have_keys_of_their_own() -> None:
+    assert RUN.step_reports == "runs/fruits-0123/steps/"
     assert RUN.step_report("pca") == "runs/fruits-0123/steps/pca.json"
     assert RUN.shard_record(42) == "runs/fruits-0123/shards/part-00042.json"
     assert layout.part_name(7, "parquet") == "part-00007.parquet"
@@ -59,6 +60,7 @@ def test_the_prefixes_are_those_that_users_see() -> None:
         "manifests/", "manifests-rejected/", "images/",
     )  # fmt: skip
     assert (layout.LOGS, layout.ARTIFACTS, layout.CERTIFICATES) == ("logs/", "artifacts/", "certificates/")
+    assert layout.QUERIES == "queries/"
     assert (layout.KEPT, layout.LIVE) == ("stack/kept.json", "stack/live.json")
     assert (layout.SUCCESS_MARKER, layout.DATASET_MANIFEST) == ("_SUCCESS", "_manifest.json")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from importlib import metadata
@@ -90,6 +91,13 @@ def recipe(target: str) -> list[str]:
         rf"^{target}:.*\n((?:\t.*\n)+)", (REPOSITORY / "Makefile").read_text(), re.MULTILINE
     )
     return [line.strip().removeprefix("@").replace("$(VENV)", ".venv/bin") for line in lines.splitlines()]
+
+
+def test_notebooks_are_committed_as_nobody_has_run_them() -> None:
+    notebooks = [json.loads(path.read_text()) for path in (REPOSITORY / "docs").rglob("*.ipynb")]
+    cells = [cell for notebook in notebooks for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert cells
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)
 
 
 def test_pre_commit_runs_what_make_lint_runs() -> None:

@@ -79,6 +79,16 @@ def _dashboards(client: Client, prefix: str, _stack: str) -> list[str]:
     return [entry["DashboardName"] for entry in found if entry["DashboardName"].startswith(prefix)]
 
 
+def _databases(client: Client, prefix: str, _stack: str) -> list[str]:
+    names = [database["Name"] for database in _pages(client("glue"), "get_databases", "DatabaseList")]
+    return [name for name in names if name == prefix.replace("-", "_")]
+
+
+def _workgroups(client: Client, prefix: str, _stack: str) -> list[str]:
+    names = [group["Name"] for group in client("athena").list_work_groups()["WorkGroups"]]
+    return [name for name in names if name.startswith(f"{prefix}-")]
+
+
 _KINDS: Mapping[str, Callable[[Client, str, str], list[str]]] = {
     "bucket": _named("s3", "list_buckets", "Buckets", "Name"),
     "table": _named("dynamodb", "list_tables", "TableNames", None),
@@ -95,6 +105,8 @@ _KINDS: Mapping[str, Callable[[Client, str, str], list[str]]] = {
     "alarm": _named("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     "dashboard": _dashboards,
     "trail": _trails,
+    "database": _databases,
+    "workgroup": _workgroups,
     "security configuration": _named("emr", "list_security_configurations", "SecurityConfigurations", "Name"),
     "vpc": _in_ec2("describe_vpcs", "Vpcs", "VpcId"),
     "subnet": _in_ec2("describe_subnets", "Subnets", "SubnetId"),

@@ -128,7 +128,7 @@ def test_lambda_may_lend_the_control_key_to_functions_for_who_deploys_them(
 def test_cluster_logs_expire_with_the_other_logs_and_data_stays_unless_configured(
     build: Path, declared: RecordingProvider
 ) -> None:
-    assert expiries(declared) == {"logs/": 30}
+    assert expiries(declared) == {"logs/": 30, "queries/": 7}
     limited = expiries(preview(build, **{"fruits:dataRetentionDays": "90"}))
     assert {limited[prefix] for prefix in ("images/", "Results/", "quarantine/", "runs/")} == {90}
     assert not {"manifests/", "artifacts/"} & limited.keys()

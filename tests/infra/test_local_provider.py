@@ -25,6 +25,7 @@ EXTRAS = {"fruits:alarmEmails": json.dumps(["operator@example.org"])}
 """Settings by which the stack has resources of every kind."""
 
 NEVER_TOLD: dict[str, set[str]] = {
+    "aws:athena/workgroup:Workgroup": {"forceDestroy"},
     "aws:ec2/securityGroup:SecurityGroup": {"revokeRulesOnDelete"},
     "aws:kms/key:Key": {"deletionWindowInDays"},
     "aws:lambda/function:Function": {"code"},
@@ -95,6 +96,10 @@ def encryption_by(key: str) -> dict[str, Any]:
 Change = Callable[[Stack, Mapping[str, Any]], dict[str, Any]]
 TAGGED = {"tags": {"owner": "a person"}}
 CHANGES: dict[str, Change] = {
+    "aws:athena/workgroup:Workgroup": lambda _, given: {
+        "description": "Other",
+        "configuration": {**given["configuration"], "bytesScannedCutoffPerQuery": 10**8},
+    },
     "aws:cloudwatch/dashboard:Dashboard": lambda _, __: {"dashboardBody": '{"widgets": []}'},
     "aws:cloudwatch/eventRule:EventRule": lambda _, __: {"description": "Other", "state": "DISABLED"},
     "aws:cloudwatch/eventTarget:EventTarget": lambda _, __: {"deadLetterConfig": None},
@@ -118,6 +123,11 @@ CHANGES: dict[str, Change] = {
     "aws:ec2/vpcEndpoint:VpcEndpoint": lambda stack, _: {"routeTableIds": [new_route_table(stack)], **TAGGED},
     "aws:emr/blockPublicAccessConfiguration:BlockPublicAccessConfiguration": lambda _, given: {
         "blockPublicSecurityGroupRules": not given["blockPublicSecurityGroupRules"]
+    },
+    "aws:glue/catalogDatabase:CatalogDatabase": lambda _, __: {"description": "Other"},
+    "aws:glue/catalogTable:CatalogTable": lambda _, given: {
+        "parameters": {**given["parameters"], "projection.enabled": "false"},
+        "storageDescriptor": {**given["storageDescriptor"], "columns": [{"name": "x", "type": "string"}]},
     },
     "aws:iam/instanceProfile:InstanceProfile": lambda stack, given: {
         "role": other_of(stack, "aws:iam/role:Role", given["role"]).id

@@ -60,8 +60,14 @@ BUCKET_NAME = Limit(
 TRAIL_NAME = Limit(
     r"(?!.*[._-][._-])[a-zA-Z0-9][a-zA-Z0-9._-]+[a-zA-Z0-9]", 128, "CloudTrail API reference, CreateTrail"
 )
+SQL_NAME = Limit(r"[a-z0-9_]+", 255, "Athena User Guide, Name databases, tables, and columns")
+GLUE_DESCRIPTION = Limit(r"[\t\n\r\x20-\ud7ff]*", 2048, "Glue API reference, TableInput")
 
 LIMITS: dict[tuple[str, str], Limit] = {
+    ("CatalogDatabase", "description"): GLUE_DESCRIPTION,
+    ("CatalogDatabase", "name"): SQL_NAME,
+    ("CatalogTable", "description"): GLUE_DESCRIPTION,
+    ("CatalogTable", "name"): SQL_NAME,
     ("Dashboard", "dashboardName"): Limit(r"[A-Za-z0-9_-]+", 255, "CloudWatch API reference, PutDashboard"),
     ("EventRule", "description"): model("events", "PutRule", "Description"),
     ("Function", "description"): model("lambda", "CreateFunction", "Description"),
@@ -70,6 +76,7 @@ LIMITS: dict[tuple[str, str], Limit] = {
     ("MetricAlarm", "name"): model("cloudwatch", "PutMetricAlarm", "AlarmName"),
     ("Role", "description"): model("iam", "CreateRole", "Description"),
     ("SecurityGroup", "description"): GROUP_DESCRIPTION,
+    ("Workgroup", "description"): model("athena", "CreateWorkGroup", "Description"),
 }
 """By kind of resource and property, for what the program writes itself."""
 
@@ -87,6 +94,7 @@ NAMED_BY_PULUMI: dict[tuple[str, str], Limit] = {
     ("Table", "name"): Limit(r"[a-zA-Z0-9_.-]{3,}", 255, "DynamoDB Developer Guide, Naming rules"),
     ("Topic", "name"): Limit(r"[A-Za-z0-9_-]+", 256, "SNS API reference, CreateTopic"),
     ("Trail", "name"): TRAIL_NAME,
+    ("Workgroup", "name"): Limit(r"[a-zA-Z0-9._-]+", 128, "Athena API reference, CreateWorkGroup"),
 }
 """Where the program gives none, Pulumi makes one of the logical name."""
 

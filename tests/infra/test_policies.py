@@ -91,6 +91,11 @@ def found(token: str, properties: dict[str, Any], region: str | None = "eu-west-
         ("aws:sqs/queue:Queue", {"sqsManagedSseEnabled": True}, "set kmsMasterKeyId"),
         ("aws:cloudwatch/logGroup:LogGroup", {}, "set kmsKeyId"),
         ("aws:dynamodb/table:Table", {"serverSideEncryption": {"enabled": True}}, "kmsKeyArn"),
+        (
+            "aws:athena/workgroup:Workgroup",
+            {"configuration": {"resultConfiguration": {"outputLocation": "s3://x/"}}},
+            "encryptionConfiguration.kmsKeyArn",
+        ),
         ("aws:kms/key:Key", {}, "set enableKeyRotation"),
         ("aws:ec2/internetGateway:InternetGateway", {}, "opens a way out"),
         ("aws:ec2/subnet:Subnet", {"mapPublicIpOnLaunch": True}, "public addresses"),

@@ -21,14 +21,15 @@ from pyspark.sql import SparkSession
 
 from lambdas.cli import reading
 from lambdas.contract import layout
-from lambdas.contract.plan import FEATURE_DIM, Plan
+from lambdas.contract.plan import DEFAULT_COMPONENTS, FEATURE_DIM, Plan
 from lambdas.contract.published import Part
 from lambdas.contract.report import FeaturizeMetrics, QuarantineReason, RunMetrics, StepReport
+from lambdas.contract.tables import csv_columns
 from spark.components.exact_pca import PcaModel
 from spark.datasets import index
 from spark.datasets.publication import DatasetManifest, Provenance
 from spark.features.shards import FEATURES_SCHEMA, QUARANTINE_SCHEMA
-from spark.steps.pca import SCORES_SCHEMA, csv_columns
+from spark.steps.pca import SCORES_SCHEMA
 from tests.spark.conftest import folder_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # PySpark's own
@@ -118,10 +119,17 @@ def test_each_library_reads_the_types_that_are_described(plan: Plan, spark: Spar
     assert seen == described
 
 
-def test_the_csv_columns_are_as_described() -> None:
-    columns = csv_columns(50)
-    described = re.findall(r"`(\w+)`", part("Results_CSV/"))
-    assert described == [*columns[:4], columns[-1]]
+def test_the_csv_columns_are_as_described(plan: Plan) -> None:
+    columns = csv_columns(DEFAULT_COMPONENTS)
+    described = re.findall(r"^\| (`.*?`) \| (\w+) \| .*? \| (yes|no) \|", part("Results_CSV/"), re.MULTILINE)
+    names = [name for names, *_ in described for name in re.findall(r"`(\w+)`", names)]
+    assert names == [column.name for column in (*columns[:4], columns[-1])]
+    assert [kind for _, kind, _ in described] == [column.type for column in columns[:3]]
+    published = pd.concat(map(pd.read_csv, sorted(folder_of(plan, plan.layout.csv).glob("part-*"))))
+    assert list(published.columns) == [column.name for column in csv_columns(plan.pca.components or 0)]
+    nullable = [null == "yes" for *_, null in described]
+    assert nullable == [False, True, False]
+    assert not published.drop(columns="label").isna().any(axis=None)
 
 
 def test_every_reason_of_the_quarantine_is_named() -> None:
@@ -229,13 +237,6 @@ def test_the_code_for_spark_reads_what_was_published(plan: Plan, spark: SparkSes
     assert got["features"].count() == got["scores"].count() == rows_of(plan)
     assert dict(got["scores"].dtypes)["pc_01"] == "double"
     assert got["model"].pc.numCols == plan.pca.components
-
-
-def test_the_table_for_athena_has_the_published_columns() -> None:
-    (columns,) = re.findall(r"CREATE EXTERNAL TABLE \w+ \(\n(.*?)\n\)", DOCUMENT, re.DOTALL)
-    declared = [tuple(column.split()) for column in columns.split(",")]
-    hive = {"string": "string", "list<float>": "array<float>"}
-    assert declared == [(column.name, hive[type_name(column.type)]) for column in FEATURES_SCHEMA]
 
 
 @pytest.mark.parametrize("prefix", ["features", "pca", "csv"])

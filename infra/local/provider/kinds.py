@@ -6,6 +6,7 @@ from infra.local.provider import (
     alarms,
     bucket_guards,
     buckets,
+    catalog,
     clusters,
     events,
     firewall,
@@ -39,6 +40,7 @@ KINDS: dict[str, Kind] = {
     **trails.KINDS,
     **clusters.KINDS,
     **alarms.KINDS,
+    **catalog.KINDS,
 }
 
 

@@ -24,9 +24,7 @@ from lambdas.contract.manifest.cost_faults import cost_faults
 from lambdas.contract.manifest.error_messages import faults_of
 from lambdas.contract.manifest.faults import ManifestError
 from lambdas.contract.manifest.json_reader import read_json
-from lambdas.contract.plan import FEATURE_DIM, Engine, Market
-
-DEFAULT_COMPONENTS = 50
+from lambdas.contract.plan import DEFAULT_COMPONENTS, FEATURE_DIM, Engine, Market
 
 
 class _Section(BaseModel):
