@@ -32,7 +32,7 @@ def build_older(build: Path, target: Path, code: Path = CODE) -> Path:
     with zipfile.ZipFile(code) as archive:
         older = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
     for function in LAMBDAS:
-        others = tuple(f"{_OURS}{other}/" for other in (*LAMBDAS, FOR_PEOPLE) if other != function)
+        others = tuple(f"{_OURS}{other}/" for other in (*LAMBDAS, *FOR_PEOPLE) if other != function)
         with zipfile.ZipFile(build / f"{function}.zip") as today:
             libraries = {name: today.read(name) for name in today.namelist() if not name.startswith(_OURS)}
         own = {name: body for name, body in older.items() if not name.startswith(others)}
