@@ -20,7 +20,8 @@ from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.plan import ClusterSpec, Plan
 from lambdas.contract.run import RunRecord
 from lambdas.runs import examination
-from lambdas.runs.cluster_choice import Choice, Circumstances, budget_of, choose
+from lambdas.runs.cluster_choice import Choice, budget_of, choose
+from lambdas.runs.clusters_compared import Circumstances
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.examination import NOT_ALL_COUNTED
 from lambdas.runs.planning import shard_images, slots
