@@ -9,7 +9,7 @@ from PIL import Image
 
 from spark.images.decoding import Pixels, decode
 from spark.images.resize import pillow_bicubic
-from tests.spark.odd_corpus import CORRUPT, SIDE, Odd, odd
+from tests.spark.odd_samples import CORRUPT, SIDE, Odd, odd
 from tests.spark.pictures import animated_gif, encoded, photo
 
 KINDS = {

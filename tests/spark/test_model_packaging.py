@@ -12,13 +12,7 @@ import pytest
 
 from spark.features import package_model as package_model_module
 from spark.features import weights as weights_module
-from spark.features.package_model import (
-    UNTRAINED,
-    ModelPackage,
-    main,
-    package_model,
-    read_package,
-)
+from spark.features.package_model import UNTRAINED, ModelPackage, main, package_model, read_package
 from spark.features.weights import (
     HDF5_SIGNATURE,
     KERAS_FILE,
