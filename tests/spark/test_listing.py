@@ -47,6 +47,15 @@ def test_a_flat_folder_is_not_opened(bucket: ListingBucket) -> None:
     assert listing.divide("s3://photos/images/") == listing.Division(("s3://photos/images/",), ())
 
 
+def test_a_flat_folder_of_many_keys_is_listed_from_several_places_at_once(bucket: ListingBucket) -> None:
+    names = [f"{number:04d} é+&.jpg" for number in range(300)]
+    bucket.keys = {f"images/{name}" for name in names} | {"imagesque/1.jpg"}
+    bucket.begun_behind = []
+    listed = [item.uri for item in listing.list_in_order("s3://photos/images/")]
+    assert listed == [f"s3://photos/images/{name}" for name in names]
+    assert len(set(bucket.begun_behind)) > 4
+
+
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
