@@ -6,7 +6,6 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -73,7 +72,7 @@ def test_what_is_half_way_lies_between(low: str, high: str | None, letters: set[
 
 
 def test_half_way_between_names_that_begin_alike_is_behind_what_they_share() -> None:
-    assert midway("img_2024_0199", "img_2024_09", "0123456789").startswith("img_2024_05")
+    assert midway("img_2024_0199", "img_2024_09", "0123456789") == "img_2024_054950000"
 
 
 @pytest.mark.parametrize(
@@ -105,8 +104,7 @@ def test_whoever_stops_reading_waits_for_no_million_of_keys(tmp_path: Path) -> N
         side_by_side = SideBySide(bucket, pool, LISTERS, tmp_path)
         begun = side_by_side.begin(KeyRange(FOLDER))
         side_by_side.stop()
-        with closing(side_by_side.read(begun)) as reading:
-            list(reading)
+        list(side_by_side.read(begun))
     assert sum(bucket.pages_of_ranges) < 100
 
 
