@@ -25,7 +25,7 @@ NAME = st.text("ab-.~é ", min_size=1, max_size=3).filter(lambda name: name not 
 KEY = st.lists(NAME, min_size=1, max_size=4).map("/".join)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=st.sets(KEY, max_size=60))
 def test_every_key_is_listed_once_and_in_order_however_folders_are_nested(
     bucket: ListingBucket, keys: set[str]
