@@ -111,7 +111,7 @@ def test_shards_are_neither_tiny_nor_huge(images: int, expected: int) -> None:
 
 
 PART_BYTES = 4556
-"""Of an image in a part, as measured on 8,550 photos of Fruits-360: 1,280 floats, compressed, and its path."""
+"""Of an image in a part, as measured on 8,550 photos of Fruits-360: compressed floats, and its path."""
 
 
 @pytest.mark.parametrize(
