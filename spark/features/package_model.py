@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lambdas.contract.model_package import DESCRIPTION, UNTRAINED, ModelPackage
+from lambdas.contract.whole_file import write_whole
 from spark.features.weights import (
     KERAS_FILE,
     KERAS_URL,
@@ -31,7 +32,6 @@ from spark.features.weights import (
     read_weights,
     require_pinned,
     sha256,
-    write_whole,
 )
 
 NAME = "mobilenet_v2"
@@ -143,7 +143,6 @@ def write_package(out: Path, weights: Weights) -> ModelPackage:
         weights_file=f"{NAME}-{sha256(weights.data)[:HASH_LENGTH]}{weights.suffix}",
         weights_sha256=sha256(weights.data),
     )
-    out.mkdir(parents=True, exist_ok=True)
     write_whole(out / package.file, model)
     write_whole(out / package.weights_file, weights.data)
     write_whole(out / DESCRIPTION, package.to_json().encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import urllib.request
 from base64 import b64encode
@@ -12,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+
+from lambdas.contract.whole_file import write_whole
 
 KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{KERAS_FILE}"
@@ -140,7 +141,6 @@ def keep(downloaded: Weights, environ: Mapping[str, str]) -> None:
     """Keep weights in Keras' cache, where there is room, and their hash for whatever comes later."""
     path = cache_file(environ)
     with suppress(OSError):  # a full or read-only disk: they are only kept to save the next download
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, downloaded.data)
         write_whole(_first_hash(environ), f"{sha256(downloaded.data)}\n".encode())
 
@@ -152,16 +152,6 @@ def require_pinned(data: bytes, pinned: Pin | None, place: str) -> None:
             f"the weights of {place} have the sha256 {found}, and {pinned.by} says {pinned.sha256}. Get them "
             "again, or correct or remove what is pinned"
         )
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Written aside and renamed, so that whoever is interrupted leaves no half a file under its name."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def suffix_of(name: str) -> str:
