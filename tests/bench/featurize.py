@@ -11,15 +11,7 @@ from tests.bench.bucket import BUCKET, serving
 from tests.bench.figures import ROUNDS, Figure, in_turns, spread
 from tests.bench.machine import Machine
 from tests.bench.raw import raw_images_per_second
-from tests.bench.steps import (
-    SLOTS,
-    BenchError,
-    Measured,
-    local_source,
-    make_plan,
-    run_step,
-    shards_done,
-)
+from tests.bench.steps import SLOTS, BenchError, Measured, local_source, make_plan, run_step, shards_done
 
 SCALES = (2_000, 10_000, 38_000)
 LATENCY_IMAGES = 2_000

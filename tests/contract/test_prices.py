@@ -8,17 +8,8 @@ from pathlib import Path
 import pytest
 
 from lambdas.contract.cost import prices
-from lambdas.contract.cost.estimate import (
-    InstanceUse,
-    Usage,
-    usage,
-)
-from lambdas.contract.cost.prices import (
-    INSTANCE_TYPES,
-    affordable_minutes,
-    eur_per_hour,
-    worst_case_eur,
-)
+from lambdas.contract.cost.estimate import InstanceUse, Usage, usage
+from lambdas.contract.cost.prices import INSTANCE_TYPES, affordable_minutes, eur_per_hour, worst_case_eur
 
 M5, R5 = (0.230 + 0.048) * 0.95, (0.304 + 0.063) * 0.95
 """Euros an hour of an m5.xlarge and an r5.xlarge."""

@@ -7,16 +7,8 @@ import dataclasses
 import pytest
 
 from lambdas.contract.cost import estimate as estimates
-from lambdas.contract.cost.estimate import (
-    Budget,
-    Job,
-    is_too_dear,
-    ways_out,
-)
-from lambdas.contract.cost.prices import (
-    eur_per_hour,
-    worst_case_eur,
-)
+from lambdas.contract.cost.estimate import Budget, Job, is_too_dear, ways_out
+from lambdas.contract.cost.prices import eur_per_hour, worst_case_eur
 
 from .test_prices import M5
 

@@ -19,14 +19,7 @@ from lambdas.runs.setbacks import LASTING_LIMIT
 from lambdas.runs.tracking import Ignored
 
 from .fake_clusters import throttled
-from .poison import (
-    PASS_SECONDS,
-    SETBACK,
-    closed_prefix,
-    plan_is,
-    record_of_another_release,
-    two_queued,
-)
+from .poison import PASS_SECONDS, SETBACK, closed_prefix, plan_is, record_of_another_release, two_queued
 from .runs import DONE, completed_run
 from .world import World, manifest
 

@@ -12,17 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from tests.spark.odd_files import (
-    GREY,
-    GREY_ALPHA,
-    PALETTE,
-    RGB,
-    RGB_ALPHA,
-    bmp,
-    chunk,
-    gif,
-    png,
-)
+from tests.spark.odd_files import GREY, GREY_ALPHA, PALETTE, RGB, RGB_ALPHA, bmp, chunk, gif, png
 from tests.spark.odd_samples import (
     ANIMATED,
     COLOURS,

@@ -80,9 +80,8 @@ def ends(name: str, data: bytes) -> Iterator[Odd]:
     yield odd(f"{name}_fill_bytes", data[:-2] + b"\xff" * 3, seen)
     yield odd(f"{name}_zeros_for_eoi", data[:-2] + bytes(500), seen)
     half = data[: (scan + len(data)) // 2]
-    before_the_last = (
-        data.rindex(b"\xff\xda") - 20
-    )  # what a progressive one lacks of its last scan is fine detail
+    # What a progressive one lacks of its last scan is fine detail.
+    before_the_last = data.rindex(b"\xff\xda") - 20
     ended = half[:before_the_last] if "progressive" in name else half
     yield odd(f"{name}_half_and_eoi", ended + b"\xff\xd9", None, CORRUPT)
     yield odd(f"{name}_half_and_another", half + data, None, CORRUPT)

@@ -9,11 +9,7 @@ from pathlib import Path
 import pytest
 
 from spark.features.package_model import UNTRAINED, ModelPackage, main, package_model, read_package
-from spark.features.weights import (
-    HDF5_SIGNATURE,
-    WeightsError,
-    read_weights,
-)
+from spark.features.weights import HDF5_SIGNATURE, WeightsError, read_weights
 from tests.spark.conftest import REPOSITORY
 
 NOWHERE = "http://127.0.0.1:9/weights.h5"
