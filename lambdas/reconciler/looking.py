@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunRecord, is_terminal
 from lambdas.reconciler.repairs import Release, Repair, of_unreadable, repairs
-from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
+from lambdas.runs.clocks import CLOCK_SKEW_SECONDS, SECONDS_A_DAY
 from lambdas.runs.cluster_port import Clusters, ClusterSummary
 from lambdas.runs.run_service import RunService
 from lambdas.runs.setbacks import described
 
-SECONDS_A_DAY = 24 * 3600
 TURN_FAILED = "Its turn in the queue failed; the log of the pass says why."
 NO_TIME = "This pass had no time left for it; the next one goes on."
 LOOK_BACK_SECONDS = 2 * SECONDS_A_DAY
