@@ -30,7 +30,6 @@ LONGEST_FIRST = (
     "local_emr",
     "tests/infra/test_doctor_in_the_local_aws.py",
     "tests/infra/test_local_provider.py",
-    "tests/engine/test_a_cloud_that_stays_up.py",
     "tests/infra/test_package.py",
     "tests/infra/test_node_bootstrap.py",
 )

@@ -15,10 +15,13 @@ from tests.infra.test_ministack import has_ended, processes_below
 
 pytestmark = pytest.mark.slow
 
+# On a machine of one core a cluster has one worker; other tests run beside.
 KEEP_RUNNING = """
+import os
 import sys
 from pathlib import Path
 from infra.local.cloud import keep_running
+os.cpu_count = lambda: 1
 sys.exit(keep_running(Path(sys.argv[1]), Path(sys.argv[2])))
 """
 
