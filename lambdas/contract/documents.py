@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import types
 import typing
+from collections.abc import Mapping, Set
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
@@ -73,22 +75,28 @@ def dataclass_from_dict(cls: type[T], data: Any) -> T:
     """
     if not isinstance(data, dict):
         raise UnreadableError(f"{cls.__name__} is not a JSON object but {_shown(data)}")
-    hints = typing.get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    required = {
-        name
-        for name, field in fields.items()
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
+    hints, required = _fields(cls)  # type: ignore[arg-type]  # a class can be hashed
     if missing := required - set(data):
         raise UnreadableError(f"{cls.__name__} lacks {', '.join(sorted(missing))}")
     return cls(
         **{
             name: _convert(hints[name], value, f"{cls.__name__}.{name}")
             for name, value in data.items()
-            if name in fields
+            if name in hints
         }
     )
+
+
+@functools.cache  # type hints are strings that Python compiles each time that it is asked for them
+def _fields(cls: Any) -> tuple[Mapping[str, Any], Set[str]]:
+    """The type hints of a dataclass' fields, and the names of those that have no default."""
+    fields, hints = dataclasses.fields(cls), typing.get_type_hints(cls)
+    required = {
+        field.name
+        for field in fields
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    return {field.name: hints[field.name] for field in fields}, required
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
