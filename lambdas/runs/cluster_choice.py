@@ -155,12 +155,15 @@ def _worth_choosing(job: Job, known: Circumstances) -> list[str]:
 
 def _replaces(newer: str, name: str, job: Job) -> bool:
     one, other = prices.INSTANCE_TYPES[newer], prices.INSTANCE_TYPES[name]
-    rates = [job.measured.rate(job.engine, each).images_per_second_per_vcpu for each in (newer, name)]
+
+    def rate(of: str) -> float:
+        return job.measured.rate(job.engine, of).images_per_second_per_vcpu
+
     return (
         _generation(newer) > _generation(name)
         and (one.architecture, one.vcpus) == (other.architecture, other.vcpus)
         and one.eur_per_hour(job.region) <= other.eur_per_hour(job.region) * SAME_PRICE
-        and rates[0] >= rates[1]
+        and rate(newer) >= rate(name)
     )
 
 
