@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark.steps.entry import main
-from tests.spark.conftest import PlanFactory
+from tests.spark.conftest import REPOSITORY, PlanFactory
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # PySpark's own
 
@@ -42,3 +44,19 @@ def test_a_failed_step_exits_with_one_and_says_why(
     plan.write_text(make_plan(tmp_path, tmp_path / "nothing").to_json())
     assert main(["featurize", "--plan", f"file://{plan}"]) == 1
     assert capsys.readouterr().err.startswith("user: no image below")
+
+
+def test_a_driver_computes_with_one_thread_which_waits_for_no_other() -> None:
+    code = """
+import os, sys
+from spark.steps.entry import main
+imported = "numpy" in sys.modules
+try:
+    main(["--help"])
+finally:
+    print(imported, "numpy" in sys.modules, os.environ["OMP_NUM_THREADS"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, env={}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "False True 1"
