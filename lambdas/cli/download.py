@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lambdas.cli import commands, reading, views
 from lambdas.cli.dialogue import Advance, Dialogue
+from lambdas.cli.named_paths import unusable
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER, RunLayout
@@ -45,8 +46,7 @@ def results(stack: Stack, run_id: str, to: Path, only: str | None, person: Dialo
         unlisted = sum(_fetch_file(stack, key, to) for key in _unlisted(stack, record.layout, only))
         objects, fetched = objects + unlisted, fetched + unlisted
     except OSError as error:
-        problem = f"{error.filename or to} cannot be written: {error.strerror}"
-        raise CommandError(ExitCode.USAGE, problem) from error
+        raise unusable(error.filename or to, "written", error) from error
     folders = [to / prefix for prefix in tables]
     code = reading.lines(folders[0])
     document = {

@@ -170,10 +170,10 @@ def _files(
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
         name = below + entry.name
-        if not entry.is_dir():
-            yield name, entry
-            continue
         try:
+            if not entry.is_dir():
+                yield name, entry
+                continue
             identity = _identity(entry.path)
             if identity in above:
                 yield _Problem(name, "leads back into a folder that it is in")

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from lambdas.aws.clients import client
+from lambdas.cli.named_paths import is_folder, require_writable, unusable
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 
@@ -66,24 +67,22 @@ def report(
     except published.NothingToReportError as error:
         raise CommandError(ExitCode.NO, str(error)) from error
     except OSError as error:
-        problem = f"{error.filename or folder} cannot be read: {error.strerror or error}"
-        raise CommandError(ExitCode.USAGE, problem) from error
+        raise unusable(error.filename or folder or run_id, "read", error) from error
     if images is not None:
         photos, limit = sources.photos_in_folder(images, [one.uri for one in run.plan.sources]), None
     target = to or Path(f"{run_id}.html")
+    require_writable(target)
     try:
         with _progress() as on_progress:
             made = making.make_report(run, photos, target, limit_bytes=limit, on_progress=on_progress)
     except OSError as error:
-        raise CommandError(
-            ExitCode.USAGE, f"{target} cannot be written: {error.strerror or error}"
-        ) from error
+        raise unusable(target, "written", error) from error
     return _result(made)
 
 
 def _require_folders(*folders: Path | None) -> None:
     for given in folders:
-        if given is not None and not given.is_dir():
+        if given is not None and not is_folder(given):
             raise CommandError(ExitCode.USAGE, f"{given} is not a folder; name one that exists")
 
 
