@@ -114,6 +114,7 @@ function drawScatter({ axes, labels, names, paths, shown, stands_for: standsFor 
     const started = current >= 0;
     const [x, y] = started ? [xs[current], ys[current]] : [canvas.clientWidth / 2, canvas.clientHeight / 2];
     const isAhead = (row) => {
+      if (marked.size && !marked.has(labels[row])) return false; // grey: not what is looked for
       const along = (xs[row] - x) * right + (ys[row] - y) * down;
       const aside = Math.abs((xs[row] - x) * down) + Math.abs((ys[row] - y) * right);
       return !started || (along > 0 && aside <= along);
