@@ -137,6 +137,12 @@ def _report_options(command: argparse.ArgumentParser) -> None:
         help="read the run's results from this folder, which has the bucket's layout; needs no AWS",
     )
     command.add_argument(
+        "--lists",
+        type=Path,
+        metavar="DIR",
+        help="also write each list, whatever its length, as CSV into this folder",
+    )
+    command.add_argument(
         "--images", type=Path, metavar="DIR", help="read the photos from this folder instead of S3"
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from lambdas.report.analysis import Analysis
 from lambdas.report.classes import SMALL
-from lambdas.report.finding import GROUPS_SHOWN, Finding, Group, Shown, labelled
+from lambdas.report.finding import GROUPS_SHOWN, Finding, Group, Shown, brief, labelled
 from lambdas.report.labels import (
     ERROR_RATIO,
     FEW,
@@ -30,7 +30,7 @@ def label_errors(errors: list[LabelError], found: Analysis, photos: Photos) -> F
 
     def group(error: LabelError) -> Group:
         example = _nearest_of(found.units, photos.labels, error.row, error.suggested)
-        name = photos.names[error.suggested]
+        name = brief(photos.names[error.suggested])
         says = f"Looks like {name}: {_times(error.ratio)} as far from its own label's photos as from those."
         doubt = "" if error.is_sure else f" Low confidence: one of the two classes has fewer than {FEW}."
         return Group((labelled(error.row, photos), Shown(example, f"a photo of {name}")), says + doubt)
@@ -76,7 +76,7 @@ def label_runs(runs: list[LabelRun], photos: Photos) -> Finding:
 
     def group(run: LabelRun) -> Group:
         shown = tuple(labelled(row, photos) for row in run.rows[:PHOTOS_OF_A_RUN])
-        own, other = photos.names[run.label], photos.names[run.suggested]
+        own, other = brief(photos.names[run.label]), brief(photos.names[run.suggested])
         return Group(shown, f"{len(run.rows)} photos labelled {own} that look like {other}.")
 
     return Finding(
@@ -109,7 +109,10 @@ def outliers(found_outliers: list[Outlier], found: Analysis, photos: Photos) -> 
 
     def group(outlier: Outlier) -> Group:
         label = int(photos.labels[outlier.row])
-        shown = (labelled(outlier.row, photos), Shown(usual[label], f"usual for {photos.names[label]}"))
+        shown = (
+            labelled(outlier.row, photos),
+            Shown(usual[label], f"usual for {brief(photos.names[label])}"),
+        )
         return Group(shown, f"{_times(outlier.times)} as far from its label's photos as is usual.")
 
     return Finding(

@@ -23,8 +23,8 @@ HASH_DISTANCE = 8
 CORRELATION = 0.98
 """Of the fine structure of both pictures, at least."""
 MOST_CANDIDATES = 500_000
-"""Where more pictures are alike, the list would be of no use, and memory has an end. The first so many, in the
-order of their rows, are looked at."""
+"""Where more pictures are alike, the list would be of no use, and memory has an end. The first so many, in
+the order of their rows, are looked at."""
 _HALF = HASH_SIDE * HASH_SIDE // 2
 _RADIUS = 2
 """The mean of the pixels around, so far, is taken away from each: what is left is the fine structure."""

@@ -70,15 +70,6 @@ function drawScatter({ axes, labels, names, paths, shown, stands_for: standsFor 
     return best;
   }
 
-  function pictureOf(row) {
-    const picture = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    picture.setAttribute("class", "photo");
-    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-    use.setAttribute("href", `#p${row}`);
-    picture.append(use);
-    return picture;
-  }
-
   function show(row) {
     if (row === current) return;
     current = row;

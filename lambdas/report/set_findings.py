@@ -8,7 +8,7 @@ import numpy as np
 
 from lambdas.report.analysis import Analysis
 from lambdas.report.classes import SMALL, Alike
-from lambdas.report.finding import GROUPS_SHOWN, Finding, Group, Shown, labelled
+from lambdas.report.finding import GROUPS_SHOWN, Finding, Group, Shown, brief, labelled
 from lambdas.report.neighbours import of_each
 from lambdas.report.published import Photos
 from lambdas.report.same_views import Kind, Pair
@@ -33,7 +33,7 @@ def same_views(found: Analysis, photos: Photos) -> Finding:
     if found.compared == 0:
         says += " Pixels were not compared, only whole files."
     if not found.is_complete:
-        says += " There are so many that the list was cut."
+        says += " There are more: the search was ended when it had so many."
     return Finding(
         "same-views",
         "Same views",
@@ -103,7 +103,7 @@ def alike_classes(pairs: list[Alike], found: Analysis, photos: Photos) -> Findin
 
     def group(pair: Alike) -> Group:
         shown = tuple(
-            Shown(typical(found.units, members[label]), photos.names[label])
+            Shown(typical(found.units, members[label]), brief(photos.names[label]))
             for label in (pair.first, pair.second)
         )
         return Group(shown, f"{pair.share:.0%} of the neighbours of one are of the other.")
@@ -135,7 +135,7 @@ def small_classes(small: list[tuple[int, int]], photos: Photos) -> Finding:
         else f" Classes have {least:,} to {most:,}, half of them {half:,} or more."
     )
     rows = [[photos.names[label], count] for label, count in small]
-    named = ", ".join(f"{name} ({count})" for name, count in rows[:20])
+    named = ", ".join(f"{brief(photos.names[label])} ({count})" for label, count in small[:20])
     return Finding(
         "small-classes",
         "Classes too small to train on",

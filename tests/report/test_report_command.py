@@ -64,6 +64,23 @@ def test_a_report_tells_what_was_found_and_where_it_is(
     assert list(tmp_path.iterdir()) == [to]
 
 
+def test_each_list_can_be_had_in_full_as_a_file_of_its_own(
+    written: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to, lists = tmp_path / "report.html", tmp_path / "lists"
+    assert main(asked(written, to, "--lists", str(lists))) == 0
+    said = capsys.readouterr().out.splitlines()
+    files = [lists / "fruits-label-errors.csv", lists / "fruits-same-views.csv"]
+    assert sorted(lists.iterdir()) == files
+    assert said[-2:] == [str(file) for file in files]
+    names, row = files[0].read_text().splitlines()
+    assert names == "path,label,probably,ratio,confidence"
+    assert row.startswith(f"{PREFIX}lime/004.jpg,kiwi,lime,")
+    (tmp_path / "taken").write_text("")
+    assert main(asked(written, to, "--lists", str(tmp_path / "taken"))) == 2
+    assert "taken" in capsys.readouterr().err
+
+
 def test_without_photos_at_hand_it_is_still_a_report_and_says_so(
     written: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
