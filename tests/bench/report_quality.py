@@ -1,8 +1,8 @@
 """``make report-quality``: which of the faults that are planted into real photos does the report find?
 
-The classes are halved, so that all varieties of a fruit are in one half. The report's thresholds were chosen
-on one half of the first split, and the other halves of this and of other splits judge them; so does the whole
-sample. Each part is a data set of its own, with components, and drawn pictures, of its own. docs/report.md has
+The classes are halved, so that all varieties of a fruit are in one half. The report's thresholds do well on
+one half of the first split, and the other halves of this and of other splits judge them; so does the whole
+sample. Each part is a data set of its own, with components and drawn pictures of its own. docs/report.md has
 the table. The exit code is 1 where a part that judges misses one of the bars.
 """
 
@@ -42,7 +42,7 @@ BARS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """Of one kind of fault: the score on the half of the thresholds, on those that judge, and on all photos."""
+    """Of one kind of fault: the score on the half of the thresholds, on others, which judge, on all photos."""
 
     name: str
     chosen: Score
