@@ -101,6 +101,7 @@ class PhotoFolder:
         others = sum(self.listing.suffixes.values())
         junk = self.listing.skipped.get(Kind.JUNK, 0)
         loose = sum(not photo.has_class for photo in self.photos)
+        is_flat = loose == len(self.photos)  # which is a fault
         return tuple(
             filter(
                 None,
@@ -112,7 +113,7 @@ class PhotoFolder:
                     if junk
                     else "",
                     f"{count(loose, 'photo')} in no class folder: the data set's name is the label there."
-                    if loose
+                    if loose and not is_flat
                     else "",
                 ),
             )

@@ -71,11 +71,13 @@ def label_errors(errors: list[LabelError], found: Analysis, photos: Photos) -> F
     )
 
 
-def label_runs(runs: list[LabelRun], photos: Photos) -> Finding:
+def label_runs(runs: list[LabelRun], found: Analysis, photos: Photos) -> Finding:
     """Several photos that were mislabelled together."""
 
     def group(run: LabelRun) -> Group:
-        shown = tuple(labelled(row, photos) for row in run.rows[:PHOTOS_OF_A_RUN])
+        other_rows = np.flatnonzero(photos.labels == run.suggested)
+        usual = Shown(typical(found.units, other_rows), f"usual for {brief(photos.names[run.suggested])}")
+        shown = (*(labelled(row, photos) for row in run.rows[:PHOTOS_OF_A_RUN]), usual)
         own, other = brief(photos.names[run.label]), brief(photos.names[run.suggested])
         return Group(shown, f"{len(run.rows)} photos labelled {own} that look like {other}.")
 
@@ -85,7 +87,7 @@ def label_runs(runs: list[LabelRun], photos: Photos) -> Finding:
         len(runs),
         "groups of photos that may carry one wrong label together",
         "Photos that were mislabelled together keep each other company, so that their neighbours do not give "
-        "them away; the centres of the classes do."
+        "them away; the centres of the classes do. After them, the photo in the middle of the other label."
         if runs
         else "No three photos of a label lie nearer to the centre of one other label than to their own.",
         "How: at least three photos of a label are nearer to the centre of one other label than to their "

@@ -42,7 +42,7 @@ BARS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """Of one kind of fault: the score on the half of the thresholds, on others, which judge, on all photos."""
+    """Of one kind of fault: the score on the half of the thresholds, on those that judge, on all."""
 
     name: str
     chosen: Score

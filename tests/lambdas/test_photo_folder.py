@@ -43,6 +43,7 @@ def test_a_folder_without_class_folders_says_how_to_make_labels_and_how_to_do_wi
     said = problems(write(tmp_path, "1.jpg", "2.jpg"))
     assert "holds 2 photos, but no class folders" in said
     assert '"label": "none"' in said
+    assert read_folder(tmp_path).notes() == ()  # no label is promised to what is refused for having none
 
 
 def test_what_will_be_left_out_is_told(tmp_path: Path) -> None:

@@ -156,10 +156,13 @@ def test_more_than_can_be_fetched_is_not_compared_but_shown(written: RunFolder, 
 REFUSALS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "running": ({"state": "RUNNING"}, ["has not ended yet, it is RUNNING", "fruits status"]),
     "failed": (
-        {"state": "FAILED", "message": "All photos are broken.", "remedy": "Mend them."},
-        ["is FAILED", "All photos are broken. Mend them."],
+        {"state": "FAILED", "message": "Step featurize: all photos are broken", "remedy": "mend them"},
+        ["is FAILED, so there is nothing to report. Step featurize: all photos are broken. Mend them.\n"],
     ),
-    "cancelled": ({"state": "CANCELLED", "message": None}, ["is CANCELLED"]),
+    "cancelled": (
+        {"state": "CANCELLED", "message": None},
+        ["is CANCELLED, so there is nothing to report.\n"],
+    ),
 }
 
 
