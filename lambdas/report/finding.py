@@ -69,7 +69,9 @@ class Finding:
     def more(self) -> str:
         """That not all are shown."""
         hidden = (self.count or 0) - len(self.groups)
-        return f"{hidden:,} more are in the list." if self.groups and self.rows and hidden > 0 else ""
+        if not (self.groups and self.rows and hidden > 0):
+            return ""
+        return f"{hidden:,} more {'is' if hidden == 1 else 'are'} in the list."
 
 
 def labelled(row: int, photos: Photos) -> Shown:

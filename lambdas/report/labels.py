@@ -22,7 +22,7 @@ FEW = 30
 FEW_ERROR_RATIO = 1.8
 STRANGE = 4.0
 """The distance to neighbour OWN of the class, in units of what is usual: nothing fits that is above."""
-AT_HOME = 0.8
+AT_HOME = 0.9
 """An unusual view of the right thing is far from its class and still nearer to it than to any other: of what
 is strange, its second neighbour of the own label is less than so many times as far as that of another."""
 VERY_STRANGE = 8.0

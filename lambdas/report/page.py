@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from lambdas.report import facts, figures, payload, thumbnails
 from lambdas.report.analysis import Analysis
@@ -79,6 +81,7 @@ def compose(
         trim_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["code"] = _with_code
     labels = len(photos.names) + bool((photos.labels < 0).any())
     render = partial(
         environment.get_template("page.html").render,
@@ -112,6 +115,11 @@ def compose(
     room = MOST_BYTES - _MARGIN_BYTES - len(render(kept=0, payload="").encode())
     cut, packed = payload.fitted(data, room)
     return render(kept=cut.rows, payload=packed)
+
+
+def _with_code(text: str) -> Markup:
+    """What stands between backticks, as on a terminal, in the font of code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped
 
 
 def shown_besides(photos: Photos, found: Analysis) -> list[int]:
