@@ -84,10 +84,13 @@ def follow(
 
 def _folder(stack: Stack, folder: Path, dataset: str | None, person: Dialogue) -> Submission:
     if dataset is None:
+        try:
+            proposed = dataset_name(folder)
+        except OSError as error:  # the shell's own folder is gone
+            raise unusable(folder, "read", error) from error
         raise CommandError(
             ExitCode.USAGE,
-            "a folder needs a name for its data set: --dataset NAME, such as "
-            f"--dataset {dataset_name(folder)}",
+            f"a folder needs a name for its data set: --dataset NAME, such as --dataset {proposed}",
         )
     bucket, prefix = stack.settings.data_bucket, f"{IMAGES}{dataset}/"
     manifests.require_stack(stack)

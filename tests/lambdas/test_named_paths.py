@@ -52,6 +52,15 @@ def test_a_path_below_a_folder_that_may_not_be_entered_is_told(
     assert f"{locked / 'photos'} cannot be read: Permission denied. Take another, or ask whoever owns" in said
 
 
+def test_a_folder_that_was_removed_under_the_shell_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert ". cannot be read: No such file or directory." in said_of(["submit", ".", "--yes"], capsys)
+
+
 @pytest.mark.parametrize("option", ["--from", "--images", "--to"])
 def test_of_a_report_each_path_is_told(
     option: str, open_folder: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest

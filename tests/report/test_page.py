@@ -96,6 +96,10 @@ def test_on_paper_it_has_columns_and_nothing_that_wants_to_be_clicked(page: Page
     assert not page.locator("#search").is_visible()
     lefts = {round(one.bounding_box()["x"]) for one in page.locator("#labels li").all()}  # type: ignore[index]
     assert len(lefts) == 4
+    page.wait_for_timeout(100)  # for the plot to be drawn again in its new place
+    plot = page.locator("#scatter").bounding_box()
+    assert plot is not None
+    assert plot["height"] > 300
     page.emulate_media(media="screen")
     page.set_viewport_size({"width": 1280, "height": 900})
 
