@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,21 +86,13 @@ def measures() -> dict[str, Measure]:
     return {
         "1 % of labels swapped": label_errors,
         **{
-            f"the same, {count} photos a class": lambda sample, part, count=count: label_errors(
-                sample, part, count
-            )
+            f"the same, {count} photos a class": partial(label_errors, photos_a_class=count)
             for count in SMALL_CLASSES
         },
-        **{
-            f"{RUNS} runs of {length} frames": lambda sample, part, length=length: runs(sample, part, length)
-            for length in RUN_LENGTHS
-        },
+        **{f"{RUNS} runs of {length} frames": partial(runs, length=length) for length in RUN_LENGTHS},
         f"{FOREIGN} drawn pictures": drawn_pictures,
         f"{FOREIGN} drawn pictures, {OF_A_KIND} alike in a class": of_a_kind,
-        **{
-            f"{COPIED} copies, {name}": lambda sample, part, change=change: copies(sample, part, change)
-            for name, change in COPIES.items()
-        },
+        **{f"{COPIED} copies, {name}": partial(copies, change=change) for name, change in COPIES.items()},
     }
 
 
@@ -107,8 +100,8 @@ def measures_of_halves() -> dict[str, Measure]:
     """What takes photos of kinds that the part lacks."""
     return {
         f"{FOREIGN} fruits of the other half": foreign_fruits,
-        f"{FEW_FOREIGN} of them in sets of {FEW_CLASSES} classes": lambda sample, part: foreign_fruits(
-            sample, part, FEW_FOREIGN, FEW_CLASSES
+        f"{FEW_FOREIGN} of them in sets of {FEW_CLASSES} classes": partial(
+            foreign_fruits, count=FEW_FOREIGN, classes=FEW_CLASSES
         ),
     }
 
@@ -146,7 +139,7 @@ def runs(sample: Sample, part: Part, length: int) -> Score:
     frames = sorted(range(len(rows)), key=lambda place: _frame(sample.files[rows[place]]))
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
-        wrong, planted = sample.labels[rows].copy(), set()
+        wrong, planted = sample.labels[rows].copy(), set[int]()
         while len(planted) < RUNS * length:
             begin = rng.integers(0, len(frames) - length)
             run = frames[begin : begin + length]

@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     model = ModelPackage.from_json((options.model / DESCRIPTION).read_text())
     file = options.model / model.file
     sample = read_sample(options.data, file, options.cache, parts=2 * SPLITS + 1, drawn=DRAWN)
-    missed = []
+    missed: list[str] = []
     _say(
         "| planted, five times: recall / precision | half of the thresholds | other halves: minimum "
         "| median | all photos |\n|---|---|---|---|---|"
