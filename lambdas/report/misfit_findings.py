@@ -47,9 +47,11 @@ def label_errors(errors: list[LabelError], found: Analysis, photos: Photos) -> F
         "How: of the components of all photos, by cosine, exact: the second neighbour of the own label is "
         f"more than {ERROR_RATIO} times ({FEW_ERROR_RATIO} times in classes of fewer than {FEW}) as far as "
         "the second of another label, in whose class the photo also lies as its members do. How far to "
-        "trust it: of labels that were swapped on purpose 99 of 100 were found, and 97 of 100 that were "
-        f"listed were swapped; in classes of fewer than {FEW} photos a third or more of what is listed is "
-        "right as it is. Look before you relabel.",
+        "trust it: measured on 95 kinds of fruit, studio photos, 90 of each. Of labels of which one in a "
+        "hundred was swapped for any other, 99 of 100 were found, and 94 of 100 that were listed were "
+        "swapped. Nothing swapped, 5 of 8,550 photos are listed, so where few labels are wrong, most of the "
+        "list is right as it is. So is a quarter of it in classes of 15 photos and half or more in classes "
+        "of 6; alike classes and varied backgrounds lower it further. Look before you relabel.",
         tuple(map(group, errors[:GROUPS_SHOWN])),
         [
             ("path", "path"),
@@ -91,10 +93,11 @@ def label_runs(runs: list[LabelRun], found: Analysis, photos: Photos) -> Finding
         if runs
         else "No three photos of a label lie nearer to the centre of one other label than to their own.",
         "How: at least three photos of a label are nearer to the centre of one other label than to their "
-        "own, by more than 0.2 of cosine distance. How far to trust it: of frames that were mislabelled "
-        "six together, 98 of 100 were found, and one in five that were listed was right: where two kinds "
-        f"are alike, it also names photos that lie between them. Classes with fewer than {SMALL} photos are "
-        "left out.",
+        "own, by more than 0.2 of cosine distance. How far to trust it: measured on studio photos of "
+        "fruits, where eight times six neighbouring frames were given a wrong label. 83 to 96 of 100 were "
+        "found, and 58 to 100 of 100 that were listed were such; of runs of three, as few as 38. With "
+        "nothing mislabelled 31 of 8,550 photos are listed, which lie between alike kinds: where no run is "
+        f"wrong, all of the list is right as it is. Classes with fewer than {SMALL} photos are left out.",
         tuple(map(group, runs[:GROUPS_SHOWN])),
         [("path", "path"), ("label", "text"), ("perhaps", "text"), ("group", "number")],
         [
@@ -129,9 +132,7 @@ def outliers(found_outliers: list[Outlier], found: Analysis, photos: Photos) -> 
         "How: the distance to the fifth neighbour of the own label (cosine, components, exact) is more "
         f"than {STRANGE:.0f} times the label's median, and another label is about as near as its own "
         f"(with fewer than {FEW_LABELS} labels that is not asked), or it is more than {VERY_STRANGE:.0f} "
-        "times. How far to trust it: pictures of something else were nearly all found, here or among the "
-        "label errors, and nine of ten that were listed were such. Several of one thing in one label hide "
-        "each other: they may be among the runs.",
+        "times. OUTLIERS",
         tuple(map(group, found_outliers[:GROUPS_SHOWN])),
         [("path", "path"), ("label", "text"), ("times the usual distance", "number")],
         [[one.row, photos.name(one.row), round(one.times, 2)] for one in found_outliers],

@@ -123,8 +123,8 @@ function drawScatter({ axes, labels, names, paths, shown, stands_for: standsFor 
       button.setAttribute("aria-pressed", String(marked.has(labelOf(button))));
       button.firstElementChild.style.background = colour(labelOf(button));
     }
-    const said = [...marked.keys()].map(nameOf).join(", ");
-    byId("marked").textContent = said ? `Marked: ${said}.` : "Every label has a colour; similar ones repeat.";
+    const [said, more] = [[...marked.keys()].slice(0, 10).map(nameOf).join(", "), marked.size - 10];
+    byId("marked").textContent = said ? `Marked: ${said}${more > 0 ? ` and ${more} more` : ""}.` : "Every label has a colour; similar ones repeat.";
     byId("clear").hidden = !said;
     draw();
   }

@@ -42,8 +42,11 @@ def same_views(found: Analysis, photos: Photos) -> Finding:
         says,
         "How: equal files by SHA-256, exact. Pictures by a perceptual hash of 256 bits, also of the mirror "
         "image (all pairs, at most 8 bits differ), whose fine structure at 64 x 64 pixels must then "
-        "correlate by 0.98. How far to trust it: of copies that were made on purpose nine of ten and more "
-        "were found, and nine of ten pairs that were listed were such; cut-outs are not found.",
+        "correlate by 0.98. How far to trust it: measured on studio photos of fruits, of which 50 were "
+        "copied. Of copies encoded again 93 to 99 of 100 were found, of smaller and mirrored ones all; of "
+        "100 pairs with a copy in them 92 or more were that copy and its original. How many are no copies "
+        "but frames that hardly differ depends on the photos: of these, all 219 pairs of 8,550. Coarser "
+        "changes and plain pictures lower it; of cut-outs none was found.",
         tuple(_pair(pair, photos) for pair in pairs[:GROUPS_SHOWN]),
         [
             ("path", "path"),
@@ -142,7 +145,7 @@ def small_classes(small: list[tuple[int, int]], photos: Photos) -> Finding:
         len(small),
         f"classes of fewer than {SMALL} photos",
         (
-            f"Fewer than {SMALL} photos: {named}{', ...' if len(rows) > 20 else ''}."
+            f"Fewer than {SMALL} photos: {named}{f' and {len(rows) - 20:,} more' if len(rows) > 20 else ''}."
             if small
             else f"Every class has {SMALL} photos or more."
         )

@@ -212,3 +212,6 @@ def test_a_folder_that_cannot_be_written_is_named(completed: Deployed, tmp_path:
     assert code == ExitCode.USAGE
     assert "taken/Results" in said
     assert "cannot be written: Not a directory" in said
+    code, _, said = completed.run("results", RUN, "--to", "a" * 5000)
+    assert code == ExitCode.USAGE
+    assert "cannot be written: File name too long. Give it a shorter name." in said
