@@ -61,6 +61,17 @@ def test_a_folder_that_was_removed_under_the_shell_is_told(
     assert ". cannot be read: No such file or directory." in said_of(["submit", ".", "--yes"], capsys)
 
 
+@pytest.mark.parametrize("run_id", ["", TOO_LONG])
+@pytest.mark.parametrize("command", ["status", "results", "report", "cancel"])
+def test_what_can_be_no_runs_id_is_wrong_use(
+    command: str, run_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, run_id], SHELL)
+    assert stopped.value.code == ExitCode.USAGE
+    assert "is no run's id; `fruits runs` lists them" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--from", "--images", "--to"])
 def test_of_a_report_each_path_is_told(
     option: str, open_folder: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
