@@ -134,10 +134,10 @@ def outliers(found_outliers: list[Outlier], found: Analysis, photos: Photos) -> 
         f"(with fewer than {FEW_LABELS} labels that is not asked), or it is more than {VERY_STRANGE:.0f} "
         "times. How far to trust it: measured on studio photos of fruits, into which 20 drawn pictures or "
         "photos of other fruits were put, each into a class by chance. 97 to 100 of 100 were found, here or "
-        "among the label errors; of all that was in both lists 87 of 100 or more were foreign in sets of 4,200 "
-        "photos and 77 in one of 8,550: some 6 are listed there with nothing foreign. In sets of five classes "
-        "7 to 9 of 10 were found. Several of one thing in one label hide each other (of four, 7 to 9 of 10 "
-        "were found, here or among the runs); classes of varied photos lower it further.",
+        "among the label errors; of all that was in both lists 87 of 100 or more were foreign in sets of "
+        "4,200 photos and 77 in one of 8,550: some 6 are listed there with nothing foreign. In sets of five "
+        "classes 7 to 9 of 10 were found. Several of one thing in one label hide each other (of four, 7 to 9 "
+        "of 10 were found, here or among the runs); classes of varied photos lower it further.",
         tuple(map(group, found_outliers[:GROUPS_SHOWN])),
         [("path", "path"), ("label", "text"), ("times the usual distance", "number")],
         [[one.row, photos.name(one.row), round(one.times, 2)] for one in found_outliers],
