@@ -50,8 +50,8 @@ def label_errors(errors: list[LabelError], found: Analysis, photos: Photos) -> F
         "trust it: measured on 95 kinds of fruit, studio photos, 90 of each. Of labels of which one in a "
         "hundred was swapped for any other, 99 of 100 were found, and 94 of 100 that were listed were "
         "swapped. Nothing swapped, 5 of 8,550 photos are listed, so where few labels are wrong, most of the "
-        "list is right as it is. So is a quarter of it in classes of 15 photos and half or more in classes "
-        "of 6; alike classes and varied backgrounds lower it further. Look before you relabel.",
+        "list is right as it is. So is a third of it in classes of 15 photos, and up to seven tenths in "
+        "classes of 6; alike classes and varied backgrounds lower it further. Look before you relabel.",
         tuple(map(group, errors[:GROUPS_SHOWN])),
         [
             ("path", "path"),
