@@ -6,6 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 NAMES = (
     "chromium-headless-shell",
@@ -26,6 +33,29 @@ def find_chromium() -> str | None:
     """Its path: the one in the variable CHROMIUM, or the first of the usual names."""
     named = os.environ.get("CHROMIUM")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextmanager
+def offline_page(file: Path, width: int) -> Iterator[Page]:
+    """A page in a browser; whatever it asks for besides itself, or complains of, is an error at the end."""
+    from playwright.sync_api import sync_playwright  # `make browser` needs none of it
+
+    chromium = find_chromium()
+    assert chromium, ADVICE
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        opened = browser.new_page(viewport={"width": width, "height": 900})
+        asked: list[str] = []
+        said: list[str] = []
+        opened.on("request", lambda wanted: asked.append(wanted.url))
+        opened.on("console", lambda message: said.append(message.text))
+        opened.on("pageerror", lambda error: said.append(str(error)))
+        opened.goto(file.resolve().as_uri())
+        yield opened
+        browser.close()
+    elsewhere = [url for url in asked if not url.startswith((file.resolve().as_uri(), "data:", "blob:"))]
+    assert elsewhere == []
+    assert said == []
 
 
 def main() -> int:

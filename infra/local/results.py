@@ -32,6 +32,9 @@ class Fetched:
     picture: Path | None
 
 
+PALETTES = ("tab10", "tab20")
+"""The first does for ten labels, and tells neighbours further apart: the second has each colour twice, the
+lighter one after the darker."""
 MARKERS = "osD^vPX*"
 """With 20 colours, 160 labels that look different."""
 LABELS_A_COLUMN = 30
@@ -90,7 +93,8 @@ def draw_components(folder: Path, run_folder: str) -> Path | None:
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    colours = colormaps["tab20"].colors  # type: ignore[attr-defined]  # a listed colormap has them
+    palettes = [colormaps[name].colors for name in PALETTES]  # type: ignore[attr-defined]  # listed ones have
+    colours = next((one for one in palettes if len(sizes) <= len(one)), palettes[-1])
     shown = sorted((label for label, _ in sizes.most_common(len(colours) * len(MARKERS))), key=str)
     columns = -(-len(shown) // LABELS_A_COLUMN)
     figure = Figure(figsize=(9 + 2 * columns, 7), layout="constrained")

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from lambdas.cli import commands, reading, views
 from lambdas.cli.dialogue import Advance, Dialogue
+from lambdas.cli.named_paths import unusable
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER, RunLayout
 from lambdas.contract.object_keys import key_problem
 from lambdas.contract.published import Part, PublishedTable
 from lambdas.contract.run import RunRecord, RunState, is_terminal
+from lambdas.contract.status import sentences
 from lambdas.contract.whole_file import write_whole
 from lambdas.runs.ports import BucketDenied
 
@@ -42,11 +44,11 @@ def results(stack: Stack, run_id: str, to: Path, only: str | None, person: Dialo
     try:
         with person.bar("parts", objects, size) as advance:
             fetched = sum(_fetch_table(stack, prefix, tables[prefix], to, advance) for prefix in tables)
-        unlisted = sum(_fetch_file(stack, key, to) for key in _unlisted(stack, record.layout, only))
-        objects, fetched = objects + unlisted, fetched + unlisted
+        for key in _unlisted(stack, record.layout, only):
+            is_new = _fetch_file(stack, key, to)
+            objects, fetched = objects + (is_new is not None), fetched + bool(is_new)
     except OSError as error:
-        problem = f"{error.filename or to} cannot be written: {error.strerror}"
-        raise CommandError(ExitCode.USAGE, problem) from error
+        raise unusable(error.filename or to, "written", error) from error
     folders = [to / prefix for prefix in tables]
     code = reading.lines(folders[0])
     document = {
@@ -69,10 +71,10 @@ def _require_completed(record: RunRecord) -> None:
             f"run {record.run_id} is {record.state}: its results are complete when it has ended; "
             f"`fruits status {record.run_id} --watch` follows it",
         )
-    why = " ".join(filter(None, (record.message, record.remedy)))
-    raise CommandError(
-        ExitCode.NO, f"run {record.run_id} is {record.state} and has no results. {why}".rstrip()
+    why = sentences(
+        f"run {record.run_id} is {record.state} and has no results", record.message, record.remedy
     )
+    raise CommandError(ExitCode.NO, why)
 
 
 def _tables(stack: Stack, record: RunRecord, only: str | None) -> dict[str, PublishedTable]:
@@ -156,9 +158,12 @@ def _below(stack: Stack, prefix: str) -> Iterator[str]:
         ) from error
 
 
-def _fetch_file(stack: Stack, key: str, to: Path) -> bool:
-    """Fetch an object of which no hash is kept; whether it is there."""
-    body = stack.runs.objects.read(key)
-    if body is not None:
-        write_whole(to / key, body)
-    return body is not None
+def _fetch_file(stack: Stack, key: str, to: Path) -> bool | None:
+    """Fetch an object of which no hash is kept; whether it is another than was there, None for no object."""
+    body, target = stack.runs.objects.read(key), to / key
+    if body is None:
+        return None
+    if target.is_file() and target.read_bytes() == body:
+        return False
+    write_whole(target, body)
+    return True

@@ -88,7 +88,7 @@ def _answers(options: argparse.Namespace, environ: Mapping[str, str]) -> Iterato
         return
     if options.command == "report":
         given = (options.run, options.to, options.folder, options.images)
-        yield report_command.report(*given, lambda: connect(environ))
+        yield report_command.report(*given, lambda: connect(environ), options.lists)
         return
     stack = connect(environ)
     if options.command == "status" and options.watch:

@@ -16,6 +16,8 @@ from lambdas.cli import output
 INTERRUPTED = 130
 """Exit code after ctrl-C, by the shells' convention."""
 RUNS_SHOWN = 50
+_LONGEST_RUN_ID = 200
+"""Characters; those that there are have less than half of it."""
 RESULTS = "fruits-results"
 """The folder that results are fetched to."""
 _COMMANDS = {
@@ -77,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         if name in own:
             own[name](command)
         if name in ("results", "report", "status", "cancel"):
-            command.add_argument("run", metavar="RUN", help="the run's id")
+            command.add_argument("run", type=_run_id, metavar="RUN", help="the run's id")
         if name == "status":
             command.add_argument(
                 "--watch",
@@ -137,8 +139,21 @@ def _report_options(command: argparse.ArgumentParser) -> None:
         help="read the run's results from this folder, which has the bucket's layout; needs no AWS",
     )
     command.add_argument(
+        "--lists",
+        type=Path,
+        metavar="DIR",
+        help="also write each list, whatever its length, as CSV into this folder",
+    )
+    command.add_argument(
         "--images", type=Path, metavar="DIR", help="read the photos from this folder instead of S3"
     )
+
+
+def _run_id(text: str) -> str:
+    """What may be one: the ledger is asked for nothing that no key can be."""
+    if not 0 < len(text) <= _LONGEST_RUN_ID:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no run's id; `fruits runs` lists them")
+    return text
 
 
 def _positive(text: str) -> int:

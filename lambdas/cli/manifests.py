@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.cli import views
+from lambdas.cli.named_paths import unusable
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 from lambdas.contract.cost.estimate import Job, estimate
@@ -122,7 +123,7 @@ def read(path: str) -> bytes:
         with Path(path).open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise CommandError(ExitCode.USAGE, f"{path} cannot be read: {error.strerror}") from error
+        raise unusable(path, "read", error) from error
 
 
 def refused(faults: tuple[Fault, ...], notes: tuple[str, ...] = ()) -> Result:

@@ -101,6 +101,7 @@ class PhotoFolder:
         others = sum(self.listing.suffixes.values())
         junk = self.listing.skipped.get(Kind.JUNK, 0)
         loose = sum(not photo.has_class for photo in self.photos)
+        is_flat = loose == len(self.photos)  # which is a fault
         return tuple(
             filter(
                 None,
@@ -112,7 +113,7 @@ class PhotoFolder:
                     if junk
                     else "",
                     f"{count(loose, 'photo')} in no class folder: the data set's name is the label there."
-                    if loose
+                    if loose and not is_flat
                     else "",
                 ),
             )
@@ -170,10 +171,10 @@ def _files(
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
         name = below + entry.name
-        if not entry.is_dir():
-            yield name, entry
-            continue
         try:
+            if not entry.is_dir():
+                yield name, entry
+                continue
             identity = _identity(entry.path)
             if identity in above:
                 yield _Problem(name, "leads back into a folder that it is in")

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from lambdas.aws.clients import client
+from lambdas.cli.named_paths import is_folder, require_writable, unusable
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 
@@ -27,7 +28,12 @@ _LIBRARIES = frozenset({"jinja2", "matplotlib", "numpy", "PIL", "pyarrow"})
 
 
 def report(
-    run_id: str, to: Path | None, folder: Path | None, images: Path | None, connect: Callable[[], Stack]
+    run_id: str,
+    to: Path | None,
+    folder: Path | None,
+    images: Path | None,
+    connect: Callable[[], Stack],
+    lists: Path | None = None,
 ) -> Result:
     """Make the report.
 
@@ -37,6 +43,7 @@ def report(
         folder: holds the run's results in the bucket's layout; None: they are in the stack's data bucket.
         images: holds the photos; None: they are read from S3, unless ``folder`` is given.
         connect: the stack, asked for where AWS is needed.
+        lists: a folder that each list is written into, as CSV; None: the page has them, the longest in part.
 
     Raises:
         CommandError: there is no such run, or nothing to report, or a folder or file cannot be used.
@@ -66,24 +73,26 @@ def report(
     except published.NothingToReportError as error:
         raise CommandError(ExitCode.NO, str(error)) from error
     except OSError as error:
-        problem = f"{error.filename or folder} cannot be read: {error.strerror or error}"
-        raise CommandError(ExitCode.USAGE, problem) from error
+        raise unusable(error.filename or folder or run_id, "read", error) from error
     if images is not None:
         photos, limit = sources.photos_in_folder(images, [one.uri for one in run.plan.sources]), None
     target = to or Path(f"{run_id}.html")
+    require_writable(target)
+    if lists is not None:
+        require_writable(lists / "list.csv")
     try:
         with _progress() as on_progress:
-            made = making.make_report(run, photos, target, limit_bytes=limit, on_progress=on_progress)
+            made = making.make_report(
+                run, photos, target, lists=lists, limit_bytes=limit, on_progress=on_progress
+            )
     except OSError as error:
-        raise CommandError(
-            ExitCode.USAGE, f"{target} cannot be written: {error.strerror or error}"
-        ) from error
+        raise unusable(error.filename or target, "written", error) from error
     return _result(made)
 
 
 def _require_folders(*folders: Path | None) -> None:
     for given in folders:
-        if given is not None and not given.is_dir():
+        if given is not None and not is_folder(given):
             raise CommandError(ExitCode.USAGE, f"{given} is not a folder; name one that exists")
 
 
@@ -106,10 +115,12 @@ def _result(made: Made) -> Result:
     lines = [str(made.path)]
     lines += [f"  {one.count:>6,} {one.counted}" for one in made.findings if one.count]
     lines += ["  open it in a browser; it needs no network"]
+    lines += [str(path) for path in made.lists]
     document = {
         "report": str(made.path),
         "bytes": made.path.stat().st_size,
         "findings": counts,
+        "lists": [str(path) for path in made.lists],
         "notices": made.notices,
     }
     return Result(document, "\n".join(lines), notice=" ".join(made.notices))

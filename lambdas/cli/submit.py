@@ -14,6 +14,7 @@ from lambdas.aws.uploads import S3Uploads, Stored
 from lambdas.cli import commands, manifests, views
 from lambdas.cli.dialogue import Dialogue
 from lambdas.cli.explain import explain
+from lambdas.cli.named_paths import is_folder, unusable
 from lambdas.cli.photo_folder import Photo, PhotoFolder, dataset_name, read_folder
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
@@ -44,7 +45,7 @@ def submit(stack: Stack, source: str, dataset: str | None, person: Dialogue) -> 
         CommandError: something is missing, or it broke off; the message says how to go on.
         KeyboardInterrupt: the same, at ctrl-C.
     """
-    if source != "-" and Path(source).is_dir():
+    if source != "-" and is_folder(Path(source)):
         return (yield from _folder(stack, Path(source), dataset, person))
     if dataset is not None:
         raise CommandError(
@@ -83,17 +84,20 @@ def follow(
 
 def _folder(stack: Stack, folder: Path, dataset: str | None, person: Dialogue) -> Submission:
     if dataset is None:
+        try:
+            proposed = dataset_name(folder)
+        except OSError as error:  # the shell's own folder is gone
+            raise unusable(folder, "read", error) from error
         raise CommandError(
             ExitCode.USAGE,
-            "a folder needs a name for its data set: --dataset NAME, such as "
-            f"--dataset {dataset_name(folder)}",
+            f"a folder needs a name for its data set: --dataset NAME, such as --dataset {proposed}",
         )
     bucket, prefix = stack.settings.data_bucket, f"{IMAGES}{dataset}/"
     manifests.require_stack(stack)
     try:
         found = read_folder(folder, prefix)
     except OSError as error:
-        raise CommandError(ExitCode.USAGE, f"{folder} cannot be read: {error.strerror}") from error
+        raise unusable(folder, "read", error) from error
     body = json.dumps(manifest_of(found, bucket, dataset), indent=2).encode()
     try:
         manifest = parse_manifest(body)

@@ -112,9 +112,10 @@ def submitted(run_id: str, counts: Mapping[str, int]) -> str:
 
 def results(run_id: str, folder: str, objects: int, fetched: int, lines: Sequence[str]) -> str:
     """Where the results are, and ``lines`` of code that load them. ``fetched``: ``objects`` that were new."""
+    new = f"{fetched:,} of them fetched now" if fetched else "where all of them were already"
     return "\n".join(
         [
-            f"{objects:,} objects of {run_id} are in {folder}, {fetched:,} of them fetched now.",
+            f"{objects:,} objects of {run_id} are in {folder}, {new}.",
             "Every part is as it was published. To load them, a line each for pandas, DuckDB and Spark:",
             *lines,
         ]

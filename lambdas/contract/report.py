@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -15,6 +15,11 @@ from lambdas.contract.documents import document_from_json
 
 STEPS: tuple[str, ...] = ("featurize", "pca")
 """The steps of a run, in order."""
+STEP_PHASES: Mapping[str, tuple[str, ...]] = {
+    "featurize": ("list", "featurize", "publish"),
+    "pca": ("fit", "score", "publish"),
+}
+"""What each step's wall time consists of, in order."""
 REPORT_VERSION = 1
 """The major version of the schemas of this module, see :mod:`lambdas.contract.documents`."""
 

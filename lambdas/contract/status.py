@@ -22,6 +22,13 @@ STATUS_VERSION = 1
 """The major version of the schema, see :mod:`lambdas.contract.documents`: added fields do not change it."""
 
 
+def sentences(first: str, *further: str | None) -> str:
+    """One after the other, whether they are kept as sentences or as parts of one: a step's remedy begins
+    small and has no full stop."""
+    begun = [first, *(text[0].upper() + text[1:] for text in further if text)]
+    return " ".join(text if text.endswith((".", "!", "?")) else f"{text}." for text in begun)
+
+
 @dataclass(frozen=True)
 class QueuePlace:
     """Where a queued run stands: 1 is next, None is far behind. ``waits_for`` is a sentence."""

@@ -16,7 +16,8 @@
     misfit_findings  what is said of photos that do not fit their label
     set_findings     what is said of same views, leakage and classes
     findings         all of them in their order
-    payload          what the page's script gets
+    lists            the rows of each finding, all of them, as CSV
+    payload          what the page's script gets, within the page's size
     facts            what was run, in words
     page             all of it as HTML
     making           from a run to a file

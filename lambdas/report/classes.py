@@ -34,14 +34,17 @@ def alike(neighbours: Neighbours, labels: np.ndarray) -> list[Alike]:
     near_labels = np.where(near >= 0, labels[near], -1)
     others = np.append(np.bincount(labels[labels >= 0], minlength=classes) - 1, 0)[labels]
     counted = (near_labels >= 0) & (np.arange(near.shape[1]) < others[:, None])
-    cells = (labels[:, None] * classes + near_labels)[counted]
-    among = np.bincount(cells, minlength=classes * classes).reshape(classes, classes).astype(np.float64)
-    sums = among.sum(axis=1, keepdims=True)
-    shares = np.divide(among, sums, out=np.zeros_like(among), where=sums > 0)
-    most = np.maximum(shares, shares.T)
-    first, second = np.nonzero(np.triu(most >= ALIKE_SHARE, 1))
-    pairs = [Alike(int(a), int(b), float(most[a, b])) for a, b in zip(first, second, strict=True)]
-    return sorted(pairs, key=lambda pair: -pair.share)
+    own = np.broadcast_to(labels[:, None], near.shape)[counted].astype(np.int64)
+    # Of thousands of classes a table of all pairs has no room; few pairs have anything in common.
+    cells, among = np.unique(own * classes + near_labels[counted], return_counts=True)
+    one, other = np.divmod(cells, max(classes, 1))
+    shares = among / np.bincount(one, among, minlength=classes)[one]
+    most: dict[tuple[int, int], float] = {}
+    for place in np.flatnonzero((shares >= ALIKE_SHARE) & (one != other)).tolist():
+        pair = (int(min(one[place], other[place])), int(max(one[place], other[place])))
+        most[pair] = max(most.get(pair, 0), float(shares[place]))
+    pairs = [Alike(*pair, share) for pair, share in most.items()]
+    return sorted(pairs, key=lambda pair: (-pair.share, pair.first, pair.second))
 
 
 def too_small(labels: np.ndarray) -> list[tuple[int, int]]:

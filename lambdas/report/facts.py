@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from lambdas.contract.report import STEP_PHASES, STEPS
 from lambdas.report.analysis import Analysis
 from lambdas.report.published import MOST_COMPONENTS, Published
 
@@ -45,10 +47,11 @@ def table(published: Published) -> list[tuple[str, str]]:
 
 def phases(published: Published) -> list[dict[str, Any]]:
     """Wall time by phase, in the order in which they happened; ``percent`` of the longest."""
+    measured = published.metrics.get("seconds") or {}
     seconds = [
-        (f"{step}: {phase}", float(spent))
-        for step, by_phase in (published.metrics.get("seconds") or {}).items()
-        for phase, spent in by_phase.items()
+        (f"{step}: {phase}", float(measured[step][phase]))
+        for step in _in_order(measured, STEPS)
+        for phase in _in_order(measured[step], STEP_PHASES.get(step, ()))
         if phase != "total"
     ]
     longest = max((spent for _, spent in seconds), default=0) or 1
@@ -56,6 +59,11 @@ def phases(published: Published) -> list[dict[str, Any]]:
         {"name": name, "seconds": f"{spent:,.1f}", "percent": round(100 * spent / longest, 1)}
         for name, spent in seconds
     ]
+
+
+def _in_order(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """As in ``known``; documents have them by the alphabet. Those of another release come last."""
+    return sorted(names, key=lambda name: known.index(name) if name in known else len(known))
 
 
 def refused(published: Published) -> str:
@@ -72,11 +80,16 @@ def variance(published: Published) -> str:
     ratio = published.variance_ratio
     if not ratio:
         return ""
+    little = (
+        "That is a share of the features' variance, and says little of how well labels can be told apart."
+    )
+    if len(ratio) == 1:
+        return f"1 component was kept; it holds {ratio[0]:.1%} of the variance of the features. {little}"
     half = next((n for n in range(1, len(ratio) + 1) if sum(ratio[:n]) >= sum(ratio) / 2), len(ratio))
+    to_half = ", which is" if half == 1 else f", and the first {half}"
     return (
         f"{len(ratio)} components were kept; together they hold {sum(ratio):.1%} of the variance of the "
-        f"features, the first alone {ratio[0]:.1%}, and the first {half} half of what all of them hold. That "
-        "is a share of the features' variance, and says little of how well labels can be told apart."
+        f"features, the first alone {ratio[0]:.1%}{to_half} at least half of what all of them hold. {little}"
     )
 
 

@@ -31,7 +31,7 @@ def variance_figure(ratio: list[float]) -> str:
     numbers = range(1, len(ratio) + 1)
     sums = [sum(ratio[:number]) for number in numbers]
     with rc_context(_STYLE):
-        figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+        figure = Figure(figsize=(5.2, 2.7), layout="constrained")
         axes = figure.subplots()
         axes.bar(numbers, [100 * share for share in ratio], color=_BAR, width=0.8)
         axes.set_xlabel("component")

@@ -9,6 +9,8 @@ from typing import Any
 from lambdas.report.published import Photos
 
 GROUPS_SHOWN = 12
+BRIEF = 60
+"""Characters of a name beside a photo."""
 _ONE = {"photos": "photo", "pairs": "pair", "groups": "group", "views": "view", "classes": "class"}
 Columns = list[tuple[str, str]]
 """Name and kind of each column of a list: ``path`` (a row of the photos), ``text`` or ``number``."""
@@ -46,7 +48,7 @@ class Finding:
     groups: tuple[Group, ...] = ()
     columns: Columns = field(default_factory=list)
     rows: list[list[Any]] = field(default_factory=list)
-    """All of the list, for its CSV."""
+    """All of the list, for its CSV, what matters most first."""
 
     @property
     def level(self) -> str:
@@ -67,10 +69,26 @@ class Finding:
     def more(self) -> str:
         """That not all are shown."""
         hidden = (self.count or 0) - len(self.groups)
-        return f"{hidden:,} more are in the list." if self.groups and self.rows and hidden > 0 else ""
+        if not (self.groups and self.rows and hidden > 0):
+            return ""
+        return f"{hidden:,} more {'is' if hidden == 1 else 'are'} in the list."
 
 
 def labelled(row: int, photos: Photos) -> Shown:
     """A photo above its label and its file's name."""
-    name = photos.paths[row].rpartition("/")[2]
-    return Shown(row, f"{photos.name(row) or 'no label'}: {name}")
+    return Shown(row, f"{label_of(row, photos)}: {file_name(photos.paths[row])}")
+
+
+def label_of(row: int, photos: Photos) -> str:
+    """The label of a photo, in short."""
+    return brief(photos.name(row) or "no label")
+
+
+def file_name(path: str) -> str:
+    """The name of a file, in short."""
+    return brief(path.rpartition("/")[2])
+
+
+def brief(text: str) -> str:
+    """``text``, without its middle where it is long: labels are made of keys of up to 1,024 bytes."""
+    return text if len(text) <= BRIEF else f"{text[: BRIEF // 2]}…{text[-BRIEF // 2 :]}"

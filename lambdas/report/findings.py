@@ -22,7 +22,7 @@ def findings_of(found: Analysis, photos: Photos, *, is_trained: bool) -> list[Fi
     """Everything that was looked for, what matters most first."""
     judged = [
         label_errors(found.misfits.errors, found, photos),
-        label_runs(found.misfits.runs, photos),
+        label_runs(found.misfits.runs, found, photos),
         outliers(found.misfits.outliers, found, photos),
     ]
     alike = alike_classes(found.alike, found, photos)

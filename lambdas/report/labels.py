@@ -1,7 +1,7 @@
 """Photos that do not fit their label: those that fit another one, alone or in runs, and those that fit none.
 
-All by cosine distance between components. Thresholds do well on one half of the classes of real photos and
-were judged on the other, see docs/report.md. Pure.
+All by cosine distance between components. Thresholds do well on one half of the fruits of a real sample and
+were judged on others, see docs/report.md. Pure.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FEW = 30
 FEW_ERROR_RATIO = 1.8
 STRANGE = 4.0
 """The distance to neighbour OWN of the class, in units of what is usual: nothing fits that is above."""
-AT_HOME = 0.8
+AT_HOME = 0.9
 """An unusual view of the right thing is far from its class and still nearer to it than to any other: of what
 is strange, its second neighbour of the own label is less than so many times as far as that of another."""
 VERY_STRANGE = 8.0
@@ -32,6 +32,8 @@ FEW_LABELS = 5
 RUN_MARGIN = 0.2
 """The centre of another class is so much nearer than that of its own, in cosine distance."""
 RUN_LENGTH = 3
+_BLOCK_VALUES = 12_000_000
+"""Similarities of photos to the centres of classes that are held at once: 48 MB."""
 
 
 @dataclass(frozen=True)
@@ -171,16 +173,20 @@ def _runs(units: np.ndarray, labels: np.ndarray) -> list[LabelRun]:
     np.add.at(sums, labels[labels >= 0], units[labels >= 0])
     sizes = np.bincount(labels[labels >= 0], minlength=classes)
     labelled = np.flatnonzero((labels >= 0) & (sizes[labels] >= SMALL))
-    similar = units[labelled] @ unit(sums).T
-    similar[:, sizes < SMALL] = -2
-    mine = labels[labelled]
-    without = unit(sums[mine] - units[labelled])
-    own = np.einsum("ij,ij->i", without, units[labelled])
-    similar[np.arange(len(labelled)), mine] = -2
-    nearest_class = similar.argmax(axis=1)
-    is_far = similar.max(axis=1) - own > RUN_MARGIN
+    centers = unit(sums).T
     groups: dict[tuple[int, int], list[int]] = {}
-    for place in np.flatnonzero(is_far).tolist():
-        groups.setdefault((int(mine[place]), int(nearest_class[place])), []).append(int(labelled[place]))
+    height = max(1, _BLOCK_VALUES // classes)
+    for begin in range(0, len(labelled), height):
+        rows = labelled[begin : begin + height]
+        mine = labels[rows]
+        similar = units[rows] @ centers
+        similar[:, sizes < SMALL] = -2
+        without = unit(sums[mine] - units[rows])
+        own = np.einsum("ij,ij->i", without, units[rows])
+        similar[np.arange(len(rows)), mine] = -2
+        nearest_class = similar.argmax(axis=1)
+        is_far = similar.max(axis=1) - own > RUN_MARGIN
+        for place in np.flatnonzero(is_far).tolist():
+            groups.setdefault((int(mine[place]), int(nearest_class[place])), []).append(int(rows[place]))
     found = [LabelRun(tuple(rows), *pair) for pair, rows in groups.items() if len(rows) >= RUN_LENGTH]
     return sorted(found, key=lambda run: -len(run.rows))

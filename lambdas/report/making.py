@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from lambdas.report import facts, page, pictures, thumbnails
 from lambdas.report.analysis import Analysis, analyse
 from lambdas.report.finding import Finding
 from lambdas.report.findings import findings_of
+from lambdas.report.lists import csv_of
 from lambdas.report.published import Published
 from lambdas.report.sources import PhotoSource, ReadPhoto, in_order
 
@@ -32,6 +33,8 @@ class Made:
     path: Path
     findings: list[Finding]
     notices: list[str]
+    lists: list[Path]
+    """Those that were asked for, with all rows."""
 
 
 def make_report(
@@ -39,16 +42,17 @@ def make_report(
     source: PhotoSource,
     to: Path,
     *,
+    lists: Path | None = None,
     limit_bytes: int | None = None,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> Made:
-    """Write the report to ``to``.
+    """Write the report to ``to``, and each list that is not empty as CSV into the folder ``lists``.
 
     Pixels are compared where photos can be read, unless all of them are larger than ``limit_bytes``; without
     a single photo it is still a report.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: a file cannot be written.
     """
     photos = published.photos
     expected = sum(published.sizes.get(path, _UNKNOWN_BYTES) for path in photos.paths)
@@ -61,7 +65,12 @@ def make_report(
     seen = _thumbnails(photos.paths, shown, published, source.read, on_progress)
     notices = _notices(found, len(seen), expected if is_too_much else 0, source.if_none)
     write_whole(to, page.compose(published, found, findings, seen, notices).encode())
-    return Made(to, findings, notices)
+    written = []
+    for finding in findings if lists else ():
+        if lists and finding.rows:
+            written.append(lists / f"{published.plan.dataset}-{finding.id}.csv")
+            write_whole(written[-1], csv_of(finding, photos.paths).encode())
+    return Made(to, findings, notices, written)
 
 
 def _greys(paths: list[str], read: ReadPhoto, on_progress: OnProgress) -> list[np.ndarray | None]:
@@ -80,21 +89,21 @@ def _thumbnails(
     paths: list[str], shown: list[int], published: Published, read: ReadPhoto, on_progress: OnProgress
 ) -> dict[str, bytes]:
     """WebP by what the page calls it: a photo's row, or ``q`` and the place of a refused one."""
-    wanted = {str(row): paths[row] for row in shown}
-    wanted |= {f"q{place}": one.path for place, one in enumerate(published.refused[: facts.REFUSED_SHOWN])}
+    wanted = {f"q{place}": one.path for place, one in enumerate(published.refused[: facts.REFUSED_SHOWN])}
+    wanted |= {str(row): paths[row] for row in shown}
 
     def thumbnail(path: str) -> bytes | None:
         data = read(path)
         return None if data is None else pictures.thumbnail_of(data)
 
-    seen = {}
-    for done, (name, one) in enumerate(
-        zip(wanted, in_order(thumbnail, list(wanted.values())), strict=True), 1
-    ):
-        if one is not None:
-            seen[name] = one
-        on_progress("photos shown", done, len(wanted))
-    return seen
+    def made() -> Iterator[tuple[str, bytes]]:
+        found = in_order(thumbnail, list(wanted.values()))
+        for done, (name, one) in enumerate(zip(wanted, found, strict=True), start=1):
+            if one is not None:
+                yield name, one
+            on_progress("photos shown", done, len(wanted))
+
+    return thumbnails.within(made())
 
 
 def _notices(found: Analysis, seen: int, too_much: int, if_none: str) -> list[str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from lambdas.report import facts, figures, payload, thumbnails
 from lambdas.report.analysis import Analysis
-from lambdas.report.finding import Finding, Shown
+from lambdas.report.finding import Columns, Finding, Shown, brief, file_name, label_of
 from lambdas.report.neighbours import of_each
 from lambdas.report.pictures import THUMBNAIL_SIDE
 from lambdas.report.published import Photos, Published
@@ -21,6 +24,14 @@ FOLDER = Path(__file__).parent
 ENDS_OF = 5
 """Components whose ends are shown."""
 PHOTOS_AT_AN_END = 5
+MOST_BYTES = 6_000_000
+"""Of the file, whatever the run holds."""
+_MARGIN_BYTES = 5_000
+"""For what the page says of lists that were cut."""
+REFUSED_COLUMNS: Columns = [
+    *((name, "text") for name in ("path", "label", "reason", "detail")),
+    ("size_bytes", "number"),
+]
 UNTRAINED = (
     "The weights of this run are untrained: seeded random numbers. Everything ran as it would, but the "
     "features mean nothing, and neither does what is computed from them: components, and all that compares "
@@ -46,20 +57,23 @@ def compose(
     the reader should know of this report.
     """
     photos = published.photos
-    prefix, paths = payload.without_common_prefix(photos.paths)
     shown = [int(name) for name in seen if not name.startswith("q")]
     axes = payload.coordinates(photos.scores) if photos.scores.shape[1] > 1 else []
-    data = {
+    named = [(one.id, one.columns, one.rows) for one in findings]
+    named.append(("quarantine", REFUSED_COLUMNS, _refused_rows(published)))
+    drawn = {
         "axes": axes,
         "labels": photos.labels.tolist(),
-        "names": photos.names,
-        "prefix": prefix,
-        "paths": paths,
+        "usual": [thumbnails.typical(found.units, rows) for rows in of_each(photos.labels)],
         "shown": shown,
         "stands_for": thumbnails.stand_ins(found.units, photos.labels, shown),
-        "lists": {one.id: {"columns": one.columns, "rows": one.rows} for one in findings if one.rows}
-        | ({"quarantine": _refused_list(published)} if published.refused else {}),
     }
+
+    def data(cut: payload.Cut) -> dict[str, Any]:
+        lists = payload.lists(named, cut)
+        names = {"names": payload.shown_labels(photos.names, cut), "lists": lists}
+        return drawn | names | payload.shown_paths(photos.paths, lists, cut)
+
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -67,7 +81,10 @@ def compose(
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("page.html").render(
+    environment.filters["code"] = _with_code
+    labels = len(photos.names) + bool((photos.labels < 0).any())
+    render = partial(
+        environment.get_template("page.html").render,
         title=f"{published.plan.dataset}: {len(photos.paths):,} photos",
         subtitle=facts.subtitle(published),
         dataset=published.plan.dataset,
@@ -81,7 +98,8 @@ def compose(
         findings=findings,
         total=f"{len(photos.paths):,}",
         axes=list(range(1, len(axes) + 1)),
-        labels=_labels(photos, found),
+        labels=labels,
+        example=brief(photos.names[0]) if photos.names else "",
         variance=figures.variance_figure(published.variance_ratio) if published.variance_ratio else "",
         variance_says=facts.variance(published),
         ends=_ends(photos.scores, photos, published.variance_ratio),
@@ -91,15 +109,24 @@ def compose(
         refused_says=facts.refused(published),
         notes=published.status.get("notes") or [],
         made_by=facts.made_by(published, found),
-        payload=payload.packed(data),
+        run_id=published.plan.run_id,
+        quarantined=len(published.refused),
     )
+    room = MOST_BYTES - _MARGIN_BYTES - len(render(kept=0, payload="").encode())
+    cut, packed = payload.fitted(data, room)
+    return render(kept=cut.rows, payload=packed)
+
+
+def _with_code(text: str) -> Markup:
+    """What stands between backticks, as on a terminal, in the font of code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped
 
 
 def shown_besides(photos: Photos, found: Analysis) -> list[int]:
-    """Rows of the photos that are shown whatever was found: each label's usual one, the components' ends."""
-    usual = [thumbnails.typical(found.units, rows) for rows in of_each(photos.labels)]
+    """Rows of the photos that are shown whatever was found: the components' ends, each label's usual one."""
     numbers = range(min(ENDS_OF, photos.scores.shape[1]))
-    return [*usual, *(row for number in numbers for end in _both_ends(photos, number) for row in end)]
+    ends = [row for number in numbers for end in _both_ends(photos, number) for row in end]
+    return [*ends, *(thumbnails.typical(found.units, rows) for rows in of_each(photos.labels))]
 
 
 def _both_ends(photos: Photos, component: int) -> tuple[list[int], list[int]]:
@@ -117,7 +144,7 @@ def _of_different_labels(order: np.ndarray, labels: np.ndarray) -> list[int]:
 
 def _ends(scores: np.ndarray, photos: Photos, ratio: list[float]) -> list[dict[str, Any]]:
     def shown(rows: list[int]) -> list[Shown]:
-        return [Shown(row, photos.name(row) or photos.paths[row].rpartition("/")[2]) for row in rows]
+        return [Shown(row, brief(photos.name(row) or "") or file_name(photos.paths[row])) for row in rows]
 
     found = []
     for number in range(min(ENDS_OF, scores.shape[1])):
@@ -127,32 +154,16 @@ def _ends(scores: np.ndarray, photos: Photos, ratio: list[float]) -> list[dict[s
     return found
 
 
-def _labels(photos: Photos, found: Analysis) -> list[dict[str, Any]]:
-    """Name, number, count and the usual photo of each label; last those without."""
-    listed = [
-        {
-            "number": int(photos.labels[rows[0]]),
-            "name": photos.names[photos.labels[rows[0]]],
-            "count": f"{len(rows):,}",
-            "row": str(thumbnails.typical(found.units, rows)),
-        }
-        for rows in of_each(photos.labels)
-    ]
-    without = int((photos.labels < 0).sum())
-    nameless = [{"number": -1, "name": "no label", "count": f"{without:,}", "row": ""}] if without else []
-    return [*listed, *nameless]
-
-
 def _described(name: str, photos: Photos, published: Published) -> str:
     if name.startswith("q"):
-        return published.refused[int(name[1:])].path.rpartition("/")[2]
-    return f"{photos.name(int(name)) or 'no label'}, {photos.paths[int(name)].rpartition('/')[2]}"
+        return file_name(published.refused[int(name[1:])].path)
+    return f"{label_of(int(name), photos)}, {file_name(photos.paths[int(name)])}"
 
 
 def _refused(published: Published) -> list[dict[str, Any]]:
     return [
         {
-            "photo": {"row": f"q{place}", "caption": one.path.rpartition("/")[2]},
+            "photo": {"row": f"q{place}", "caption": file_name(one.path)},
             "reason": one.reason,
             "detail": one.detail,
         }
@@ -160,7 +171,5 @@ def _refused(published: Published) -> list[dict[str, Any]]:
     ]
 
 
-def _refused_list(published: Published) -> dict[str, Any]:
-    columns = [(name, "text") for name in ("path", "label", "reason", "detail")] + [("size_bytes", "number")]
-    rows = [[one.path, one.label, one.reason, one.detail, one.size_bytes] for one in published.refused]
-    return {"columns": columns, "rows": rows}
+def _refused_rows(published: Published) -> list[list[Any]]:
+    return [[one.path, one.label, one.reason, one.detail, one.size_bytes] for one in published.refused]

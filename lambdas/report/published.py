@@ -18,6 +18,7 @@ from lambdas.contract.layout import DATASET_MANIFEST, RUNS, SUCCESS_MARKER, RunL
 from lambdas.contract.plan import Plan
 from lambdas.contract.published import Part, PublishedTable
 from lambdas.contract.run import RunState, is_terminal
+from lambdas.contract.status import sentences
 from lambdas.report.sources import Files
 
 MOST_COMPONENTS = 50
@@ -133,9 +134,8 @@ def _require_completed(run_id: str, status: dict[str, Any]) -> None:
     if state == RunState.COMPLETED:
         return
     if state in set(RunState) and is_terminal(RunState(state)):
-        why = f" {status['message']}" if status.get("message") else ""
-        remedy = f" {status['remedy']}" if status.get("remedy") else ""
-        raise NothingToReportError(f"run {run_id} is {state}, so there is nothing to report.{why}{remedy}")
+        ended = f"run {run_id} is {state}, so there is nothing to report"
+        raise NothingToReportError(sentences(ended, status.get("message"), status.get("remedy")))
     raise NothingToReportError(
         f"run {run_id} has not ended yet, it is {state}. `fruits status {run_id} --watch` shows when it has."
     )

@@ -7,7 +7,9 @@ then agree pixel by pixel.
 
 from __future__ import annotations
 
+import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,13 +22,16 @@ HASH_DISTANCE = 8
 """Of 256 signs, so many may differ."""
 CORRELATION = 0.98
 """Of the fine structure of both pictures, at least."""
-MOST_CANDIDATES = 2_000_000
-"""Where more pictures are alike, the list would be of no use, and memory has an end."""
+MOST_CANDIDATES = 500_000
+"""Where more pictures are alike, the list would be of no use, and memory has an end. The first so many, in
+the order of their rows, are looked at."""
 _HALF = HASH_SIDE * HASH_SIDE // 2
 _RADIUS = 2
 """The mean of the pixels around, so far, is taken away from each: what is left is the fine structure."""
 _AT_ONCE = 2_000
-"""Pictures, or pairs, whose pixels are looked at once: some 100 MB."""
+"""Pictures whose hashes are made at once: some 100 MB."""
+_PAIRS_AT_ONCE = 200
+"""Pairs whose pixels a thread looks at once: some 20 MB."""
 
 
 class Kind(StrEnum):
@@ -65,18 +70,24 @@ def alike_pictures(greys: np.ndarray, rows: np.ndarray) -> tuple[list[Pair], boo
     """
     parts = [signs_of(greys[begin : begin + _AT_ONCE]) for begin in range(0, len(greys), _AT_ONCE)]
     first, second, is_complete = _candidates(np.concatenate(parts))
-    pairs = []
-    for begin in range(0, len(first), _AT_ONCE):
-        one, other = first[begin : begin + _AT_ONCE], second[begin : begin + _AT_ONCE]
-        fine, others = fine_structure(greys[one]), fine_structure(greys[other])
+
+    def look(begin: int) -> list[Pair]:
+        one, other = (part[begin : begin + _PAIRS_AT_ONCE] for part in (first, second))
+        seen, places = np.unique(np.concatenate([one, other]), return_inverse=True)
+        structures = fine_structure(greys[seen])
+        fine, others = structures[places[: len(one)]], structures[places[len(one) :]]
         as_is = np.einsum("ijk,ijk->i", fine, others)
         mirrored = np.einsum("ijk,ijk->i", fine, others[:, :, ::-1])
         kinds = np.where(as_is >= mirrored, Kind.VIEW, Kind.MIRRORED)
         best = np.minimum(np.maximum(as_is, mirrored), 1)
-        for place in np.flatnonzero(best >= CORRELATION).tolist():
-            a, b = int(rows[one[place]]), int(rows[other[place]])
-            pairs.append(Pair(a, b, Kind(kinds[place]), float(best[place])))
-    return pairs, is_complete
+        return [
+            Pair(int(rows[one[place]]), int(rows[other[place]]), Kind(kinds[place]), float(best[place]))
+            for place in np.flatnonzero(best >= CORRELATION).tolist()
+        ]
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = pool.map(look, range(0, len(first), _PAIRS_AT_ONCE))
+        return [pair for pairs in found for pair in pairs], is_complete
 
 
 def fine_structure(greys: np.ndarray) -> np.ndarray:
@@ -108,23 +119,29 @@ def _candidates(signs: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
     """
     found: list[tuple[np.ndarray, np.ndarray]] = []
     lock = threading.Lock()
-    left = MOST_CANDIDATES
+    count = 0
     odd = signs[:, _HALF:]
     limit = 2 * _HALF - 2 * HASH_DISTANCE
 
     def look(begin: int, even_products: np.ndarray) -> None:
-        nonlocal left
-        one, other = np.nonzero(even_products >= limit - _HALF)  # of the odd half no more can come
-        later = other > one
-        one, other = one[later], other[later]
-        odd_products = np.einsum("ij,ij->i", odd[begin + one], odd[begin + other])
-        close = even_products[one, other] + np.abs(odd_products) >= limit
-        with lock:
-            if left > 0:
-                found.append((begin + one[close], begin + other[close]))
-            left -= int(close.sum())
+        nonlocal count
+        if count > MOST_CANDIDATES:  # blocks begin in order: those before this one have as many
+            return
+        possible = np.triu(even_products >= limit - _HALF, 1)  # of the odd half no more can come
+        own = 0
+        for row in np.flatnonzero(possible.any(axis=1)).tolist():
+            others = np.flatnonzero(possible[row])
+            odd_products = odd[begin + others] @ odd[begin + row]
+            close = others[even_products[row, others] + np.abs(odd_products) >= limit]
+            own += len(close)
+            with lock:
+                found.append((np.full(len(close), begin + row), begin + close))
+                count += len(close)
+            if own > MOST_CANDIDATES:
+                return
 
     in_blocks(np.ascontiguousarray(signs[:, :_HALF]), look, once_a_pair=True)
-    first, second = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((second, first))
-    return first[order], second[order], left >= 0
+    nothing = np.empty(0, np.int64)
+    first, second = (np.concatenate(parts) for parts in zip((nothing, nothing), *found, strict=True))
+    order = np.lexsort((second, first))[:MOST_CANDIDATES]
+    return first[order], second[order], count <= MOST_CANDIDATES

@@ -70,15 +70,6 @@ function drawScatter({ axes, labels, names, paths, shown, stands_for: standsFor 
     return best;
   }
 
-  function pictureOf(row) {
-    const picture = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    picture.setAttribute("class", "photo");
-    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-    use.setAttribute("href", `#p${row}`);
-    picture.append(use);
-    return picture;
-  }
-
   function show(row) {
     if (row === current) return;
     current = row;
@@ -114,6 +105,7 @@ function drawScatter({ axes, labels, names, paths, shown, stands_for: standsFor 
     const started = current >= 0;
     const [x, y] = started ? [xs[current], ys[current]] : [canvas.clientWidth / 2, canvas.clientHeight / 2];
     const isAhead = (row) => {
+      if (marked.size && !marked.has(labels[row])) return false; // grey: not what is looked for
       const along = (xs[row] - x) * right + (ys[row] - y) * down;
       const aside = Math.abs((xs[row] - x) * down) + Math.abs((ys[row] - y) * right);
       return !started || (along > 0 && aside <= along);
@@ -131,8 +123,8 @@ function drawScatter({ axes, labels, names, paths, shown, stands_for: standsFor 
       button.setAttribute("aria-pressed", String(marked.has(labelOf(button))));
       button.firstElementChild.style.background = colour(labelOf(button));
     }
-    const said = [...marked.keys()].map(nameOf).join(", ");
-    byId("marked").textContent = said ? `Marked: ${said}.` : "Every label has a colour; similar ones repeat.";
+    const [said, more] = [[...marked.keys()].slice(0, 10).map(nameOf).join(", "), marked.size - 10];
+    byId("marked").textContent = said ? `Marked: ${said}${more > 0 ? ` and ${more} more` : ""}.` : "Every label has a colour; similar ones repeat.";
     byId("clear").hidden = !said;
     draw();
   }

@@ -8,7 +8,7 @@ import numpy as np
 
 from lambdas.report.analysis import Analysis
 from lambdas.report.classes import SMALL, Alike
-from lambdas.report.finding import GROUPS_SHOWN, Finding, Group, Shown, labelled
+from lambdas.report.finding import GROUPS_SHOWN, Finding, Group, Shown, brief, labelled
 from lambdas.report.neighbours import of_each
 from lambdas.report.published import Photos
 from lambdas.report.same_views import Kind, Pair
@@ -33,7 +33,7 @@ def same_views(found: Analysis, photos: Photos) -> Finding:
     if found.compared == 0:
         says += " Pixels were not compared, only whole files."
     if not found.is_complete:
-        says += " There are so many that the list was cut."
+        says += " There are more: the search was ended when it had so many."
     return Finding(
         "same-views",
         "Same views",
@@ -42,8 +42,11 @@ def same_views(found: Analysis, photos: Photos) -> Finding:
         says,
         "How: equal files by SHA-256, exact. Pictures by a perceptual hash of 256 bits, also of the mirror "
         "image (all pairs, at most 8 bits differ), whose fine structure at 64 x 64 pixels must then "
-        "correlate by 0.98. How far to trust it: of copies that were made on purpose nine of ten and more "
-        "were found, and nine of ten pairs that were listed were such; cut-outs are not found.",
+        "correlate by 0.98. How far to trust it: measured on studio photos of fruits, of which 50 were "
+        "copied. Of copies encoded again 93 to 99 of 100 were found, of smaller and mirrored ones all; of "
+        "100 pairs with a copy in them 92 or more were that copy and its original. How many are no copies "
+        "but frames that hardly differ depends on the photos: of these, all 219 pairs of 8,550. Coarser "
+        "changes and plain pictures lower it; of cut-outs none was found.",
         tuple(_pair(pair, photos) for pair in pairs[:GROUPS_SHOWN]),
         [
             ("path", "path"),
@@ -103,7 +106,7 @@ def alike_classes(pairs: list[Alike], found: Analysis, photos: Photos) -> Findin
 
     def group(pair: Alike) -> Group:
         shown = tuple(
-            Shown(typical(found.units, members[label]), photos.names[label])
+            Shown(typical(found.units, members[label]), brief(photos.names[label]))
             for label in (pair.first, pair.second)
         )
         return Group(shown, f"{pair.share:.0%} of the neighbours of one are of the other.")
@@ -135,14 +138,14 @@ def small_classes(small: list[tuple[int, int]], photos: Photos) -> Finding:
         else f" Classes have {least:,} to {most:,}, half of them {half:,} or more."
     )
     rows = [[photos.names[label], count] for label, count in small]
-    named = ", ".join(f"{name} ({count})" for name, count in rows[:20])
+    named = ", ".join(f"{brief(photos.names[label])} ({count})" for label, count in small[:20])
     return Finding(
         "small-classes",
         "Classes too small to train on",
         len(small),
         f"classes of fewer than {SMALL} photos",
         (
-            f"Fewer than {SMALL} photos: {named}{', ...' if len(rows) > 20 else ''}."
+            f"Fewer than {SMALL} photos: {named}{f' and {len(rows) - 20:,} more' if len(rows) > 20 else ''}."
             if small
             else f"Every class has {SMALL} photos or more."
         )

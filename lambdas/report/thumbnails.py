@@ -10,21 +10,23 @@ from lambdas.report.neighbours import of_each
 
 MOST = 400
 """Thumbnails of a page: about 2 kB each."""
+MOST_BYTES = 1_500_000
+"""Of all of them; pictures of noise have 8 kB each."""
 _TURNS = 8
 """Photos that a label is given at most, beside those that are wanted."""
 
 
 def chosen(wanted: Iterable[int], units: np.ndarray, labels: np.ndarray, most: int = MOST) -> list[int]:
-    """Rows of the photos that are shown, at most ``most``, ascending.
+    """Rows of the photos that are shown, at most ``most``, the most wanted first.
 
     First those that are ``wanted``, in their order. What room is left goes to the labels in turns, to photos
     that are far from all that the label shows already, so that few show much of it.
     """
     rows = dict.fromkeys(wanted)
     if len(units) <= most:
-        return list(range(len(units)))
+        return list(rows | dict.fromkeys(range(len(units))))
     if len(rows) >= most:
-        return sorted(list(rows)[:most])
+        return list(rows)[:most]
     of_label = [_spread(units, members, rows) for members in of_each(labels)]
     turn = 0
     while len(rows) < most and any(turn < len(members) for members in of_label):
@@ -32,7 +34,18 @@ def chosen(wanted: Iterable[int], units: np.ndarray, labels: np.ndarray, most: i
             if turn < len(members) and len(rows) < most:
                 rows[members[turn]] = None
         turn += 1
-    return sorted(rows)
+    return list(rows)
+
+
+def within(pictures: Iterable[tuple[str, bytes]], most: int = MOST_BYTES) -> dict[str, bytes]:
+    """Those pictures, by name, that have at most ``most`` bytes together, the first ones first."""
+    kept: dict[str, bytes] = {}
+    left = most
+    for name, picture in pictures:
+        if len(picture) <= left:
+            kept[name] = picture
+            left -= len(picture)
+    return kept
 
 
 def _spread(units: np.ndarray, members: np.ndarray, shown: Iterable[int]) -> list[int]:

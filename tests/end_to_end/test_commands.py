@@ -20,7 +20,9 @@ import pytest
 from infra.local import demo
 from infra.program import REPOSITORY
 from tests.artifacts import weights
+from tests.browser import offline_page
 from tests.infra.test_ministack import processes_below
+from tests.report.plot import point_at_the_middle
 
 DEMO = """
 import signal, sys
@@ -91,6 +93,12 @@ def test_the_demo_completes_and_leaves_its_results(build: Path, tmp_path: Path) 
     report = (tmp_path / "report.html").read_text()
     assert "2 of 122 photos (1 corrupt, 1 unreadable_format)" in report
     assert "120 photos were compared by their pixels" in report
+    with offline_page(tmp_path / "report.html", 1280) as page:
+        page.get_by_label("Search a label").fill("kiw")
+        assert page.locator("#marked").inner_text() == "Marked: kiwi."
+        tip = point_at_the_middle(page)
+        assert tip.locator("svg use").count() == 1
+        assert tip.inner_text().startswith("kiwi\nkiwi/")
 
 
 def test_the_demo_says_what_to_do_when_the_weights_cannot_be_found(

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page
 
-from tests.browser import ADVICE, find_chromium
+from tests.browser import offline_page
 
 from .conftest import Happened
 
@@ -27,24 +27,11 @@ MIN_CONTRAST = 4.5
 @pytest.fixture(scope="module")
 def page(happened: Happened) -> Iterator[Page]:
     """The page in a browser that is offline; whatever it asks for or complains of is an error."""
-    chromium = find_chromium()
-    assert chromium, ADVICE
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
-        opened = browser.new_page(viewport={"width": WIDTHS_PIXELS[-1], "height": 900})
-        asked: list[str] = []
-        said: list[str] = []
-        opened.on("request", lambda wanted: asked.append(wanted.url))
-        opened.on("console", lambda message: said.append(message.text))
-        opened.on("pageerror", lambda error: said.append(str(error)))
-        opened.goto(happened.page.resolve().as_uri())
+    with offline_page(happened.page, WIDTHS_PIXELS[-1]) as opened:
         yield opened
         for scheme in SCHEMES:
             opened.emulate_media(color_scheme=scheme)
             opened.screenshot(path=happened.page.with_name(f"dashboard-{scheme}.png"), full_page=True)
-        browser.close()
-        assert asked == [happened.page.resolve().as_uri()]
-        assert said == []
 
 
 def panel(page: Page, title: str) -> Locator:

@@ -20,10 +20,10 @@ from lambdas.contract.settings import CommandSettings
 from .deployed import CAPS, Deployed
 from .functions import stack
 from .preflights import buckets
-from .submitting import bucket, photos
+from .submitting import bucket, open_folder, photos, without_privileges
 from .world import LEDGER_INDEX, World
 
-__all__ = ["bucket", "buckets", "photos", "stack"]
+__all__ = ["bucket", "buckets", "open_folder", "photos", "stack", "without_privileges"]
 
 NOT_OFFERED = frozenset({"r5.2xlarge"})
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from .deployed import Deployed
 
 PHOTOS = 8
 PREFIX = "images/apples/"
+NOBODY = 65534
 
 
 def write(folder: Path, *names: str) -> Path:
@@ -32,6 +36,24 @@ def bucket(deployed: Deployed) -> str:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return write(tmp_path / "photos", *(f"class {number % 3}/{number}.jpg" for number in range(PHOTOS)))
+
+
+@pytest.fixture
+def without_privileges() -> Iterator[None]:
+    """Root may read everything."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    yield
+    os.seteuid(before)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Below one that everybody may enter, unlike pytest's."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 def submitted(deployed: Deployed, folder: Path, *more: str) -> tuple[int, list[dict[str, Any]], str]:

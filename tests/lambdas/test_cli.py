@@ -71,7 +71,7 @@ def test_a_manifest_can_come_through_a_pipe(
 def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "no/such/manifest.json"], {}) == ExitCode.USAGE
     assert capsys.readouterr().err == (
-        "fruits: no/such/manifest.json cannot be read: No such file or directory\n"
+        "fruits: no/such/manifest.json cannot be read: No such file or directory. Check how it is spelt.\n"
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,6 @@ from lambdas.cli.photo_folder import dataset_name, read_folder
 from lambdas.cli.submission import manifest_of
 
 from .submitting import write
-
-NOBODY = 65534
 
 
 def problems(folder: Path) -> str:
@@ -47,6 +43,7 @@ def test_a_folder_without_class_folders_says_how_to_make_labels_and_how_to_do_wi
     said = problems(write(tmp_path, "1.jpg", "2.jpg"))
     assert "holds 2 photos, but no class folders" in said
     assert '"label": "none"' in said
+    assert read_folder(tmp_path).notes() == ()  # no label is promised to what is refused for having none
 
 
 def test_what_will_be_left_out_is_told(tmp_path: Path) -> None:
@@ -87,24 +84,6 @@ def test_files_that_cannot_be_read_are_told_some_by_name(tmp_path: Path) -> None
     assert "holds 5 files ['a/gone-0.jpg' (No such file or directory), 'a/gone-1.jpg'" in said
     assert "..." in said
     assert "Make them readable, or take them out" in said
-
-
-@pytest.fixture
-def without_privileges() -> Iterator[None]:
-    """Root may read everything."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(NOBODY)
-    yield
-    os.seteuid(before)
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """Below one that everybody may enter, unlike pytest's."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 def test_files_and_folders_of_others_are_told(open_folder: Path, request: pytest.FixtureRequest) -> None:

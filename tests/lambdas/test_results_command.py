@@ -106,8 +106,17 @@ def test_parts_that_are_there_are_not_fetched_again_but_spoilt_ones_are(
     (tmp_path / KEYS.pca / "part-00001.parquet").write_text("spoilt")
     completed.s3.delete_object(Bucket=completed.bucket, Key=f"{KEYS.pca}part-00000.parquet")
     _, answer = fetched(completed, tmp_path)
-    assert answer["fetched"] == 1 + 1 + len(LEFT)  # the model, and what the run left, have no list of hashes
+    assert (answer["objects"], answer["fetched"]) == (13, 1)
     assert (tmp_path / KEYS.pca / "part-00001.parquet").read_text() == f"{KEYS.pca} 1"
+
+
+def test_where_all_is_there_already_it_says_so(completed: Deployed, tmp_path: Path) -> None:
+    fetched(completed, tmp_path)
+    _, said, _ = completed.run("results", RUN, "--to", str(tmp_path))
+    assert f"13 objects of {RUN} are in {tmp_path}, where all of them were already." in said
+    completed.objects.write(KEYS.metrics, "changed")  # no list has its hash
+    assert fetched(completed, tmp_path)[1]["fetched"] == 1
+    assert (tmp_path / KEYS.metrics).read_text() == "changed"
 
 
 def test_a_report_is_made_of_what_was_fetched_and_is_the_one_that_the_bucket_gives(
@@ -175,11 +184,11 @@ def test_results_that_were_deleted_are_told(completed: Deployed, tmp_path: Path)
     [
         (RunState.RUNNING, {}, "is RUNNING: its results are complete when it has ended"),
         (RunState.QUEUED, {}, f"`fruits status {RUN} --watch` follows it"),
-        (RunState.CANCELLED, {}, "is CANCELLED and has no results."),
+        (RunState.CANCELLED, {}, "is CANCELLED and has no results.\n"),
         (
             RunState.FAILED,
-            {"message": "It broke.", "remedy": "Mend it."},
-            "is FAILED and has no results. It broke. Mend it.\n",
+            {"message": "Step pca: it broke", "remedy": "mend it"},
+            "is FAILED and has no results. Step pca: it broke. Mend it.\n",
         ),
     ],
 )
@@ -203,3 +212,6 @@ def test_a_folder_that_cannot_be_written_is_named(completed: Deployed, tmp_path:
     assert code == ExitCode.USAGE
     assert "taken/Results" in said
     assert "cannot be written: Not a directory" in said
+    code, _, said = completed.run("results", RUN, "--to", "a" * 5000)
+    assert code == ExitCode.USAGE
+    assert "cannot be written: File name too long. Give it a shorter name." in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lambdas.report import labels as label_lists
 from lambdas.report.classes import Alike, alike, too_small
 from lambdas.report.labels import FEW_LABELS, OWN, STRANGE, VERY_STRANGE, Misfits, misfits, own_distances
 from lambdas.report.neighbours import nearest, unit
@@ -45,7 +46,11 @@ def test_swapped_labels_are_found_with_the_label_that_fits() -> None:
     assert found.outliers == []
 
 
-def test_photos_that_were_mislabelled_together_are_a_run_and_no_single_errors() -> None:
+@pytest.mark.parametrize("block", [CLASSES * 7, 10**6])
+def test_photos_that_were_mislabelled_together_are_a_run_and_no_single_errors(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_lists, "_BLOCK_VALUES", block)
     labels = KINDS.copy()
     labels[80:86] = 5
     found = judged(UNITS, labels)
@@ -113,6 +118,9 @@ def test_classes_that_lie_among_each_other_are_alike_and_others_are_not() -> Non
     (pair,) = alike(nearest(units, 30), labels)
     assert (pair.first, pair.second) == (3, CLASSES)
     assert 0.3 < pair.share < 0.8
+    # As many classes as there are pairs of them no room for.
+    (far,) = alike(nearest(units, 30), labels * 20_000)
+    assert (far.first, far.second, far.share) == (60_000, CLASSES * 20_000, pair.share)
 
 
 def test_a_small_class_is_not_alike_to_all_others_for_want_of_own_neighbours() -> None:

@@ -12,13 +12,14 @@ from typing import Literal
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from lambdas.report.making import make_report
 from lambdas.report.published import read_published
 from lambdas.report.sources import FolderFiles, photos_in_folder
-from tests.browser import ADVICE, find_chromium
+from tests.browser import offline_page
 
+from .plot import point_at_the_middle
 from .run_folder import PREFIX, RUN, write_run
 
 pytestmark = pytest.mark.slow
@@ -29,26 +30,13 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """The report; whatever it asks for or complains of is an error."""
-    chromium = find_chromium()
-    assert chromium, ADVICE
     folder = tmp_path_factory.mktemp("report")
     run = write_run(folder, labels={"lime/004.jpg": "kiwi", "lime/005.jpg": HOSTILE})
     published = read_published(FolderFiles(run.files), RUN)
     made = make_report(published, photos_in_folder(run.photos, [PREFIX]), folder / "report.html")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
-        opened = browser.new_page(viewport={"width": 1280, "height": 900})
-        asked: list[str] = []
-        said: list[str] = []
-        opened.on("request", lambda wanted: asked.append(wanted.url.partition(":")[0]))
-        opened.on("console", lambda message: said.append(message.text))
-        opened.on("pageerror", lambda error: said.append(str(error)))
-        opened.goto(made.path.as_uri())
+    with offline_page(made.path, 1280) as opened:
         opened.get_by_role("button", name="Download the list as CSV").first.wait_for()
         yield opened
-        browser.close()
-        assert set(asked) <= {"file", "data", "blob"}
-        assert said == []
 
 
 def colours(page: Page) -> set[tuple[int, ...]]:
@@ -108,23 +96,16 @@ def test_on_paper_it_has_columns_and_nothing_that_wants_to_be_clicked(page: Page
     assert not page.locator("#search").is_visible()
     lefts = {round(one.bounding_box()["x"]) for one in page.locator("#labels li").all()}  # type: ignore[index]
     assert len(lefts) == 4
+    page.wait_for_timeout(100)  # for the plot to be drawn again in its new place
+    plot = page.locator("#scatter").bounding_box()
+    assert plot is not None
+    assert plot["height"] > 300
     page.emulate_media(media="screen")
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_pointing_at_a_point_shows_its_photo_label_and_path(page: Page) -> None:
-    canvas = page.locator("#scatter")
-    box = canvas.bounding_box()
-    assert box is not None
-    canvas.focus()
-    page.keyboard.press("ArrowRight")  # to the point nearest to the middle
-    ring = page.locator("#ring").bounding_box()
-    assert ring is not None
-    page.keyboard.press("Escape")
-    assert page.locator("#tip").is_hidden()
-    page.mouse.move(ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2)
-    tip = page.locator("#tip")
-    assert tip.is_visible()
+    tip = point_at_the_middle(page)
     assert tip.locator("svg use").count() == 1
     label, path = tip.inner_text().split("\n")[:2]
     assert path.startswith(f"{label}/") or label in ("kiwi", HOSTILE)
@@ -146,6 +127,16 @@ def test_the_arrow_keys_walk_from_photo_to_photo_and_say_where_they_are(page: Pa
     assert all(said)
     assert said[0] != said[1]
     page.keyboard.press("Escape")
+
+
+def test_while_labels_are_marked_the_arrow_keys_pass_over_all_others(page: Page) -> None:
+    page.get_by_label("Search a label").fill("banana")
+    page.locator("#scatter").focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowLeft", "ArrowUp", "ArrowRight"):
+        page.keyboard.press(key)
+        assert (page.locator("#said").text_content() or "").startswith("banana, ")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Colour all again").click()
 
 
 def test_other_components_can_be_looked_at(page: Page) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import io
 import json
 import re
 import shutil
@@ -13,12 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from botocore.exceptions import ClientError
 
 from lambdas.cli.main import main
 from lambdas.report.making import make_report
-from lambdas.report.published import NothingToReportError, read_published
-from lambdas.report.sources import BucketFiles, FolderFiles, photos_in_folder, photos_in_s3
+from lambdas.report.published import read_published
+from lambdas.report.sources import FolderFiles, photos_in_folder
 
 from .run_folder import PREFIX, RUN, RunFolder, write_run
 
@@ -62,6 +60,23 @@ def test_a_report_tells_what_was_found_and_where_it_is(
     assert "2 of 75 photos (1 corrupt, 1 unreadable_format)" in page
     assert "12.5 photos a second" in page
     assert list(tmp_path.iterdir()) == [to]
+
+
+def test_each_list_can_be_had_in_full_as_a_file_of_its_own(
+    written: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to, lists = tmp_path / "report.html", tmp_path / "lists"
+    assert main(asked(written, to, "--lists", str(lists))) == 0
+    said = capsys.readouterr().out.splitlines()
+    files = [lists / "fruits-label-errors.csv", lists / "fruits-same-views.csv"]
+    assert sorted(lists.iterdir()) == files
+    assert said[-2:] == [str(file) for file in files]
+    names, row = files[0].read_text().splitlines()
+    assert names == "path,label,probably,ratio,confidence"
+    assert row.startswith(f"{PREFIX}lime/004.jpg,kiwi,lime,")
+    (tmp_path / "taken").write_text("")
+    assert main(asked(written, to, "--lists", str(tmp_path / "taken"))) == 2
+    assert "taken" in capsys.readouterr().err
 
 
 def test_without_photos_at_hand_it_is_still_a_report_and_says_so(
@@ -141,10 +156,13 @@ def test_more_than_can_be_fetched_is_not_compared_but_shown(written: RunFolder, 
 REFUSALS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "running": ({"state": "RUNNING"}, ["has not ended yet, it is RUNNING", "fruits status"]),
     "failed": (
-        {"state": "FAILED", "message": "All photos are broken.", "remedy": "Mend them."},
-        ["is FAILED", "All photos are broken. Mend them."],
+        {"state": "FAILED", "message": "Step featurize: all photos are broken", "remedy": "mend them"},
+        ["is FAILED, so there is nothing to report. Step featurize: all photos are broken. Mend them.\n"],
     ),
-    "cancelled": ({"state": "CANCELLED", "message": None}, ["is CANCELLED"]),
+    "cancelled": (
+        {"state": "CANCELLED", "message": None},
+        ["is CANCELLED, so there is nothing to report.\n"],
+    ),
 }
 
 
@@ -230,64 +248,3 @@ def test_without_its_libraries_it_says_how_to_install_them(
     monkeypatch.setattr(builtins, "__import__", without)
     assert main(asked(written, tmp_path / "report.html")) == 2
     assert "pip install 'fruits-features[report]'" in capsys.readouterr().err
-
-
-class FolderAsS3:
-    """What the report asks of S3, of a folder. Photos are forbidden."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.bytes_read = 0
-
-    def get_object(self, *, Bucket: str, Key: str, Range: str = "") -> dict[str, Any]:  # noqa: N803
-        path = self._folder / Key
-        if Bucket != "data-bucket" or not path.exists():
-            code = "NoSuchKey" if Bucket == "data-bucket" else "AccessDenied"
-            raise ClientError({"Error": {"Code": code}}, "GetObject")
-        data = path.read_bytes()
-        if Range:
-            first, last = (int(number) for number in Range.removeprefix("bytes=").split("-"))
-            data = data[first : last + 1]
-        self.bytes_read += len(data)
-        return {"Body": io.BytesIO(data)}
-
-
-def test_from_the_bucket_it_reads_the_same_and_of_the_features_only_their_columns(written: RunFolder) -> None:
-    s3: Any = FolderAsS3(written.files)
-    there, here = (
-        read_published(files, RUN) for files in (BucketFiles(s3, "data-bucket"), FolderFiles(written.files))
-    )
-    assert there.photos.paths == here.photos.paths
-    assert there.photos.digests == here.photos.digests
-    assert (there.photos.scores == here.photos.scores).all()
-    part = written.files / written.layout.features / "part-00000.parquet"
-    with BucketFiles(s3, "data-bucket").open(
-        f"{written.layout.features}part-00000.parquet", part.stat().st_size
-    ) as opened:
-        assert pq.read_table(opened).equals(pq.read_table(part))
-
-
-def test_photos_that_may_not_be_read_are_missing_and_no_more(written: RunFolder, tmp_path: Path) -> None:
-    s3: Any = FolderAsS3(written.files)
-    published = read_published(BucketFiles(s3, "data-bucket"), RUN)
-    made = make_report(published, photos_in_s3(s3), tmp_path / "report.html")
-    assert "your credentials may not read them" in made.notices[0]
-
-
-def test_a_part_that_was_removed_from_the_bucket_is_named(run: RunFolder) -> None:
-    (run.files / run.layout.features / "part-00000.parquet").unlink()
-    s3: Any = FolderAsS3(run.files)
-    with pytest.raises(NothingToReportError, match=f"{run.layout.features}part-00000.parquet is not the"):
-        read_published(BucketFiles(s3, "data-bucket"), RUN)
-
-
-def test_a_forbidden_bucket_is_no_missing_run() -> None:
-    s3: Any = FolderAsS3(Path())
-    with pytest.raises(ClientError):
-        read_published(BucketFiles(s3, "somebody-elses"), RUN)
-
-
-def test_a_key_that_leads_out_of_the_folder_reads_nothing(tmp_path: Path) -> None:
-    (tmp_path / "secret.jpg").write_bytes(b"secret")
-    (tmp_path / "photos").mkdir()
-    assert photos_in_folder(tmp_path / "photos", [PREFIX]).read(f"{PREFIX}../secret.jpg") is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lambdas.report import same_views
+from lambdas.report import neighbours, same_views
 from lambdas.report.analysis import part_of
 from lambdas.report.pictures import GREY_SIDE, grey_of, signs_of, thumbnail_of
 from lambdas.report.same_views import Kind, alike_pictures, equal_files
@@ -72,9 +72,14 @@ def test_rows_are_those_of_the_photos_and_not_of_the_pictures(originals: list[by
 def test_where_everything_is_alike_the_list_is_cut_and_says_so(
     monkeypatch: pytest.MonkeyPatch, originals: list[bytes]
 ) -> None:
-    monkeypatch.setattr(same_views, "MOST_CANDIDATES", 10)
-    _, is_complete = alike_pictures(greys(originals[:1] * 8), np.arange(8))
-    assert not is_complete
+    alike = greys(originals[:1] * 60)
+    first = [(0, other) for other in range(1, 60)] + [(1, other) for other in range(2, 43)]
+    monkeypatch.setattr(same_views, "MOST_CANDIDATES", len(first))
+    for values in (60 * 7, neighbours._BLOCK_VALUES):  # in many blocks, and in one
+        monkeypatch.setattr(neighbours, "_BLOCK_VALUES", values)
+        pairs, is_complete = alike_pictures(alike, np.arange(60))
+        assert [(pair.first, pair.second) for pair in pairs] == first
+        assert not is_complete
 
 
 def test_each_further_file_of_a_content_is_listed_beside_the_first() -> None:
