@@ -12,8 +12,10 @@ from rich.filesize import decimal
 from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.cost.measured import Measured
 from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.manifest.workbench import Workbench
 from lambdas.contract.run import RunRecord
 from lambdas.contract.status import timestamp
+from lambdas.contract.workbench import PORT
 from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.cluster_choice import Choice, described, spec_of
 
@@ -59,6 +61,19 @@ def plan(
     if len(choice.alternatives) > 1:
         lines += ["", *_table(_side_by_side(choice, max_runtime_minutes))]
     return "\n".join(lines)
+
+
+def workbench_plan(asked: Workbench, known: Estimate, address: str, wait: Wait | None) -> str:
+    """What a workbench would be. ``address``: the host name of the stack's door."""
+    nodes = f"{count(asked.workers, 'worker')} of {asked.instance_type}"
+    lines = [
+        f"opens    https://{address}:{PORT}/ some ten minutes after its launch",
+        f"ends     after {asked.hours} hours, or when no kernel was busy for {asked.idle_minutes} minutes",
+        f"cost     {known.eur:.2f} EUR if it is used to its end, {known.worst_case_eur:.2f} EUR at most"
+        f" (list prices of {known.prices_as_of} in {known.region}; an estimate, not a bill)",
+        f"cluster  1 primary node and {nodes}, on demand",
+    ]
+    return "\n".join([*lines, *([f"queue    {wait}"] if wait else [])])
 
 
 def _side_by_side(choice: Choice, max_runtime_minutes: int) -> Iterator[tuple[str, ...]]:
@@ -162,6 +177,12 @@ def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: fl
         lines.append(f"  paused   {known['paused']['description']}; `fruits resume` ends it")
     if known["progress"]:
         lines.append(f"  now      {step(known['progress'], known['remaining_seconds'])}")
+    if workbench := known.get("workbench"):
+        until = f" until {workbench['ends_at']}" if workbench["ends_at"] else ""
+        lines.append(
+            f"  opens    {workbench['address']}{until}, or until no kernel was busy for "
+            f"{workbench['idle_minutes']} minutes"
+        )
     if known["images_in"] is not None:
         lines.append(
             f"  images   {known['images_in']:,} in, {known['images_featurized']:,} with features, "

@@ -56,6 +56,8 @@ class StackSettings(Protocol):
     def architectures(self) -> tuple[Architecture, ...]: ...
     @property
     def arm_speed(self) -> float: ...
+    @property
+    def workbench_address(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,10 @@ class LauncherSettings:
     launches_per_second: str
     graviton_speed: str
     """See :data:`lambdas.contract.cost.measured.ARM_SPEED`, which it is where this is empty."""
+    workbench_address: str
+    """The host name of the stack's door to its workbench; empty where the stack has none."""
+    workbench_setup_prefix: str
+    """Where the files lie that make a cluster a workbench; empty where there is no door."""
 
     @property
     def prefix(self) -> str:
@@ -152,7 +158,27 @@ _MAY_BE_EMPTY = {
     *("bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix"),
     *("arm_wheelhouse_prefix", "arm_reference_wheelhouse_prefix"),
     *("node_architectures", "graviton_speed"),
+    *("workbench_address", "workbench_setup_prefix"),
 }
+
+
+@dataclass(frozen=True)
+class DoorSettings:
+    """What the functions need to open and close the way to a workbench; all empty where there is no door."""
+
+    workbench_target_group: str
+    """ARN of what the door leads to."""
+    workbench_secrets: str
+    """How the names of the secrets begin that hold the workbenches' passwords, see :func:`secrets_of`."""
+    workbench_key_arn: str
+    """The key that encrypts them."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> DoorSettings:
+        return cls(**_read(cls, environ, optional={field.name for field in fields(cls)}))
+
+    def to_env(self) -> dict[str, str]:
+        return _write(self)
 
 
 @dataclass(frozen=True)
@@ -219,6 +245,8 @@ class CommandSettings:
     node_architectures: str = ""
     graviton_speed: str = ""
     """These two, too. Empty where the stack was deployed before it could have Graviton machines."""
+    workbench_address: str = ""
+    """The host name of the door to workbenches; empty where there is none."""
 
     @property
     def architectures(self) -> tuple[Architecture, ...]:
@@ -246,7 +274,7 @@ class CommandSettings:
 
 
 _OF_THE_LAUNCHER = ("release_label", *(field.name for field in fields(Caps)))
-_NEWER = ("node_architectures", "graviton_speed")
+_NEWER = ("node_architectures", "graviton_speed", "workbench_address")
 """Without them the shell of an older stack is still good for `fruits plan`."""
 
 
@@ -273,6 +301,11 @@ def _caps(settings: LauncherSettings | CommandSettings) -> Caps:
         raise SettingsError(names, f"one of these is not a number ({error})") from error
 
 
+def secrets_of(prefix: str) -> str:
+    """How the names of a stack's secrets begin, one a workbench, which end in its run's id."""
+    return f"{prefix}/workbench/"
+
+
 def env_name(field: str) -> str:
     """``ledger_table`` -> ``FRUITS_LEDGER_TABLE``."""
     return f"FRUITS_{field.upper()}"
@@ -287,6 +320,6 @@ def _read(cls: type, environ: Mapping[str, str], optional: set[str]) -> dict[str
 
 
 def _write(
-    settings: LauncherSettings | TrackerSettings | ReconcilerSettings | CommandSettings,
+    settings: LauncherSettings | DoorSettings | TrackerSettings | ReconcilerSettings | CommandSettings,
 ) -> dict[str, str]:
     return {env_name(field.name): getattr(settings, field.name) for field in fields(settings)}

@@ -225,6 +225,8 @@ class FakeClusters:
         """What EMR adds to a reason's code."""
         self._now = now
         self.used: tuple[InstanceUse, ...] = ()
+        self.addresses: dict[str, str | None] = {}
+        """Of primary nodes, where a test says it."""
         self.offered: frozenset[str] | None = frozenset(INSTANCE_TYPES)
         """None: EMR does not tell."""
         self._lock = threading.Lock()
@@ -269,6 +271,9 @@ class FakeClusters:
     def instance_types(self, release_label: str) -> frozenset[str] | None:  # all alike
         return self.offered
 
+    def primary_address(self, cluster_id: str) -> str | None:
+        return self.addresses.get(cluster_id, f"10.0.0.{1 + list(self.clusters).index(cluster_id)}")
+
     def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
         return self.used
 
@@ -308,6 +313,37 @@ def snapshot_of(cluster_id: str, request: Mapping[str, Any], now: float = 0.0) -
         tags={tag["Key"]: tag["Value"] for tag in request["Tags"]},
         steps=tuple(StepSnapshot(step["Name"], StepState.PENDING) for step in request["Steps"]),
     )
+
+
+class FakeDoor:
+    """``leads_to``: the addresses behind it; ``passwords``: of which runs there is one, and how many there
+    were. ``error`` is raised by whatever would change the door."""
+
+    def __init__(self) -> None:
+        self.leads_to: set[str] = set()
+        self.passwords: dict[str, int] = {}
+        self.error: Exception | None = None
+        self.before_open: Callable[[], object] = lambda: None
+
+    def new_password(self, run_id: str) -> str:
+        self.passwords[run_id] = self.passwords.get(run_id, 0) + 1
+        return f"password {self.passwords[run_id]}"
+
+    def open(self, address: str) -> None:
+        self.before_open()
+        self._check()
+        self.leads_to.add(address)
+
+    def close(self, address: str) -> None:
+        self._check()
+        self.leads_to.discard(address)
+
+    def forget_password(self, run_id: str) -> None:
+        self.passwords.pop(run_id, None)
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise self.error
 
 
 class FakeMeter:
