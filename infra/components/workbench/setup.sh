@@ -1,0 +1,122 @@
+#!/bin/bash
+# The only step of a workbench's cluster: puts JupyterHub behind the workbench's own password, proves that the
+# account which comes with EMR is refused, and begins to keep the notebooks. Nobody is let in before it succeeds;
+# if it fails, EMR ends the cluster.
+#
+#   setup.sh <region> s3://<bucket>/<login> s3://<bucket>/<activity> s3://<bucket>/<notebooks>/ s3://<bucket>
+#            <dataset> <run>          (of which the last two may be -)
+#
+# Sources: EMR Release Guide, "JupyterHub" (configuration, users, administration by steps).
+set -euo pipefail
+umask 077
+
+fail() {
+    echo "workbench: $*" >&2
+    exit 1
+}
+
+(($# == 7)) || fail "takes a region, four places in S3, a dataset and a run, but was given $# arguments"
+readonly region=$1 login=$2 activity=$3 notebooks=$4 root=$5 dataset=$6 run=$7
+files=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly files user=analyst own=/opt/fruits/workbench conf=/etc/jupyter/conf hub=https://localhost:9443
+readonly home=/var/lib/jupyter/home/$user
+
+curl_hub() { # of the hub on this machine, by the certificate that it was given
+    sudo curl --silent --show-error --max-time 20 --cacert "$conf/server.crt" "$@"
+}
+
+wait_for_hub() {
+    for _ in {1..60}; do
+        if curl_hub --output /dev/null --fail "$hub/hub/login"; then
+            return
+        fi
+        sleep 3
+    done
+    fail "JupyterHub did not answer on $hub within three minutes; \`docker logs jupyterhub\` says why:" \
+        "$(sudo docker logs --tail 20 jupyterhub 2>&1)"
+}
+
+must_refuse() { # <account> <password>
+    local answer
+    # Whoever is let in is sent on, with a cookie; whoever is not gets the form again.
+    answer=$(curl_hub --output /dev/null --dump-header - --data-urlencode "username=$1" \
+        --data-urlencode "password=$2" "$hub/hub/login") || fail "JupyterHub does not answer a login"
+    if [[ ! $answer =~ ^HTTP/[0-9.]+\ (200|401|403) ]] || [[ ${answer,,} == *hub-login=* ]]; then
+        fail "JupyterHub did not refuse $1 with a wrong password: ${answer%%$'\r'*}"
+    fi
+}
+
+sudo docker inspect jupyterhub >/dev/null || fail "EMR has started no container jupyterhub on this machine"
+
+# The account, and a certificate of this cluster's own.
+aws s3 cp --region "$region" --only-show-errors "$login" "$files/login.json" ||
+    fail "$login, by which the password is checked, cannot be read"
+sudo docker exec jupyterhub id "$user" >/dev/null 2>&1 ||
+    sudo docker exec jupyterhub useradd --create-home --shell /bin/bash --no-user-group "$user"
+sudo docker exec jupyterhub passwd --lock jovyan >/dev/null
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=workbench" -addext "subjectAltName=DNS:localhost" \
+    -keyout "$files/server.key" -out "$files/server.crt" 2>/dev/null
+sudo cp "$files/server.key" "$files/server.crt" "$conf/"
+fingerprint=$(openssl x509 -in "$files/server.crt" -noout -fingerprint -sha256)
+
+# Whoever has this may ask JupyterHub about kernels: the timer below, and nobody in the container.
+token=$(openssl rand -hex 32)
+{
+    cat "$files/hub.py"
+    printf '\nopen_only_to(c, %s, "%s")\n' "$(python3 -c \
+        'import json, sys; print(repr(json.load(open(sys.argv[1]))))' "$files/login.json")" "$token"
+} | sudo tee -a "$conf/jupyterhub_config.py" >/dev/null
+sudo chmod 600 "$conf/jupyterhub_config.py" "$conf/server.key"
+sudo docker restart jupyterhub >/dev/null
+wait_for_hub
+must_refuse jovyan jupyter
+must_refuse "$user" jupyter
+must_refuse "$user" ""
+
+# The notebooks of earlier workbenches of this name, and the one to start with.
+sudo aws s3 cp --region "$region" --recursive --only-show-errors "$notebooks" "$home" ||
+    fail "the notebooks at $notebooks cannot be read"
+if ! sudo test -e "$home/start.ipynb"; then
+    sed -e "s|@ROOT@|$root|" -e "s|@DATASET@|${dataset#-}|" -e "s|@RUN@|${run#-}|" "$files/start.ipynb" |
+        sudo tee "$home/start.ipynb" >/dev/null
+fi
+sudo docker exec jupyterhub chown -R "$user" "/home/$user"
+
+# Every minute, and when the machine is shut down.
+sudo mkdir -p "$own"
+sudo cp "$files/activity.py" "$own/"
+printf '%s' "$token" | sudo tee "$own/token" >/dev/null
+sudo tee "$own/keep.sh" >/dev/null <<END
+#!/bin/bash
+set -euo pipefail
+aws s3 sync --region "$region" --only-show-errors --no-follow-symlinks --exclude '.*' --exclude '*/.*' \\
+    "$home" "$notebooks"
+python3.11 "$own/activity.py" --hub "$hub" --user "$user" --token "$own/token" --certificate "$conf/server.crt" \\
+    --fingerprint "${fingerprint#*=}" --state "$own/activity.json"
+aws s3 cp --region "$region" --only-show-errors "$own/activity.json" "$activity"
+END
+sudo chmod 700 "$own/keep.sh"
+sudo tee /etc/systemd/system/fruits-keep.service >/dev/null <<END
+[Unit]
+Description=Keeps the workbench's notebooks, and when they were used
+[Service]
+Type=oneshot
+ExecStart=$own/keep.sh
+END
+sudo tee /etc/systemd/system/fruits-keep.timer >/dev/null <<END
+[Unit]
+Description=Every minute
+[Timer]
+OnActiveSec=60
+OnUnitActiveSec=60
+AccuracySec=1
+[Install]
+WantedBy=timers.target
+END
+sudo "$own/keep.sh" || fail "the notebooks cannot be kept at $notebooks (see above)"
+sudo systemctl daemon-reload
+sudo systemctl enable --now fruits-keep.timer
+# Source: EMR Management Guide, "Use shutdown actions": each has 60 seconds, and may be cut off.
+sudo mkdir -p /mnt/var/lib/instance-controller/public/shutdown-actions
+sudo cp "$own/keep.sh" /mnt/var/lib/instance-controller/public/shutdown-actions/
+echo "workbench: open; its certificate has the $fingerprint"
