@@ -261,7 +261,8 @@ def _of_workbench(
     if record.stopping is not None:
         return Stop(record.run_id, cluster.cluster_id, overdue=overdue)
     if (why := end_of_workbench(record, used_seconds, active_at, now)) is not None:
-        return Stop(record.run_id, cluster.cluster_id, why, overdue, RunState.COMPLETED)
+        leads_to = RunState.COMPLETED if why.kind is None else RunState.FAILED
+        return Stop(record.run_id, cluster.cluster_id, why, overdue, leads_to)
     # Set up it waits, for nothing: people may be let in.
     unheard = cluster.state is ClusterState.WAITING and record.state is RunState.LAUNCHED
     return Track(record.run_id, cluster.cluster_id) if unheard else None

@@ -18,6 +18,7 @@ SECONDS_A_MINUTE = 60
 MINUTES_AN_HOUR = 60
 HOURS_OVER = "HOURS_OVER"
 IDLE = "IDLE_WORKBENCH"
+NEVER_OPENED = "NEVER_OPENED"
 
 
 def is_set_up(steps: Iterable[StepSnapshot]) -> bool:
@@ -46,6 +47,8 @@ def end_of_workbench(
     so that one which tells nothing ends, too.
     """
     if used_seconds > record.max_runtime_minutes * SECONDS_A_MINUTE:
+        if record.state is not RunState.RUNNING:
+            return _NEVER_OPENED
         hours = record.max_runtime_minutes // MINUTES_AN_HOUR
         return Ending(
             HOURS_OVER,
@@ -66,6 +69,14 @@ def end_of_workbench(
         f"The workbench was ended because no kernel was busy for {record.idle_minutes} minutes.",
         "Upload the manifest again for another one: it finds the notebooks again.",
     )
+
+
+_NEVER_OPENED = Ending(
+    NEVER_OPENED,
+    "The cluster was not made a workbench before its time was over.",
+    f"Read the stderr of step {SETUP_STEP} in the logs.",
+    FailureKind.OURS,
+)
 
 
 def is_overdue(record: RunRecord, used_seconds: float) -> bool:

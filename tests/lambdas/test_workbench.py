@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from lambdas.cli.download import require_completed
+from lambdas.cli.result import CommandError
 from lambdas.contract.cost.prices import worst_case_eur
 from lambdas.contract.plan import WorkbenchPlan
 from lambdas.contract.run import RunState, run_id
@@ -322,6 +324,15 @@ def test_a_set_up_that_takes_long_is_not_idle(world: World) -> None:
     assert not world.reconcile().repairs
 
 
+def test_one_that_is_not_set_up_in_its_time_failed(world: World) -> None:
+    cluster_id = launched(world, hours=1)
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={SETUP_STEP: StepState.RUNNING})
+    world.time += 3601
+    ended(world)
+    record = world.record()
+    assert (record.state, record.reason, record.kind) == (RunState.FAILED, "NEVER_OPENED", "ours")
+
+
 def test_the_door_is_closed_before_the_place_is_free(world: World) -> None:
     cluster_id = opened(world)
     world.door.error = OSError("the balancer is away")
@@ -404,3 +415,9 @@ def test_a_place_that_a_workbench_holds_is_in_its_way_even_where_the_list_lags(w
     world.ledger.active = lambda: ()  # type: ignore[method-assign]  # the index is behind
     assert asked(world, key="manifests/second.json") is Outcome.REJECTED
     assert world.ledger.shared.slots == {RUN: Slot(world.record().worst_case_eur, world.ledger.shared.day)}
+
+
+def test_it_publishes_no_results_and_says_where_its_notebooks_are(world: World) -> None:
+    opened(world)
+    with pytest.raises(CommandError, match=f"s3://{BUCKET}/notebooks/explore/"):
+        require_completed(world.record())
