@@ -57,7 +57,7 @@ class Machine:
             program.chmod(0o755)
         for place in ("etc/jupyter/conf", "etc/systemd/system", "opt/fruits", f"var/lib/jupyter/home/{USER}"):
             (folder / place).mkdir(parents=True)
-        (folder / "etc/jupyter/conf/jupyterhub_config.py").write_text("# EMR's own\n")
+        (folder / "etc/jupyter/conf/jupyterhub_config.py").write_text("# EMR's own\nc.own = 'kept'\n")
         self.put("runs/r/login.json", LOGIN)
         self.files = shutil.copytree(FILES, folder / "files")
 
@@ -79,15 +79,26 @@ class Machine:
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_machine_becomes_a_workbench(tmp_path: Path) -> None:
+def read_by_hub(config: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What JupyterHub makes of its configuration. Its base class is in EMR's container alone."""
+    monkeypatch.setitem(sys.modules, "jupyterhub", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "jupyterhub.auth", SimpleNamespace(Authenticator=object))
+    c = SimpleNamespace(JupyterHub=SimpleNamespace(), Authenticator=SimpleNamespace())
+    exec(compile(config, "jupyterhub_config.py", "exec"), {"c": c})  # noqa: S102  # as JupyterHub does
+    return c
+
+
+def test_a_machine_becomes_a_workbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(tmp_path)
     machine.put("notebooks/explore/mine.ipynb", "{}")
     done = machine.set_up()
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("workbench: open; its certificate has the sha256 Fingerprint=AA:BB\n")
     config = machine.text("etc/jupyter/conf/jupyterhub_config.py")
-    assert config.startswith("# EMR's own\n")
-    assert "open_only_to(c, {'digest': " in config
+    c = read_by_hub(config, monkeypatch)
+    assert c.own == "kept"
+    assert c.Authenticator.allowed_users == {USER}
+    assert c.JupyterHub.services[0]["api_token"] == "0123abcd"
     home = tmp_path / "var/lib/jupyter/home" / USER
     assert (home / "mine.ipynb").read_text() == "{}"
     start = (home / "start.ipynb").read_text()
@@ -193,11 +204,8 @@ def test_when_a_kernel_was_busy(kernels: list[dict[str, Any]], before: float | N
 
 
 def test_a_hub_has_one_account_and_no_other_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the real JupyterHub's base class replaced: it is in EMR's container alone."""
-    monkeypatch.setitem(sys.modules, "jupyterhub", SimpleNamespace())
-    monkeypatch.setitem(sys.modules, "jupyterhub.auth", SimpleNamespace(Authenticator=object))
-    c = SimpleNamespace(JupyterHub=SimpleNamespace(), Authenticator=SimpleNamespace())
-    hub.open_only_to(c, json.loads(LOGIN), "token")
+    login = json.loads(LOGIN)
+    c = read_by_hub(f"{(FILES / 'hub.py').read_text()}\nopen_only_to(c, {login}, 'token')\n", monkeypatch)
     assert (c.Authenticator.allowed_users, c.Authenticator.admin_users) == ({USER}, set())
     (service,) = c.JupyterHub.services
     assert service["api_token"] == "token"

@@ -1,7 +1,7 @@
 """JupyterHub's configuration for a workbench: one account, one password, no default one.
 
-The set-up step appends this file to EMR's ``jupyterhub_config.py`` and calls :func:`open_only_to`. It runs in
-JupyterHub's container, with the Python that is there and no library of ours.
+The set-up step puts this file before EMR's ``jupyterhub_config.py``, and behind both a call of
+:func:`open_only_to`. It runs in JupyterHub's container, with the Python that is there and no library of ours.
 """
 
 from __future__ import annotations

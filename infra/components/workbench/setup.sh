@@ -61,11 +61,13 @@ fingerprint=$(openssl x509 -in "$files/server.crt" -noout -fingerprint -sha256)
 
 # Whoever has this may ask JupyterHub about kernels: the timer below, and nobody in the container.
 token=$(openssl rand -hex 32)
+sudo cat "$conf/jupyterhub_config.py" >"$files/emr_config.py"
 {
-    cat "$files/hub.py"
+    # First: an import from __future__ has to be.
+    cat "$files/hub.py" "$files/emr_config.py"
     printf '\nopen_only_to(c, %s, "%s")\n' "$(python3 -c \
         'import json, sys; print(repr(json.load(open(sys.argv[1]))))' "$files/login.json")" "$token"
-} | sudo tee -a "$conf/jupyterhub_config.py" >/dev/null
+} | sudo tee "$conf/jupyterhub_config.py" >/dev/null
 sudo chmod 600 "$conf/jupyterhub_config.py" "$conf/server.key"
 sudo docker restart jupyterhub >/dev/null
 wait_for_hub
@@ -117,6 +119,6 @@ sudo "$own/keep.sh" || fail "the notebooks cannot be kept at $notebooks (see abo
 sudo systemctl daemon-reload
 sudo systemctl enable --now fruits-keep.timer
 # Source: EMR Management Guide, "Use shutdown actions": each has 60 seconds, and may be cut off.
-sudo mkdir -p /mnt/var/lib/instance-controller/public/shutdown-actions
+sudo install -d -m 755 /mnt/var/lib/instance-controller/public/shutdown-actions
 sudo cp "$own/keep.sh" /mnt/var/lib/instance-controller/public/shutdown-actions/
 echo "workbench: open; its certificate has the $fingerprint"
