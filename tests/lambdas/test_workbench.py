@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.cli import views
 from lambdas.cli.download import require_completed
 from lambdas.cli.result import CommandError
 from lambdas.contract.cost.prices import worst_case_eur
@@ -217,6 +218,16 @@ def test_nobody_gets_in_before_it_is_set_up(world: World) -> None:
         "idle_minutes": 60,
         "ends_at": "1970-01-12T17:46:40+00:00",
     }
+
+
+def test_people_are_told_where_it_is_and_until_when(world: World) -> None:
+    opened(world)
+    known = {**world.status_of_workbench(), "paused": None, "progress": None, "remaining_seconds": None}
+    told = views.status(known, None, None)
+    assert (
+        "  opens    https://door.example.org:9443/ until 1970-01-12T17:46:40+00:00, or until no kernel was "
+        "busy for 60 minutes\n"
+    ) in told
 
 
 def test_a_lost_event_opens_it_later(world: World) -> None:
