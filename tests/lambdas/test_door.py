@@ -12,6 +12,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from lambdas.aws.clusters import EmrClusters
 from lambdas.aws.door import AwsDoor
 from lambdas.contract.settings import DoorSettings, secrets_of
 from lambdas.contract.workbench import USER, login_json
@@ -85,3 +86,17 @@ def test_the_digest_is_that_of_the_password_and_its_salt() -> None:
     assert base64.b64decode(login["digest"]) == hashlib.scrypt(b"secret", salt=b"salt", **cost)
     assert base64.b64decode(login["salt"]) == b"salt"
     assert "secret" not in json.dumps(login)
+
+
+@pytest.mark.parametrize(
+    ("instances", "address"), [([{"PrivateIpAddress": "10.0.0.7"}], "10.0.0.7"), ([], None)]
+)
+def test_the_door_leads_to_the_running_primary_node_that_emr_names(
+    instances: list[dict[str, str]], address: str | None
+) -> None:
+    session = boto3.Session(region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    emr = session.client("emr")
+    asked = {"ClusterId": "j-1", "InstanceFleetType": "MASTER", "InstanceStates": ["RUNNING"]}
+    with Stubber(emr) as stub:
+        stub.add_response("list_instances", {"Instances": instances}, asked)
+        assert EmrClusters(launching=emr, reading=emr).primary_address("j-1") == address
