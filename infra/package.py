@@ -104,6 +104,11 @@ def outdated(repository: Path, build: Path) -> list[Path]:
     ]
 
 
+def folders_without(function: str) -> tuple[str, ...]:
+    """The folders of `lambdas/` that are in the zips of others, or in none, and not in this function's."""
+    return tuple(f"lambdas/{other}/" for other in (*LAMBDAS, *FOR_PEOPLE) if other != function)
+
+
 def _recipes(repository: Path, build: Path, scratch: Path) -> list[_Recipe]:
     """Every artifact. ``scratch`` is where dependencies are installed, once, when one is made."""
     lock, project = repository / "requirements.lock", repository / "pyproject.toml"
@@ -111,8 +116,7 @@ def _recipes(repository: Path, build: Path, scratch: Path) -> list[_Recipe]:
     dependencies = functools.cache(lambda: _installed(scratch, repository))
 
     def function(name: str) -> _Recipe:
-        others = tuple(f"lambdas/{other}/" for other in (*LAMBDAS, *FOR_PEOPLE) if other != name)
-        code = {path: file for path, file in lambdas.items() if not path.startswith(others)}
+        code = {path: file for path, file in lambdas.items() if not path.startswith(folders_without(name))}
         return _Recipe(
             build / f"{name}.zip",
             [lock, project, *code.values()],

@@ -117,8 +117,8 @@ class View:
             else f"t.{column.name}"
             for column in self.columns
         )
-        return (  # of constants of this module
-            f"SELECT {chosen} FROM {database}.{self.table.name} t "  # noqa: S608
+        return (
+            f"SELECT {chosen} FROM {database}.{self.table.name} t "  # noqa: S608  # constants of this module
             f"JOIN {database}.{STEPS.name} s ON s.run_id = t.run_id "
             f"WHERE s.step = '{self.step}' AND s.succeeded"
         )

@@ -18,6 +18,7 @@ from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER, RunLayout,
 from lambdas.contract.object_keys import key_problem
 from lambdas.contract.published import Part, PublishedTable
 from lambdas.contract.run import RunRecord, RunState, is_terminal, is_workbench
+from lambdas.contract.whole_file import write_whole
 from lambdas.runs.ports import BucketDenied
 
 THREADS = 8
@@ -139,7 +140,7 @@ def _fetch_part(stack: Stack, prefix: str, part: Part, to: Path) -> bool:
             f"s3://{stack.settings.data_bucket}/{key} is not the object that {DATASET_MANIFEST} lists: "
             "somebody changed, replaced or removed it. Submit the manifest again for a new run",
         )
-    _write(target, body)
+    write_whole(target, body)
     return True
 
 
@@ -168,13 +169,5 @@ def _fetch_file(stack: Stack, key: str, to: Path) -> bool:
     """Fetch an object of which no hash is kept; whether it is there."""
     body = stack.runs.objects.read(key)
     if body is not None:
-        _write(to / key, body)
+        write_whole(to / key, body)
     return body is not None
-
-
-def _write(target: Path, body: bytes) -> None:
-    """Write a file whole, or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    unfinished.write_bytes(body)
-    unfinished.replace(target)

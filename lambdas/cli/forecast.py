@@ -8,8 +8,7 @@ from typing import Any
 
 from lambdas.contract.report import Progress
 from lambdas.contract.run import ON_CLUSTER, RunState, is_terminal
-
-SECONDS_A_MINUTE = 60
+from lambdas.runs.clocks import SECONDS_A_MINUTE
 
 
 def seconds_in_state(status: Mapping[str, Any], now: float) -> float | None:

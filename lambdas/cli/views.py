@@ -17,9 +17,9 @@ from lambdas.contract.run import RunRecord
 from lambdas.contract.status import timestamp
 from lambdas.contract.workbench import PORT
 from lambdas.runs.admission import Pause, Wait
+from lambdas.runs.clocks import SECONDS_A_MINUTE
 from lambdas.runs.cluster_choice import Choice, described, spec_of
 
-SECONDS_A_MINUTE = 60
 MINUTES_AN_HOUR = 60
 
 

@@ -111,9 +111,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 def _fits(hint: Any, origin: Any, arguments: tuple[Any, ...], value: Any) -> bool:
     if origin is Literal:
         return value in arguments
-    if (
-        hint in _NUMBERS
-    ):  # JSON's true is none, and what Python reads and writes as NaN or Infinity is no JSON
+    # JSON's true is no number, and what Python reads and writes as NaN or Infinity is no JSON.
+    if hint in _NUMBERS:
         finite = not isinstance(value, float) or math.isfinite(value)
         return isinstance(value, _NUMBERS[hint]) and not isinstance(value, bool) and finite
     return isinstance(value, origin or hint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol, Self
 
 from lambdas.contract.cost.measured import ARM_SPEED
 from lambdas.contract.cost.prices import Architecture
@@ -60,9 +60,82 @@ class StackSettings(Protocol):
     def workbench_address(self) -> str: ...
 
 
+def env_name(field: str) -> str:
+    """``ledger_table`` -> ``FRUITS_LEDGER_TABLE``."""
+    return f"FRUITS_{field.upper()}"
+
+
+class _InEnvironment:
+    """A dataclass of texts, each of which is a variable of the environment."""
+
+    _optional: ClassVar[frozenset[str]] = frozenset()
+    """Names of fields that may be missing or empty."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the variables of all fields; raises SettingsError with the names of all that are missing."""
+        values = {field.name: environ.get(env_name(field.name), "") for field in fields(cls)}  # type: ignore[arg-type]  # dataclasses only
+        if missing := [
+            env_name(name) for name, value in values.items() if not value and name not in cls._optional
+        ]:
+            raise SettingsError(missing)
+        return cls(**values)
+
+    def to_env(self) -> dict[str, str]:
+        """The variables that :meth:`from_env` reads."""
+        return {env_name(field.name): getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # as above
+
+
+class _OfTheStack(_InEnvironment):
+    """What the launcher and the commands read alike of the stack."""
+
+    max_clusters: str
+    max_eur_per_day: str
+    launches_per_second: str
+    node_architectures: str
+    graviton_speed: str
+
+    @property
+    def caps(self) -> Caps:
+        """The stack's caps.
+
+        Raises:
+            SettingsError: one of them is not a number.
+        """
+        try:
+            return Caps(int(self.max_clusters), float(self.max_eur_per_day), float(self.launches_per_second))
+        except ValueError as error:
+            names = [env_name(field.name) for field in fields(Caps)]
+            raise SettingsError(names, f"one of these is not a number ({error})") from error
+
+    @property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """Of the machines that clusters may have."""
+        known: tuple[Architecture, ...] = ("x86_64", "arm64")
+        given = (self.node_architectures or "x86_64").split(",")
+        return tuple(architecture for architecture in known if architecture in given)
+
+    @property
+    def arm_speed(self) -> float:
+        """Of Graviton machines, as long as nothing was measured; raises SettingsError for no number."""
+        try:
+            return float(self.graviton_speed or ARM_SPEED)
+        except ValueError as error:
+            raise SettingsError([env_name("graviton_speed")], f"not a number ({error})") from error
+
+
 @dataclass(frozen=True)
-class LauncherSettings:
+class LauncherSettings(_OfTheStack):
     """What the launcher needs. Keys are relative to ``data_bucket``; empty means *not used*."""
+
+    _optional = frozenset(
+        {
+            *("bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix"),
+            *("arm_wheelhouse_prefix", "arm_reference_wheelhouse_prefix"),
+            *("node_architectures", "graviton_speed"),
+            *("workbench_address", "workbench_setup_prefix"),
+        }
+    )
 
     project: str
     stack: str
@@ -121,50 +194,18 @@ class LauncherSettings:
         """How the names of the stack's resources begin, and what its metrics call it."""
         return f"{self.project}-{self.stack}"
 
-    @property
-    def caps(self) -> Caps:
-        """The stack's caps.
-
-        Raises:
-            SettingsError: one of them is not a number.
-        """
-        return _caps(self)
-
-    @property
-    def architectures(self) -> tuple[Architecture, ...]:
-        """Of the machines that clusters may have."""
-        return _architectures(self)
-
-    @property
-    def arm_speed(self) -> float:
-        """Of Graviton machines, as long as nothing was measured; raises SettingsError for no number."""
-        return _arm_speed(self)
-
     def wheelhouses(self, architecture: Architecture) -> tuple[str, str]:
         """Those of machines of this architecture: every node's, and the reference engine's beside it."""
         if architecture == "arm64":
             return self.arm_wheelhouse_prefix, self.arm_reference_wheelhouse_prefix
         return self.wheelhouse_prefix, self.reference_wheelhouse_prefix
 
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> LauncherSettings:
-        return cls(**_read(cls, environ, optional=_MAY_BE_EMPTY))
-
-    def to_env(self) -> dict[str, str]:
-        return _write(self)
-
-
-_MAY_BE_EMPTY = {
-    *("bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix"),
-    *("arm_wheelhouse_prefix", "arm_reference_wheelhouse_prefix"),
-    *("node_architectures", "graviton_speed"),
-    *("workbench_address", "workbench_setup_prefix"),
-}
-
 
 @dataclass(frozen=True)
-class DoorSettings:
+class DoorSettings(_InEnvironment):
     """What the functions need to open and close the way to a workbench; all empty where there is no door."""
+
+    _optional = frozenset({"workbench_target_group", "workbench_secrets", "workbench_key_arn"})
 
     workbench_target_group: str
     """ARN of what the door leads to."""
@@ -173,16 +214,9 @@ class DoorSettings:
     workbench_key_arn: str
     """The key that encrypts them."""
 
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> DoorSettings:
-        return cls(**_read(cls, environ, optional={field.name for field in fields(cls)}))
-
-    def to_env(self) -> dict[str, str]:
-        return _write(self)
-
 
 @dataclass(frozen=True)
-class TrackerSettings:
+class TrackerSettings(_InEnvironment):
     """What the tracker needs."""
 
     prefix: str
@@ -191,16 +225,9 @@ class TrackerSettings:
     ledger_table: str
     topic_arn: str
 
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> TrackerSettings:
-        return cls(**_read(cls, environ, optional=set()))
-
-    def to_env(self) -> dict[str, str]:
-        return _write(self)
-
 
 @dataclass(frozen=True)
-class ReconcilerSettings:
+class ReconcilerSettings(_InEnvironment):
     """What the reconciler needs beside the launcher's and the tracker's."""
 
     certificate_expiry: str
@@ -218,17 +245,15 @@ class ReconcilerSettings:
         except ValueError as error:
             raise SettingsError([env_name("certificate_expiry")], f"not a time ({error})") from error
 
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> ReconcilerSettings:
-        return cls(**_read(cls, environ, optional=set()))
 
-    def to_env(self) -> dict[str, str]:
-        return _write(self)
+_OF_THE_LAUNCHER = ("release_label", *(field.name for field in fields(Caps)))
 
 
 @dataclass(frozen=True)
-class CommandSettings:
+class CommandSettings(_OfTheStack):
     """What the commands for people need; the stack's output ``shell`` holds these variables."""
+
+    _optional = frozenset({*_OF_THE_LAUNCHER, "node_architectures", "graviton_speed", "workbench_address"})
 
     data_bucket: str
     ledger_table: str
@@ -249,77 +274,13 @@ class CommandSettings:
     """The host name of the door to workbenches; empty where there is none."""
 
     @property
-    def architectures(self) -> tuple[Architecture, ...]:
-        """Of the machines that clusters may have."""
-        return _architectures(self)
-
-    @property
-    def arm_speed(self) -> float:
-        """As the launcher's."""
-        return _arm_speed(self)
-
-    @property
     def caps(self) -> Caps:
         """The stack's caps; raises SettingsError where they are not known, or no numbers."""
         if unknown := [env_name(name) for name in _OF_THE_LAUNCHER if not getattr(self, name)]:
             raise SettingsError(unknown)
-        return _caps(self)
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> CommandSettings:
-        return cls(**_read(cls, environ, optional={*_OF_THE_LAUNCHER, *_NEWER}))
-
-    def to_env(self) -> dict[str, str]:
-        return _write(self)
-
-
-_OF_THE_LAUNCHER = ("release_label", *(field.name for field in fields(Caps)))
-_NEWER = ("node_architectures", "graviton_speed", "workbench_address")
-"""Without them the shell of an older stack is still good for `fruits plan`."""
-
-
-def _architectures(settings: LauncherSettings | CommandSettings) -> tuple[Architecture, ...]:
-    known: tuple[Architecture, ...] = ("x86_64", "arm64")
-    given = (settings.node_architectures or "x86_64").split(",")
-    return tuple(architecture for architecture in known if architecture in given)
-
-
-def _arm_speed(settings: LauncherSettings | CommandSettings) -> float:
-    try:
-        return float(settings.graviton_speed or ARM_SPEED)
-    except ValueError as error:
-        raise SettingsError([env_name("graviton_speed")], f"not a number ({error})") from error
-
-
-def _caps(settings: LauncherSettings | CommandSettings) -> Caps:
-    try:
-        return Caps(
-            int(settings.max_clusters), float(settings.max_eur_per_day), float(settings.launches_per_second)
-        )
-    except ValueError as error:
-        names = [env_name(field.name) for field in fields(Caps)]
-        raise SettingsError(names, f"one of these is not a number ({error})") from error
+        return super().caps
 
 
 def secrets_of(prefix: str) -> str:
     """How the names of a stack's secrets begin, one a workbench, which end in its run's id."""
     return f"{prefix}/workbench/"
-
-
-def env_name(field: str) -> str:
-    """``ledger_table`` -> ``FRUITS_LEDGER_TABLE``."""
-    return f"FRUITS_{field.upper()}"
-
-
-def _read(cls: type, environ: Mapping[str, str], optional: set[str]) -> dict[str, str]:
-    names = [field.name for field in fields(cls)]
-    values = {name: environ.get(env_name(name), "") for name in names}
-    if missing := [env_name(name) for name in names if not values[name] and name not in optional]:
-        raise SettingsError(missing)
-    return values
-
-
-def _write(
-    settings: LauncherSettings | DoorSettings | TrackerSettings | ReconcilerSettings | CommandSettings,
-) -> dict[str, str]:
-    return {env_name(field.name): getattr(settings, field.name) for field in fields(settings)}

@@ -19,12 +19,11 @@ from lambdas.contract.run import (
 )
 from lambdas.contract.workbench import last_active_at
 from lambdas.reconciler.repairs import Release, Repair, of_unreadable, repairs
-from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
+from lambdas.runs.clocks import CLOCK_SKEW_SECONDS, SECONDS_A_DAY
 from lambdas.runs.cluster_port import Clusters, ClusterSummary
 from lambdas.runs.run_service import RunService
 from lambdas.runs.setbacks import described
 
-SECONDS_A_DAY = 24 * 3600
 TURN_FAILED = "Its turn in the queue failed; the log of the pass says why."
 NO_TIME = "This pass had no time left for it; the next one goes on."
 LOOK_BACK_SECONDS = 2 * SECONDS_A_DAY

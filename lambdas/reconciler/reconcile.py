@@ -20,7 +20,7 @@ from lambdas.contract.run import (
     moved,
     stopping,
 )
-from lambdas.reconciler.looking import NO_TIME, SECONDS_A_DAY, TURN_FAILED, Look, look
+from lambdas.reconciler.looking import NO_TIME, TURN_FAILED, Look, look
 from lambdas.reconciler.repairs import (
     Close,
     GiveUp,
@@ -37,6 +37,7 @@ from lambdas.reconciler.repairs import (
     is_being_launched,
 )
 from lambdas.runs.admission import NOT_KNOWN_EUR, Wait, release
+from lambdas.runs.clocks import SECONDS_A_DAY
 from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import LEASE_SECONDS, Dispatcher, Outcome
 from lambdas.runs.ports import UnreadableRecord

@@ -16,11 +16,11 @@ from lambdas.contract.run import (
     is_terminal,
     is_workbench,
 )
-from lambdas.runs.clocks import is_before
+from lambdas.runs.clocks import SECONDS_A_MINUTE, is_before
 from lambdas.runs.cluster_port import ClusterState, ClusterSummary
 from lambdas.runs.dispatch import LEASE_SECONDS, cluster_of
 from lambdas.runs.ports import UnreadableRecord
-from lambdas.runs.run_service import SECONDS_A_MINUTE, is_left_open, is_left_untold
+from lambdas.runs.run_service import is_left_open, is_left_untold
 from lambdas.runs.setbacks import end_of, waits
 from lambdas.runs.workbench import end_of_workbench, is_overdue
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from lambdas.contract.whole_file import write_whole
 from lambdas.report import facts, page, pictures, thumbnails
 from lambdas.report.analysis import Analysis, analyse
 from lambdas.report.finding import Finding
@@ -60,7 +60,7 @@ def make_report(
     shown = thumbnails.chosen(wanted, found.units, photos.labels)
     seen = _thumbnails(photos.paths, shown, published, source.read, on_progress)
     notices = _notices(found, len(seen), expected if is_too_much else 0, source.if_none)
-    _write(to, page.compose(published, found, findings, seen, notices))
+    write_whole(to, page.compose(published, found, findings, seen, notices).encode())
     return Made(to, findings, notices)
 
 
@@ -112,14 +112,3 @@ def _notices(found: Analysis, seen: int, too_much: int, if_none: str) -> list[st
     if not found.compared and not seen:
         notices.append(f"{if_none} So there are no pictures here, and only equal files are same views.")
     return notices
-
-
-def _write(to: Path, text: str) -> None:
-    """Beside, and then renamed: who looks at it never sees a half."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(to)
-    finally:
-        partial.unlink(missing_ok=True)

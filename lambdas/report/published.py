@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.layout import DATASET_MANIFEST, RUNS, SUCCESS_MARKER, RunLayout
 from lambdas.contract.plan import Plan
+from lambdas.contract.published import Part, PublishedTable
 from lambdas.contract.run import RunState, is_terminal, is_workbench
 from lambdas.report.sources import Files
 
@@ -29,6 +31,13 @@ class NothingToReportError(Exception):
 
 class NoSuchRunError(Exception):
     """There is no such run among these files. The message says so."""
+
+
+@dataclass(frozen=True)
+class _Table(PublishedTable):
+    """``provenance``: what made the table, as it says itself."""
+
+    provenance: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ def read_published(files: Files, run_id: str) -> Published:
         plan=plan,
         status=status,
         metrics=_document(files.read(keys.metrics)),
-        provenance=features["provenance"],
+        provenance=features.provenance,
         variance_ratio=[float(share) for share in summary.get("explained_variance_ratio", ())],
         photos=_photos(columns, scores),
         refused=_refused(files, keys),
@@ -134,31 +143,32 @@ def _require_completed(run_id: str, status: dict[str, Any]) -> None:
     )
 
 
-def _manifest(files: Files, prefix: str, run_id: str) -> dict[str, Any]:
-    manifest = _document(files.read(prefix + DATASET_MANIFEST))
-    if files.read(prefix + SUCCESS_MARKER) is None or "parts" not in manifest:
-        raise NothingToReportError(
-            f"the results of {run_id} are not there, or not whole: {prefix} has no {SUCCESS_MARKER}. "
-            "They may have expired or been removed: upload the manifest again for a new run."
-        )
-    return manifest
+def _manifest(files: Files, prefix: str, run_id: str) -> _Table:
+    with suppress(UnreadableError):
+        manifest = _Table.from_json(files.read(prefix + DATASET_MANIFEST) or b"")
+        if files.read(prefix + SUCCESS_MARKER) is not None:
+            return manifest
+    raise NothingToReportError(
+        f"the results of {run_id} are not there, or not whole: {prefix} has no {SUCCESS_MARKER}. "
+        "They may have expired or been removed: upload the manifest again for a new run."
+    )
 
 
-def _columns(files: Files, prefix: str, manifest: dict[str, Any], names: Sequence[str]) -> pa.Table:
+def _columns(files: Files, prefix: str, manifest: PublishedTable, names: Sequence[str]) -> pa.Table:
     """Some columns of all parts. Parts that are read in full are held against their hashes."""
-    whole = set(manifest["columns"]) <= {*names, "label"}
-    tables = [_part(files, prefix, part, names, whole=whole) for part in manifest["parts"]]
+    whole = manifest.columns.keys() <= {*names, "label"}
+    tables = [_part(files, prefix, part, names, whole=whole) for part in manifest.parts]
     return pa.concat_tables(tables)
 
 
-def _part(files: Files, prefix: str, part: dict[str, Any], names: Sequence[str], *, whole: bool) -> pa.Table:
-    key = prefix + part["name"]
+def _part(files: Files, prefix: str, part: Part, names: Sequence[str], *, whole: bool) -> pa.Table:
+    key = prefix + part.name
     try:
         if not whole:
-            with files.open(key, part["bytes"]) as opened:
+            with files.open(key, part.bytes) as opened:
                 return pq.read_table(opened, columns=list(names), pre_buffer=True)
         data = files.read(key)
-        if data is not None and hashlib.sha256(data).hexdigest() == part["sha256"]:
+        if data is not None and hashlib.sha256(data).hexdigest() == part.sha256:
             return pq.read_table(pa.BufferReader(data), columns=list(names))
     except PermissionError:
         raise
@@ -194,8 +204,11 @@ def _matrix(lists: pa.ChunkedArray) -> np.ndarray:
 
 
 def _refused(files: Files, keys: RunLayout) -> list[Refused]:
-    manifest = _document(files.read(keys.quarantine + DATASET_MANIFEST))
-    names = [part["name"] for part in manifest.get("parts", ()) if part["rows"]]
+    try:
+        table = PublishedTable.from_json(files.read(keys.quarantine + DATASET_MANIFEST) or b"")
+    except UnreadableError:
+        return []
+    names = [part.name for part in table.parts if part.rows]
     columns = [field.name for field in fields(Refused)]
     return [
         Refused(**row) for name in names for row in _optional(files.read(keys.quarantine + name), columns)

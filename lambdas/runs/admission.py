@@ -16,13 +16,12 @@ from enum import StrEnum
 from lambdas.contract.run import is_workbench
 from lambdas.contract.settings import Caps
 from lambdas.contract.status import timestamp
-from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
+from lambdas.runs.clocks import CLOCK_SKEW_SECONDS, SECONDS_A_DAY
 
 LAUNCH_BURST = 5.0
 """Launches that may follow each other at once before the pace applies. EMR throttles RunJobFlow by a token
 bucket of its own; this one stays well below it, so that people using the console are not throttled either."""
 
-SECONDS_A_DAY = 24 * 3600
 
 NOT_KNOWN_EUR = math.inf
 """As what was spent: all that was set aside stays committed."""

@@ -1,7 +1,9 @@
-"""Moments that a process set by its clock, for others whose clocks may differ. Pure."""
+"""Time, and moments that a process set by its clock, for others whose clocks may differ. Pure."""
 
 from __future__ import annotations
 
+SECONDS_A_MINUTE = 60
+SECONDS_A_DAY = 24 * 3600
 CLOCK_SKEW_SECONDS = 300
 """By how much two clocks may differ, EMR's and ours too."""
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from lambdas.contract.cost import prices
 from lambdas.contract.cost.estimate import (
     MAX_RUNTIME_MINUTES,
     MAX_WORKERS,
     MIN_RUNTIME_MINUTES,
-    RUNTIME_MARGIN,
     Budget,
     Job,
     limit_needed,
@@ -24,13 +24,18 @@ from lambdas.contract.cost.measured import NOTHING_MEASURED, Measured, family_of
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.plan import ClusterSpec, Market
+from lambdas.runs.clusters_compared import (
+    Circumstances,
+    cheapest,
+    is_affordable,
+    minutes_needed,
+    side_by_side,
+    sized,
+)
 from lambdas.runs.sizing import PYTHON_WORKER_MB, executor_for
 
 START_DOMINATES = 0.8
 """From this part of the time of the smallest cluster on, a larger one is no help worth its price."""
-WORTH_SHOWING = 0.9
-"""A dearer alternative that is less than a tenth sooner is none."""
-FASTER_SHOWN = 5
 SAME_PRICE = 1.005
 """The price table is rounded more coarsely than this."""
 MARKETS: tuple[Market, ...] = ("on_demand", "spot")
@@ -38,27 +43,22 @@ FINISH_WITHIN, MAX_RUNTIME = "cluster.finish_within_minutes", "limits.max_runtim
 
 
 @dataclass(frozen=True)
-class Circumstances:
-    """What decides beside the manifest. ``types``: those of the price table that this stack can run."""
-
-    region: str
-    max_eur_per_day: float
-    types: tuple[str, ...]
-    measured: Measured = NOTHING_MEASURED
-
-
-@dataclass(frozen=True)
 class Choice:
-    """The cluster as a job, and its alternatives by their price, ``job`` among them.
+    """The cluster as a job.
 
     ``notes``: why it was chosen, a sentence each; none where the manifest says it. ``fault``: why no cluster
     will do; the job is the nearest then.
     """
 
     job: Job
-    alternatives: tuple[Job, ...] = ()
+    beside: Callable[[], tuple[Job, ...]] = field(default=tuple, compare=False)
     notes: tuple[str, ...] = ()
     fault: Fault | None = None
+
+    @cached_property
+    def alternatives(self) -> tuple[Job, ...]:
+        """By their price, ``job`` among them. Hundreds are compared when somebody looks: no upload does."""
+        return self.beside()
 
     @property
     def cluster(self) -> ClusterSpec:
@@ -84,23 +84,27 @@ def choose(manifest: Manifest, images: int, known: Circumstances) -> Choice:
     minutes = manifest.cluster.finish_within_minutes
     own = asked.instance_types if "instance_types" in manifest.cluster.model_fields_set else None
     sets = [own] if own else [(name,) for name in _worth_choosing(asked, known)]
-    jobs = [_sized(asked, types, workers) for types in sets for workers in range(1, MAX_WORKERS + 1)]
-    if minutes is None or not jobs:
-        return Choice(asked, _side_by_side(asked, jobs, budget, known))
-    in_time = [job for job in jobs if _minutes_needed(job) <= min(minutes, budget.max_runtime_minutes)]
+
+    def sizes() -> list[Job]:
+        return [sized(asked, types, workers) for types in sets for workers in range(1, MAX_WORKERS + 1)]
+
+    if minutes is None or not sets:
+        return Choice(asked, lambda: side_by_side(asked, sizes(), budget, known))
+    jobs = sizes()
+    in_time = [job for job in jobs if minutes_needed(job) <= min(minutes, budget.max_runtime_minutes)]
     if not in_time:
         return _too_late(jobs, budget, minutes, known)
-    affordable = [job for job in in_time if _is_affordable(job, budget, known)]
+    affordable = [job for job in in_time if is_affordable(job, budget, known)]
     if not affordable:
-        return _too_dear(_cheapest(in_time), jobs, budget, minutes, known)
-    job = _cheapest(affordable)
+        return _too_dear(cheapest(in_time), jobs, budget, minutes, known)
+    job = cheapest(affordable)
     why = (
         f"The cluster was chosen for {FINISH_WITHIN} = {minutes}: {described(job)} is the cheapest that "
         f"should be done by then, and also if it takes a quarter longer than the {job.minutes:.1f} minutes "
         "expected."
     )
     notes = tuple(filter(None, (why, Choice(job).remark)))
-    return Choice(job, _side_by_side(job, jobs, budget, known), notes)
+    return Choice(job, lambda: side_by_side(job, jobs, budget, known), notes)
 
 
 def job_of(manifest: Manifest, images: int, region: str, measured: Measured = NOTHING_MEASURED) -> Job:
@@ -143,26 +147,6 @@ def _is_fit(name: str, job: Job) -> bool:
     return known and executor.overhead_mb >= executor.cores * PYTHON_WORKER_MB
 
 
-def _sized(job: Job, instance_types: tuple[str, ...], workers: int) -> Job:
-    return dataclasses.replace(job, workers=workers, instance_types=instance_types)
-
-
-def _minutes_needed(job: Job) -> int:
-    """In which the job should be done, whatever happens."""
-    return math.ceil(job.minutes * RUNTIME_MARGIN)
-
-
-def _is_affordable(job: Job, budget: Budget, known: Circumstances) -> bool:
-    """The run's own limit and the stack's for a day."""
-    minutes = budget.max_runtime_minutes
-    day = round(job.worst_case_eur(minutes), 2)
-    return limit_needed(job, minutes) <= budget.max_cost_eur and day <= known.max_eur_per_day
-
-
-def _cheapest(jobs: Iterable[Job]) -> Job:
-    return min(jobs, key=lambda job: (job.eur, job.minutes, job.workers))
-
-
 def _worth_choosing(job: Job, known: Circumstances) -> list[str]:
     """The types that may be chosen without being named, but for older ones that are no cheaper."""
     fit = [name for name in known.types if _is_fit(name, job)]
@@ -190,8 +174,8 @@ def _too_late(jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumst
     by_limit = sorted(
         (max(needed, minutes), needed, job.eur, number)
         for number, job in enumerate(jobs)
-        if (needed := _minutes_needed(job)) <= MAX_RUNTIME_MINUTES
-        and _is_affordable(job, _raised(budget, needed), known)
+        if (needed := minutes_needed(job)) <= MAX_RUNTIME_MINUTES
+        and is_affordable(job, _raised(budget, needed), known)
     )
     soonest = min(jobs, key=lambda job: (job.minutes, job.eur))
     bound = FINISH_WITHIN if minutes <= budget.max_runtime_minutes else MAX_RUNTIME
@@ -237,16 +221,16 @@ def _too_dear(job: Job, jobs: Sequence[Job], budget: Budget, minutes: int, known
 def _cheaper_ways(
     job: Job, jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumstances
 ) -> Iterator[str]:
-    shorter = max(MIN_RUNTIME_MINUTES, _minutes_needed(job))
-    if shorter < budget.max_runtime_minutes and _is_affordable(
+    shorter = max(MIN_RUNTIME_MINUTES, minutes_needed(job))
+    if shorter < budget.max_runtime_minutes and is_affordable(
         job, dataclasses.replace(budget, max_runtime_minutes=shorter), known
     ):
         yield f"lower {MAX_RUNTIME} to {shorter}"
     later = [
-        (_minutes_needed(other), other.eur, number)
+        (minutes_needed(other), other.eur, number)
         for number, other in enumerate(jobs)
-        if minutes < _minutes_needed(other) <= budget.max_runtime_minutes
-        and _is_affordable(other, budget, known)
+        if minutes < minutes_needed(other) <= budget.max_runtime_minutes
+        and is_affordable(other, budget, known)
     ]
     if later:
         needed, _, number = min(later)
@@ -259,41 +243,3 @@ def _raised(budget: Budget, minutes: int) -> Budget:
 
 def _what_it_takes(job: Job) -> str:
     return f"{described(job)}, about {job.minutes:.1f} minutes and {job.eur:.2f} EUR"
-
-
-def _side_by_side(chosen: Job, jobs: Sequence[Job], budget: Budget, known: Circumstances) -> tuple[Job, ...]:
-    """The chosen one, faster and cheaper ones, the other market, the other architecture; by their price."""
-    other_market = dataclasses.replace(chosen, spot=not chosen.spot)
-    candidates = [
-        *_front(job for job in jobs if _is_affordable(job, budget, known)),
-        *_on_others(chosen, known),
-    ]
-    if chosen.workers > prices.CORE_NODES:
-        candidates.append(other_market)
-    shown = [job for job in candidates if job != chosen and _is_affordable(job, budget, known)]
-    return tuple(sorted(dict.fromkeys([chosen, *shown]), key=lambda job: (job.eur, job.minutes)))
-
-
-def _front(jobs: Iterable[Job]) -> list[Job]:
-    """From the cheapest on, each notably sooner than the one before; a few of them, evenly."""
-    front: list[Job] = []
-    for job in sorted(jobs, key=lambda job: (job.eur, job.minutes, job.workers)):
-        if not front or job.minutes <= front[-1].minutes * WORTH_SHOWING:
-            front.append(job)
-    if len(front) <= FASTER_SHOWN:
-        return front
-    step = (len(front) - 1) / (FASTER_SHOWN - 1)
-    return [front[round(number * step)] for number in range(FASTER_SHOWN)]
-
-
-def _on_others(chosen: Job, known: Circumstances) -> list[Job]:
-    """As many vCPUs on the cheapest machines of the other architecture, if the stack can run them."""
-    like = prices.INSTANCE_TYPES[chosen.instance_types[0]]
-    others = [
-        _sized(chosen, (name,), chosen.workers)
-        for name in known.types
-        if prices.INSTANCE_TYPES[name].architecture != like.architecture
-        and prices.INSTANCE_TYPES[name].vcpus == like.vcpus
-        and executor_for([name]).overhead_mb >= executor_for(chosen.instance_types).overhead_mb
-    ]
-    return [_cheapest(others)] if others else []

@@ -13,8 +13,9 @@ from lambdas.contract.listing_summary import ListingSummary
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.settings import StackSettings
-from lambdas.runs.cluster_choice import Choice, Circumstances, budget_of, choose
+from lambdas.runs.cluster_choice import Choice, budget_of, choose
 from lambdas.runs.cluster_port import Clusters
+from lambdas.runs.clusters_compared import Circumstances
 from lambdas.runs.planning import (
     cost_fault,
     daily_budget_fault,

@@ -10,10 +10,10 @@ from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.plan import Plan, RunPlan
 from lambdas.contract.report import FeaturizeMetrics, StepReport
 from lambdas.contract.run import RunRecord, RunState
+from lambdas.runs.clocks import SECONDS_A_MINUTE
 
 COMPUTING = "featurize"
 """The phase of a step's report in which images are computed."""
-SECONDS_A_MINUTE = 60
 
 
 def of_run(

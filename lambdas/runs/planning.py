@@ -23,14 +23,22 @@ from lambdas.contract.plan import (
 )
 from lambdas.contract.settings import Caps, LauncherSettings, StackSettings
 from lambdas.runs.cluster_choice import Choice
+from lambdas.runs.preflight import COUNT_LIMIT
 
 SHARDS_PER_SLOT = 4
 """Several shards per slot, so that a slow or repeated one does not leave the others idle for long."""
 MAX_WAYS_OUT = 3
 """More choices than this do not help anybody to choose."""
 MIN_SHARD_IMAGES = 16
-MAX_SHARD_IMAGES = 1024
-"""A shard of 1,024 images is some 5 MB of features and, at 100 images/s per slot, ten seconds to repeat."""
+SHARD_IMAGES = 1024
+"""At most, of a run whose images were all counted: a part of some 5 MB and, at 40 images/s per slot, half a
+minute to repeat. Spark counts opening a file for 4 MB of reading, so much smaller parts would cost a query
+more than they hold. Source: Spark's "Performance Tuning", spark.sql.files.openCostInBytes."""
+MAX_SHARD_IMAGES = 4096
+"""The same of a run that may be any number of millions: 19 MB, and two minutes to repeat. Ten thousand parts
+would cost each query as many requests and footers; Athena reads few large objects sooner than many small
+ones. Source: Athena User Guide, "Optimize data". To write such a shard takes a worker 150 MB (measured), when
+what decoding took is free again."""
 
 
 def make_plan(
@@ -181,8 +189,12 @@ def slots(cluster: ClusterSpec) -> int:
 
 
 def shard_images(images: int, slots: int) -> int:
-    """Images a shard, within the two limits: equally many for each slot, so that none waits for another."""
-    shards_per_slot = max(SHARDS_PER_SLOT, ceil(images / (slots * MAX_SHARD_IMAGES)))
+    """Images a shard, within the limits: equally many for each slot, so that none waits for another.
+
+    ``images``: as they were counted, hence many more perhaps from ``COUNT_LIMIT`` on.
+    """
+    most = MAX_SHARD_IMAGES if images >= COUNT_LIMIT else SHARD_IMAGES
+    shards_per_slot = max(SHARDS_PER_SLOT, ceil(images / (slots * most)))
     return max(MIN_SHARD_IMAGES, ceil(images / (slots * shards_per_slot)))
 
 

@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 _Document = TypeVar("_Document")
 _Done = TypeVar("_Done")
 
-SECONDS_A_MINUTE = 60
 QUEUE_SHOWN = 20
 """So many queued runs are told their place; further behind it is not worth the requests."""
 CLOSING_SECONDS = 60

@@ -59,27 +59,40 @@ class BucketListing:
             maxsize=CONNECTIONS, block=True, timeout=PATIENCE, retries=RETRIES, ca_certs=authorities
         )
 
-    def below(self, uri: str) -> Iterator[Listed]:
-        """All objects below ``uri`` (``s3://bucket/prefix/``) in the order of their keys.
+    def pages(self, uri: str, after: str = "") -> Iterator[Folder]:
+        """All objects below ``uri`` (``s3://bucket/prefix/``) in the order of their keys, page by page.
+
+        ``after``: begin behind that name below ``uri``, which need not exist.
 
         Raises:
             StepFailedError: S3 refuses or does not answer.
         """
-        for page in self._pages(uri, delimiter=""):
+        # Where it is given, the token of a next page counts. Source: as for :class:`_Answer`.
+        return self._pages(uri, **({"start-after": split_uri(uri)[1] + after} if after else {}))
+
+    def below(self, uri: str) -> Iterator[Listed]:
+        """The objects of all :meth:`pages`; raises as it."""
+        for page in self.pages(uri):
             yield from page.objects
 
+    def first_behind(self, uri: str, after: str) -> str | None:
+        """The first name below ``uri`` that sorts behind ``after``, if any; raises as :meth:`pages`."""
+        query = {"start-after": split_uri(uri)[1] + after, "max-keys": "1"}
+        found = next(self._pages(uri, **query)).objects
+        return found[0].uri.removeprefix(uri) if found else None
+
     def folder(self, uri: str) -> Folder:
-        """What is directly below ``uri``; raises as :meth:`below`."""
+        """What is directly below ``uri``; raises as :meth:`pages`."""
         pages = list(self._pages(uri, delimiter="/"))
         return Folder(
             tuple(folder for page in pages for folder in page.folders),
             tuple(item for page in pages for item in page.objects),
         )
 
-    def _pages(self, uri: str, delimiter: str) -> Iterator[Folder]:
+    def _pages(self, uri: str, **further: str) -> Iterator[Folder]:
         root, prefix = split_uri(uri)
         # URL encoding, because XML cannot hold every character that a key may.
-        query = {"list-type": "2", "encoding-type": "url", "prefix": prefix, "delimiter": delimiter}
+        query = {"list-type": "2", "encoding-type": "url", "prefix": prefix, **further}
         while True:
             asked = urlencode(query, quote_via=quote, safe="")
             body = self._answer(uri, f"/{root.partition('://')[2]}?{asked}")
@@ -149,6 +162,7 @@ class _Answer:
                 )
                 for entry in self._root.iter(contents)
             ),
+            goes_on=self.next_token is not None,
         )
 
     def _name(self, entry: ElementTree.Element, tag: str) -> str:

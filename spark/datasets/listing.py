@@ -1,7 +1,8 @@
 """Listing image folders in key order, many folders at once, in bounded memory.
 
 S3 answers a listing in key order, a thousand keys per request, one request after another. Folders are
-therefore listed side by side, each into a temporary Arrow file, and read back one after another.
+therefore listed side by side, each into a temporary Arrow file, and read back one after another; what one
+folder holds alone is divided while it is listed (:mod:`spark.datasets.key_ranges`).
 """
 
 from __future__ import annotations
@@ -9,27 +10,24 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pyarrow as pa
-
 from spark.datasets import object_store
-from spark.datasets.arrow_arrays import integers, strings
 from spark.datasets.bucket_listing import CONNECTIONS, bucket_listing
+from spark.datasets.key_ranges import KeyRange, SideBySide
 from spark.datasets.object_store import Folder, Listed, is_sorted
 
 LISTERS = CONNECTIONS
-"""Folders being listed at once. S3 allows thousands of requests a second; sixteen bring some 100,000 keys."""
+"""Folders, or parts of one, being listed at once. S3 allows thousands of requests a second; sixteen bring
+some 100,000 keys."""
 MAX_DEPTH = 4
 """Levels of folders that are opened in search of enough of them to list side by side."""
 _PROBE = 1000
 """Keys of S3's first page, by which a folder without folders is recognised."""
-_BATCH = 4096
-_SPOOLED = pa.schema([("path", pa.string()), ("size", pa.int64()), ("etag", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -78,27 +76,14 @@ def _holds_folders(uri: str) -> bool:
 def _side_by_side(folders: Iterable[str]) -> Iterator[Listed]:
     """The objects of sorted folders, of which the next ``LISTERS`` are being listed."""
     with TemporaryDirectory(prefix="fruits-listing-") as scratch, ThreadPoolExecutor(LISTERS) as pool:
-        waiting: deque[Future[Path]] = deque()
-        for number, folder in enumerate(folders):
-            waiting.append(pool.submit(_spool, folder, Path(scratch) / str(number)))
-            if len(waiting) >= LISTERS:
-                yield from _unspool(waiting.popleft().result())
-        while waiting:
-            yield from _unspool(waiting.popleft().result())
-
-
-def _spool(folder: str, target: Path) -> Path:
-    found = bucket_listing().below(folder)
-    with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_stream(sink, _SPOOLED) as stream:
-        while batch := list(islice(found, _BATCH)):
-            uris, sizes, etags = zip(*batch, strict=True)
-            arrays = [strings(uris), integers(sizes), strings(etags)]
-            stream.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_SPOOLED))
-    return target
-
-
-def _unspool(path: Path) -> Iterator[Listed]:
-    with pa.OSFile(str(path), "rb") as source:
-        for batch in pa.ipc.open_stream(source):
-            yield from map(Listed, *(column.to_pylist() for column in batch.columns))
-    path.unlink()
+        listing = SideBySide(bucket_listing(), pool, LISTERS, Path(scratch))
+        waiting: deque[KeyRange] = deque()
+        try:
+            for folder in folders:
+                waiting.append(listing.begin(KeyRange(folder)))
+                if len(waiting) >= LISTERS:
+                    yield from listing.read(waiting.popleft())
+            while waiting:
+                yield from listing.read(waiting.popleft())
+        finally:
+            listing.stop()

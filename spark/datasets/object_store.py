@@ -211,10 +211,14 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Folder:
-    """One level below a prefix: ``folders`` are the URIs, with their slash, of what is below."""
+    """One level below a prefix, or a page of it: ``folders`` are the URIs of what is below, with their
+    slash.
+    ``goes_on``: another page follows.
+    """
 
     folders: tuple[str, ...]
     objects: tuple[Listed, ...]
+    goes_on: bool = False
 
 
 def is_sorted(uri: str) -> bool:

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lambdas.contract.model_package import DESCRIPTION, UNTRAINED, ModelPackage
+from lambdas.contract.whole_file import write_whole
 from spark.features.weights import (
     KERAS_FILE,
     KERAS_URL,
@@ -27,10 +28,10 @@ from spark.features.weights import (
     cached_weights,
     download_weights,
     keep,
+    pin,
     read_weights,
     require_pinned,
     sha256,
-    write_whole,
 )
 
 NAME = "mobilenet_v2"
@@ -81,17 +82,17 @@ def package_model(
     """Make ``out`` hold the package of the requested weights.
 
     The weights are those of the file ``given``, else Keras' cached ones, else downloaded ones, else,
-    when allowed, seeded random ones. Where ``environ`` pins their hash, no others are taken.
+    when allowed, seeded random ones. Where their hash is pinned (:func:`pin`), no others are taken.
 
     Raises:
         WeightsError: there are none, or not those that are pinned, or they are not this network's.
     """
-    pinned = environ.get(PIN, "").lower() or None
+    pinned = pin(environ, given)
     weights = read_weights(given) if given else cached_weights(environ)
     if weights is not None:
         require_pinned(weights.data, pinned, str(given or cache_file(environ)))
     existing = read_package(out)
-    untrained_will_do = allow_untrained and pinned is None
+    untrained_will_do = allow_untrained and not environ.get(PIN)
     if existing and _matches(existing, weights, allow_untrained=untrained_will_do):
         return existing
     downloaded = None if weights else download_weights(url, pinned)
@@ -142,7 +143,6 @@ def write_package(out: Path, weights: Weights) -> ModelPackage:
         weights_file=f"{NAME}-{sha256(weights.data)[:HASH_LENGTH]}{weights.suffix}",
         weights_sha256=sha256(weights.data),
     )
-    out.mkdir(parents=True, exist_ok=True)
     write_whole(out / package.file, model)
     write_whole(out / package.weights_file, weights.data)
     write_whole(out / DESCRIPTION, package.to_json().encode())

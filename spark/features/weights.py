@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import urllib.request
 from base64 import b64encode
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
+from lambdas.contract.whole_file import write_whole
+
 KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{KERAS_FILE}"
 """Where ``keras.applications.MobileNetV2(weights="imagenet")`` gets its weights."""
@@ -20,7 +21,8 @@ KERAS_BYTES = 9_406_464
 """The size of that file, which the server and Keras' progress bar tell. Keras itself pins nothing of it, and
 nobody publishes its hash."""
 PIN = "WEIGHTS_SHA256"
-"""The environment's variable that pins the weights, whichever they are, by their SHA-256 in hex."""
+"""The environment's variable that pins the weights, whichever they are, by their SHA-256 in hex. Without it
+the first download that became a model pins those that come later: its hash lies beside it in Keras' cache."""
 DOWNLOAD_TIMEOUT_SECONDS = 10
 _MD5 = re.compile(r"\bmd5=([\w+/=]+)")
 """In the header that Cloud Storage gives an object (its reference, "HTTP headers", x-goog-hash)."""
@@ -43,6 +45,14 @@ class Weights:
     origin: str
     data: bytes
     suffix: str
+
+
+@dataclass(frozen=True)
+class Pin:
+    """The SHA-256, in hex, that weights have to have, and what says so."""
+
+    sha256: str
+    by: str
 
 
 def read_weights(path: Path) -> Weights:
@@ -86,7 +96,19 @@ def cached_weights(environ: Mapping[str, str]) -> Weights | None:
     return Weights("imagenet", data, suffix_of(path.name))
 
 
-def download_weights(url: str, pinned: str | None) -> Weights | None:
+def pin(environ: Mapping[str, str], given: Path | None) -> Pin | None:
+    """What pins the weights of the file ``given``, or, where there is none, those of Keras."""
+    if told := environ.get(PIN, "").lower():
+        return Pin(told, PIN)
+    first = _first_hash(environ)
+    return Pin(first.read_text().strip(), str(first)) if given is None and first.is_file() else None
+
+
+def _first_hash(environ: Mapping[str, str]) -> Path:
+    return cache_file(environ).with_name(f"{KERAS_FILE}.sha256")
+
+
+def download_weights(url: str, pinned: Pin | None) -> Weights | None:
     """Keras' ImageNet weights from ``url``; None when there is nothing of the kind. :func:`keep` them when
     they have turned out to be a network's.
 
@@ -116,30 +138,20 @@ def download_weights(url: str, pinned: str | None) -> Weights | None:
 
 
 def keep(downloaded: Weights, environ: Mapping[str, str]) -> None:
-    """Keep weights in Keras' cache, where there is room."""
+    """Keep weights in Keras' cache, where there is room, and their hash for whatever comes later."""
     path = cache_file(environ)
     with suppress(OSError):  # a full or read-only disk: they are only kept to save the next download
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, downloaded.data)
+        write_whole(_first_hash(environ), f"{sha256(downloaded.data)}\n".encode())
 
 
-def require_pinned(data: bytes, pinned: str | None, place: str) -> None:
+def require_pinned(data: bytes, pinned: Pin | None, place: str) -> None:
     """Raise :class:`BrokenWeightsError` where the weights from ``place`` are not those ``pinned``."""
-    if pinned is not None and (found := sha256(data)) != pinned:
+    if pinned is not None and (found := sha256(data)) != pinned.sha256:
         raise BrokenWeightsError(
-            f"the weights of {place} have the sha256 {found}, and {PIN} says {pinned}. Get them again, or "
-            "correct or remove what is pinned"
+            f"the weights of {place} have the sha256 {found}, and {pinned.by} says {pinned.sha256}. Get them "
+            "again, or correct or remove what is pinned"
         )
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Written aside and renamed, so that whoever is interrupted leaves no half a file under its name."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def suffix_of(name: str) -> str:

@@ -23,7 +23,7 @@ MAX_SCANS = 100
 MAX_SEGMENTS = 4096
 """In front of the picture, of all of which Pillow keeps a list. 64 MiB are some thousand of the largest."""
 _START_OF_SCAN = b"\xff\xda"
-_SOS = 0xDA
+_SOS, _EOI = 0xDA, 0xD9
 _MARKER = re.compile(rb"\xff+([^\xff])")
 _ALONE = frozenset({0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 """Codes behind which Pillow reads no segment."""
@@ -39,15 +39,17 @@ _FILLERS = (bytes(64), _PATTERN + b"".join(b"\xff" + bytes([0xD0 + n]) + _PATTER
 """Two sequels that no decoder takes for the same: zeros, and bits that alternate, also behind the restart
 marker that it may be waiting for."""
 _ZEROS = bytes(8)
+_ARITHMETIC = frozenset({0xC9, 0xCA})
+_NOT_WRITTEN = bytes(8)
+"""Zeros at the end of a scan: an arithmetic coder leaves them out, decoders put them back (T.81, D.1.8)."""
 
 
 def require_few_scans(picture: JpegImageFile, encoded: bytes) -> None:
     """Raises UnusableError for more scans than :data:`MAX_SCANS`; ``picture`` is opened, not loaded."""
     if not _has_more_scans(picture, encoded):
         return
-    scans = 1 + encoded.count(_START_OF_SCAN, _first_scan(picture))
-    if scans > MAX_SCANS:
-        detail = f"a JPEG of {scans} scans; the limit is {MAX_SCANS}"
+    if next(islice(_scans(picture, encoded), MAX_SCANS, None), None):
+        detail = f"a JPEG of more than {MAX_SCANS} scans"
         raise UnusableError(QuarantineReason.TOO_LARGE, detail)
 
 
@@ -94,7 +96,7 @@ def require_end(picture: JpegImageFile, encoded: bytes) -> None:
     if not encoded.endswith(_END) and encoded.find(_END, _first_scan(picture)) < 0:
         raise EOFError("the JPEG is cut off: it has no end marker")
     if not _every_scan_is_there(picture, encoded):
-        detail = "the JPEG is cut off: its scans do not tell of all of the picture"
+        detail = "the JPEG is cut off, or was written so: its scans do not tell of all of the picture"
         raise UnusableError(QuarantineReason.CORRUPT, detail)
 
 
@@ -128,7 +130,7 @@ def completed(encoded: bytes) -> bytes | None:
     return None if _depends_on_what_follows(scans) else scans + _END
 
 
-def _segments(encoded: bytes) -> Iterator[tuple[int, int]]:
+def _segments(encoded: bytes | memoryview) -> Iterator[tuple[int, int]]:
     """Code of each marker up to the first scan's, and where its length stands; by Pillow's way of reading,
     which gets over what is no marker."""
     at = 2
@@ -137,6 +139,22 @@ def _segments(encoded: bytes) -> Iterator[tuple[int, int]]:
         yield code, at
         if code == _SOS:
             return
+        if code not in _ALONE:
+            at += max(2, int.from_bytes(encoded[at : at + 2], "big"))
+
+
+def _scans(picture: JpegImageFile, encoded: bytes) -> Iterator[int]:
+    """Where the length of each scan's header stands, up to the end marker, behind which may be anything."""
+    at = _first_scan(picture)
+    yield encoded.rindex(_START_OF_SCAN, 0, at) + 2
+    for _ in range(MAX_SEGMENTS):
+        found = _END_OF_SCAN.search(encoded, at)
+        code = encoded[found.end() - 1] if found else _EOI
+        if found is None or code == _EOI:
+            return
+        at = found.end()
+        if code == _SOS:
+            yield at
         if code not in _ALONE:
             at += max(2, int.from_bytes(encoded[at : at + 2], "big"))
 
@@ -157,24 +175,25 @@ def _every_scan_is_there(picture: JpegImageFile, encoded: bytes) -> bool:
     """Whether the scans bring each coefficient of each component to its last bit; ``picture`` is opened."""
     if not _has_more_scans(picture, encoded):
         return True
+    progressive = "progressive" in picture.info
     missing = {(component, k) for component, *_ in picture.layer for k in range(64)}
-    at = encoded.rindex(_START_OF_SCAN, 0, _first_scan(picture))
-    while at >= 0:
-        header = encoded[at + 4 : at + 4 + 2 * 255 + 4]
+    for at in _scans(picture, encoded):
+        header = encoded[at + 2 : at + 2 + 2 * 255 + 4]
         components = header[0] if header else 0
         if len(header) < 2 * components + 4:
-            break  # it is no scan's, but behind the picture's end
-        first, last, bits = header[2 * components + 1 : 2 * components + 4]
+            break
+        first, last, bits = header[2 * components + 1 : 2 * components + 4] if progressive else (0, 63, 0)
         if bits & 15 == 0:
             sent = header[1 : 2 * components + 1 : 2]
             missing -= {(component, k) for component in sent for k in range(first, last + 1)}
-        at = encoded.find(_START_OF_SCAN, at + 2)
     return not missing
 
 
 def _depends_on_what_follows(scans: bytes | memoryview) -> bool:
     """Whether another picture is shown if something else comes next."""
-    shown, other = (_pixels_sha256(b"".join((scans, filler, _END))) for filler in _FILLERS)
+    is_arithmetic = any(code in _ARITHMETIC for code, _ in islice(_segments(scans), MAX_SEGMENTS))
+    left_out = _NOT_WRITTEN if is_arithmetic else b""
+    shown, other = (_pixels_sha256(b"".join((scans, left_out, filler, _END))) for filler in _FILLERS)
     return shown != other
 
 

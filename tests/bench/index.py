@@ -23,7 +23,7 @@ def peak_mb(entries: int) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def measure(entries: int) -> float:
+def measure(entries: int, shard_images: int = SHARD_IMAGES) -> float:
     """Write and open the index here, and say what this process needed at most, in MB."""
     from lambdas.contract.listing_summary import ListingSummary
     from spark.datasets.index import ImageIndex, ImageRef, write_index
@@ -37,7 +37,7 @@ def measure(entries: int) -> float:
     with TemporaryDirectory() as folder:
         store = open_store(f"file://{folder}")
         file = Path(folder) / "scratch.parquet"
-        write_index(images(), SHARD_IMAGES, file, ListingSummary())
+        write_index(images(), shard_images, file, ListingSummary())
         write_file_if_absent(store, "index.parquet", file)
         index = ImageIndex(store, "index.parquet")
         if index.images != entries or not index.shard(index.shards - 1):

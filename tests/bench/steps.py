@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -119,11 +120,13 @@ def run_step(
                 os.killpg(step.pid, signal.SIGKILL)
                 step.wait()
                 return None
-            time.sleep(_POLL_SECONDS)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                step.wait(_POLL_SECONDS)
+        wall_seconds = time.monotonic() - began
     if step.returncode:
         raise BenchError(f"the step failed; its output is in {root}/step.log")
     report = StepReport.from_json((root / plan.layout.step_report("featurize")).read_text())
-    return Measured(report, time.monotonic() - began, peak)
+    return Measured(report, wall_seconds, peak)
 
 
 def shards_done(plan: Plan) -> int:

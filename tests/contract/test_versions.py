@@ -43,6 +43,7 @@ def newest(kind: str) -> str:
     ("name", "estimate", "fraction", "cluster"),
     [
         ("plan-1", None, 1.0, None),
+        ("plan-1-quarantine", None, 0.05, None),
         ("plan-2-estimate", Estimate("eu-west-1", 10.0, 0.25, 1.5, "2025-06"), 1.0, None),
         ("plan-3-quarantine", Estimate("eu-west-1", 10.0, 0.25, 1.5, "2025-06"), 0.05, None),
         (
@@ -70,10 +71,10 @@ def test_a_plan_of_before_estimates_told_their_basis_is_read_without_it() -> Non
 
 
 def test_reports_of_every_release_are_read_with_defaults_for_what_they_lack() -> None:
-    first, second, third, today = (
+    before_notes, first, second, third, today = (
         read("report", text(name)) for name in SAMPLES if name.startswith("report")
     )
-    assert first == dataclasses.replace(third, featurize=None)
+    assert before_notes == first == dataclasses.replace(third, featurize=None)
     assert second == third == dataclasses.replace(today, images_skipped={}, suffixes_skipped={})
     assert (first.version, third.featurize.slowest_shards[0].images) == (1, 3)
 

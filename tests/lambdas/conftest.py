@@ -19,10 +19,11 @@ from lambdas.contract.settings import CommandSettings
 
 from .deployed import CAPS, Deployed
 from .functions import stack
+from .preflights import buckets
 from .submitting import bucket, photos
 from .world import LEDGER_INDEX, World
 
-__all__ = ["bucket", "photos", "stack"]
+__all__ = ["bucket", "buckets", "photos", "stack"]
 
 NOT_OFFERED = frozenset({"r5.2xlarge"})
 

@@ -24,7 +24,7 @@ from lambdas.runs.cluster_port import ClusterState, StepState
 from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS
 from lambdas.runs.endings import MANIFEST_DELETED
 
-from .fakes import throttled
+from .fake_clusters import throttled
 from .world import World, manifest
 
 CAP = 2

@@ -8,7 +8,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,15 +16,12 @@ from lambdas.contract.cost.estimate import Job, estimate, is_too_dear
 from lambdas.contract.cost.measured import Measured, MeasuredRate, MeasuredStart
 from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.manifest.schema import Manifest, parse_manifest
-from lambdas.contract.plan import ClusterSpec, Plan
-from lambdas.contract.run import RunRecord
-from lambdas.runs import examination
-from lambdas.runs.cluster_choice import Choice, Circumstances, budget_of, choose
-from lambdas.runs.dispatch import Outcome
-from lambdas.runs.examination import NOT_ALL_COUNTED
+from lambdas.contract.plan import ClusterSpec
+from lambdas.runs.cluster_choice import Choice, budget_of, choose
+from lambdas.runs.clusters_compared import Circumstances
 from lambdas.runs.planning import shard_images, slots
 
-from .world import World, manifest
+from .world import manifest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -241,69 +237,3 @@ def test_graviton_is_chosen_at_once_where_the_manifest_names_it() -> None:
     choice = chosen(20, images=90_483, known=both, instance_types=["m7g.xlarge"])
     assert choice.cluster == ClusterSpec(2, ("m7g.xlarge",), "on_demand")
     assert "40 images/s a vCPU (assumed on arm64)" in choice.job.basis
-
-
-def test_the_chosen_cluster_is_in_the_plan_and_is_what_is_launched(world: World) -> None:
-    world.launched(cluster={"finish_within_minutes": 30})
-    plan = world.plan()
-    assert plan.cluster == ClusterSpec(1, ("m6a.xlarge",), "on_demand")
-    assert plan.notes[0].startswith("The cluster was chosen for cluster.finish_within_minutes = 30: 1 worker")
-    (request,) = world.clusters.requests
-    fleets = request["Instances"]["InstanceFleets"]
-    assert [fleet["InstanceTypeConfigs"][0]["InstanceType"] for fleet in fleets] == ["m6a.xlarge"] * 2
-
-
-def test_a_choice_for_more_images_than_are_counted_says_so(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(examination, "COUNT_LIMIT", 3)
-    world.launched(cluster={"finish_within_minutes": 30})
-    assert NOT_ALL_COUNTED in world.plan().notes
-
-
-def test_a_delivery_that_comes_again_keeps_the_plan_that_is_there(world: World) -> None:
-    upload = world.upload(manifest(cluster={"finish_within_minutes": 30}))
-
-    def die(record: RunRecord) -> bool:
-        raise KeyboardInterrupt
-
-    insert, world.ledger.insert = world.ledger.insert, die  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
-        world.launch(upload)
-    world.ledger.insert = insert  # type: ignore[method-assign]
-    dear = Measured(starts=(MeasuredStart("a", 20.0, 1.0),))
-    world.ledger.known = dear
-    assert world.launch(upload).outcome is Outcome.LAUNCHED
-    plan = world.plan()
-    assert plan.estimate
-    assert plan.estimate.minutes == 10.0
-    assert world.record().worst_case_eur == plan.estimate.worst_case_eur
-
-
-def test_a_plan_that_cannot_be_read_is_written_anew(world: World) -> None:
-    world.launched(cluster={"finish_within_minutes": 30})
-    written = world.objects.text(world.keys().plan)
-    world.objects.write(world.keys().plan, "no plan")
-    world.ledger.records.clear()
-    assert world.launched(cluster={"finish_within_minutes": 30}).outcome is Outcome.LAUNCHED
-    assert Plan.from_json(world.objects.text(world.keys().plan)) == Plan.from_json(written)
-
-
-def test_minutes_that_no_cluster_meets_launch_nothing(world: World) -> None:
-    world.launched(cluster={"finish_within_minutes": 5})
-    assert not world.clusters.requests
-    (fault,) = world.rejection()["faults"]
-    assert (fault["path"], fault["nearest"]) == ("$.cluster.finish_within_minutes", "13")
-
-
-@pytest.mark.parametrize("offered", [frozenset({"m5.2xlarge"}), frozenset({"c5.xlarge"})])
-def test_of_what_emr_offers_one_is_chosen_or_the_offer_is_told(world: World, offered: frozenset[str]) -> None:
-    world.clusters.offered = offered
-    world.launched(cluster={"finish_within_minutes": 30})
-    if world.clusters.requests:
-        assert world.plan().cluster == ClusterSpec(1, ("m5.2xlarge",), "on_demand")
-    else:
-        (fault,) = world.rejection()["faults"]
-        assert (fault["path"], fault["remedy"]) == (
-            "$.cluster.instance_types", "Name some of those: c5.xlarge.",
-        )  # fmt: skip

@@ -11,7 +11,7 @@ from lambdas.runs.dispatch import Outcome
 from lambdas.runs.run_service import Skipped
 from lambdas.runs.setbacks import FIRST_PAUSE_SECONDS
 
-from .fakes import throttled
+from .fake_clusters import throttled
 from .poison import PASS_SECONDS, two_queued
 from .world import World
 

@@ -20,7 +20,7 @@ from lambdas.runs.dispatch import LEASE_SECONDS
 from lambdas.runs.run_metrics import of_ended_run
 from lambdas.runs.run_service import CLOSING_SECONDS
 
-from .fakes import throttled
+from .fake_clusters import throttled
 from .world import World, manifest
 
 DONE = {"featurize": StepState.COMPLETED, "pca": StepState.COMPLETED}

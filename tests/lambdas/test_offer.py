@@ -17,7 +17,7 @@ from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import Outcome
 
 from .conftest import NOT_OFFERED, unreachable_emr
-from .fakes import FakeClusters
+from .fake_clusters import FakeClusters
 from .world import SETTINGS, World
 
 RELEASE = SETTINGS.release_label

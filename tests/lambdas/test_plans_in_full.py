@@ -120,6 +120,9 @@ def test_a_plan_holds_all_that_its_manifest_says() -> None:
         (32_769, 8, 820),
         (40_960, 8, 1024),
         (40_961, 8, 854),
+        (999_999, 8, 1017),
+        # Here counting ends, and it may be ten times as many.
+        (1_000_000, 8, 4033),
     ],
 )
 def test_a_shard_holds_as_many_images_as_divide_evenly(images: int, slots: int, size: int) -> None:

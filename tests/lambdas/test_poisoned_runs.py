@@ -12,14 +12,7 @@ from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.setbacks import FIRST_PAUSE_SECONDS, LASTING_LIMIT, LIMIT, LONGEST_PAUSE_SECONDS
 
-from .poison import (
-    PASS_SECONDS,
-    closed_prefix,
-    newer_plan,
-    plan_is,
-    record_of_another_release,
-    two_queued,
-)
+from .poison import PASS_SECONDS, closed_prefix, newer_plan, plan_is, record_of_another_release, two_queued
 from .world import World, manifest
 
 POISONS = {

@@ -10,7 +10,7 @@ from lambdas.reconciler.repairs import GiveUp, Requeue, Stop
 from lambdas.runs.cluster_port import ClusterSummary
 from lambdas.runs.setbacks import LASTING_LIMIT
 
-from .fakes import throttled
+from .fake_clusters import throttled
 from .poison import SETBACK
 from .world import World
 

@@ -16,7 +16,7 @@ from lambdas.runs.admission import Slot
 from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.older_plans import cluster_of
 
-from .fakes import snapshot_of
+from .fake_clusters import snapshot_of
 from .runs import DONE
 from .world import BUCKET, KEY, World, manifest
 

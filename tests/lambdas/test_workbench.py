@@ -23,7 +23,7 @@ from lambdas.runs.dispatch import DOUBT_SECONDS, Outcome
 from lambdas.runs.run_service import CLOSING_SECONDS
 from lambdas.runs.tracking import Ignored
 
-from .fakes import throttled
+from .fake_clusters import throttled
 from .runs import completed_run
 from .world import BUCKET, World, manifest, workbench
 

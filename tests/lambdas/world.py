@@ -21,7 +21,8 @@ from lambdas.runs.run_service import RunService
 from lambdas.runs.telling import Teller
 from lambdas.runs.tracking import Tracker
 
-from .fakes import FakeBuckets, FakeClusters, FakeDoor, FakeLedger, FakeMeter, FakeObjects, FakeTopic
+from .fake_clusters import FakeClusters
+from .fakes import FakeBuckets, FakeDoor, FakeLedger, FakeMeter, FakeObjects, FakeTopic
 
 BUCKET = "data-bucket"
 KEY = "manifests/fruits.json"

@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 
 from lambdas.report.classes import Alike, alike, too_small
-from lambdas.report.labels import (
-    FEW_LABELS,
-    OWN,
-    STRANGE,
-    VERY_STRANGE,
-    Misfits,
-    misfits,
-    own_distances,
-)
+from lambdas.report.labels import FEW_LABELS, OWN, STRANGE, VERY_STRANGE, Misfits, misfits, own_distances
 from lambdas.report.neighbours import nearest, unit
 
 CLASSES = 8

@@ -23,27 +23,28 @@ PAGE = 7
 
 
 class ListingBucket(ThreadingHTTPServer):
-    """ListObjectsV2 over a set of keys: prefix, delimiter and continuation; GET answers with what is in
-    ``contents``, where None is an object that is gone, or with the key."""
+    """ListObjectsV2 over a set of keys: prefix, delimiter, where to begin and how to go on; GET answers with
+    what is in ``contents``, where None is an object that is gone, or with the key."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.keys: set[str] = set()
         self.contents: dict[str, bytes | None] = {}
         self.prefixes: list[str] = []
+        self.begun_behind: list[str] = []
         self.refusal: tuple[bytes, int] | None = None
 
-    def page(self, prefix: str, delimiter: str, after: str) -> tuple[list[str], list[str], bool]:
-        """Keys, common prefixes, and whether there are more."""
+    def page(self, prefix: str, delimiter: str, after: str, most: int) -> tuple[list[str], list[str], bool]:
+        """Keys, common prefixes, and whether there are more than ``most`` of both."""
         found: dict[str, bool] = {}
         for key in sorted(key for key in self.keys if key.startswith(prefix)):
             rest = key[len(prefix) :]
             folder = bool(delimiter) and delimiter in rest
             found[prefix + rest.split(delimiter)[0] + delimiter if folder else key] = folder
         names = [name for name in found if name > after]
-        page = names[:PAGE]
+        page = names[:most]
         keys, folders = ([n for n in page if found[n] is folder] for folder in (False, True))
-        return keys, folders, len(names) > PAGE
+        return keys, folders, len(names) > most
 
 
 class _Answer(S3Answer):
@@ -60,7 +61,10 @@ class _Answer(S3Answer):
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         self.server.prefixes.append(prefix)
-        keys, folders, more = self.server.page(prefix, delimiter, _of_token(query))
+        most = min(PAGE, int(query.get("max-keys", PAGE)))
+        if most == PAGE and "continuation-token" not in query:
+            self.server.begun_behind.append(query.get("start-after", ""))
+        keys, folders, more = self.server.page(prefix, delimiter, _begins_behind(query), most)
         # As S3 does, since XML cannot hold every character.
         encoded = query.get("encoding-type") == "url"
         name = quote_plus if encoded else escape
@@ -82,8 +86,9 @@ class _Answer(S3Answer):
         return body.encode(), 200
 
 
-def _of_token(query: dict[str, str]) -> str:
-    return bytes.fromhex(query.get("continuation-token", "")).decode()
+def _begins_behind(query: dict[str, str]) -> str:
+    token = query.get("continuation-token")
+    return query.get("start-after", "") if token is None else bytes.fromhex(token).decode()
 
 
 ODD = st.sampled_from(

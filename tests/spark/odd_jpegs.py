@@ -9,7 +9,7 @@ from PIL import Image
 
 from spark.images.decoding import Pixels, decode
 from spark.images.resize import pillow_bicubic
-from tests.spark.odd_corpus import CORRUPT, SIDE, Odd, odd
+from tests.spark.odd_samples import CORRUPT, SIDE, Odd, odd
 from tests.spark.pictures import animated_gif, encoded, photo
 
 KINDS = {
@@ -20,6 +20,12 @@ KINDS = {
     "progressive_restarts": {"progressive": True, "restart_marker_rows": 1},
 }
 TOO_MANY = "too_large"
+ARITHMETIC = bytes.fromhex(
+    "ffd8ffe000104a46494600010100000100010000ffdb0043000302020202020302020203030303040604040404040806060506"
+    "09080a0a090809090a0c0f0c0a0b0e0b09090d110d0e0f101011100a0c12131210130f101010ffc9000b080008000801011100"
+    "ffcc000600101005ffda0008010100003f00ffd9"
+)
+"""Grey, 8 x 8, by libjpeg's `cjpeg -arithmetic -grayscale`: its scan is zeros, of which none is written."""
 FLAWED = ("no_eoi", "half_eoi", "fill_bytes", "zeros_for_eoi")
 """The last part of the names of those that lack their end and nothing else."""
 
@@ -53,6 +59,10 @@ def jpegs() -> Iterator[Odd]:
     several = encoded(noisy_photo(1), progressive=True)
     for scans in (11, 100):
         yield odd(f"jpeg_of_{scans}_scans", with_scans(several, scans), whole(several))
+    yield odd("jpeg_with_a_film_behind", several + b"\xff\xda\xff\xd9" * 300 + bytes(9), whole(several))
+    flat = np.full((8, 8, 3), 128.0)
+    for name, data in (("", ARITHMETIC), ("_no_eoi", ARITHMETIC[:-2])):
+        yield odd(f"jpeg_arithmetic{name}", data, flat, tolerance=2)
     for scans in (101, 1000):
         yield odd(f"jpeg_of_{scans}_scans", with_scans(several, scans), None, TOO_MANY)
     # A progressive one from which whole scans were lost, where one ends and the next begins.
@@ -70,9 +80,8 @@ def ends(name: str, data: bytes) -> Iterator[Odd]:
     yield odd(f"{name}_fill_bytes", data[:-2] + b"\xff" * 3, seen)
     yield odd(f"{name}_zeros_for_eoi", data[:-2] + bytes(500), seen)
     half = data[: (scan + len(data)) // 2]
-    before_the_last = (
-        data.rindex(b"\xff\xda") - 20
-    )  # what a progressive one lacks of its last scan is fine detail
+    # What a progressive one lacks of its last scan is fine detail.
+    before_the_last = data.rindex(b"\xff\xda") - 20
     ended = half[:before_the_last] if "progressive" in name else half
     yield odd(f"{name}_half_and_eoi", ended + b"\xff\xd9", None, CORRUPT)
     yield odd(f"{name}_half_and_another", half + data, None, CORRUPT)

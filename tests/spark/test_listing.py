@@ -25,7 +25,7 @@ NAME = st.text("ab-.~é ", min_size=1, max_size=3).filter(lambda name: name not 
 KEY = st.lists(NAME, min_size=1, max_size=4).map("/".join)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=st.sets(KEY, max_size=60))
 def test_every_key_is_listed_once_and_in_order_however_folders_are_nested(
     bucket: ListingBucket, keys: set[str]
@@ -45,6 +45,15 @@ def test_nested_folders_are_opened_until_there_are_enough(bucket: ListingBucket)
 def test_a_flat_folder_is_not_opened(bucket: ListingBucket) -> None:
     bucket.keys = {f"images/{number:05d}.jpg" for number in range(100)}
     assert listing.divide("s3://photos/images/") == listing.Division(("s3://photos/images/",), ())
+
+
+def test_a_flat_folder_of_many_keys_is_listed_from_several_places_at_once(bucket: ListingBucket) -> None:
+    names = [f"{number:04d} é+&.jpg" for number in range(300)]
+    bucket.keys = {f"images/{name}" for name in names} | {"imagesque/1.jpg"}
+    bucket.begun_behind = []
+    listed = [item.uri for item in listing.list_in_order("s3://photos/images/")]
+    assert listed == [f"s3://photos/images/{name}" for name in names]
+    assert len(set(bucket.begun_behind)) > 4
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 
 from spark.images.decoding import Flaw, Pixels, decode
 from spark.images.resize import pillow_bicubic
-from tests.spark.odd_corpus import SIDE, Odd, corpus
+from tests.spark.odd_corpus import corpus
 from tests.spark.odd_jpegs import FLAWED, jpegs, webps
+from tests.spark.odd_samples import SIDE, Odd
 
 FEWEST = 300
 

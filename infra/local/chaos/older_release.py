@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.components.artifacts import content_key
-from infra.package import FOR_PEOPLE, LAMBDAS
+from infra.package import LAMBDAS, folders_without
 from infra.program import REPOSITORY
 from lambdas.contract.report import StepReport
 
@@ -32,10 +32,9 @@ def build_older(build: Path, target: Path, code: Path = CODE) -> Path:
     with zipfile.ZipFile(code) as archive:
         older = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
     for function in LAMBDAS:
-        others = tuple(f"{_OURS}{other}/" for other in (*LAMBDAS, *FOR_PEOPLE) if other != function)
         with zipfile.ZipFile(build / f"{function}.zip") as today:
             libraries = {name: today.read(name) for name in today.namelist() if not name.startswith(_OURS)}
-        own = {name: body for name, body in older.items() if not name.startswith(others)}
+        own = {name: body for name, body in older.items() if not name.startswith(folders_without(function))}
         _write_zip(target / f"{function}.zip", {**libraries, **own})
     contract = {name: body for name, body in older.items() if name.startswith(_SHARED_BY_ALL)}
     _write_zip(target / "job.zip", contract)

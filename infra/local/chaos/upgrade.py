@@ -75,6 +75,8 @@ class Upgrade:
         self._cancel_one_of(sorted(left, key=lambda run_id: left[run_id] in NOT_LAUNCHED))
         updates = self.cloud.upgrade(self.build)
         for function in self.order:
+            if function == self.order[-1]:
+                self._await_an_end()
             updates[function]()
             self._older.discard(function)
             self.log(f"upgraded: {function}")
@@ -91,12 +93,22 @@ class Upgrade:
     def effects(self) -> dict[str, int]:
         """How often each thing took effect that belongs to the upgrade."""
         seen = (_OLDER_ALONE, _OLDER_BESIDE, _UPGRADED, _WAITED, _COMPUTED)
-        ends = [lifetime.ended_at or math.inf for lifetime in self.cloud.recorder.lifetimes]
         return {
             **{what: self._seen[what] for what in seen},
-            "cluster that ended during the upgrade": sum(self._began_at < at < self.ended_at for at in ends),
+            "cluster that ended during the upgrade": self._ended_amid(),
             "run of the older release cancelled during the upgrade": len(self.cancelled),
         }
+
+    def _ended_amid(self) -> int:
+        """Clusters that ended since the upgrade began, and before it was over."""
+        ends = [lifetime.ended_at or math.inf for lifetime in self.cloud.recorder.lifetimes]
+        return sum(self._began_at < at < self.ended_at for at in ends)
+
+    def _await_an_end(self) -> None:
+        """Both releases stay at work until a cluster ended under them, or for a while."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self._ended_amid() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     def _at_work(self) -> dict[str, RunState]:
         """The older release's runs as soon as some wait and some compute, or as they are after a while."""

@@ -39,7 +39,7 @@ class Offer:
         """Return if a RunJobFlow request names no type that is missing here.
 
         Raises:
-            EmrError: it does, in EMR's words (quoted in boto3's issue 3418).
+            EmrError: it does, in EMR's words (as boto3's users quote them).
         """
         for name in _named(request):
             if name in self._missing:
