@@ -14,7 +14,7 @@ import boto3
 from lambdas.aws.buckets import S3Buckets
 from lambdas.aws.clients import PUBLISH_SECONDS, asked_once, client, patient, table
 from lambdas.aws.clusters import emr_clusters
-from lambdas.aws.door import AwsDoor
+from lambdas.aws.door import AwsDoor, secret_text
 from lambdas.aws.failure_queue import SqsFailures
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
@@ -59,6 +59,10 @@ class Composition:
     def uploads(self, bucket: str, threads: int) -> S3Uploads:
         """What sends files to a bucket, for so many threads."""
         return S3Uploads(patient(self._session, "s3", threads), bucket)
+
+    def secret(self, name: str) -> str | None:
+        """The text of the secret of that name; None where there is none."""
+        return secret_text(client(self._session, "secretsmanager"), name)
 
     def caller(self) -> str:
         """The ARN of whoever's credentials these are."""

@@ -71,3 +71,17 @@ class AwsDoor:
 
     def _secret(self, run_id: str) -> str:
         return f"{self._settings.workbench_secrets}{run_id}"
+
+
+def secret_text(secrets_manager: Any, name: str) -> str | None:
+    """The text of the secret of that name; None where there is none, or it is being deleted.
+
+    Raises:
+        ClientError: AWS refuses, or fails.
+    """
+    try:
+        return str(secrets_manager.get_secret_value(SecretId=name)["SecretString"])
+    except ClientError as error:
+        if error_code(error) not in {"ResourceNotFoundException", "InvalidRequestException"}:
+            raise
+        return None

@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from lambdas.cli import views
+from lambdas.cli import views, workbench_views
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 from lambdas.contract.cost.estimate import Job, estimate
@@ -119,7 +119,7 @@ def planned_workbench(stack: Stack, manifest: WorkbenchManifest) -> Result:
     return Result(
         {**dataclasses.asdict(expected), "cluster": dataclasses.asdict(found.cluster), "opens": opens}
         | {"waits_for": wait, "notes": ()},
-        views.workbench_plan(manifest.workbench, expected, stack.settings.workbench_address, wait),
+        workbench_views.plan(manifest.workbench, expected, stack.settings.workbench_address, wait),
     )
 
 

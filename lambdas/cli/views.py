@@ -12,10 +12,8 @@ from rich.filesize import decimal
 from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.cost.measured import Measured
 from lambdas.contract.manifest.faults import Fault
-from lambdas.contract.manifest.workbench import Workbench
-from lambdas.contract.run import RunRecord
+from lambdas.contract.run import RunRecord, is_workbench, workbench_name
 from lambdas.contract.status import timestamp
-from lambdas.contract.workbench import PORT
 from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.clocks import SECONDS_A_MINUTE
 from lambdas.runs.cluster_choice import Choice, described, spec_of
@@ -63,19 +61,6 @@ def plan(
     return "\n".join(lines)
 
 
-def workbench_plan(asked: Workbench, known: Estimate, address: str, wait: Wait | None) -> str:
-    """What a workbench would be. ``address``: the host name of the stack's door."""
-    nodes = f"{count(asked.workers, 'worker')} of {asked.instance_type}"
-    lines = [
-        f"opens    https://{address}:{PORT}/ some ten minutes after its launch",
-        f"ends     after {asked.hours} hours, or when no kernel was busy for {asked.idle_minutes} minutes",
-        f"cost     {known.eur:.2f} EUR if it is used to its end, {known.worst_case_eur:.2f} EUR at most"
-        f" (list prices of {known.prices_as_of} in {known.region}; an estimate, not a bill)",
-        f"cluster  1 primary node and {nodes}, on demand",
-    ]
-    return "\n".join([*lines, *([f"queue    {wait}"] if wait else [])])
-
-
 def _side_by_side(choice: Choice, max_runtime_minutes: int) -> Iterator[tuple[str, ...]]:
     """The chosen cluster and its alternatives, a row each, by their price."""
     yield ("", "NODES", "TYPE", "MARKET", "MINUTES", "EUR", "EUR AT MOST", "IMAGES/S A VCPU")
@@ -115,6 +100,16 @@ def submitted(run_id: str, counts: Mapping[str, int]) -> str:
     """That a run was asked for, and what to do next. ``counts``: photos that were sent, and that were not."""
     sent, unchanged = counts.get("photos_sent"), counts.get("photos_unchanged")
     lines = [] if sent is None else [f"Sent {count(sent, 'photo')}; {unchanged:,} were there, unchanged."]
+    if is_workbench(run_id):
+        name = workbench_name(run_id)
+        return "\n".join(
+            [
+                f"Workbench {run_id} is asked for.",
+                f"    fruits status {run_id} --watch    follows it to its end",
+                f"    fruits workbench open {name}      says where it is, once it is open",
+                f"    fruits workbench password {name}  tells the password",
+            ]
+        )
     return "\n".join(
         [
             *lines,

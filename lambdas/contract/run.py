@@ -107,6 +107,11 @@ def is_workbench(run: str) -> bool:
     return run.startswith(WORKBENCH_PREFIX)
 
 
+def workbench_name(run: str) -> str:
+    """``workbench.explore-0123456789ab`` -> ``explore``."""
+    return run.removeprefix(WORKBENCH_PREFIX).rpartition("-")[0]
+
+
 def run_id(dataset: str, bucket: str, key: str, version_id: str) -> str:
     """The identity of a run: a pure function of the manifest's object version.
 
