@@ -114,6 +114,10 @@ class LocalCloud(StartedAndStopped):
         """What really happens on EMR."""
         return self._emr.recorder
 
+    def show_age(self, cluster_id: str, seconds: float) -> None:
+        """Let a cluster on EMR show itself at least so old, so that nobody has to wait for hours."""
+        self._emr.show_age(cluster_id, seconds)
+
     def start(self) -> None:
         """Start everything and apply the program. What was started is stopped again if this fails.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -14,7 +16,7 @@ from infra.local.cloud import LocalCloud
 from infra.local.emr.injected_failures import ClusterFailure, EventFailure, Failure, LaunchFailure
 from lambdas.aws.ledger import ACTIVE_INDEX
 from lambdas.contract.layout import REJECTIONS
-from lambdas.contract.run import RUN_TAG, RunState, is_terminal
+from lambdas.contract.run import ON_CLUSTER, RUN_TAG, RunState, is_terminal, is_workbench
 from lambdas.runs.setbacks import LASTING_LIMIT
 
 _ADMISSIONS = "#admissions"
@@ -62,6 +64,34 @@ def left_by_older(cloud: LocalCloud) -> dict[str, RunState]:
         if "history" in values and "version" not in values
     }
     return {run_id: state for run_id, state in found.items() if not is_terminal(state)}
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """A workbench that has a cluster, in its state ``since`` then (Unix seconds)."""
+
+    run_id: str
+    cluster_id: str
+    state: RunState
+    since: float
+
+
+def workbenches_on_clusters(cloud: LocalCloud) -> Iterator[OnCluster]:
+    """Those that are open, or will be, and are not being stopped."""
+    for values in _items(cloud):
+        state = RunState(values["state"]) if "history" in values else None
+        if is_workbench(values["run_id"]) and state in ON_CLUSTER and "stopping" not in values:
+            since = float(values["history"][-1]["at"])
+            yield OnCluster(values["run_id"], values["cluster_id"], state, since)
+
+
+def reasons(cloud: LocalCloud, prefix: str) -> Counter[str]:
+    """How many runs whose ids begin so ended for which reason."""
+    return Counter(
+        values["reason"]
+        for values in _items(cloud)
+        if values["run_id"].startswith(prefix) and "reason" in values
+    )
 
 
 def is_cancelled(cloud: LocalCloud, run_id: str) -> bool:

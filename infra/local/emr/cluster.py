@@ -69,6 +69,10 @@ class ClusterRunner:
         with self._lock:
             self._cluster = dataclasses.replace(self._cluster, termination_protected=protected)
 
+    def show_age(self, seconds: float) -> None:
+        """From now on the cluster shows itself at least so old; nothing happens if it is ending."""
+        self._advance(lambda cluster: _aged(cluster, seconds - (time.time() - cluster.created_at)))
+
     def terminate(self, reason: Reason) -> None:
         """Begin to end the cluster; nothing happens if it is ending already."""
         self._advance(functools.partial(lifecycle.shut_down, reason=reason, now=time.time()))
@@ -161,7 +165,7 @@ class ClusterRunner:
         if number == 0 and self._befalls(ClusterFailure.STEP_FAILURE):
             return StepFailure("Unknown Error.", "this step was made to fail")
         if number == 0 and self._befalls(ClusterFailure.HUNG_STEP):
-            self._advance(self._aged)
+            self._advance(functools.partial(_aged, by=self._injected.hung_seconds))
             self._stop.wait()
             return StepFailure("Unknown Error.", "this step was made to hang")
         program = self._launch.steps[number]
@@ -196,12 +200,6 @@ class ClusterRunner:
         if self._spark is not None:
             self._spark.stop()
 
-    def _aged(self, cluster: Cluster) -> Cluster:
-        by, provisioned = self._injected.hung_seconds, cluster.provisioned_at
-        return dataclasses.replace(
-            cluster, created_at=cluster.created_at - by, provisioned_at=provisioned and provisioned - by
-        )
-
     def _wait(self) -> None:
         self._stop.wait()
 
@@ -214,3 +212,11 @@ class ClusterRunner:
         uri = self._launch.log_uri
         cluster = self._cluster.id
         return ProgramLogs(self._folder / cluster / path, None if uri is None else uri / f"{cluster}/{path}")
+
+
+def _aged(cluster: Cluster, by: float) -> Cluster:
+    """As it would show itself ``by`` so many seconds later, if that is any."""
+    by, provisioned = max(0.0, by), cluster.provisioned_at
+    return dataclasses.replace(
+        cluster, created_at=cluster.created_at - by, provisioned_at=provisioned and provisioned - by
+    )
