@@ -22,7 +22,7 @@ from infra.components.ledger import Ledger
 from infra.components.network import Network
 from infra.components.storage import Storage
 from infra.naming import Naming
-from lambdas.contract.layout import MANIFEST_SUFFIX, MANIFESTS, REJECTIONS
+from lambdas.contract.layout import MANIFEST_SUFFIX, MANIFESTS, REJECTIONS, notebooks_mark
 from lambdas.contract.run import EMR_TAG
 from lambdas.contract.settings import Caps, DoorSettings, LauncherSettings
 
@@ -174,7 +174,15 @@ def _access(naming: Naming, args: LauncherArgs) -> list[iam.Statement]:
             iam.objects(bucket_arn, [REJECTIONS]),
         ),
         iam.Statement("CountImages", ["s3:ListBucket"], [bucket_arn, *image_bucket_arns]),
+        *([_try_notebooks(bucket_arn)] if args.door else []),
     ]
+
+
+def _try_notebooks(bucket_arn: pulumi.Input[str]) -> iam.Statement:
+    """What finding out takes whether notebooks can be kept."""
+    return iam.Statement(
+        "TryNotebooks", ["s3:PutObject"], [pulumi.Output.concat(bucket_arn, "/", notebooks_mark("*"))]
+    )
 
 
 def launch_access(naming: Naming, args: LauncherArgs) -> list[iam.Statement]:

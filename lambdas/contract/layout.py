@@ -165,6 +165,11 @@ def notebooks_of(name: str) -> str:
     return f"{NOTEBOOKS}{name}/"
 
 
+def notebooks_mark(name: str) -> str:
+    """An empty object that shows that notebooks can be kept there. (``name``: ``*`` in policies.)"""
+    return f"{notebooks_of(name)}.kept"
+
+
 def part_name(number: int, extension: str) -> str:
     """``part-00042.parquet``: the deterministic object name of a shard."""
     return f"part-{number:05d}.{extension}"

@@ -38,7 +38,7 @@ from lambdas.runs.examination import examine
 from lambdas.runs.planning import make_plan
 from lambdas.runs.ports import Buckets, Newest
 from lambdas.runs.run_service import RunService
-from lambdas.runs.workbench_examination import examine_workbench, make_workbench_plan
+from lambdas.runs.workbench_examination import examine_workbench, make_workbench_plan, notebooks_fault
 
 LAUNCH_RESERVE_SECONDS = 60
 """Time that counting images leaves for the launch itself."""
@@ -162,11 +162,11 @@ class Acceptor:
         )
         if isinstance(manifest, WorkbenchManifest):
             seen = examine_workbench(manifest, settings, ledger, self.buckets, self.clusters, source.key)
-            return (
-                make_workbench_plan(manifest, seen, source=source, settings=settings, **times),
-                seen.faults,
-                (),
-            )
+            bench = make_workbench_plan(manifest, seen, source=source, settings=settings, **times)
+            name = manifest.workbench.name
+            # Not of a stack without a door, whose launcher may not write there.
+            kept = None if seen.faults else notebooks_fault(self.runs.objects, source.bucket, name)
+            return bench, (*seen.faults, *([kept] if kept else [])), ()
 
         def out_of_time() -> bool:
             return self.runs.now() > deadline - LAUNCH_RESERVE_SECONDS

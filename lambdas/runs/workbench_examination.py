@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lambdas.contract import s3uri
 from lambdas.contract.cost import prices
 from lambdas.contract.cost.estimate import Estimate
-from lambdas.contract.layout import FEATURES
+from lambdas.contract.layout import FEATURES, notebooks_mark, notebooks_of
 from lambdas.contract.manifest.faults import Fault, nearest
 from lambdas.contract.manifest.workbench import MINUTES_AN_HOUR, Workbench, WorkbenchManifest
 from lambdas.contract.plan import PLAN_VERSION, ClusterSpec, ManifestRef, WorkbenchPlan, WorkbenchSpec
@@ -17,7 +17,7 @@ from lambdas.contract.run import RunRecord, RunState, is_workbench
 from lambdas.contract.settings import StackSettings
 from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.planning import offer_fault, packages_fault
-from lambdas.runs.ports import Buckets, Ledger
+from lambdas.runs.ports import Buckets, Ledger, Objects
 
 BASIS = "all of its hours"
 
@@ -58,6 +58,20 @@ def examine_workbench(
     ]
     dataset = asked.dataset or (opens.dataset if opens else None)
     return ExaminedWorkbench(cluster, expected, dataset, asked.run, tuple(faults))
+
+
+def notebooks_fault(objects: Objects, bucket: str, name: str) -> Fault | None:
+    """Why notebooks of that name cannot be kept, as far as the bucket and its key decide it; None where they
+    can. Whether the nodes may is found out by the set-up step, before anybody is let in."""
+    if (why := objects.refusal(notebooks_mark(name))) is None:
+        return None
+    return Fault(
+        "$.workbench.name",
+        f"keeps its notebooks at {s3uri.SCHEME}{bucket}/{notebooks_of(name)}, where nothing can be written "
+        f"({why})",
+        "See what the policies of the bucket and of its key refuse there (`pulumi up --refresh` restores the "
+        "stack's own); then upload the manifest again.",
+    )
 
 
 def price(asked: Workbench, region: str) -> Estimate:

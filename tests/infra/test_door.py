@@ -152,6 +152,16 @@ def test_nodes_keep_notebooks_and_delete_none(opened: RecordingProvider) -> None
     }  # fmt: skip
 
 
+def test_the_launcher_may_try_whether_notebooks_can_be_kept_and_touch_none(
+    opened: RecordingProvider, closed: RecordingProvider
+) -> None:
+    (trying,) = [one for one in opened.statements("launcher") if "notebooks/" in str(one)]
+    assert trying["Action"] == ["s3:PutObject"]
+    (place,) = trying["Resource"]
+    assert place.endswith("/notebooks/*/.kept")
+    assert not any("notebooks/" in str(one) for one in closed.statements("launcher"))
+
+
 def test_functions_and_commands_are_told_where_the_door_is(opened: RecordingProvider) -> None:
     told = variables(opened, "launcher")
     assert told["FRUITS_WORKBENCH_SETUP_PREFIX"].startswith("artifacts/workbench-")

@@ -102,6 +102,17 @@ def test_functions_make_and_forget_passwords_of_workbenches_and_read_none(stack:
         stack.as_role(role, "secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
 
 
+def test_the_launcher_tries_whether_notebooks_can_be_kept_and_changes_none(stack: Stack) -> None:
+    launcher = stack.as_role("launcher", "s3")
+    launcher.put_object(Bucket=stack.bucket, Key="notebooks/explore/.kept", Body=b"")
+    for key in ("notebooks/explore/a.ipynb", "notebooks/.kept.ipynb"):
+        assert is_refused(lambda key=key: launcher.put_object(Bucket=stack.bucket, Key=key, Body=b"x"))
+        assert is_refused(lambda key=key: launcher.get_object(Bucket=stack.bucket, Key=key))
+    stack.as_role("emr-nodes", "s3").put_object(
+        Bucket=stack.bucket, Key="notebooks/explore/a.ipynb", Body=b"x"
+    )
+
+
 def test_who_follows_clusters_attends_the_door_and_nobody_else(stack: Stack) -> None:
     (group,) = stack.cloud.client("elbv2").describe_target_groups()["TargetGroups"]
     behind = {"TargetGroupArn": group["TargetGroupArn"], "Targets": [{"Id": "10.0.0.9", "Port": PORT}]}

@@ -46,6 +46,13 @@ class FakeObjects:
         self.before_write(key)
         self.versions[key, None] = text.encode()
 
+    def refusal(self, key: str) -> str | None:
+        try:
+            self.write(key, "")
+        except PermissionError as error:
+            return str(error)
+        return None
+
     def _check(self, key: str) -> None:
         if self.closed is not None and key.startswith(self.closed):
             raise PermissionError(f"Access Denied: {key}")

@@ -175,6 +175,21 @@ def test_only_results_of_a_completed_run_are_opened(world: World) -> None:
     assert (plan.workbench.opens_dataset, plan.workbench.opens_run) == ("fruits", run)
 
 
+def test_where_its_notebooks_cannot_be_kept_none_is_opened(world: World) -> None:
+    world.objects.closed = "notebooks/"
+    assert asked(world) is Outcome.REJECTED
+    (fault,) = faults(world)
+    assert fault["path"] == "$.workbench.name"
+    assert fault["problem"] == (
+        f"keeps its notebooks at s3://{BUCKET}/notebooks/explore/, where nothing can be written "
+        "(Access Denied: notebooks/explore/.kept)"
+    )
+    assert "policies of the bucket and of its key" in fault["remedy"]
+    assert not world.ledger.records
+    world.objects.closed = None
+    assert asked(world, "v2") is Outcome.LAUNCHED
+
+
 @pytest.mark.parametrize(
     ("stack", "path"),
     [({"max_eur_per_day": "1"}, "hours"), ({"node_architectures": "arm64"}, "instance_type")],
