@@ -67,22 +67,23 @@ def left_by_older(cloud: LocalCloud) -> dict[str, RunState]:
 
 
 @dataclass(frozen=True)
-class OnCluster:
-    """A workbench that has a cluster, in its state ``since`` then (Unix seconds)."""
+class Unclosed:
+    """A workbench whose place is not free yet, in its state ``since`` then (Unix seconds). ``cluster_id``: of
+    one that has a cluster which nobody is stopping."""
 
     run_id: str
-    cluster_id: str
+    cluster_id: str | None
     state: RunState
     since: float
 
 
-def workbenches_on_clusters(cloud: LocalCloud) -> Iterator[OnCluster]:
-    """Those that are open, or will be, and are not being stopped."""
+def unclosed_workbenches(cloud: LocalCloud) -> Iterator[Unclosed]:
+    """Those that wait, are open, or are being closed."""
     for values in _items(cloud):
-        state = RunState(values["state"]) if "history" in values else None
-        if is_workbench(values["run_id"]) and state in ON_CLUSTER and "stopping" not in values:
-            since = float(values["history"][-1]["at"])
-            yield OnCluster(values["run_id"], values["cluster_id"], state, since)
+        if is_workbench(values["run_id"]) and not values["closed"]:
+            state, since = RunState(values["state"]), float(values["history"][-1]["at"])
+            goes_on = state in ON_CLUSTER and "stopping" not in values
+            yield Unclosed(values["run_id"], values["cluster_id"] if goes_on else None, state, since)
 
 
 def reasons(cloud: LocalCloud, prefix: str) -> Counter[str]:

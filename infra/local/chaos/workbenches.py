@@ -2,7 +2,7 @@
 
 The older release knows none, so they are asked for when the upgrade is over. A person, whom a thread plays,
 looks after each that is open: asks for another one of its name, which must be refused, and then lets its
-hours go by, or cancels it.
+hours go by, or cancels it. When the place is free, whoever was refused asks again.
 """
 
 from __future__ import annotations
@@ -60,9 +60,12 @@ class Workbenches:
 
     def __post_init__(self) -> None:
         self._s3, self._seen = self.cloud.client("s3"), set[str]()
+        self._others: list[_Event] = []
+        """Of all but the first and the last."""
         self._sequencers = (f"{number:016X}" for number in itertools.count(1))
         for upload in self.uploads[:-1]:
             created = self._put(upload)
+            self._others += [created] if self.during else []
             self.during += [created] * upload.copies
             self.after += [created] * upload.replays
             if upload.deleted:
@@ -90,7 +93,10 @@ class Workbenches:
         def keep_looking() -> None:
             try:
                 while not over.wait(LOOK_SECONDS):
-                    for found in traces.workbenches_on_clusters(self.cloud):
+                    unclosed = [*traces.unclosed_workbenches(self.cloud)]
+                    if self.opened and self._others and not unclosed:
+                        deliver(self._others.pop())
+                    for found in unclosed:
                         self._look_after(found, deliver)
             except Exception as error:
                 problems.append(error)
@@ -105,9 +111,11 @@ class Workbenches:
         if problems:
             raise problems[0]
 
-    def _look_after(self, found: traces.OnCluster, deliver: Callable[[_Event], None]) -> None:
+    def _look_after(self, found: traces.Unclosed, deliver: Callable[[_Event], None]) -> None:
         is_open = found.state is RunState.RUNNING
-        if found.cluster_id in self._seen or not (is_open or found.since < time.time() - STUCK_SECONDS):
+        if found.cluster_id is None or found.cluster_id in self._seen:
+            return
+        if not is_open and found.since > time.time() - STUCK_SECONDS:
             return
         self._seen.add(found.cluster_id)
         if is_open:
