@@ -89,7 +89,7 @@ def _ports(resource: Resource) -> Iterator[str]:
 def _balancer(resource: Resource) -> Iterator[str]:
     if not is_of_door(resource):
         yield "is open to the internet; set internal"
-    if resource.properties.get("loadBalancerType") != "network":
+    if resource.properties.get("loadBalancerType") not in ("network", UNKNOWN):
         yield "reads what passes; set loadBalancerType to network, so that TLS ends behind it"
     if not resource.properties.get("securityGroups"):
         yield "lets everybody in; set securityGroups"
