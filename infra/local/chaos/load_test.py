@@ -99,7 +99,7 @@ class LoadTest:
             self._deliver([*self._broken_off])
             self.log(f"{len(during)} deliveries made; waiting for {len(self.accepted)} runs to end")
             self._await_end(deadline)
-            self._deliver(after)
+            self._deliver(after + self.workbenches.after)
             self.log(f"{len(after)} deliveries replayed")
             self._await_end(deadline)
             while not self.workbenches.opened:

@@ -16,7 +16,7 @@ from infra.local.cloud import LocalCloud
 from infra.local.emr.injected_failures import ClusterFailure, EventFailure, Failure, LaunchFailure
 from lambdas.aws.ledger import ACTIVE_INDEX
 from lambdas.contract.layout import REJECTIONS
-from lambdas.contract.run import ON_CLUSTER, RUN_TAG, RunState, is_terminal, is_workbench
+from lambdas.contract.run import ON_CLUSTER, RUN_TAG, RunState, is_terminal
 from lambdas.runs.setbacks import LASTING_LIMIT
 
 _ADMISSIONS = "#admissions"
@@ -68,8 +68,8 @@ def left_by_older(cloud: LocalCloud) -> dict[str, RunState]:
 
 @dataclass(frozen=True)
 class Unclosed:
-    """A workbench whose place is not free yet, in its state ``since`` then (Unix seconds). ``cluster_id``: of
-    one that has a cluster which nobody is stopping."""
+    """A run whose place is not free yet, in its state ``since`` then (Unix seconds). ``cluster_id``: of one
+    that has a cluster which nobody is stopping."""
 
     run_id: str
     cluster_id: str | None
@@ -77,10 +77,10 @@ class Unclosed:
     since: float
 
 
-def unclosed_workbenches(cloud: LocalCloud) -> Iterator[Unclosed]:
-    """Those that wait, are open, or are being closed."""
+def unclosed(cloud: LocalCloud) -> Iterator[Unclosed]:
+    """The runs that wait, are under way, or are being closed."""
     for values in _items(cloud):
-        if is_workbench(values["run_id"]) and not values["closed"]:
+        if "history" in values and not values["closed"]:
             state, since = RunState(values["state"]), float(values["history"][-1]["at"])
             goes_on = state in ON_CLUSTER and "stopping" not in values
             yield Unclosed(values["run_id"], values["cluster_id"] if goes_on else None, state, since)

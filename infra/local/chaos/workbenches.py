@@ -25,7 +25,7 @@ from lambdas.contract.layout import rejection_key
 from lambdas.contract.manifest.faults import ManifestError
 from lambdas.contract.manifest.schema import Manifest, parse_either
 from lambdas.contract.manifest.workbench import MINUTES_AN_HOUR, WorkbenchManifest
-from lambdas.contract.run import WORKBENCH_PREFIX, RunState, run_id
+from lambdas.contract.run import WORKBENCH_PREFIX, RunState, is_workbench, run_id
 from lambdas.contract.settings import secrets_of
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.endings import DOOR_TAKEN
@@ -60,12 +60,14 @@ class Workbenches:
 
     def __post_init__(self) -> None:
         self._s3, self._seen = self.cloud.client("s3"), set[str]()
-        self._others: list[_Event] = []
-        """Of all but the first and the last."""
+        self._others: dict[str, _Event] = {}
+        """The last of each key, of all but the first and the last upload."""
         self._sequencers = (f"{number:016X}" for number in itertools.count(1))
         for upload in self.uploads[:-1]:
             created = self._put(upload)
-            self._others += [created] if self.during else []
+            if self.during:
+                # A version that was replaced is not opened any more.
+                self._others[upload.key] = created
             self.during += [created] * upload.copies
             self.after += [created] * upload.replays
             if upload.deleted:
@@ -93,10 +95,12 @@ class Workbenches:
         def keep_looking() -> None:
             try:
                 while not over.wait(LOOK_SECONDS):
-                    unclosed = [*traces.unclosed_workbenches(self.cloud)]
-                    if self.opened and self._others and not unclosed:
-                        deliver(self._others.pop())
-                    for found in unclosed:
+                    unclosed = [*traces.unclosed(self.cloud)]
+                    workbenches = [run for run in unclosed if is_workbench(run.run_id)]
+                    # Not when all else is over: nobody should wait for those who ask again.
+                    if unclosed and not workbenches and self.opened and self._others:
+                        deliver(self._others.popitem()[1])
+                    for found in workbenches:
                         self._look_after(found, deliver)
             except Exception as error:
                 problems.append(error)
