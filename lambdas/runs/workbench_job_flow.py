@@ -18,6 +18,15 @@ from lambdas.runs.sizing import Executor, executor_for
 
 DRIVER_MEMORY = "2g"
 """The driver holds one shard of the index and one matrix of 13 MB; the rest of the primary is Hadoop's."""
+AS_IN_STEPS = {
+    f"spark.executorEnv.{name}": value
+    for name, value in {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }.items()
+}
+"""What steps tell their Python workers (``spark/steps/session.py``), so that TensorFlow computes the same."""
 WORKBENCH_VOLUME_GIB = 60
 """Beside what a run of the reference engine needs: JupyterHub's container, and the notebooks. Assumed."""
 _FETCH_AND_RUN = (
@@ -67,6 +76,7 @@ def workbench_part(plan: WorkbenchPlan, cluster: ClusterSpec, settings: Launcher
         settings.region,
         *(f"{plan.root}/{key}" for key in (keys.login, keys.activity, notebooks_of(plan.dataset))),
         *(plan.root, spec.opens_dataset or "-", spec.opens_run or "-"),
+        f"{plan.root}/{settings.job_key}",
     ]
     return Part(
         applications=("Spark", "Livy", "JupyterHub"),
@@ -77,6 +87,7 @@ def workbench_part(plan: WorkbenchPlan, cluster: ClusterSpec, settings: Launcher
         spark_defaults={
             **session_defaults(executor_for(cluster.instance_types), settings),
             "spark.dynamicAllocation.enabled": "true",
+            **AS_IN_STEPS,
         },
         configurations=[classified("livy-conf", {"livy.server.session.timeout": f"{spec.idle_minutes}m"})],
     )

@@ -19,19 +19,22 @@ from lambdas.contract.workbench import USER, login_json
 
 FILES = REPOSITORY / "infra" / "components" / "workbench"
 LOGIN = login_json("the right one", b"salt")
-REFUSED = r"printf 'HTTP/1.1 200 OK\r\nSet-Cookie: _xsrf=1\r\n'"
+REFUSED = r"printf 'HTTP/1.1 403 Forbidden\r\nSet-Cookie: _xsrf=1\r\n\r\n<p>Invalid username or password</p>'"
 PROGRAMS = {
-    # What is absolute lies below the test's folder.
-    "sudo": """
-all=(); for a; do case $a in /etc/*|/opt/*|/var/*|/mnt/*) a=$AT$a;; esac; all+=("$a"); done
-exec "${all[@]}" """,
+    "sudo": 'exec "$@"',
     "docker": 'echo "docker $*" >>"$AT/log"',
     "systemctl": 'echo "systemctl $*" >>"$AT/log"',
     "sleep": "true",
     "openssl": """
 case $1 in rand) echo 0123abcd;; x509) echo "sha256 Fingerprint=AA:BB";; esac
 for a; do case $before in -keyout|-out) touch "$a";; esac; before=$a; done""",
-    "curl": 'echo "curl $*" >>"$AT/log"; case "$*" in *dump-header*) {answer};; esac',
+    "curl": r"""
+echo "curl $*" >>"$AT/log"
+for a; do
+    case $before in --cookie-jar) printf 'localhost\tFALSE\t/hub/\tTRUE\t0\t_xsrf\tof-the-form\n' >"$a";; esac
+    before=$a
+done
+case "$*" in *--include*) {answer};; esac""",
     "aws": """
 echo "aws $*" >>"$AT/log"; found=()
 for a; do
@@ -72,9 +75,10 @@ class Machine:
     def set_up(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         given = arguments or (
             "eu-west-1", "s3://bucket/runs/r/login.json", "s3://bucket/runs/r/activity.json",
-            "s3://bucket/notebooks/explore/", "s3://bucket", "fruits", "-",
+            "s3://bucket/notebooks/explore/", "s3://bucket", "fruits", "-", "s3://bucket/artifacts/job.zip",
         )  # fmt: skip
         environment = {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "AT": str(self.folder)}
+        environment["WORKBENCH_MACHINE"] = str(self.folder)
         command = ["/bin/bash", str(self.files / "setup.sh"), *given]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -105,11 +109,15 @@ def test_a_machine_becomes_a_workbench(tmp_path: Path, monkeypatch: pytest.Monke
     assert json.loads(start)["nbformat"] == 4
     assert 'dataset = \\"fruits\\"' in start
     assert 'run = \\"\\"' in start
-    assert "@" not in "".join(re.findall(r"@[A-Z]+@", start))
+    run_all = (home / "run_all.ipynb").read_text()
+    assert 'code = \\"s3://bucket/artifacts/job.zip\\"' in run_all
+    assert 'kept = \\"s3://bucket/runs/r/run-all\\"' in run_all
+    assert re.findall(r"@[A-Z]+@", start + run_all) == []
     log = machine.text("log")
     restarted = log.index("docker restart jupyterhub")
     for account in ("jovyan", "analyst"):
-        assert log.index(f"username={account} --data-urlencode password=jupyter") > restarted
+        tried = f"username={account} --data-urlencode password=jupyter --data-urlencode _xsrf=of-the-form"
+        assert log.index(tried) > restarted
     assert "docker exec jupyterhub passwd --lock jovyan" in log
     assert log.index("systemctl enable --now fruits-keep.timer") > log.index("aws s3 sync")
     assert "secret" not in log
@@ -127,7 +135,9 @@ def test_a_notebook_that_is_kept_is_not_replaced(tmp_path: Path) -> None:
     "answer",
     [
         r"printf 'HTTP/1.1 302 Found\r\nLocation: /hub/\r\n'",
-        r"printf 'HTTP/1.1 200 OK\r\nSet-Cookie: jupyterhub-hub-login=x\r\n'",
+        r"printf 'HTTP/1.1 200 OK\r\nSet-Cookie: jupyterhub-hub-login=x\r\n\r\nInvalid username or password'",
+        # The form was refused, and the password not looked at.
+        r"printf 'HTTP/1.1 403 Forbidden\r\n\r\nLogin form invalid or expired. Try again.'",
         r"printf 'HTTP/1.1 500 Internal Server Error\r\n'",
         "true",
     ],

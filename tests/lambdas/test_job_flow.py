@@ -20,6 +20,7 @@ from lambdas.contract.workbench import SETUP_STEP
 from lambdas.runs.fleets import cluster_for
 from lambdas.runs.job_flow import run_job_flow
 from lambdas.runs.sizing import MASTER_MB, executor_for, usable_mb
+from spark.steps.session import QUIET_TENSORFLOW
 
 from .test_planning import planned
 from .world import SETTINGS
@@ -294,6 +295,11 @@ def test_a_workbench_is_a_cluster_with_jupyterhub_that_stays_in_the_private_subn
     assert all(request[name] == of_run[name] for name in same)
 
 
+def test_tensorflow_computes_in_a_workbench_as_in_the_steps() -> None:
+    told = {f"spark.executorEnv.{name}": value for name, value in QUIET_TENSORFLOW.items()}
+    assert told.items() <= properties(workbench_request(), "spark-defaults").items()
+
+
 def test_a_workbenchs_only_step_sets_it_up_or_ends_the_cluster() -> None:
     (step,) = workbench_request(opens_run=None)["Steps"]
     assert (step["Name"], step["ActionOnFailure"]) == (SETUP_STEP, "TERMINATE_CLUSTER")
@@ -308,6 +314,7 @@ def test_a_workbenchs_only_step_sets_it_up_or_ends_the_cluster() -> None:
         "s3://bkt",
         "fruits",
         "-",
+        "s3://bkt/artifacts/job-1.zip",
     ]
     assert "setup.sh" in script
 
@@ -322,7 +329,7 @@ def test_the_set_up_is_fetched_and_gets_its_arguments(tmp_path: Path) -> None:
     done = subprocess.run(
         step["HadoopJarStep"]["Args"], env=environment, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout) == (3, "7 eu-west-1 fruits-1\n")
+    assert (done.returncode, done.stdout) == (3, "8 eu-west-1 s3://bkt/artifacts/job-1.zip\n")
     asked = (tmp_path / "asked").read_text()
     assert asked.startswith(
         "s3 cp --region eu-west-1 --recursive --only-show-errors s3://bkt/artifacts/workbench-1/"

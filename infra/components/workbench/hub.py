@@ -13,7 +13,8 @@ import hmac
 from typing import Any
 
 FREE_FAILURES = 5
-"""So many wrong passwords are answered at once, each one after them after a pause twice as long."""
+"""So many wrong passwords are answered at once, of which the set-up step uses three; each later one after a
+pause twice as long."""
 LONGEST_PAUSE_SECONDS = 30.0
 MEMORY_BYTES = 64 * 1024 * 1024
 """Above what the digest takes; OpenSSL's own limit is just below that."""

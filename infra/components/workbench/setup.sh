@@ -4,7 +4,10 @@
 # if it fails, EMR ends the cluster.
 #
 #   setup.sh <region> s3://<bucket>/<login> s3://<bucket>/<activity> s3://<bucket>/<notebooks>/ s3://<bucket>
-#            <dataset> <run>          (of which the last two may be -)
+#            <dataset> <run> s3://<bucket>/<code>        (dataset and run may be -)
+#
+# The local cloud runs it, too: there WORKBENCH_MACHINE is the folder that stands for this machine's file system,
+# and JupyterHub has the port WORKBENCH_PORT.
 #
 # Sources: EMR Release Guide, "JupyterHub" (configuration, users, administration by steps).
 set -euo pipefail
@@ -15,11 +18,13 @@ fail() {
     exit 1
 }
 
-(($# == 7)) || fail "takes a region, four places in S3, a dataset and a run, but was given $# arguments"
-readonly region=$1 login=$2 activity=$3 notebooks=$4 root=$5 dataset=$6 run=$7
+(($# == 8)) || fail "takes a region, four places in S3, a dataset, a run and the code, but was given $# arguments"
+readonly region=$1 login=$2 activity=$3 notebooks=$4 root=$5 dataset=$6 run=$7 code=$8
 files=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-readonly files user=analyst own=/opt/fruits/workbench conf=/etc/jupyter/conf hub=https://localhost:9443
-readonly home=/var/lib/jupyter/home/$user
+readonly files user=analyst machine=${WORKBENCH_MACHINE:-} hub=https://localhost:${WORKBENCH_PORT:-9443}
+readonly own=$machine/opt/fruits/workbench conf=$machine/etc/jupyter/conf home=$machine/var/lib/jupyter/home/$user
+readonly units=$machine/etc/systemd/system
+readonly shutdown_actions=$machine/mnt/var/lib/instance-controller/public/shutdown-actions
 
 curl_hub() { # of the hub on this machine, by the certificate that it was given
     sudo curl --silent --show-error --max-time 20 --cacert "$conf/server.crt" "$@"
@@ -37,11 +42,14 @@ wait_for_hub() {
 }
 
 must_refuse() { # <account> <password>
-    local answer
-    # Whoever is let in is sent on, with a cookie; whoever is not gets the form again.
-    answer=$(curl_hub --output /dev/null --dump-header - --data-urlencode "username=$1" \
-        --data-urlencode "password=$2" "$hub/hub/login") || fail "JupyterHub does not answer a login"
-    if [[ ! $answer =~ ^HTTP/[0-9.]+\ (200|401|403) ]] || [[ ${answer,,} == *hub-login=* ]]; then
+    local answer form=$files/form
+    # Newer JupyterHubs take a password only with what their form holds, so it is sent along; older ones ignore it.
+    curl_hub --output /dev/null --fail --cookie-jar "$form" "$hub/hub/login" || fail "JupyterHub shows no form to log in"
+    answer=$(curl_hub --include --cookie "$form" --data-urlencode "username=$1" --data-urlencode "password=$2" \
+        --data-urlencode "_xsrf=$(awk '$6 == "_xsrf" {print $7}' "$form")" "$hub/hub/login") ||
+        fail "JupyterHub does not answer a login"
+    # Whoever is let in is sent on, with a cookie; whoever is not gets the form again, with this sentence.
+    if [[ $answer != *"Invalid username or password"* || $answer =~ [Hh]ub-[Ll]ogin= ]]; then
         fail "JupyterHub did not refuse $1 with a wrong password: ${answer%%$'\r'*}"
     fi
 }
@@ -75,13 +83,15 @@ must_refuse jovyan jupyter
 must_refuse "$user" jupyter
 must_refuse "$user" ""
 
-# The notebooks of earlier workbenches of this name, and the one to start with.
+# The notebooks of earlier workbenches of this name, and those that every one has.
 sudo aws s3 cp --region "$region" --recursive --only-show-errors "$notebooks" "$home" ||
     fail "the notebooks at $notebooks cannot be read"
-if ! sudo test -e "$home/start.ipynb"; then
-    sed -e "s|@ROOT@|$root|" -e "s|@DATASET@|${dataset#-}|" -e "s|@RUN@|${run#-}|" "$files/start.ipynb" |
-        sudo tee "$home/start.ipynb" >/dev/null
-fi
+for name in start.ipynb run_all.ipynb; do
+    if ! sudo test -e "$home/$name"; then
+        sed -e "s|@ROOT@|$root|" -e "s|@DATASET@|${dataset#-}|" -e "s|@RUN@|${run#-}|" \
+            -e "s|@KEPT@|${activity%/*}/run-all|" -e "s|@CODE@|$code|" "$files/$name" | sudo tee "$home/$name" >/dev/null
+    fi
+done
 sudo docker exec jupyterhub chown -R "$user" "/home/$user"
 
 # Every minute, and when the machine is shut down.
@@ -98,14 +108,14 @@ python3.11 "$own/activity.py" --hub "$hub" --user "$user" --token "$own/token" -
 aws s3 cp --region "$region" --only-show-errors "$own/activity.json" "$activity"
 END
 sudo chmod 700 "$own/keep.sh"
-sudo tee /etc/systemd/system/fruits-keep.service >/dev/null <<END
+sudo tee "$units/fruits-keep.service" >/dev/null <<END
 [Unit]
 Description=Keeps the workbench's notebooks, and when they were used
 [Service]
 Type=oneshot
 ExecStart=$own/keep.sh
 END
-sudo tee /etc/systemd/system/fruits-keep.timer >/dev/null <<END
+sudo tee "$units/fruits-keep.timer" >/dev/null <<END
 [Unit]
 Description=Every minute
 [Timer]
@@ -119,6 +129,6 @@ sudo "$own/keep.sh" || fail "the notebooks cannot be kept at $notebooks (see abo
 sudo systemctl daemon-reload
 sudo systemctl enable --now fruits-keep.timer
 # Source: EMR Management Guide, "Use shutdown actions": each has 60 seconds, and may be cut off.
-sudo install -d -m 755 /mnt/var/lib/instance-controller/public/shutdown-actions
-sudo cp "$own/keep.sh" /mnt/var/lib/instance-controller/public/shutdown-actions/
+sudo install -d -m 755 "$shutdown_actions"
+sudo cp "$own/keep.sh" "$shutdown_actions/"
 echo "workbench: open; its certificate has the $fingerprint"
