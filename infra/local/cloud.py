@@ -109,6 +109,10 @@ class LocalCloud(StartedAndStopped):
         """Spark task slots of a cluster, and so the most workers that it has here."""
         return self._emr.slots
 
+    def hub_url(self, cluster_id: str) -> str | None:
+        """Where a workbench's JupyterHub is on this machine; None while or where there is none."""
+        return self._emr.hub_url(cluster_id)
+
     @property
     def recorder(self) -> Recorder:
         """What really happens on EMR."""

@@ -19,6 +19,8 @@ from infra.local.emr.lifecycle import Action, Cluster, Reason, ReasonCode, Step,
 from infra.local.emr.logs import ProgramLogs
 from infra.local.emr.node import COMMAND_RUNNER, Node
 from infra.local.emr.spark_cluster import SparkCluster
+from infra.local.hub.installation import NotInstalledError
+from infra.local.hub.machine import HubMachine
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class ClusterRunner:
         self._stop = threading.Event()
         self._abandoned = False
         self._spark: SparkCluster | None = None
+        self._hub: HubMachine | None = None
         self._thread = threading.Thread(target=self._run, name=f"emr-{launch.cluster.id}", daemon=True)
 
     @property
@@ -83,6 +86,11 @@ class ClusterRunner:
         self._abandoned = True
         self._stop.set()
 
+    @property
+    def hub_url(self) -> str | None:
+        """Where a workbench's JupyterHub is on this machine; None on every other cluster."""
+        return self._hub.url if self._hub else None
+
     def join(self, timeout_seconds: float | None = None) -> None:
         """Wait until the cluster has ended, or was abandoned and has nothing running any more."""
         self._thread.join(timeout_seconds)
@@ -101,7 +109,7 @@ class ClusterRunner:
             except Exception:
                 logger.exception("cluster %s met an internal error", self._cluster.id)
                 self.terminate(Reason(ReasonCode.INTERNAL_ERROR, "An internal error occurred"))
-        self._end_spark()
+        self._end_machines()
 
     def _advance(self, transition: Callable[[Cluster], Cluster]) -> None:
         """Move on, unless the cluster is ending: then whatever was going on has been overtaken."""
@@ -144,7 +152,17 @@ class ClusterRunner:
                 return self._bootstrap_failed(instance, number, logs.stderr_uri)
         if not self._stop.is_set() and self._befalls(ClusterFailure.BOOTSTRAP_FAILURE):
             return self._bootstrap_failed(instance, 1, None)
+        try:
+            self._start_hub()
+        except NotInstalledError as error:
+            return self.terminate(Reason(ReasonCode.BOOTSTRAP_FAILURE, str(error)))
         return self._advance(lambda cluster: lifecycle.bootstrapped(cluster, time.time()))
+
+    def _start_hub(self) -> None:
+        """JupyterHub, which the set-up step finds on its machine."""
+        if self._launch.has_hub and not self._injected.instant_steps and not self._stop.is_set():
+            self._hub = self._node.hub_machine(self._folder / self._cluster.id / "machine")
+            self._hub.start()
 
     def _bootstrap_failed(self, instance: str, number: int, log: str | None) -> None:
         message = (
@@ -175,7 +193,7 @@ class ClusterRunner:
             return None
         logs = self._logs(f"steps/{step.id}")
         spark = self._spark_for(program, logs)
-        if self._node.run_step(program.path, program.arguments, logs, self._stop, spark) == 0:
+        if self._node.run_step(program.path, program.arguments, logs, self._stop, spark, self._hub) == 0:
             return None
         return StepFailure("Unknown Error.", logs.last_error(), logs.stderr_uri)
 
@@ -196,15 +214,18 @@ class ClusterRunner:
             spark.start()
         return self._spark
 
-    def _end_spark(self) -> None:
-        if self._spark is not None:
-            self._spark.stop()
+    def _end_machines(self) -> None:
+        for machines in (self._spark, self._hub):
+            if machines is not None:
+                machines.stop()
 
     def _wait(self) -> None:
         self._stop.wait()
 
     def _release(self) -> None:
-        self._end_spark()
+        if self._hub is not None:
+            self._hub.shut_down()
+        self._end_machines()
         with self._lock:
             self._change(lifecycle.released(self._cluster, time.time()))
 
