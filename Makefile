@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench chaos arm dashboard test test-fast report-quality fuzz mutants lint browser engine local package code model lock policy-pack clean
+.PHONY: help setup demo workbench hub bench chaos arm dashboard test test-fast report-quality fuzz mutants lint browser engine local package code model lock policy-pack clean
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(if $(shell $(name) -c 'import sys; print(sys.version_info[:2] == (3, 11) or "")' 2>/dev/null),$(name))))
 UV := $(CURDIR)/.local/uv/bin/uv
@@ -37,6 +37,16 @@ setup: $(READY) ## Install what the lock file names into .venv (the other target
 demo: $(READY) ## Upload images and a manifest to a local cloud, watch the run, look at the results
 	@$(VENV)/python -m infra.local.demo $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
+workbench: hub ## JupyterHub beside a finished run, in a local cloud, until ctrl-C (DATA=, WEIGHTS=)
+	@$(VENV)/python -m infra.local.workbench $(if $(DATA),--data "$(DATA)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+hub: .local/jupyterhub/.ready ## Install JupyterHub for workbenches in the local cloud (once, 0.5 GB; nothing else needs it)
+
+.local/jupyterhub/.ready: infra/local/hub/requirements.txt infra/local/hub/proxy/package-lock.json | $(READY)
+	@echo "Installing JupyterHub for the local cloud (once, half a minute)..."
+	@$(VENV)/python -m infra.local.hub.installation
+	@touch $@
+
 bench: code ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
 	@$(VENV)/python -m spark.features.package_model --out build/model $(if $(WEIGHTS),--weights "$(WEIGHTS)",--allow-untrained)
 	@$(VENV)/python -m tests.bench $(if $(DATA),--data "$(DATA)")
@@ -52,7 +62,7 @@ arm: build/wheelhouse-node-aarch64/requirements.txt ## Features of 16 photos on 
 dashboard: $(READY) ## A few runs in a local cloud, and the stack's dashboard of them as build/dashboard.html
 	@$(VENV)/python -m infra.local.dashboard
 
-test: lint browser engine policy-pack .local/jvm/spark.jsa $(WHEELHOUSES) ## Everything: style, types, architecture, then all tests, on all cores
+test: lint browser hub engine policy-pack .local/jvm/spark.jsa $(WHEELHOUSES) ## Everything: style, types, architecture, then all tests, on all cores
 	@$(VENV)/python -m pytest -n auto
 
 test-fast: $(READY) ## Contract, Lambdas, report and steps, as far as they need no cloud, no JVM and no TensorFlow: seconds
@@ -143,6 +153,8 @@ lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements
 	    --group go --group dev --extra report pyproject.toml --output-file requirements.lock
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --group pyproject.toml:policy-pack --output-file $(PACK)/requirements.txt
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" --group pyproject.toml:workbench --output-file infra/local/hub/requirements.txt
 
 policy-pack: .local/policy-pack/.ready ## Install what `pulumi preview --policy-pack infra/policies/pack` runs in
 

@@ -14,6 +14,7 @@ import pulumi
 from pulumi.runtime import config as runtime
 
 from infra.emulator import Emulator, emulator_faults, emulator_of
+from infra.policies.door import network_problem
 from infra.releases import locked_spark_version, release_faults
 from infra.settings import DEFAULTS, read_settings
 from lambdas.contract.regions import allowed_regions, region_problem
@@ -79,6 +80,7 @@ class StackConfig:
     keep_data_on_destroy: bool
     caps: Caps
     graviton_speed: float
+    workbench_cidrs: tuple[str, ...]
     emulator: Emulator | None
 
 
@@ -156,6 +158,7 @@ def validate(
         keep_data_on_destroy=given["keepDataOnDestroy"],
         caps=Caps(given["maxClusters"], given["maxEurPerDay"], given["launchesPerSecond"]),
         graviton_speed=given["gravitonSpeed"],
+        workbench_cidrs=tuple(given["workbenchCidrs"]),
         emulator=emulator_of(values),
     )
 
@@ -250,4 +253,19 @@ def _limit_faults(given: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-_CHECKS = (_region_faults, _bucket_faults, _retention_faults, _choice_faults, _email_faults, _limit_faults)
+def _network_faults(given: Mapping[str, Any]) -> list[str]:
+    named = given["workbenchCidrs"]
+    faults = [f"workbenchCidrs: {cidr!r} {problem}" for cidr in named if (problem := network_problem(cidr))]
+    twice = sorted({cidr for cidr in named if named.count(cidr) > 1})
+    return faults + [f"workbenchCidrs: {cidr!r} is there twice; remove one" for cidr in twice]
+
+
+_CHECKS = (
+    _region_faults,
+    _bucket_faults,
+    _retention_faults,
+    _choice_faults,
+    _email_faults,
+    _limit_faults,
+    _network_faults,
+)

@@ -16,6 +16,7 @@ SERVICES = (
     "cloudwatch",
     "dynamodb",
     "ec2",
+    "elbv2",
     "emr",
     "events",
     "glue",

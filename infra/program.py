@@ -16,6 +16,7 @@ from infra.components.catalog import Catalog, CatalogArgs
 from infra.components.cluster_roles import ClusterRoles, ClusterRolesArgs
 from infra.components.cluster_security import ClusterSecurity, ClusterSecurityArgs
 from infra.components.dashboard import Dashboard, DashboardArgs
+from infra.components.door import Door, DoorArgs
 from infra.components.failure_queue import FailureQueue
 from infra.components.keys import Keys
 from infra.components.launcher import Launcher, LauncherArgs
@@ -98,7 +99,8 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
     naming = Naming(prefix, config.region, caller.account_id)
 
     keep = config.keep_data_on_destroy
-    keys = Keys(naming, keep_data=keep, adopted=adopted, opts=opts)
+    workbenches = bool(config.workbench_cidrs)
+    keys = Keys(naming, keep_data=keep, adopted=adopted, passwords=workbenches, opts=opts)
     access_logs = AccessLogs(
         naming,
         keep=keep,
@@ -172,7 +174,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
     )
     artifacts = Artifacts(
         naming,
-        ArtifactsArgs(storage, build, wheelhouse),
+        ArtifactsArgs(storage, build, wheelhouse, workbenches),
         opts,
     )
     security = ClusterSecurity(
@@ -191,8 +193,12 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             image_buckets=config.image_buckets,
             data_key_arn=keys.data.arn,
             disk_key_arn=keys.nodes.arn,
+            workbenches=workbenches,
         ),
         opts,
+    )
+    door = (
+        Door(naming, DoorArgs(config.workbench_cidrs, network, keys.control), opts) if workbenches else None
     )
     tracker = Tracker(
         naming,
@@ -204,6 +210,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
             control_key=keys.control,
             log_retention_days=config.log_retention_days,
             failures=failures,
+            door=door,
         ),
         opts,
     )
@@ -222,6 +229,7 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         graviton_speed=config.graviton_speed,
         log_retention_days=config.log_retention_days,
         failures=failures,
+        door=door,
     )
     launcher = Launcher(naming, launching, opts)
     reconciler = Reconciler(naming, ReconcilerArgs(build / "reconciler.zip", launching, tracker), opts)
@@ -249,7 +257,9 @@ def deploy(config: StackConfig, build: Path) -> dict[str, pulumi.Output[str]]:
         "results_database": catalog.database.name,
         "query_workgroup": catalog.workgroup.name,
         "node_certificate_expiry": pulumi.Output.from_input(artifacts.certificate_expiry.isoformat()),
-        "shell": _shell(naming, config, artifacts, bucket, ledger.table.name, failures.queue.url, functions),
+        "shell": _shell(
+            naming, config, artifacts, bucket, ledger.table.name, failures.queue.url, functions, door
+        ),
     }
 
 
@@ -261,12 +271,18 @@ def _shell(
     table: pulumi.Input[str],
     queue: pulumi.Input[str],
     functions: Mapping[str, aws.lambda_.Function],
+    door: Door | None,
 ) -> pulumi.Output[str]:
     """Lines for a shell to evaluate, after which the commands for people know this stack.
 
     The functions and their logs are for the runbook: their names end in digits that nobody can guess.
     """
-    settings = pulumi.Output.all(data_bucket=bucket, ledger_table=table, failure_queue_url=queue).apply(
+    settings = pulumi.Output.all(
+        data_bucket=bucket,
+        ledger_table=table,
+        failure_queue_url=queue,
+        workbench_address=door.address if door else "",
+    ).apply(
         lambda known: CommandSettings(
             region=naming.region,
             prefix=naming.prefix,

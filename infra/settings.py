@@ -176,6 +176,14 @@ SETTINGS: tuple[Setting, ...] = (
         "the stack's own runs have measured it. The default claims no difference.",
     ),
     Setting(
+        "workbenchCidrs",
+        TEXTS,
+        (),
+        "Networks whose people may open workbenches, as public IPv4 ranges such as `203.0.113.0/24`, none "
+        "wider than /16. Empty: there is no way in, and a manifest that asks for a workbench is refused. "
+        "Otherwise the stack has a load balancer, which costs some 26 USD a month.",
+    ),
+    Setting(
         "emulatorEndpoint",
         TEXT,
         None,

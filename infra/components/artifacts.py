@@ -23,6 +23,11 @@ from lambdas.contract.layout import ARTIFACTS, CERTIFICATES
 from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
+SETUP_FILES = tuple(
+    Path(__file__).parent / "workbench" / name
+    for name in ("setup.sh", "hub.py", "activity.py", "start.ipynb", "run_all.ipynb")
+)
+"""What the set-up step of a workbench runs."""
 FUNCTIONS = ("launcher", "tracker", "reconciler")
 NODE, NODE_REFERENCE = "node", "node-reference"
 WHEELHOUSES = {group: f"wheelhouse-{group}-{ARCHITECTURE}" for group in (NODE, NODE_REFERENCE)}
@@ -52,11 +57,13 @@ class ArtifactUnusable(pulumi.RunError):
 
 @dataclass(frozen=True)
 class ArtifactsArgs:
-    """``build`` is what `make package` fills; ``wheelhouse`` says whether nodes install from it."""
+    """``build`` is what `make package` fills; ``wheelhouse`` says whether nodes install from it,
+    ``workbenches`` whether clusters may be made workbenches."""
 
     storage: Storage
     build: Path
     wheelhouse: bool
+    workbenches: bool
 
 
 class Artifacts(pulumi.ComponentResource):
@@ -96,6 +103,9 @@ class Artifacts(pulumi.ComponentResource):
                 self.arm_wheelhouse_prefix, self.arm_reference_wheelhouse_prefix = self._upload_all(
                     args.build, ARM_WHEELHOUSES
                 )
+        self.workbench_setup_prefix = ""
+        if args.workbenches:
+            self.workbench_setup_prefix = self._upload_setup()
         self.register_outputs({"job_key": self.job_key, "model_key": self.model_key})
 
     def _upload(self, path: Path, key_of: Callable[[Path], str]) -> str:
@@ -116,6 +126,13 @@ class Artifacts(pulumi.ComponentResource):
             self._upload_folder(build / wheelhouses[group]) for group in (NODE, NODE_REFERENCE)
         )
         return everywhere, reference
+
+    def _upload_setup(self) -> str:
+        digest = hashlib.sha256("".join(map(sha256, SETUP_FILES)).encode()).hexdigest()[:HASH_LENGTH]
+        prefix = f"{ARTIFACTS}workbench-{digest}/"
+        for path in SETUP_FILES:
+            self._upload(path, lambda file: f"{prefix}{file.name}")
+        return prefix
 
     def _upload_folder(self, folder: Path) -> str:
         # requirements.txt holds the hash of every wheel, so its own hash stands for the folder's content.

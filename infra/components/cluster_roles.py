@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from infra.components import iam
 from infra.components.keys import BY_GRANTS, READ_AND_WRITE
 from infra.naming import Naming
-from lambdas.contract.layout import ARTIFACTS, CERTIFICATES, IMAGES, LOGS, RUNS, STEP_OUTPUTS
+from lambdas.contract.layout import ARTIFACTS, CERTIFICATES, IMAGES, LOGS, NOTEBOOKS, RUNS, STEP_OUTPUTS
 
 NODE_PYTHON = "/opt/fruits/venv/bin/python"
 """The interpreter on the nodes, in the virtual environment that ``bootstrap.sh`` makes."""
@@ -27,6 +27,8 @@ class ClusterRolesArgs:
     image_buckets: Sequence[str]
     data_key_arn: pulumi.Input[str]
     disk_key_arn: pulumi.Input[str]
+    workbenches: bool
+    """Whether nodes may be those of workbenches, and keep notebooks."""
 
 
 class ClusterRoles(pulumi.ComponentResource):
@@ -129,6 +131,8 @@ def _step_access(naming: Naming, args: ClusterRolesArgs) -> list[iam.Statement]:
         iam.Statement("UseDataKey", READ_AND_WRITE, [args.data_key_arn], iam.through(naming, "s3")),
         iam.Statement("UnlockDisks", READ_AND_WRITE, [args.disk_key_arn]),
     ]
+    if args.workbenches:
+        statements += _notebook_access(args.bucket_arn)
     if args.image_buckets:
         arns = [naming.bucket_arn(name) for name in args.image_buckets]
         statements += [
@@ -136,3 +140,13 @@ def _step_access(naming: Naming, args: ClusterRolesArgs) -> list[iam.Statement]:
             iam.Statement("ListImageBuckets", ["s3:ListBucket"], arns),
         ]
     return statements
+
+
+def _notebook_access(bucket_arn: pulumi.Input[str]) -> list[iam.Statement]:
+    """What keeping notebooks takes of the nodes. None is ever deleted from there by them."""
+    return [
+        iam.Statement(
+            "KeepNotebooks", ["s3:GetObject", "s3:PutObject"], iam.objects(bucket_arn, [NOTEBOOKS])
+        ),
+        iam.Statement("ListNotebooks", ["s3:ListBucket"], [bucket_arn], iam.only_below([NOTEBOOKS])),
+    ]

@@ -63,7 +63,7 @@ _THIS_KEY = ["*"]
 
 class Keys(pulumi.ComponentResource):
     """``data``: bucket objects. ``nodes``: disks. ``control``: ledger, messages, logs, settings of functions.
-    ``audit``: the trail.
+    ``audit``: the trail. ``passwords``: whether ``control`` encrypts those of workbenches, too.
 
     Rotated by AWS every year. They outlive a `pulumi destroy` by the deletion window, or for ever where
     what they encrypt is kept: a bucket or ledger whose key is gone is lost.
@@ -75,6 +75,7 @@ class Keys(pulumi.ComponentResource):
         *,
         keep_data: bool,
         adopted: Kept,
+        passwords: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("fruits:infra:Keys", f"{naming.prefix}-keys", None, opts)
@@ -107,6 +108,7 @@ class Keys(pulumi.ComponentResource):
                 self._logs(),
                 self._allow_service("AlarmsToTopic", "cloudwatch.amazonaws.com", READ_AND_WRITE),
                 self._allow_service("RulesToQueue", "events.amazonaws.com", READ_AND_WRITE),
+                *([self._through("secretsmanager", READ_AND_WRITE)] if passwords else []),
             ],
             keep=keep_data,
             adopted=adopted.control_key,

@@ -13,6 +13,8 @@ from infra.components import iam
 from infra.components.artifacts import Artifacts
 from infra.components.cluster_roles import NODE_PYTHON, ClusterRoles, pass_role
 from infra.components.cluster_security import ClusterSecurity
+from infra.components.door import Door, password_access
+from infra.components.door import settings as door_settings
 from infra.components.failure_queue import FailureQueue
 from infra.components.function import Function, FunctionArgs
 from infra.components.keys import READ, READ_AND_WRITE
@@ -20,9 +22,9 @@ from infra.components.ledger import Ledger
 from infra.components.network import Network
 from infra.components.storage import Storage
 from infra.naming import Naming
-from lambdas.contract.layout import MANIFEST_SUFFIX, MANIFESTS, REJECTIONS
+from lambdas.contract.layout import MANIFEST_SUFFIX, MANIFESTS, REJECTIONS, notebooks_mark
 from lambdas.contract.run import EMR_TAG
-from lambdas.contract.settings import Caps, LauncherSettings
+from lambdas.contract.settings import Caps, DoorSettings, LauncherSettings
 
 TIMEOUT_SECONDS = 300
 """Counting images is what takes time; it stops early enough to leave a minute for the launch."""
@@ -47,6 +49,8 @@ class LauncherArgs:
     graviton_speed: float
     log_retention_days: int
     failures: FailureQueue
+    door: Door | None
+    """To workbenches; None where the stack opens none."""
 
 
 class Launcher(pulumi.ComponentResource):
@@ -64,7 +68,9 @@ class Launcher(pulumi.ComponentResource):
                 description="Turns an uploaded manifest into one transient EMR cluster",
                 archive=args.archive,
                 handler="lambdas.launcher.handler.handler",
-                environment=settings(naming, args).apply(LauncherSettings.to_env),
+                environment=pulumi.Output.all(settings(naming, args), door_settings(naming, args.door)).apply(
+                    lambda both: LauncherSettings.to_env(both[0]) | DoorSettings.to_env(both[1])
+                ),
                 statements=_access(naming, args),
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_mb=MEMORY_MB,
@@ -116,6 +122,7 @@ def settings(naming: Naming, args: LauncherArgs) -> pulumi.Output[LauncherSettin
         service=args.network.service.id,
         security=args.security.configuration.name,
         data_key=args.storage.key.arn,
+        door=args.door.address if args.door else "",
     ).apply(
         lambda known: LauncherSettings(
             project=project,
@@ -150,6 +157,8 @@ def settings(naming: Naming, args: LauncherArgs) -> pulumi.Output[LauncherSettin
             max_eur_per_day=str(args.caps.max_eur_per_day),
             launches_per_second=str(args.caps.launches_per_second),
             graviton_speed=str(args.graviton_speed),
+            workbench_address=known["door"],
+            workbench_setup_prefix=artifacts.workbench_setup_prefix,
         )
     )
 
@@ -165,7 +174,15 @@ def _access(naming: Naming, args: LauncherArgs) -> list[iam.Statement]:
             iam.objects(bucket_arn, [REJECTIONS]),
         ),
         iam.Statement("CountImages", ["s3:ListBucket"], [bucket_arn, *image_bucket_arns]),
+        *([_try_notebooks(bucket_arn)] if args.door else []),
     ]
+
+
+def _try_notebooks(bucket_arn: pulumi.Input[str]) -> iam.Statement:
+    """What finding out takes whether notebooks can be kept."""
+    return iam.Statement(
+        "TryNotebooks", ["s3:PutObject"], [pulumi.Output.concat(bucket_arn, "/", notebooks_mark("*"))]
+    )
 
 
 def launch_access(naming: Naming, args: LauncherArgs) -> list[iam.Statement]:
@@ -211,4 +228,5 @@ def launch_access(naming: Naming, args: LauncherArgs) -> list[iam.Statement]:
         pass_role("PassServiceRole", args.roles.service_role.arn, "elasticmapreduce.amazonaws.com"),
         # A launch names the instance profile; what it passes is the role inside.
         pass_role("PassInstanceRole", args.roles.instance_role.arn, "ec2.amazonaws.com"),
+        *password_access(naming, args.door),
     ]

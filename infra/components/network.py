@@ -26,7 +26,8 @@ EMR_TO_NODES_PORT = 8443
 """Sources: EMR Management Guide, "Working with Amazon EMR-managed security groups": "service access (private
 subnets)" for 8443 and 9443; the outbound rules of "core and task instances (private subnets)" for 443, which
 EMR does not add to groups that are not its own."""
-_TAGGED = {EMR_TAG: "true"}
+TAGGED = {EMR_TAG: "true"}
+"""What the service role of EMR may use; on everything in the network, so that the rule needs no list."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +46,26 @@ class Network(pulumi.ComponentResource):
         super().__init__("fruits:infra:Network", f"{naming.prefix}-network", None, opts)
         self._naming = naming
         self._child = pulumi.ResourceOptions(parent=self)
-        self._vpc = aws.ec2.Vpc(
+        self.vpc = aws.ec2.Vpc(
             naming.prefix,
             cidr_block=VPC_CIDR,
             enable_dns_support=True,
             # Interface endpoints answer under the services' usual names only with this.
             enable_dns_hostnames=True,
-            tags=_TAGGED,
+            tags=TAGGED,
             opts=self._child,
         )
         # Every VPC comes with a group that lets its members talk; nothing uses it, so it is emptied.
-        aws.ec2.DefaultSecurityGroup(naming.prefix, vpc_id=self._vpc.id, opts=self._child)
-        routes = aws.ec2.RouteTable(naming.prefix, vpc_id=self._vpc.id, opts=self._child)
+        aws.ec2.DefaultSecurityGroup(naming.prefix, vpc_id=self.vpc.id, opts=self._child)
+        routes = aws.ec2.RouteTable(naming.prefix, vpc_id=self.vpc.id, opts=self._child)
         self.subnets = [self._subnet(letter, cidr, routes) for letter, cidr in SUBNETS.items()]
-        self.nodes = self._security_group("nodes", "Cluster nodes: talk to each other, EMR and AWS endpoints")
-        self.service = self._security_group("emr-service", "The way of EMR into the private subnets")
-        endpoint = self._security_group("endpoints", "Interface endpoints: HTTPS from the nodes")
+        self.nodes = self.security_group("nodes", "Cluster nodes: talk to each other, EMR and AWS endpoints")
+        self.service = self.security_group("emr-service", "The way of EMR into the private subnets")
+        endpoint = self.security_group("endpoints", "Interface endpoints: HTTPS from the nodes")
 
         s3 = aws.ec2.VpcEndpoint(
             f"{naming.prefix}-s3",
-            vpc_id=self._vpc.id,
+            vpc_id=self.vpc.id,
             service_name=naming.endpoint_service("s3"),
             vpc_endpoint_type="Gateway",
             route_table_ids=[routes.id],
@@ -73,7 +74,7 @@ class Network(pulumi.ComponentResource):
         )
         aws.ec2.VpcEndpoint(
             f"{naming.prefix}-kms",
-            vpc_id=self._vpc.id,
+            vpc_id=self.vpc.id,
             service_name=naming.endpoint_service("kms"),
             vpc_endpoint_type="Interface",
             private_dns_enabled=True,
@@ -91,58 +92,72 @@ class Network(pulumi.ComponentResource):
             f"{naming.prefix}-nodes-to-s3",
             security_group_id=self.nodes.id,
             prefix_list_id=s3.prefix_list_id,
-            **_tcp(HTTPS_PORT),
+            **tcp(HTTPS_PORT),
             opts=self._child,
         )
-        self.register_outputs({"vpc": self._vpc.id})
+        self.register_outputs({"vpc": self.vpc.id})
 
     def _subnet(self, letter: str, cidr: str, routes: aws.ec2.RouteTable) -> aws.ec2.Subnet:
         name = f"{self._naming.prefix}-{letter}"
         subnet = aws.ec2.Subnet(
             name,
-            vpc_id=self._vpc.id,
+            vpc_id=self.vpc.id,
             cidr_block=cidr,
             availability_zone=f"{self._naming.region}{letter}",
             map_public_ip_on_launch=False,
-            tags=_TAGGED,
+            tags=TAGGED,
             opts=self._child,
         )
         aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=routes.id, opts=self._child)
         return subnet
 
-    def _security_group(self, name: str, description: str) -> aws.ec2.SecurityGroup:
+    def security_group(
+        self, name: str, description: str, parent: pulumi.Resource | None = None
+    ) -> aws.ec2.SecurityGroup:
+        """A group of the network that lets nothing through yet. ``parent``: the component that it is of."""
         return aws.ec2.SecurityGroup(
             f"{self._naming.prefix}-{name}",
             description=description,
-            vpc_id=self._vpc.id,
+            vpc_id=self.vpc.id,
             # EMR may add rules, also between two groups, which would then outlive `pulumi destroy`.
             revoke_rules_on_delete=True,
-            tags=_TAGGED,
-            opts=self._child,
+            tags=TAGGED,
+            opts=pulumi.ResourceOptions(parent=parent or self),
         )
 
     def _open(
         self, name: str, source: aws.ec2.SecurityGroup, target: aws.ec2.SecurityGroup, *, port: int | None
     ) -> None:
+        self.let_in(f"{self._naming.prefix}-{name}", source, target, port, self)
+
+    def let_in(
+        self,
+        name: str,
+        source: aws.ec2.SecurityGroup,
+        target: aws.ec2.SecurityGroup,
+        port: int | None,
+        parent: pulumi.Resource,
+    ) -> None:
         """Let ``source`` connect to ``target`` on one TCP port, or (None) in every way."""
-        name, what = f"{self._naming.prefix}-{name}", _tcp(port) if port else {"ip_protocol": "-1"}
+        what, opts = tcp(port) if port else {"ip_protocol": "-1"}, pulumi.ResourceOptions(parent=parent)
         aws.vpc.SecurityGroupEgressRule(
             name,
             security_group_id=source.id,
             referenced_security_group_id=target.id,
             **what,
-            opts=self._child,
+            opts=opts,
         )
         aws.vpc.SecurityGroupIngressRule(
             name,
             security_group_id=target.id,
             referenced_security_group_id=source.id,
             **what,
-            opts=self._child,
+            opts=opts,
         )
 
 
-def _tcp(port: int) -> dict[str, Any]:
+def tcp(port: int) -> dict[str, Any]:
+    """A rule's protocol and ports."""
     return {"ip_protocol": "tcp", "from_port": port, "to_port": port}
 
 

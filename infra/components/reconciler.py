@@ -9,12 +9,14 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.components import iam
+from infra.components.door import attend_access
+from infra.components.door import settings as door_settings
 from infra.components.function import Function, FunctionArgs, invoke_on
 from infra.components.launcher import LauncherArgs, launch_access, settings
 from infra.components.tracker import Tracker, track_access
 from infra.naming import Naming
 from lambdas.contract.run import LEDGER_TAG
-from lambdas.contract.settings import LauncherSettings, ReconcilerSettings, TrackerSettings
+from lambdas.contract.settings import ReconcilerSettings
 
 SCHEDULE = "rate(5 minutes)"
 TIMEOUT_SECONDS = 290
@@ -40,8 +42,12 @@ class Reconciler(pulumi.ComponentResource):
         super().__init__("fruits:infra:Reconciler", f"{naming.prefix}-reconciler", None, opts)
         child = pulumi.ResourceOptions(parent=self)
         own = ReconcilerSettings(args.launching.artifacts.certificate_expiry.isoformat())
-        environment = pulumi.Output.all(settings(naming, args.launching), args.tracker.settings).apply(
-            lambda both: LauncherSettings.to_env(both[0]) | TrackerSettings.to_env(both[1]) | own.to_env()
+        environment = pulumi.Output.all(
+            settings(naming, args.launching),
+            args.tracker.settings,
+            door_settings(naming, args.launching.door),
+        ).apply(
+            lambda known: {name: value for each in (*known, own) for name, value in each.to_env().items()}
         )
         self.function = Function(
             naming,
@@ -80,7 +86,8 @@ class Reconciler(pulumi.ComponentResource):
 def _access(naming: Naming, args: ReconcilerArgs) -> list[iam.Statement]:
     tracking = track_access(naming, args.launching.storage, args.tracker.topic, args.launching.control_key)
     launching = launch_access(naming, args.launching)
-    known = {statement.sid: statement for statement in (*launching, *tracking)}
+    attending = attend_access(naming, args.launching.door)
+    known = {statement.sid: statement for statement in (*launching, *tracking, *attending)}
     stopping = ["elasticmapreduce:SetTerminationProtection", "elasticmapreduce:TerminateJobFlows"]
     return [
         *known.values(),

@@ -10,6 +10,8 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.components import iam
+from infra.components.door import Door, attend_access
+from infra.components.door import settings as door_settings
 from infra.components.failure_queue import FailureQueue
 from infra.components.function import Function, FunctionArgs, invoke_on
 from infra.components.keys import READ, READ_AND_WRITE
@@ -18,7 +20,7 @@ from infra.components.storage import Storage
 from infra.naming import Naming
 from lambdas.contract.report import STEPS
 from lambdas.contract.run import CLUSTER_PREFIX
-from lambdas.contract.settings import TrackerSettings
+from lambdas.contract.settings import DoorSettings, TrackerSettings
 
 TIMEOUT_SECONDS = 60
 MEMORY_MB = 256
@@ -61,6 +63,8 @@ class TrackerArgs:
     control_key: aws.kms.Key
     log_retention_days: int
     failures: FailureQueue
+    door: Door | None
+    """To workbenches; None where the stack opens none."""
 
 
 class Tracker(pulumi.ComponentResource):
@@ -90,9 +94,12 @@ class Tracker(pulumi.ComponentResource):
                 description="Follows EMR clusters and keeps each run's record and status",
                 archive=args.archive,
                 handler="lambdas.tracker.handler.handler",
-                environment=self.settings.apply(TrackerSettings.to_env),
+                environment=pulumi.Output.all(self.settings, door_settings(naming, args.door)).apply(
+                    lambda both: TrackerSettings.to_env(both[0]) | DoorSettings.to_env(both[1])
+                ),
                 statements=[
                     *track_access(naming, args.storage, self.topic, args.control_key),
+                    *attend_access(naming, args.door),
                     args.ledger.access(),
                 ],
                 timeout_seconds=TIMEOUT_SECONDS,

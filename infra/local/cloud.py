@@ -109,10 +109,18 @@ class LocalCloud(StartedAndStopped):
         """Spark task slots of a cluster, and so the most workers that it has here."""
         return self._emr.slots
 
+    def hub_url(self, cluster_id: str) -> str | None:
+        """Where a workbench's JupyterHub is on this machine; None while or where there is none."""
+        return self._emr.hub_url(cluster_id)
+
     @property
     def recorder(self) -> Recorder:
         """What really happens on EMR."""
         return self._emr.recorder
+
+    def show_age(self, cluster_id: str, seconds: float) -> None:
+        """Let a cluster on EMR show itself at least so old, so that nobody has to wait for hours."""
+        self._emr.show_age(cluster_id, seconds)
 
     def start(self) -> None:
         """Start everything and apply the program. What was started is stopped again if this fails.

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER, build: P
     console = Console()
     started = time.monotonic()
     try:
-        photos, problem = _look_at(options.data or _sample(folder))
+        photos, problem = look_at(options.data or sample(folder))
         if photos is None:
             console.print(f"[bold red]Cannot start:[/] {escape(problem)}", highlight=False)
             return 2
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER, build: P
         return INTERRUPTED
 
 
-def _sample(folder: Path) -> Path:
+def sample(folder: Path) -> Path:
     """Draw the sample images below ``folder``."""
     data = folder / "images" / SAMPLE_DATASET
     shutil.rmtree(data, ignore_errors=True)
@@ -83,7 +83,7 @@ def _sample(folder: Path) -> Path:
     return data
 
 
-def _look_at(data: Path) -> tuple[PhotoFolder | None, str]:
+def look_at(data: Path) -> tuple[PhotoFolder | None, str]:
     """The photos; or None, and why they cannot be submitted."""
     try:
         found = read_folder(data)
@@ -135,14 +135,14 @@ def run_demo(console: Console, photos: PhotoFolder, folder: Path, build: Path, s
         if answer.rejection:
             show_rejection(console, answer.rejection)
             return 1
-        live_view.follow(commands.watch(_connect(cloud), run.run_id, poll_seconds=POLL_SECONDS), console)
+        live_view.follow(commands.watch(connect_to(cloud), run.run_id, poll_seconds=POLL_SECONDS), console)
         *_, last = follow(s3, emr, cloud.bucket, run, PATIENCE_SECONDS)
         return _finish(console, cloud, folder, photos.folder, last.status or {}, time.monotonic() - started)
     finally:
         cloud.stop()
 
 
-def _connect(cloud: LocalCloud) -> Stack:
+def connect_to(cloud: LocalCloud) -> Stack:
     """The stack, as the commands for people know it; from now on this process is a shell that does."""
     for name in PERSONAL:
         os.environ.pop(name, None)
@@ -159,7 +159,7 @@ def _finish(
     console.print(f"  dashboard  {page}", highlight=False)
     if status["state"] != "COMPLETED":
         return 1
-    report_command.report(status["run_id"], folder / REPORT, folder, data, lambda: _connect(cloud))
+    report_command.report(status["run_id"], folder / REPORT, folder, data, lambda: connect_to(cloud))
     console.print(
         f"\n[bold green]Open this in a browser:[/] {folder / REPORT}", highlight=False, soft_wrap=True
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.policies.documents import UnreadableError, parse
+from infra.policies.door import is_of_door, one_way_in
 from infra.policies.grants import no_wildcards, passes_roles_to_named_services, readable_policies
 from infra.policies.resource import UNKNOWN, Resource, at, items
 from lambdas.contract.regions import PARTITION, allowed_regions, region_problem
@@ -142,7 +143,7 @@ def hardened_clusters(resource: Resource) -> Iterator[str]:
 
 def private(resource: Resource) -> Iterator[str]:
     """Nothing is, or can become, reachable from outside."""
-    if resource.kind in LEADS_OUT:
+    if resource.kind in LEADS_OUT and not (resource.kind == "InternetGateway" and is_of_door(resource)):
         yield f"{resource.kind} opens a way out of or into the stack; remove it"
     if EVERYWHERE & set(resource.texts):
         yield "names the whole internet (0.0.0.0/0 or ::/0); name a group or a prefix list"
@@ -197,6 +198,7 @@ RULES: tuple[Rule, ...] = tuple(
         encrypted,
         hardened_clusters,
         private,
+        one_way_in,
         tagged,
         readable_policies,
         no_wildcards,

@@ -122,6 +122,12 @@ class EmrClusters:
         pages = self._reading.get_paginator("list_instances").paginate(ClusterId=cluster_id)
         return tuple(_use(instance, now) for page in pages for instance in page["Instances"])
 
+    def primary_address(self, cluster_id: str) -> str | None:
+        found = self._reading.list_instances(
+            ClusterId=cluster_id, InstanceFleetType="MASTER", InstanceStates=["RUNNING"]
+        )
+        return next((one["PrivateIpAddress"] for one in found["Instances"]), None)
+
     def terminate(self, cluster_id: str) -> None:
         self._reading.set_termination_protection(JobFlowIds=[cluster_id], TerminationProtected=False)
         self._reading.terminate_job_flows(JobFlowIds=[cluster_id])

@@ -7,18 +7,20 @@ lives. Nothing is made, and nothing is asked of AWS, at import.
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import boto3
 
 from lambdas.aws.buckets import S3Buckets
 from lambdas.aws.clients import PUBLISH_SECONDS, asked_once, client, patient, table
 from lambdas.aws.clusters import emr_clusters
+from lambdas.aws.door import AwsDoor, secret_text
 from lambdas.aws.failure_queue import SqsFailures
 from lambdas.aws.ledger import DynamoLedger
 from lambdas.aws.objects import S3Objects
 from lambdas.aws.topic import SnsTopic
 from lambdas.aws.uploads import S3Uploads
-from lambdas.contract.settings import CommandSettings, LauncherSettings, TrackerSettings
+from lambdas.contract.settings import CommandSettings, DoorSettings, LauncherSettings, TrackerSettings
 from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS, Dispatcher
 from lambdas.runs.ports import Meter
 from lambdas.runs.run_service import RunService
@@ -37,14 +39,17 @@ class Composition:
         self.clusters = emr_clusters(self._session, LAUNCH_CALL_SECONDS)
         self.runs = RunService(S3Objects(s3, data_bucket), self.ledger, time.time)
 
-    def dispatcher(self, settings: LauncherSettings) -> Dispatcher:
+    def dispatcher(self, settings: LauncherSettings, door: DoorSettings) -> Dispatcher:
         """What launches queued runs."""
-        return Dispatcher(settings, self.runs, self.clusters, time.sleep)
+        return Dispatcher(settings, self.runs, self.clusters, self._door(door), time.sleep)
 
-    def tracker(self, settings: TrackerSettings, meter: Meter) -> Tracker:
+    def tracker(self, settings: TrackerSettings, door: DoorSettings, meter: Meter) -> Tracker:
         """What follows clusters, and measures with ``meter``."""
         topic = SnsTopic(asked_once(self._session, "sns", PUBLISH_SECONDS), settings.topic_arn)
-        return Tracker(self.runs, self.clusters, Teller(self.runs, topic, meter))
+        return Tracker(self.runs, self.clusters, Teller(self.runs, self._door(door), topic, meter))
+
+    def _door(self, settings: DoorSettings) -> AwsDoor:
+        return AwsDoor(partial(client, self._session), settings)
 
     def failures(self, settings: CommandSettings) -> SqsFailures:
         """The failure queue, and the way back from it."""
@@ -54,6 +59,10 @@ class Composition:
     def uploads(self, bucket: str, threads: int) -> S3Uploads:
         """What sends files to a bucket, for so many threads."""
         return S3Uploads(patient(self._session, "s3", threads), bucket)
+
+    def secret(self, name: str) -> str | None:
+        """The text of the secret of that name; None where there is none."""
+        return secret_text(client(self._session, "secretsmanager"), name)
 
     def caller(self) -> str:
         """The ARN of whoever's credentials these are."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas.aws.errors import error_code
+from lambdas.aws.errors import error_code, is_temporary
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,6 +35,15 @@ class S3Objects:
 
     def write(self, key: str, text: str) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json")
+
+    def refusal(self, key: str) -> str | None:
+        try:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=b"")
+        except ClientError as error:
+            if is_temporary(error):
+                raise
+            return str(error)
+        return None
 
     def create(self, key: str, text: str) -> bool:
         try:

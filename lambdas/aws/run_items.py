@@ -163,6 +163,7 @@ def _change(value: Any) -> Change:
 
 _PARSERS_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {
     "int": lambda value: int(_of(int, Decimal)(value)),
+    "int | None": lambda value: int(_of(int, Decimal)(value)),
     "float": lambda value: float(_of(int, float, Decimal)(value)),
     "float | None": lambda value: float(_of(int, float, Decimal)(value)),
     "bool": _of(bool),

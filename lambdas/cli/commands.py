@@ -14,6 +14,7 @@ from lambdas.aws.failure_queue import FailedEvent
 from lambdas.cli import forecast, views
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
+from lambdas.contract.layout import notebooks_of
 from lambdas.contract.manifest.faults import nearest
 from lambdas.contract.report import Progress
 from lambdas.contract.run import (
@@ -24,6 +25,7 @@ from lambdas.contract.run import (
     RunState,
     ended,
     is_terminal,
+    is_workbench,
     stopping,
 )
 from lambdas.contract.status import compose_status, timestamp
@@ -121,6 +123,8 @@ def cancel(stack: Stack, run_id: str) -> Result:
         text = f"Cluster {cluster_id} is ending; `fruits status {run_id} --watch` shows when it has."
     else:
         text = f"Run {run_id} is cancelled. It had no cluster."
+    if is_workbench(run_id):
+        text += f"\nIts notebooks stay at s3://{after.manifest_bucket}/{notebooks_of(after.dataset)}."
     return Result({"run_id": run_id, "state": after.state, "cluster_id": cluster_id}, text)
 
 

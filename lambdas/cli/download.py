@@ -15,10 +15,10 @@ from lambdas.cli.dialogue import Advance, Dialogue
 from lambdas.cli.named_paths import unusable
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
-from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER, RunLayout
+from lambdas.contract.layout import DATASET_MANIFEST, SUCCESS_MARKER, RunLayout, notebooks_of
 from lambdas.contract.object_keys import key_problem
 from lambdas.contract.published import Part, PublishedTable
-from lambdas.contract.run import RunRecord, RunState, is_terminal
+from lambdas.contract.run import RunRecord, RunState, is_terminal, is_workbench
 from lambdas.contract.status import sentences
 from lambdas.contract.whole_file import write_whole
 from lambdas.runs.ports import BucketDenied
@@ -37,7 +37,7 @@ def results(stack: Stack, run_id: str, to: Path, only: str | None, person: Dialo
             or cannot be written.
     """
     record = commands.record_of(stack, run_id)
-    _require_completed(record)
+    require_completed(record)
     tables = _tables(stack, record, only)
     parts = [part for table in tables.values() for part in table.parts]
     objects, size = len(parts), sum(part.bytes for part in parts)
@@ -62,7 +62,16 @@ def results(stack: Stack, run_id: str, to: Path, only: str | None, person: Dialo
     return Result(document, views.results(run_id, str(to), objects, fetched, code))
 
 
-def _require_completed(record: RunRecord) -> None:
+def require_completed(record: RunRecord) -> None:
+    """Check that the run has results, as far as its record tells.
+
+    Raises:
+        CommandError: it has none (yet).
+    """
+    if is_workbench(record.run_id):
+        place = f"s3://{record.manifest_bucket}/{notebooks_of(record.dataset)}"
+        problem = f"{record.run_id} is a workbench, which publishes nothing; its notebooks are at {place}"
+        raise CommandError(ExitCode.NO, problem)
     if record.state is RunState.COMPLETED:
         return
     if not is_terminal(record.state):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from lambdas.cli import commands, download, live_view, manifests, output, report_command, submit
+from lambdas.cli import commands, download, live_view, manifests, output, report_command, submit, workbench
 from lambdas.cli.dialogue import Terminal
 from lambdas.cli.explain import explain
 from lambdas.cli.result import CommandError, ExitCode, Result, changes
@@ -105,9 +105,14 @@ _ANSWERS: Mapping[str, Callable[[Stack, argparse.Namespace], Result]] = {
     "runs": lambda stack, options: commands.runs(stack, options.limit),
     "status": lambda stack, options: commands.status(stack, options.run),
     "cancel": lambda stack, options: commands.cancel(stack, options.run),
+    "workbench": lambda stack, options: _WORKBENCH[options.action](stack, options.name),
     "pause": lambda stack, options: commands.pause(stack, options.reason),
     "resume": lambda stack, _: commands.resume(stack),
     "redrive": lambda stack, _: commands.redrive(stack),
+}
+_WORKBENCH: Mapping[str, Callable[[Stack, str], Result]] = {
+    "open": workbench.opened,
+    "password": workbench.password,
 }
 
 

@@ -6,7 +6,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from lambdas.aws.errors import error_code
 
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
+"""AWS' codes for what the credentials may not do."""
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
@@ -18,7 +19,7 @@ def explain(error: ClientError | BotoCoreError) -> str:
         return f"{error} Check network, region and AWS_ENDPOINT_URL."
     if error_code(error) in _EXPIRED:
         return f"the AWS credentials have expired; log in again ({error})."
-    if error_code(error) in _DENIED:
+    if error_code(error) in DENIED:
         needed = "docs/operations.md lists what each command needs"
         return f"your AWS credentials may not do this: {error}. {needed}."
     return f"AWS answered: {error}."

@@ -28,7 +28,8 @@ _COMMANDS = {
     "plan": "count the images and estimate minutes and euros; launches nothing",
     "runs": "list the newest runs, the newest first",
     "status": "how a run is",
-    "cancel": "stop a run, and its cluster",
+    "cancel": "stop a run or a workbench, and its cluster",
+    "workbench": "where an open workbench is, until when and what it has cost; or its password",
     "pause": "launch nothing until it is resumed; uploads queue, running runs go on",
     "resume": "launch again",
     "redrive": "give the events of the failure queue back to their functions",
@@ -36,9 +37,10 @@ _COMMANDS = {
 }
 _EPILOG = """
 exit codes: 0 done; 1 the answer is no (faulty or too dear manifest, a folder that cannot be submitted, a
-failed or cancelled run, no results, nothing to cancel or to report, an event that could not be redriven, a
-fault that doctor found); 2 wrong use, or the answer cannot be written; 3 no such run; 4 AWS refused or cannot
-be reached; 130 stopped by ctrl-C; 141 the reader of the answer has left
+failed or cancelled run, no results, nothing to cancel or to report, a workbench that is not open, an event
+that could not be redriven, a fault that doctor found); 2 wrong use, or the answer cannot be written; 3 no
+such run or workbench; 4 AWS refused or cannot be reached; 130 stopped by ctrl-C; 141 the reader of the answer
+has left
 """
 
 
@@ -80,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
             own[name](command)
         if name in ("results", "report", "status", "cancel"):
             command.add_argument("run", type=_run_id, metavar="RUN", help="the run's id")
+        if name == "workbench":
+            command.add_argument("action", choices=("open", "password"), help="what to say of it")
+            command.add_argument("name", metavar="NAME", help="the workbench's, as in its manifest")
         if name == "status":
             command.add_argument(
                 "--watch",

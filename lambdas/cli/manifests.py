@@ -8,26 +8,29 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from lambdas.cli import views
+from lambdas.cli import views, workbench_views
 from lambdas.cli.named_paths import unusable
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
 from lambdas.contract.cost.estimate import Job, estimate
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.json_reader import MAX_BYTES
-from lambdas.contract.manifest.schema import Manifest, parse_manifest
+from lambdas.contract.manifest.schema import Manifest, parse_either
+from lambdas.contract.manifest.workbench import WorkbenchManifest
+from lambdas.contract.run import WORKBENCH_PREFIX
 from lambdas.contract.settings import SettingsError
 from lambdas.runs.admission import Wait, admit
 from lambdas.runs.cluster_choice import budget_of, spec_of
 from lambdas.runs.examination import examine
 from lambdas.runs.planning import shard_images, slots
 from lambdas.runs.ports import BucketDenied, BucketMissing, Buckets
+from lambdas.runs.workbench_examination import examine_workbench
 
 
 def validate(manifest: str) -> Result:
     """Check a manifest (a file's path, or ``-``); nothing is asked of AWS."""
     try:
-        parse_manifest(read(manifest))
+        parse_either(read(manifest))
     except ManifestError as error:
         return refused(error.faults)
     return Result({"valid": True, "faults": [], "notes": []}, "The manifest is valid.")
@@ -36,10 +39,12 @@ def validate(manifest: str) -> Result:
 def plan(stack: Stack, manifest: str) -> Result:
     """Say what the launcher would, by the code that it uses; nothing is launched."""
     try:
-        parsed = parse_manifest(read(manifest))
+        parsed = parse_either(read(manifest))
     except ManifestError as error:
         return refused(error.faults)
     require_stack(stack)
+    if isinstance(parsed, WorkbenchManifest):
+        return planned_workbench(stack, parsed)
     return planned(stack, parsed, stack.buckets)
 
 
@@ -99,6 +104,23 @@ def planned(stack: Stack, manifest: Manifest, buckets: Buckets) -> Result:
             "notes": notes,
         },
         views.plan(images, shards, expected, choice, manifest.limits.max_runtime_minutes, wait, notes),
+    )
+
+
+def planned_workbench(stack: Stack, manifest: WorkbenchManifest) -> Result:
+    """What the launcher would say of a workbench's manifest."""
+    found = examine_workbench(manifest, stack.settings, stack.ledger, stack.buckets, stack.clusters)
+    if found.faults:
+        return refused(found.faults)
+    expected, identity = found.expected, f"{WORKBENCH_PREFIX}{manifest.workbench.name}"
+    caps = stack.settings.caps
+    waits = admit(stack.ledger.admissions(), identity, expected.worst_case_eur, stack.runs.now(), caps)
+    wait = waits if isinstance(waits, Wait) else None
+    opens = {"dataset": found.dataset, "run": found.run}
+    return Result(
+        {**dataclasses.asdict(expected), "cluster": dataclasses.asdict(found.cluster), "opens": opens}
+        | {"waits_for": wait, "notes": ()},
+        workbench_views.plan(manifest.workbench, expected, stack.settings.workbench_address, wait),
     )
 
 

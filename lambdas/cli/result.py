@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
     OK = 0
     NO = 1
     """The answer is no: a faulty or too dear manifest, a failed or cancelled run, nothing to cancel or to
-    report, an event that could not be redriven."""
+    report, a workbench that is not open, an event that could not be redriven."""
     USAGE = 2
     """The command line, a file, or the environment is wrong; or the answer cannot be written."""
     UNKNOWN_RUN = 3

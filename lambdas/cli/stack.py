@@ -29,6 +29,8 @@ class Stack:
     failures: Callable[[], SqsFailures]
     uploads: Callable[[], S3Uploads]
     """What sends files to the data bucket."""
+    secret: Callable[[str], str | None]
+    """The text of the secret of that name; None where there is none."""
     caller: Callable[[], str]
     """ARN of whoever uses the commands. Needs no permission. Source: API reference of GetCallerIdentity."""
 
@@ -59,5 +61,6 @@ def connect(environ: Mapping[str, str]) -> Stack:
         clusters=parts.clusters,
         failures=lambda: parts.failures(settings),
         uploads=lambda: parts.uploads(settings.data_bucket, THREADS),
+        secret=parts.secret,
         caller=parts.caller,
     )

@@ -24,7 +24,9 @@ from lambdas.contract import s3uri
 from lambdas.contract.documents import dataclass_from_dict, json_object
 from lambdas.contract.layout import IMAGES, rejection_key
 from lambdas.contract.manifest.faults import Fault, ManifestError
-from lambdas.contract.manifest.schema import Manifest, parse_manifest
+from lambdas.contract.manifest.schema import parse_either, parse_manifest
+from lambdas.contract.manifest.workbench import WorkbenchManifest
+from lambdas.contract.run import WORKBENCH_PREFIX
 from lambdas.runs.ports import Buckets, Found
 
 PAGE = 1000
@@ -127,20 +129,28 @@ def _folder(stack: Stack, folder: Path, dataset: str | None, person: Dialogue) -
 def _manifest(stack: Stack, source: str, person: Dialogue) -> Submission:
     body = manifests.read(source)
     try:
-        manifest: Manifest = parse_manifest(body)
+        manifest = parse_either(body)
     except ManifestError as error:
         yield manifests.refused(error.faults)
         return None
     manifests.require_stack(stack)
-    answer = manifests.planned(stack, manifest, stack.buckets)
+    if isinstance(manifest, WorkbenchManifest):
+        answer, named = (
+            manifests.planned_workbench(stack, manifest),
+            f"{WORKBENCH_PREFIX}{manifest.workbench.name}",
+        )
+        what = "Open the workbench?"
+    else:
+        answer, named = manifests.planned(stack, manifest, stack.buckets), manifest.dataset
+        what = "Start the run?"
     yield answer
     if answer.code:
         return None
-    if not person.agrees("Start the run?"):
+    if not person.agrees(what):
         yield _declined()
         return None
-    bucket, dataset = stack.settings.data_bucket, manifest.dataset
-    run = ask_for_run(stack.uploads(), bucket, dataset, dataset, body)
+    bucket = stack.settings.data_bucket
+    run = ask_for_run(stack.uploads(), bucket, named, named, body)
     yield _started(bucket, run, {})
     return run
 

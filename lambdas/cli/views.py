@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.cost.measured import Measured
 from lambdas.contract.manifest.faults import Fault
-from lambdas.contract.run import RunRecord
+from lambdas.contract.run import RunRecord, is_workbench, workbench_name
 from lambdas.contract.status import timestamp
 from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.clocks import SECONDS_A_MINUTE
@@ -100,6 +100,16 @@ def submitted(run_id: str, counts: Mapping[str, int]) -> str:
     """That a run was asked for, and what to do next. ``counts``: photos that were sent, and that were not."""
     sent, unchanged = counts.get("photos_sent"), counts.get("photos_unchanged")
     lines = [] if sent is None else [f"Sent {count(sent, 'photo')}; {unchanged:,} were there, unchanged."]
+    if is_workbench(run_id):
+        name = workbench_name(run_id)
+        return "\n".join(
+            [
+                f"Workbench {run_id} is asked for.",
+                f"    fruits status {run_id} --watch    follows it to its end",
+                f"    fruits workbench open {name}      says where it is, once it is open",
+                f"    fruits workbench password {name}  tells the password",
+            ]
+        )
     return "\n".join(
         [
             *lines,
@@ -163,6 +173,12 @@ def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: fl
         lines.append(f"  paused   {known['paused']['description']}; `fruits resume` ends it")
     if known["progress"]:
         lines.append(f"  now      {step(known['progress'], known['remaining_seconds'])}")
+    if workbench := known.get("workbench"):
+        until = f" until {workbench['ends_at']}" if workbench["ends_at"] else ""
+        lines.append(
+            f"  opens    {workbench['address']}{until}, or until no kernel was busy for "
+            f"{workbench['idle_minutes']} minutes"
+        )
     if known["images_in"] is not None:
         lines.append(
             f"  images   {known['images_in']:,} in, {known['images_featurized']:,} with features, "

@@ -44,7 +44,7 @@ def document_from_json(cls: type[T], text: str | bytes, version: int) -> T:
     return dataclass_from_dict(cls, data)
 
 
-def json_object(body: bytes | None) -> dict[str, Any]:
+def json_object(body: str | bytes | None) -> dict[str, Any]:
     """The JSON object in ``body``; an empty one where there is none, whoever wrote what is there."""
     with contextlib.suppress(ValueError, RecursionError):
         if body and isinstance(found := json.loads(body), dict):

@@ -15,6 +15,8 @@
     Results_CSV/<dataset>/<run_id>/part-*.csv
     quarantine/<dataset>/<run_id>/part-*.parquet
     models/pca/<dataset>/<run_id>/model.npz model.json mllib/
+    runs/<run_id>/login.json activity.json   of a workbench
+    notebooks/<name>/...                     the notebooks of the workbenches of that name
     logs/<cluster_id>/...                    written by EMR
     queries/<query_id>.csv                   what Athena answered
     stack/kept.json                          what belongs to the bucket where it outlives its stack
@@ -40,6 +42,7 @@ PCA = "Results_PCA/"
 CSV = "Results_CSV/"
 QUARANTINE = "quarantine/"
 PCA_MODELS = "models/pca/"
+NOTEBOOKS = "notebooks/"
 LOGS = "logs/"
 QUERIES = "queries/"
 STACK = "stack/"
@@ -127,6 +130,16 @@ class RunLayout:
         return f"{self.step_reports}{step}.json"
 
     @property
+    def login(self) -> str:
+        """Of a workbench: by what its password is checked, and not the password."""
+        return f"{self._run}login.json"
+
+    @property
+    def activity(self) -> str:
+        """Of a workbench: when a kernel was last busy."""
+        return f"{self._run}activity.json"
+
+    @property
     def features(self) -> str:
         return f"{FEATURES}{self._dataset}"
 
@@ -145,6 +158,16 @@ class RunLayout:
     @property
     def pca_model(self) -> str:
         return f"{PCA_MODELS}{self._dataset}"
+
+
+def notebooks_of(name: str) -> str:
+    """Where the notebooks of the workbenches of this name are kept, from one to the next."""
+    return f"{NOTEBOOKS}{name}/"
+
+
+def notebooks_mark(name: str) -> str:
+    """An empty object that shows that notebooks can be kept there. (``name``: ``*`` in policies.)"""
+    return f"{notebooks_of(name)}.kept"
 
 
 def part_name(number: int, extension: str) -> str:

@@ -18,6 +18,10 @@ STACK = "stack"
 """The dimension that every metric has. Its value begins the names of the stack's resources: ``fruits-eu``."""
 
 
+WORKBENCH = "workbench"
+"""The value of the dimension ``engine`` for workbenches, whose ``dataset`` is their name."""
+
+
 class Unit(StrEnum):
     """CloudWatch's units. Source: API reference of ``MetricDatum``."""
 

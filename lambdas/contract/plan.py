@@ -2,6 +2,9 @@
 
 The launcher makes it from a manifest (:mod:`lambdas.runs.planning`); after that neither the Lambdas nor the
 Spark steps read the manifest again. Standard library only, because Spark workers import it from a zip.
+
+There are two kinds, by what the cluster is for: a run of a dataset has a :class:`Plan`, a workbench a
+:class:`WorkbenchPlan`. What the life of both needs is :class:`RunPlan`.
 """
 
 from __future__ import annotations
@@ -9,10 +12,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from lambdas.contract.cost.estimate import Estimate
-from lambdas.contract.documents import document_from_json
+from lambdas.contract.documents import document_from_json, json_object
 from lambdas.contract.layout import RunLayout
 
 PLAN_VERSION = 1
@@ -90,34 +93,20 @@ class ManifestRef:
     version_id: str
 
 
-@dataclass(frozen=True)
-class Plan:
-    """See the module. ``root`` is a URI without trailing slash below which all outputs are written.
-
-    ``images_listed`` is what the launcher counted, and a lower bound where it stopped counting; the true
-    list is the featurize step's index.
-    """
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """What the life of every run needs: launching its cluster, its price, its status. ``root`` is a URI
+    without trailing slash below which all outputs are written."""
 
     version: int
     run_id: str
     dataset: str
+    """What the run is of; of a workbench its name."""
     manifest: ManifestRef
     submitted_at: str
     root: str
-    sources: tuple[Source, ...]
-    suffixes: tuple[str, ...]
-    label: LabelRule
-    images_listed: int
-    shard_images: int
-    engine: Engine
-    image_size: int
-    model: ModelArtifact
-    pca: PcaSpec
-    csv: bool
     notify: bool
     max_runtime_minutes: int
-    max_quarantined_fraction: float = 1.0
-    """1.0 also in plans that were written before there was a limit."""
     estimate: Estimate | None = None
     """For status and message; the steps do not need it."""
     cluster: ClusterSpec | None = None
@@ -134,10 +123,61 @@ class Plan:
         return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Plan:
-        """Read a plan back.
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a plan of this kind back.
 
         Raises:
             UnreadableError: it is not JSON, or of a newer version, or a field is missing or of another type.
         """
         return document_from_json(cls, text, PLAN_VERSION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(RunPlan):
+    """See the module.
+
+    ``images_listed`` is what the launcher counted, and a lower bound where it stopped counting; the true
+    list is the featurize step's index.
+    """
+
+    sources: tuple[Source, ...]
+    suffixes: tuple[str, ...]
+    label: LabelRule
+    images_listed: int
+    shard_images: int
+    engine: Engine
+    image_size: int
+    model: ModelArtifact
+    pca: PcaSpec
+    csv: bool
+    max_quarantined_fraction: float = 1.0
+    """1.0 also in plans that were written before there was a limit."""
+
+
+@dataclass(frozen=True)
+class WorkbenchSpec:
+    """What a workbench is beside a cluster. ``opens_dataset`` and ``opens_run``: whose results the notebook
+    opens, None for none, and for the newest run of the dataset."""
+
+    idle_minutes: int
+    address: str
+    """The host name of the stack's door."""
+    opens_dataset: str | None = None
+    opens_run: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkbenchPlan(RunPlan):
+    """A cluster with JupyterHub, which ends after ``max_runtime_minutes`` at the latest."""
+
+    workbench: WorkbenchSpec
+
+
+def plan_from_json(text: str | bytes) -> Plan | WorkbenchPlan:
+    """Read a plan of either kind back.
+
+    Raises:
+        UnreadableError: as :meth:`RunPlan.from_json`.
+    """
+    kind = WorkbenchPlan if "workbench" in json_object(text) else Plan
+    return kind.from_json(text)

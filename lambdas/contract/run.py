@@ -98,6 +98,20 @@ def is_terminal(state: RunState) -> bool:
     return not TRANSITIONS[state]
 
 
+WORKBENCH_PREFIX = "workbench."
+"""How the ids of workbenches begin. No dataset's name has a dot, so no other run's id begins so."""
+
+
+def is_workbench(run: str) -> bool:
+    """Whether the run of this id is a workbench, and not of a dataset."""
+    return run.startswith(WORKBENCH_PREFIX)
+
+
+def workbench_name(run: str) -> str:
+    """``workbench.explore-0123456789ab`` -> ``explore``."""
+    return run.removeprefix(WORKBENCH_PREFIX).rpartition("-")[0]
+
+
 def run_id(dataset: str, bucket: str, key: str, version_id: str) -> str:
     """The identity of a run: a pure function of the manifest's object version.
 
@@ -171,6 +185,7 @@ class RunRecord:
 
     run_id: str
     dataset: str
+    """Of a workbench: its name."""
     state: RunState
     manifest_bucket: str
     manifest_key: str
@@ -211,6 +226,10 @@ class RunRecord:
     """What has still to be told of the end of a closed run. The run is active until there is nothing."""
     setback: Setback | None = None
     """Why the run is left alone for a while."""
+    idle_minutes: int | None = None
+    """Of a workbench: it is stopped when no kernel was busy for so long."""
+    door: str | None = None
+    """Of a workbench: the private address to which the stack's door leads, or may; None when it does not."""
     history: tuple[Change, ...] = ()
     revision: int = 0
     version: int = RECORD_VERSION

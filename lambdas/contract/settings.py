@@ -56,6 +56,8 @@ class StackSettings(Protocol):
     def architectures(self) -> tuple[Architecture, ...]: ...
     @property
     def arm_speed(self) -> float: ...
+    @property
+    def workbench_address(self) -> str: ...
 
 
 def env_name(field: str) -> str:
@@ -131,6 +133,7 @@ class LauncherSettings(_OfTheStack):
             *("bootstrap_key", "wheelhouse_prefix", "reference_wheelhouse_prefix"),
             *("arm_wheelhouse_prefix", "arm_reference_wheelhouse_prefix"),
             *("node_architectures", "graviton_speed"),
+            *("workbench_address", "workbench_setup_prefix"),
         }
     )
 
@@ -181,6 +184,10 @@ class LauncherSettings(_OfTheStack):
     launches_per_second: str
     graviton_speed: str
     """See :data:`lambdas.contract.cost.measured.ARM_SPEED`, which it is where this is empty."""
+    workbench_address: str
+    """The host name of the stack's door to its workbench; empty where the stack has none."""
+    workbench_setup_prefix: str
+    """Where the files lie that make a cluster a workbench; empty where there is no door."""
 
     @property
     def prefix(self) -> str:
@@ -192,6 +199,20 @@ class LauncherSettings(_OfTheStack):
         if architecture == "arm64":
             return self.arm_wheelhouse_prefix, self.arm_reference_wheelhouse_prefix
         return self.wheelhouse_prefix, self.reference_wheelhouse_prefix
+
+
+@dataclass(frozen=True)
+class DoorSettings(_InEnvironment):
+    """What the functions need to open and close the way to a workbench; all empty where there is no door."""
+
+    _optional = frozenset({"workbench_target_group", "workbench_secrets", "workbench_key_arn"})
+
+    workbench_target_group: str
+    """ARN of what the door leads to."""
+    workbench_secrets: str
+    """How the names of the secrets begin that hold the workbenches' passwords, see :func:`secrets_of`."""
+    workbench_key_arn: str
+    """The key that encrypts them."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +253,7 @@ _OF_THE_LAUNCHER = ("release_label", *(field.name for field in fields(Caps)))
 class CommandSettings(_OfTheStack):
     """What the commands for people need; the stack's output ``shell`` holds these variables."""
 
-    _optional = frozenset({*_OF_THE_LAUNCHER, "node_architectures", "graviton_speed"})
+    _optional = frozenset({*_OF_THE_LAUNCHER, "node_architectures", "graviton_speed", "workbench_address"})
 
     data_bucket: str
     ledger_table: str
@@ -249,6 +270,8 @@ class CommandSettings(_OfTheStack):
     node_architectures: str = ""
     graviton_speed: str = ""
     """These two, too. Empty where the stack was deployed before it could have Graviton machines."""
+    workbench_address: str = ""
+    """The host name of the door to workbenches; empty where there is none."""
 
     @property
     def caps(self) -> Caps:
@@ -256,3 +279,8 @@ class CommandSettings(_OfTheStack):
         if unknown := [env_name(name) for name in _OF_THE_LAUNCHER if not getattr(self, name)]:
             raise SettingsError(unknown)
         return super().caps
+
+
+def secrets_of(prefix: str) -> str:
+    """How the names of a stack's secrets begin, one a workbench, which end in its run's id."""
+    return f"{prefix}/workbench/"

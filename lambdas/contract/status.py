@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.contract.layout import LOGS
-from lambdas.contract.plan import ManifestRef, Plan
+from lambdas.contract.plan import ManifestRef, Plan, WorkbenchPlan
 from lambdas.contract.report import StepReport
 from lambdas.contract.retry import attempts_allowed
-from lambdas.contract.run import RunRecord, RunState
+from lambdas.contract.run import ON_CLUSTER, RunRecord, RunState
+from lambdas.contract.workbench import PORT
 
 STATUS_VERSION = 1
 """The major version of the schema, see :mod:`lambdas.contract.documents`: added fields do not change it."""
@@ -64,6 +65,17 @@ class Phases:
     provisioned: str | None
     bootstrapped: str | None
     step_started: str | None
+
+
+@dataclass(frozen=True)
+class WorkbenchStatus:
+    """``address`` is where a browser opens it, which answers while its state is ``RUNNING`` alone.
+    ``ends_at``: when its hours are over; None while it has no cluster."""
+
+    name: str
+    address: str
+    idle_minutes: int
+    ends_at: str | None
 
 
 @dataclass(frozen=True)
@@ -128,6 +140,8 @@ class Status:
     """``s3://`` prefixes that hold finished results."""
     updated_at: str
     trouble: Trouble | None = None
+    workbench: WorkbenchStatus | None = None
+    """None of a run of a dataset."""
     version: int = STATUS_VERSION
 
     def to_json(self) -> str:
@@ -141,7 +155,7 @@ def timestamp(seconds: float) -> str:
 
 def compose_status(
     record: RunRecord,
-    plan: Plan | None,
+    plan: Plan | WorkbenchPlan | None,
     reports: Iterable[StepReport],
     updated_at: str,
     place: QueuePlace | None = None,
@@ -167,6 +181,7 @@ def compose_status(
     }
     bucket = record.manifest_bucket
     estimate = plan.estimate if plan else None
+    computing = plan if isinstance(plan, Plan) else None
     return Status(
         run_id=record.run_id,
         dataset=record.dataset,
@@ -186,10 +201,10 @@ def compose_status(
         cluster_id=record.cluster_id,
         cluster_phases=_phases(record),
         logs=f"s3://{bucket}/{LOGS}{record.cluster_id}/" if record.cluster_id else None,
-        engine=plan.engine if plan else None,
-        weights=plan.model.weights if plan else None,
-        weights_sha256=plan.model.weights_sha256 if plan else None,
-        model_sha256=plan.model.sha256 if plan else None,
+        engine=computing.engine if computing else None,
+        weights=computing.model.weights if computing else None,
+        weights_sha256=computing.model.weights_sha256 if computing else None,
+        model_sha256=computing.model.sha256 if computing else None,
         estimated_minutes=estimate.minutes if estimate else None,
         estimated_eur=estimate.eur if estimate else None,
         instance_hours=record.instance_hours,
@@ -205,11 +220,27 @@ def compose_status(
         ),
         updated_at=updated_at,
         trouble=_trouble(record),
+        workbench=_workbench(record, plan),
         **measured,
     )
 
 
-def _notes(plan: Plan | None, reports: tuple[StepReport, ...]) -> tuple[str, ...]:
+def _workbench(record: RunRecord, plan: Plan | WorkbenchPlan | None) -> WorkbenchStatus | None:
+    if not isinstance(plan, WorkbenchPlan):
+        return None
+    spec = plan.workbench
+    launched = [change.at for change in record.history if change.state is RunState.LAUNCHED]
+    asked = launched[-1] if launched and record.state in ON_CLUSTER else None
+    left = record.max_runtime_minutes * 60 - record.earlier_seconds
+    return WorkbenchStatus(
+        name=record.dataset,
+        address=f"https://{spec.address}:{PORT}/",
+        idle_minutes=spec.idle_minutes,
+        ends_at=None if asked is None else timestamp(asked + left),
+    )
+
+
+def _notes(plan: Plan | WorkbenchPlan | None, reports: tuple[StepReport, ...]) -> tuple[str, ...]:
     has_listed = any(report.images_in is not None for report in reports)
     seen = plan.notes if plan and not has_listed else ()
     return tuple(dict.fromkeys([*seen, *(note for report in reports for note in report.notes)]))

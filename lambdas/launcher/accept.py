@@ -19,13 +19,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.json_reader import MAX_BYTES
-from lambdas.contract.manifest.schema import Manifest, parse_manifest
-from lambdas.contract.plan import ManifestRef, Plan
-from lambdas.contract.run import Change, RunRecord, RunState, ended, ordered, run_id
+from lambdas.contract.manifest.schema import Manifest, parse_either
+from lambdas.contract.manifest.workbench import WorkbenchManifest
+from lambdas.contract.metrics import WORKBENCH
+from lambdas.contract.plan import ManifestRef, RunPlan, plan_from_json
+from lambdas.contract.run import WORKBENCH_PREFIX, Change, RunRecord, RunState, ended, ordered, run_id
 from lambdas.contract.settings import LauncherSettings
 from lambdas.contract.status import QueuePlace
 from lambdas.launcher import rejection
@@ -33,10 +34,11 @@ from lambdas.runs.admission import Wait
 from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import Dispatcher, Outcome
 from lambdas.runs.endings import SUPERSEDED
-from lambdas.runs.examination import Examined, examine
+from lambdas.runs.examination import examine
 from lambdas.runs.planning import make_plan
 from lambdas.runs.ports import Buckets, Newest
 from lambdas.runs.run_service import RunService
+from lambdas.runs.workbench_examination import examine_workbench, make_workbench_plan, notebooks_fault
 
 LAUNCH_RESERVE_SECONDS = 60
 """Time that counting images leaves for the launch itself."""
@@ -94,13 +96,14 @@ class Acceptor:
         if body is None:
             return Result(Outcome.IGNORED, f"{upload.key} version {upload.version_id} is deleted since")
         try:
-            manifest = parse_manifest(body)
+            manifest = parse_either(body)
         except ManifestError as error:
             return self._reject(source, upload.sequencer, error.faults)
-        identity = run_id(manifest.dataset, source.bucket, source.key, source.version_id)
+        named, engine = _named(manifest)
+        identity = run_id(named, source.bucket, source.key, source.version_id)
 
         def result(outcome: Outcome, detail: str) -> Result:
-            return Result(outcome, detail, manifest.dataset, manifest.engine, identity)
+            return Result(outcome, detail, named.removeprefix(WORKBENCH_PREFIX), engine, identity)
 
         try:
             known = self.runs.ledger.get(identity)
@@ -111,22 +114,11 @@ class Acceptor:
             if newest is None or newest.sequencer < known.sequencer:
                 self._replace_older(known)  # the delivery that accepted it did not come so far
             return result(Outcome.DUPLICATE, f"the run is {known.state} already")
-        found = self._examine(manifest, deadline)
-        if found.faults:
-            return self._reject(source, upload.sequencer, found.faults, manifest.dataset, found.notes)
-        made = make_plan(
-            manifest,
-            run_id=identity,
-            source=source,
-            submitted_at=upload.time,
-            listing=found.listing,
-            choice=found.choice,
-            expected=found.expected,
-            settings=self.settings,
-        )
-        plan = self._write(made)
-        expected = plan.estimate or found.expected
-        record = self._record(identity, manifest, source, upload.sequencer, expected)
+        made, faults, notes = self._plan(manifest, identity, source, upload.time, deadline)
+        if faults:
+            dataset = named.removeprefix(WORKBENCH_PREFIX)
+            return self._reject(source, upload.sequencer, faults, dataset, notes)
+        record = self._record(self._write(made), manifest, upload.sequencer)
         if not self.runs.ledger.insert(record):
             return result(Outcome.DUPLICATE, "another delivery accepted the run just now")
         self._replace_older(record)
@@ -138,14 +130,14 @@ class Acceptor:
             self.runs.guarded(identity, lambda: self._tell_place(record, wait))
         return dataclasses.replace(result(outcome, wait or f"dispatched: {turn}"), others=done)
 
-    def _write(self, plan: Plan) -> Plan:
+    def _write(self, plan: RunPlan) -> RunPlan:
         """The plan that holds: this one, or what another delivery wrote, which may have launched by it."""
         key = plan.layout.plan
         if self.runs.objects.create(key, plan.to_json()):
             return plan
         written = self.runs.objects.read(key)
         with contextlib.suppress(UnreadableError):
-            if written and (earlier := Plan.from_json(written)).cluster and earlier.estimate:
+            if written and (earlier := plan_from_json(written)).cluster and earlier.estimate:
                 return earlier
         self.runs.objects.write(key, plan.to_json())
         return plan
@@ -153,12 +145,43 @@ class Acceptor:
     def _tell_place(self, record: RunRecord, wait: Wait | None) -> None:
         self.runs.publish(record, place=QueuePlace(self.runs.position(record.run_id), wait))
 
-    def _examine(self, manifest: Manifest, deadline: float) -> Examined:
+    def _plan(
+        self,
+        manifest: Manifest | WorkbenchManifest,
+        identity: str,
+        source: ManifestRef,
+        submitted_at: str,
+        deadline: float,
+    ) -> tuple[RunPlan, tuple[Fault, ...], tuple[str, ...]]:
+        """What the run would be; what only this stack can find wrong with it, in which case it is not to be;
+        and what was seen of the images besides."""
+        settings, ledger, times = (
+            self.settings,
+            self.runs.ledger,
+            {"run_id": identity, "submitted_at": submitted_at},
+        )
+        if isinstance(manifest, WorkbenchManifest):
+            seen = examine_workbench(manifest, settings, ledger, self.buckets, self.clusters, source.key)
+            bench = make_workbench_plan(manifest, seen, source=source, settings=settings, **times)
+            name = manifest.workbench.name
+            # Not of a stack without a door, whose launcher may not write there.
+            kept = None if seen.faults else notebooks_fault(self.runs.objects, source.bucket, name)
+            return bench, (*seen.faults, *([kept] if kept else [])), ()
+
         def out_of_time() -> bool:
             return self.runs.now() > deadline - LAUNCH_RESERVE_SECONDS
 
-        measured = self.runs.ledger.measured()
-        return examine(manifest, self.settings, self.buckets, self.clusters, measured, out_of_time)
+        found = examine(manifest, settings, self.buckets, self.clusters, ledger.measured(), out_of_time)
+        plan = make_plan(
+            manifest,
+            source=source,
+            listing=found.listing,
+            choice=found.choice,
+            expected=found.expected,
+            settings=settings,
+            **times,
+        )
+        return plan, found.faults, found.notes
 
     def _reject(
         self,
@@ -172,22 +195,22 @@ class Acceptor:
         detail = f"{len(faults)} faults; the first: {faults[0].path} {faults[0].problem}"
         return Result(Outcome.REJECTED, detail, dataset)
 
-    def _record(
-        self, identity: str, manifest: Manifest, source: ManifestRef, sequencer: str, expected: Estimate
-    ) -> RunRecord:
-        now = self.runs.now()
+    def _record(self, plan: RunPlan, manifest: Manifest | WorkbenchManifest, sequencer: str) -> RunRecord:
+        now, source = self.runs.now(), plan.manifest
+        of_workbench = manifest.workbench if isinstance(manifest, WorkbenchManifest) else None
         return RunRecord(
-            run_id=identity,
-            dataset=manifest.dataset,
+            run_id=plan.run_id,
+            dataset=plan.dataset,
             state=RunState.QUEUED,
             manifest_bucket=source.bucket,
             manifest_key=source.key,
             manifest_version_id=source.version_id,
             sequencer=ordered(sequencer),
             accepted_at=now,
-            max_runtime_minutes=manifest.limits.max_runtime_minutes,
-            worst_case_eur=expected.worst_case_eur,
+            max_runtime_minutes=plan.max_runtime_minutes,
+            worst_case_eur=plan.estimate.worst_case_eur if plan.estimate else 0.0,
             stop_when_deleted=manifest.when_deleted == "stop",
+            idle_minutes=of_workbench.idle_minutes if of_workbench else None,
             history=(Change(RunState.QUEUED, now),),
         )
 
@@ -208,3 +231,10 @@ class Acceptor:
         if record.state is not RunState.QUEUED:
             return record
         return ended(record, RunState.CANCELLED, SUPERSEDED, self.runs.now())
+
+
+def _named(manifest: Manifest | WorkbenchManifest) -> tuple[str, str]:
+    """What the run's id begins with, and what metrics call its engine."""
+    if isinstance(manifest, WorkbenchManifest):
+        return f"{WORKBENCH_PREFIX}{manifest.workbench.name}", WORKBENCH
+    return manifest.dataset, manifest.engine

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.aws.composition import Composition
 from lambdas.aws.telemetry import Telemetry
 from lambdas.contract.metrics import UPLOADS, Sample, Service
-from lambdas.contract.settings import LauncherSettings
+from lambdas.contract.settings import DoorSettings, LauncherSettings
 from lambdas.launcher.accept import Acceptor, Result, Upload
 from lambdas.launcher.events import heard_of
 from lambdas.launcher.withdraw import Deletion, withdraw
@@ -62,4 +62,5 @@ def _parts() -> Composition:
 @cache
 def _acceptor() -> Acceptor:
     settings, parts = _settings(), _parts()
-    return Acceptor(settings, parts.runs, parts.buckets, parts.clusters, parts.dispatcher(settings))
+    dispatcher = parts.dispatcher(settings, DoorSettings.from_env(os.environ))
+    return Acceptor(settings, parts.runs, parts.buckets, parts.clusters, dispatcher)

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.aws.composition import Composition
 from lambdas.aws.telemetry import Telemetry
 from lambdas.contract.metrics import Service
-from lambdas.contract.settings import LauncherSettings, ReconcilerSettings, TrackerSettings
+from lambdas.contract.settings import DoorSettings, LauncherSettings, ReconcilerSettings, TrackerSettings
 from lambdas.reconciler.pass_metrics import of_pass
 from lambdas.reconciler.reconcile import Reconciler
 
@@ -47,13 +47,13 @@ def _telemetry() -> Telemetry:
 @cache
 def _reconciler() -> Reconciler:
     launching, tracking = LauncherSettings.from_env(os.environ), TrackerSettings.from_env(os.environ)
-    own = ReconcilerSettings.from_env(os.environ)
+    own, door = ReconcilerSettings.from_env(os.environ), DoorSettings.from_env(os.environ)
     parts = Composition(data_bucket=launching.data_bucket, ledger_table=launching.ledger_table)
     return Reconciler(
         runs=parts.runs,
         clusters=parts.clusters,
-        dispatcher=parts.dispatcher(launching),
-        tracker=parts.tracker(tracking, _telemetry()),
+        dispatcher=parts.dispatcher(launching, door),
+        tracker=parts.tracker(tracking, door, _telemetry()),
         ledger_table=launching.ledger_table,
         certificate_expires_at=own.certificate_expires_at,
     )

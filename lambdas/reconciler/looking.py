@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lambdas.contract.run import CLUSTER_PREFIX, LEDGER_TAG, RUN_TAG, RunRecord, is_terminal
+from lambdas.contract.run import (
+    CLUSTER_PREFIX,
+    LEDGER_TAG,
+    RUN_TAG,
+    RunRecord,
+    RunState,
+    is_terminal,
+    is_workbench,
+)
+from lambdas.contract.workbench import last_active_at
 from lambdas.reconciler.repairs import Release, Repair, of_unreadable, repairs
 from lambdas.runs.clocks import CLOCK_SKEW_SECONDS, SECONDS_A_DAY
 from lambdas.runs.cluster_port import Clusters, ClusterSummary
@@ -54,8 +63,25 @@ def look(runs: RunService, clusters: Clusters, ledger_table: str, until: float) 
             unneeded.append(Release(run_id))
         elif run_id not in holders and record is not None:
             records[run_id] = record
-    found = repairs(records.values(), listed, run_of, now)
+    found = repairs(records.values(), listed, run_of, now, _activity(records.values(), runs, left_out))
     return Look((*found, *of_unreadable(ledger.unreadable(), listed, now), *unneeded), left_out)
+
+
+def _activity(records: Iterable[RunRecord], runs: RunService, left_out: dict[str, str]) -> dict[str, float]:
+    """When each open workbench was last used, by its run's id, as far as it tells."""
+    found: dict[str, float] = {}
+    for record in records:
+        if not is_workbench(record.run_id) or record.state is not RunState.RUNNING:
+            continue
+        try:
+            active_at = last_active_at(runs.objects.read(record.layout.activity))
+        except Exception as error:
+            # What is not known to be idle is not ended, before its hours are over.
+            left_out[record.run_id] = described(error)
+            active_at = runs.now()
+        if active_at is not None:
+            found[record.run_id] = active_at
+    return found
 
 
 def _strangers(active: Iterable[RunRecord], listed: Iterable[ClusterSummary]) -> list[ClusterSummary]:

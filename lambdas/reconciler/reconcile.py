@@ -158,8 +158,8 @@ class Reconciler:
                 self.tracker.track(cluster_id)
             case Requeue(run_id, lease_until):
                 self._requeue(run_id, lease_until)
-            case Stop(run_id, cluster_id, why, _):
-                self._stop(run_id, cluster_id, why)
+            case Stop(run_id, cluster_id, why, _, leads_to):
+                self._stop(run_id, cluster_id, why, leads_to)
             case StopOrphan(_, cluster_id):
                 self.clusters.terminate(cluster_id)
             case Release(run_id):
@@ -193,11 +193,11 @@ class Reconciler:
 
         self.runs.change(run_id, requeued)
 
-    def _stop(self, run_id: str, cluster_id: str, why: Ending | None) -> None:
+    def _stop(self, run_id: str, cluster_id: str, why: Ending | None, leads_to: RunState) -> None:
         def stopped(record: RunRecord) -> RunRecord:
             if record.stopping is not None or record.cluster_id != cluster_id or why is None:
                 return record
-            return stopping(record, RunState.FAILED, why)
+            return stopping(record, leads_to, why)
 
         # First the reason, then the stop: the tracker may hear of the end at once.
         _, record = self.runs.change(run_id, stopped)

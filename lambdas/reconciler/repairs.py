@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from lambdas.contract.run import (
     CLUSTER_PREFIX,
@@ -13,6 +14,7 @@ from lambdas.contract.run import (
     RunRecord,
     RunState,
     is_terminal,
+    is_workbench,
 )
 from lambdas.runs.clocks import SECONDS_A_MINUTE, is_before
 from lambdas.runs.cluster_port import ClusterState, ClusterSummary
@@ -20,6 +22,7 @@ from lambdas.runs.dispatch import LEASE_SECONDS, cluster_of
 from lambdas.runs.ports import UnreadableRecord
 from lambdas.runs.run_service import is_left_open, is_left_untold
 from lambdas.runs.setbacks import end_of, waits
+from lambdas.runs.workbench import end_of_workbench, is_overdue
 
 LOST_SECONDS = 600
 """How long a run's cluster may be missing from EMR's list, which is not always up to date."""
@@ -54,6 +57,8 @@ class Stop:
     why: Ending | None = None
     overdue: bool = False
     """Whether it is older than the run allows."""
+    leads_to: RunState = RunState.FAILED
+    """The terminal state of a run that is stopped for ``why``."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,7 @@ def repairs(
     clusters: Iterable[ClusterSummary],
     run_of: Mapping[str, str],
     now: float,
+    active_at: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Repair]:
     """Everything that has to be done now; nothing when all agrees.
 
@@ -139,13 +145,14 @@ def repairs(
         clusters: every cluster that may be of one of them.
         run_of: the run of each of this stack's living clusters, by cluster id.
         now: Unix seconds.
+        active_at: when a kernel of a workbench was last busy (Unix seconds), by run id, as far as it tells.
     """
     listed = tuple(clusters)
     by_run = {record.run_id: record for record in records}
     found: list[Repair] = []
     for record in by_run.values():
         named = cluster_of(record, listed)
-        repair = _of_hopeless(record, named, now) or _of_run(record, named, now)
+        repair = _of_hopeless(record, named, now) or _of_run(record, named, now, active_at.get(record.run_id))
         if repair is None or (isinstance(repair, NEEDS_DOCUMENTS) and waits(record.setback, now)):
             continue
         found.append(repair)
@@ -159,13 +166,15 @@ def repairs(
     ]
 
 
-def _of_run(record: RunRecord, named: ClusterSummary | None, now: float) -> Repair | None:
+def _of_run(
+    record: RunRecord, named: ClusterSummary | None, now: float, active_at: float | None
+) -> Repair | None:
     if is_left_untold(record, now):
         return Tell(record.run_id)
     if is_terminal(record.state):
         return Close(record.run_id) if is_left_open(record, now) else None
     if record.state in ON_CLUSTER:
-        return _of_cluster(record, named, now)
+        return _of_cluster(record, named, now, active_at)
     if named is not None:
         return Track(record.run_id, named.cluster_id)
     if record.state is RunState.CLAIMED and not is_being_launched(record, now):
@@ -221,7 +230,9 @@ def _is_named_after(run_id: str, cluster: ClusterSummary) -> bool:
     return cluster.name == name or cluster.name.rpartition("-")[0] == name
 
 
-def _of_cluster(record: RunRecord, cluster: ClusterSummary | None, now: float) -> Repair | None:
+def _of_cluster(
+    record: RunRecord, cluster: ClusterSummary | None, now: float, active_at: float | None
+) -> Repair | None:
     if cluster is None:
         return GiveUp(record.run_id, _LOST) if now > record.changed_at + LOST_SECONDS else None
     if not cluster.lives:
@@ -229,6 +240,8 @@ def _of_cluster(record: RunRecord, cluster: ClusterSummary | None, now: float) -
     if cluster.state is ClusterState.TERMINATING:
         return None
     used_seconds = record.earlier_seconds + cluster.seconds(now)
+    if is_workbench(record.run_id):
+        return _of_workbench(record, cluster, now, used_seconds, active_at)
     overdue = used_seconds > record.max_runtime_minutes * SECONDS_A_MINUTE
     if record.stopping is not None:
         return Stop(record.run_id, cluster.cluster_id, overdue=overdue)
@@ -237,6 +250,21 @@ def _of_cluster(record: RunRecord, cluster: ClusterSummary | None, now: float) -
     if overdue:
         return Stop(record.run_id, cluster.cluster_id, _overdue(record), overdue)
     unheard = cluster.state is ClusterState.RUNNING and record.state is RunState.LAUNCHED
+    return Track(record.run_id, cluster.cluster_id) if unheard else None
+
+
+def _of_workbench(
+    record: RunRecord, cluster: ClusterSummary, now: float, used_seconds: float, active_at: float | None
+) -> Repair | None:
+    """Of one whose cluster lives. Nobody else ends it, so an end that is due is none that was missed."""
+    overdue = is_overdue(record, used_seconds)
+    if record.stopping is not None:
+        return Stop(record.run_id, cluster.cluster_id, overdue=overdue)
+    if (why := end_of_workbench(record, used_seconds, active_at, now)) is not None:
+        leads_to = RunState.COMPLETED if why.kind is None else RunState.FAILED
+        return Stop(record.run_id, cluster.cluster_id, why, overdue, leads_to)
+    # Set up it waits, for nothing: people may be let in.
+    unheard = cluster.state is ClusterState.WAITING and record.state is RunState.LAUNCHED
     return Track(record.run_id, cluster.cluster_id) if unheard else None
 
 

@@ -17,7 +17,7 @@ from lambdas.contract.documents import UnreadableError
 from lambdas.contract.layout import DATASET_MANIFEST, RUNS, SUCCESS_MARKER, RunLayout
 from lambdas.contract.plan import Plan
 from lambdas.contract.published import Part, PublishedTable
-from lambdas.contract.run import RunState, is_terminal
+from lambdas.contract.run import RunState, is_terminal, is_workbench
 from lambdas.contract.status import sentences
 from lambdas.report.sources import Files
 
@@ -102,6 +102,8 @@ def read_published(files: Files, run_id: str) -> Published:
     status = _document(files.read(f"{RUNS}{run_id}/status.json"))
     if not status:
         raise NoSuchRunError(f"there is no run {run_id!r};")
+    if is_workbench(run_id):
+        raise NothingToReportError(f"{run_id} is a workbench, and there is nothing to report of one.")
     _require_completed(run_id, status)
     try:
         plan = Plan.from_json(files.read(f"{RUNS}{run_id}/plan.json") or b"")

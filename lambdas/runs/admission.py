@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from lambdas.contract.run import is_workbench
 from lambdas.contract.settings import Caps
 from lambdas.contract.status import timestamp
 from lambdas.runs.clocks import CLOCK_SKEW_SECONDS, SECONDS_A_DAY
@@ -32,6 +33,7 @@ class Wait(StrEnum):
     PAUSED = "Launching is paused for the whole stack."
     CLUSTERS = "As many clusters are running as the stack allows at once (fruits:maxClusters)."
     BUDGET = "What the stack may spend today is committed (fruits:maxEurPerDay); it goes on tomorrow (UTC)."
+    DOOR = "Another workbench is open, and the stack has one door."
     PACE = "Launches are spaced out because EMR limits how fast clusters may be asked for."
 
 
@@ -89,6 +91,8 @@ def admit(admissions: Admissions, run_id: str, eur: float, now: float, caps: Cap
     admissions = _refilled(_on_day_of(now, admissions), now, caps)
     slots = admissions.slots
     if run_id not in slots:
+        if is_workbench(run_id) and any(map(is_workbench, slots)):
+            return Wait.DOOR
         if len(slots) >= caps.max_clusters:
             return Wait.CLUSTERS
         if admissions.committed_eur + eur > caps.max_eur_per_day:

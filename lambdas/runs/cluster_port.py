@@ -129,6 +129,10 @@ class Clusters(Protocol):
         """The types that EMR offers here with that release; None where it does not tell (now)."""
         ...
 
+    def primary_address(self, cluster_id: str) -> str | None:
+        """The private IPv4 address of the node that JupyterHub is on; None while there is none."""
+        ...
+
     def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
         """Every machine that the cluster had, for as long as it ran (until ``now``, Unix seconds)."""
         ...

@@ -19,14 +19,17 @@ from functools import partial
 from typing import Any
 
 from lambdas.contract.cost.measured import architecture_of
-from lambdas.contract.plan import ClusterSpec, Plan
-from lambdas.contract.run import Ending, RunRecord, RunState, ended, moved
+from lambdas.contract.plan import ClusterSpec, RunPlan
+from lambdas.contract.run import Ending, RunRecord, RunState, ended, is_workbench, moved
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs import older_plans
 from lambdas.runs.admission import Wait
 from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
 from lambdas.runs.cluster_port import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError
+from lambdas.runs.door import Door
 from lambdas.runs.endings import (
+    DOOR_REMOVED,
+    DOOR_TAKEN,
     MANIFEST_DELETED,
     PACKAGES_MISSING,
     PLAN_ERASED,
@@ -94,6 +97,7 @@ class Dispatcher:
     settings: LauncherSettings
     runs: RunService
     clusters: Clusters
+    door: Door
     sleep: Callable[[float], None]
 
     def dispatch(
@@ -122,11 +126,14 @@ class Dispatcher:
                 if isinstance(wait, Skipped):
                     done[record.run_id] = Outcome.SKIPPED
                     continue
-                # The daily budget may have been lowered since the run was accepted.
-                never = wait is Wait.BUDGET and not self.settings.caps.ever_admit(record.worst_case_eur)
-                if wait is not None and not never:
+                never = self._never(record, wait)
+                if wait is not None and never is None:
                     return done, wait
-                next_move = partial(self._refuse, record) if wait else partial(self._start, record, turn)
+                next_move = (
+                    partial(self._end, record, RunState.FAILED, never, Outcome.REFUSED)
+                    if never
+                    else partial(self._start, record, turn)
+                )
                 turn = self.runs.guarded(record.run_id, next_move)
             if isinstance(turn, Skipped):
                 self.runs.guarded(record.run_id, partial(self._give_way, record), noted=False)
@@ -145,9 +152,14 @@ class Dispatcher:
 
         self.runs.give_way(turn.run_id, is_idle)
 
-    def _refuse(self, record: RunRecord) -> Outcome:
-        ending = over_budget(record.worst_case_eur, self.settings.caps.max_eur_per_day)
-        return self._end(record, RunState.FAILED, ending, Outcome.REFUSED)
+    def _never(self, record: RunRecord, wait: Wait | None) -> Ending | None:
+        """Why waiting would not help, or would hold up the queue for hours; None where it is worth it."""
+        if wait is Wait.DOOR:
+            return DOOR_TAKEN
+        # The daily budget may have been lowered since the run was accepted.
+        if wait is Wait.BUDGET and not self.settings.caps.ever_admit(record.worst_case_eur):
+            return over_budget(record.worst_case_eur, self.settings.caps.max_eur_per_day)
+        return None
 
     def _has_no_time(self, deadline: float, pause: float = 0.0) -> bool:
         return self.runs.now() + pause > deadline - LEASE_SECONDS
@@ -176,11 +188,13 @@ class Dispatcher:
             return self._end(record, RunState.FAILED, PLAN_OUTDATED, Outcome.REFUSED)
         if architecture_of(wanted.instance_types[0]) not in self.settings.architectures:
             return self._end(record, RunState.FAILED, PACKAGES_MISSING, Outcome.REFUSED)
+        if is_workbench(record.run_id) and not self.settings.workbench_address:
+            return self._end(record, RunState.FAILED, DOOR_REMOVED, Outcome.REFUSED)
         offered = self.clusters.instance_types(self.settings.release_label)
         cluster = cluster_for(wanted, record.attempt, self.settings.region, offered)
         return _Launch(run_job_flow(plan, cluster, self.settings, record.attempt), documents)
 
-    def _cluster_of_older(self, plan: Plan) -> ClusterSpec | None:
+    def _cluster_of_older(self, plan: RunPlan) -> ClusterSpec | None:
         """Of a plan that an older release made: the manifest says it, if it is still there."""
         manifest = self.runs.objects.read(plan.manifest.key, plan.manifest.version_id)
         return older_plans.cluster_of(manifest) if manifest else None
@@ -195,6 +209,9 @@ class Dispatcher:
         # Claimed before: that launch may have made a cluster that was not to be seen yet.
         if was_claimed_before(record) and (found := self._find(claimed)):
             return self._launched(claimed, found.cluster_id, Outcome.ADOPTED)
+        if is_workbench(claimed.run_id):
+            # Anew for each cluster, and before it: its set-up waits for nothing.
+            self.runs.objects.write(claimed.layout.login, self.door.new_password(claimed.run_id))
         return self._launch(claimed, launch)
 
     def _launch(self, claimed: RunRecord, launch: _Launch) -> Outcome:

@@ -39,6 +39,20 @@ SUPERSEDED = Ending(
 )
 
 
+DOOR_REMOVED = Ending(
+    "DOOR_REMOVED",
+    "The workbench was accepted when the stack had a door (fruits:workbenchCidrs), and it has none now.",
+    "Deploy the stack with fruits:workbenchCidrs again; then upload the manifest again.",
+    FailureKind.CONFIG,
+)
+DOOR_TAKEN = Ending(
+    "DOOR_TAKEN",
+    "Another workbench was opened in the same moment, and the stack has one door.",
+    "`fruits runs` shows it. Cancel it, or wait until it ends; then upload the manifest again.",
+    FailureKind.USER,
+)
+
+
 def over_budget(eur: float, cap: float) -> Ending:
     """``eur``: the most that the run may cost; ``cap``: what the stack spends a day."""
     return Ending(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.cost.measured import MIN_RATE_SECONDS, MeasuredRate, MeasuredStart, relative_time
 from lambdas.contract.cost.prices import INSTANCE_TYPES
-from lambdas.contract.plan import Plan
+from lambdas.contract.plan import Plan, RunPlan
 from lambdas.contract.report import FeaturizeMetrics, StepReport
 from lambdas.contract.run import RunRecord, RunState
 from lambdas.runs.clocks import SECONDS_A_MINUTE
@@ -17,15 +17,15 @@ COMPUTING = "featurize"
 
 
 def of_run(
-    record: RunRecord, plan: Plan | None, reports: Sequence[StepReport], machines: Sequence[InstanceUse]
+    record: RunRecord, plan: RunPlan | None, reports: Sequence[StepReport], machines: Sequence[InstanceUse]
 ) -> tuple[MeasuredStart, MeasuredRate | None] | None:
-    """Of a run that completed, by its last attempt; None of others. ``machines``: its cluster's.
+    """Of a dataset's run that completed, by its last attempt; None of others. ``machines``: its cluster's.
 
     The rate is left out where little was computed, and where EC2 gave machines of several types: their speeds
     differ, and nobody measures them apart.
     """
     asked, began = _start(record)
-    if plan is None or record.state is not RunState.COMPLETED or asked is None or began is None:
+    if not isinstance(plan, Plan) or record.state is not RunState.COMPLETED or asked is None or began is None:
         return None
     if began < asked:
         return None  # the last attempt's first step was not heard of

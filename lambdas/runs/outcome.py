@@ -22,15 +22,19 @@ from lambdas.contract.run import (
     RunRecord,
     RunState,
     is_terminal,
+    is_workbench,
     moved,
 )
 from lambdas.runs.cluster_port import ClusterSnapshot, ClusterState, StepState
+from lambdas.runs.workbench import is_set_up, setup_failure
 
 _ENDED = frozenset({ClusterState.TERMINATED, ClusterState.TERMINATED_WITH_ERRORS})
 
 _NEVER_BEGUN = frozenset({StepState.PENDING, StepState.CANCEL_PENDING, StepState.CANCELLED})
 
 _AGAIN = "Upload the manifest again for a new run; finished parts are not lost."
+
+_BY_REQUEST = Ending("USER_REQUEST", "The cluster was terminated by request.", _AGAIN, FailureKind.USER)
 
 # Codes of ClusterStateChangeReason in the Amazon EMR API reference.
 _CLUSTER_FAILURES: Mapping[str, tuple[FailureKind, str, str]] = {
@@ -90,7 +94,8 @@ def advance(
     if record.state not in ON_CLUSTER:
         # The cluster proves a launch, even one that nobody has recorded (yet).
         record = moved(record, RunState.LAUNCHED, now, cluster_id=cluster.cluster_id)
-    decision = _as_stopped(record, decide(cluster, reports))
+    found = decide_workbench(cluster) if is_workbench(record.run_id) else decide(cluster, reports)
+    decision = _as_stopped(record, found)
     if decision.ending is None:
         begins = decision.state is RunState.RUNNING and record.state is RunState.LAUNCHED
         return moved(record, RunState.RUNNING, now, phases=phases) if begins else record
@@ -99,7 +104,7 @@ def advance(
     changes["phases"] = phases or record.phases
     failed = decision.state is RunState.FAILED and record.stopping is None
     if failed and record.attempt < attempts_allowed(decision.ending.reason, decision.ending.kind):
-        again = {"attempt": record.attempt + 1, "cluster_id": None, "phases": None}
+        again = {"attempt": record.attempt + 1, "cluster_id": None, "phases": None, "door": None}
         return moved(record, RunState.QUEUED, now, **{**changes, **again})
     return moved(record, decision.state, now, **changes)
 
@@ -155,13 +160,29 @@ def decide(cluster: ClusterSnapshot, reports: Iterable[StepReport]) -> Decision:
     if all(name in by_step and by_step[name].succeeded for name in STEPS):
         return Decision(RunState.COMPLETED, Ending("COMPLETED", "All steps completed."))
     if cluster.reason_code == "USER_REQUEST":
-        ending = Ending("USER_REQUEST", "The cluster was terminated by request.", _AGAIN, FailureKind.USER)
-        return Decision(RunState.CANCELLED, ending)
+        return Decision(RunState.CANCELLED, _BY_REQUEST)
     if cluster.reason_code == STEP_FAILURE:
         # EMR's list of steps lags behind: it is the first one that did not succeed.
         failed = next(name for name in STEPS if name not in by_step or not by_step[name].succeeded)
         return Decision(RunState.FAILED, _step_failure(failed, "", by_step.get(failed)))
     return Decision(RunState.FAILED, _cluster_failure(cluster))
+
+
+def decide_workbench(cluster: ClusterSnapshot) -> Decision:
+    """The same of a workbench, which has nothing to complete: it is open once its cluster is set up, and ends
+    by itself only where something went wrong."""
+    if cluster.state not in _ENDED:
+        return Decision(RunState.RUNNING if is_set_up(cluster.steps) else RunState.LAUNCHED)
+    for step in cluster.steps:
+        if step.state is StepState.FAILED:
+            return Decision(RunState.FAILED, setup_failure(step.failure))
+    if cluster.reason_code == "USER_REQUEST":
+        return Decision(RunState.CANCELLED, _BY_REQUEST)
+    if cluster.reason_code == STEP_FAILURE:
+        return Decision(RunState.FAILED, setup_failure(""))
+    if cluster.reason_code in _CLUSTER_FAILURES:
+        return Decision(RunState.FAILED, _cluster_failure(cluster))
+    return Decision(RunState.FAILED, _ended_too_early(cluster))
 
 
 def _step_failure(name: str, failure: str, report: StepReport | None) -> Ending:
@@ -196,9 +217,14 @@ def _cluster_failure(cluster: ClusterSnapshot) -> Ending:
             "Read the steps' stderr in the logs, and do not use the results.",
             FailureKind.OURS,
         )
+    return _ended_too_early(cluster)
+
+
+def _ended_too_early(cluster: ClusterSnapshot) -> Ending:
+    what = "it was stopped" if is_set_up(cluster.steps) else "its steps did"
     return Ending(
         cluster.reason_code or "UNKNOWN",
-        f"The cluster ended before its steps did: {cluster.reason_message or 'EMR gave no reason'}",
+        f"The cluster ended before {what}: {cluster.reason_message or 'EMR gave no reason'}",
         _AGAIN,
         FailureKind.AWS,
     )

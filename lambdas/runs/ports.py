@@ -26,6 +26,10 @@ class Objects(Protocol):
         """Create or replace."""
         ...
 
+    def refusal(self, key: str) -> str | None:
+        """Write an empty object; why that is refused for good, None where it is not."""
+        ...
+
     def create(self, key: str, text: str) -> bool:
         """Create unless it exists; False when it does."""
         ...

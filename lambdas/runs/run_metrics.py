@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from lambdas.contract import metrics
 from lambdas.contract.metrics import Metric, Sample
 from lambdas.contract.report import PHASES, StepReport
-from lambdas.contract.run import FailureKind, RunRecord, RunState
+from lambdas.contract.run import FailureKind, RunRecord, RunState, is_workbench
 from lambdas.contract.status import Status
 
 UNKNOWN_ENGINE = "unknown"
@@ -20,7 +20,8 @@ def of_ended_run(record: RunRecord, status: Status, reports: Iterable[StepReport
 
 
 def _samples(record: RunRecord, status: Status, reports: tuple[StepReport, ...]) -> Iterator[Sample]:
-    run = {"dataset": status.dataset, "engine": status.engine or UNKNOWN_ENGINE}
+    engine = metrics.WORKBENCH if is_workbench(record.run_id) else status.engine or UNKNOWN_ENGINE
+    run = {"dataset": status.dataset, "engine": engine}
 
     def sample(metric: Metric, value: float, **more: str) -> Sample:
         return Sample(metric, value, run | more)

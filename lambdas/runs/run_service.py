@@ -16,7 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 from lambdas.contract.documents import UnreadableError, json_object
-from lambdas.contract.plan import Plan
+from lambdas.contract.plan import Plan, WorkbenchPlan, plan_from_json
 from lambdas.contract.report import STEPS, StepReport
 from lambdas.contract.run import RunRecord, RunState, Telling, is_terminal
 from lambdas.contract.settings import Caps
@@ -47,12 +47,12 @@ class RunDocuments:
     :meth:`sure_plan` or :meth:`sure_reports`.
     """
 
-    plan: Plan | None
+    plan: Plan | WorkbenchPlan | None
     reports: tuple[StepReport, ...]
     plan_unreadable: str | None = None
     reports_unreadable: tuple[str, ...] = ()
 
-    def sure_plan(self) -> Plan | None:
+    def sure_plan(self) -> Plan | WorkbenchPlan | None:
         """The plan.
 
         Raises:
@@ -185,7 +185,7 @@ class RunService:
     def documents(self, record: RunRecord) -> RunDocuments:
         """The run's plan and reports as they are now."""
         keys = record.layout
-        plan, plan_unreadable = self._read(keys.plan, Plan.from_json)
+        plan, plan_unreadable = self._read(keys.plan, plan_from_json)
         reports = [self._read(keys.step_report(step), StepReport.from_json) for step in STEPS]
         return RunDocuments(
             plan,

@@ -16,9 +16,10 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lambdas.contract.run import RunRecord, Telling
+from lambdas.contract.run import RunRecord, Telling, is_workbench
 from lambdas.contract.status import Status
 from lambdas.runs import notification
+from lambdas.runs.door import Door
 from lambdas.runs.ports import Meter, Topic
 from lambdas.runs.run_metrics import of_ended_run
 from lambdas.runs.run_service import CLOSING_SECONDS, RunDocuments, RunService, Skipped, is_left_untold
@@ -30,6 +31,7 @@ class Teller:
     """The use case with its collaborators."""
 
     runs: RunService
+    door: Door
     topic: Topic
     meter: Meter
 
@@ -38,8 +40,17 @@ class Teller:
 
         ``documents``: the run's, where the caller has read them.
         """
+        if is_workbench(record.run_id):
+            # Before its place is free: what is next behind the door must not be shown to this one's guests.
+            self.lock(record)
+            self.door.forget_password(record.run_id)
         closed = self.runs.close(record)
         return None if closed is None else self._guarded(closed, documents)
+
+    def lock(self, record: RunRecord) -> None:
+        """See that the door does not lead to the workbench's cluster any more."""
+        if record.door is not None:
+            self.door.close(record.door)
 
     def tell(self, run_id: str) -> Status | Skipped | None:
         """Go on telling of the end of a closed run where that was cut off, or failed; None where there is

@@ -6,6 +6,7 @@ present state, so events may come late, twice or in any order.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,15 +14,24 @@ from functools import partial
 from lambdas.contract.cost.estimate import InstanceUse, Usage, usage
 from lambdas.contract.cost.measured import MeasuredRate, MeasuredStart
 from lambdas.contract.documents import UnreadableError
-from lambdas.contract.plan import Plan
+from lambdas.contract.plan import RunPlan
 from lambdas.contract.report import StepReport
-from lambdas.contract.run import ON_CLUSTER, RUN_TAG, RunRecord, RunState, is_terminal
+from lambdas.contract.run import (
+    NOT_LAUNCHED,
+    ON_CLUSTER,
+    RUN_TAG,
+    RunRecord,
+    RunState,
+    is_terminal,
+    is_workbench,
+)
 from lambdas.contract.status import Status
 from lambdas.runs.cluster_port import Clusters, ClusterSnapshot
 from lambdas.runs.learning import of_run
 from lambdas.runs.outcome import advance, has_begun, phases_of
 from lambdas.runs.run_service import RunDocuments, RunService, Skipped, is_left_open, is_left_untold
 from lambdas.runs.telling import Teller
+from lambdas.runs.workbench import is_set_up
 
 LEARNING_TRIES = 5
 """Each of them but the last lost to another run that ended in the same moment."""
@@ -63,6 +73,7 @@ class Tracker:
         record = self.runs.ledger.get(run_id) if run_id is not None else None
         if record is None:
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is of no run in the ledger")
+        record = self._attend_door(record, cluster)
         final = None if cluster.lives else self.runs.documents(record)
         reports = self._reports(record, cluster, final) if final else ()
         # Asked when the run begins, and when it has ended; not with each event between.
@@ -77,6 +88,7 @@ class Tracker:
             return advance(seen, cluster, reports, used, self.runs.now(), phases)
 
         before, after = self.runs.change(record.run_id, advanced)
+        self._attend_end(record, after)
         if before is None or after is None or not is_of(before, cluster):
             return Ignored(f"cluster {cluster_id} ({cluster.name}) is not the one of run {record.run_id}")
         # One end has several events, which come at once: who made the last change does what follows from it.
@@ -90,6 +102,38 @@ class Tracker:
         if after == before:
             return Ignored(f"nothing new of run {record.run_id}, which is {record.state}")
         return self.runs.publish(after, final)
+
+    def _attend_door(self, record: RunRecord, cluster: ClusterSnapshot) -> RunRecord:
+        """Have the door lead to a workbench's cluster from when that is set up until it has ended.
+
+        Raises:
+            LookupError: it should, and the cluster's address is not known (yet).
+        """
+        if not is_workbench(record.run_id):
+            return record
+        if not cluster.lives:
+            self.teller.lock(record)
+            return record
+        is_due = record.state in (*NOT_LAUNCHED, RunState.LAUNCHED) and record.stopping is None
+        if not (is_due and is_of(record, cluster) and is_set_up(cluster.steps)):
+            return record
+        if (address := self.clusters.primary_address(cluster.cluster_id)) is None:
+            raise LookupError(f"EMR names no running primary node of cluster {cluster.cluster_id}")
+
+        def noted(seen: RunRecord) -> RunRecord:
+            return seen if is_terminal(seen.state) else dataclasses.replace(seen, door=address)
+
+        # First on the record: whoever ends the run closes what stands there.
+        _, after = self.runs.change(record.run_id, noted)
+        if after is None or after.door != address:
+            return record
+        self.teller.door.open(address)
+        return after
+
+    def _attend_end(self, record: RunRecord, after: RunRecord | None) -> None:
+        """A workbench may have ended while its door was being opened."""
+        if after is not None and after.state not in ON_CLUSTER:
+            self.teller.lock(record)
 
     def _learn(self, record: RunRecord, final: RunDocuments, machines: Sequence[InstanceUse]) -> None:
         """Later estimates rest on what the run measured; no run is held up by what cannot be kept of it."""
@@ -118,7 +162,7 @@ class Tracker:
             raise
 
 
-def _usage(machines: Sequence[InstanceUse], plan: Plan | None) -> Usage | None:
+def _usage(machines: Sequence[InstanceUse], plan: RunPlan | None) -> Usage | None:
     """What the cluster used; None where no region, hence no price, is known."""
     return usage(machines, plan.estimate.region) if plan and plan.estimate else None
 

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.aws.composition import Composition
 from lambdas.aws.telemetry import Telemetry
 from lambdas.contract.metrics import Service
-from lambdas.contract.settings import TrackerSettings
+from lambdas.contract.settings import DoorSettings, TrackerSettings
 from lambdas.runs.tracking import Ignored, Tracker
 
 
@@ -44,4 +44,4 @@ def _settings() -> TrackerSettings:
 def _tracker() -> Tracker:
     settings = _settings()
     parts = Composition(data_bucket=settings.data_bucket, ledger_table=settings.ledger_table)
-    return parts.tracker(settings, _telemetry())
+    return parts.tracker(settings, DoorSettings.from_env(os.environ), _telemetry())

@@ -19,6 +19,7 @@ from lambdas.contract.report import Progress, StepError, StepReport
 from lambdas.contract.run import TRANSITIONS, IllegalTransitionError, RunState, is_terminal, moved
 from lambdas.contract.settings import (
     CommandSettings,
+    DoorSettings,
     LauncherSettings,
     ReconcilerSettings,
     SettingsError,
@@ -72,7 +73,9 @@ def test_no_region_is_allowed_but_those_on_the_list(region: str) -> None:
     assert "eu-west-3 (Paris)" in allowed_regions()
 
 
-@pytest.mark.parametrize("settings", [LauncherSettings, TrackerSettings, ReconcilerSettings, CommandSettings])
+@pytest.mark.parametrize(
+    "settings", [LauncherSettings, DoorSettings, TrackerSettings, ReconcilerSettings, CommandSettings]
+)
 def test_settings_survive_their_way_through_the_environment(
     settings: type[LauncherSettings | TrackerSettings | ReconcilerSettings | CommandSettings],
 ) -> None:

@@ -14,6 +14,7 @@ from lambdas.contract.manifest.faults import MAX_FAULTS, Fault, ManifestError
 from lambdas.contract.manifest.json_reader import MAX_BYTES
 from lambdas.contract.manifest.json_schema import json_schema
 from lambdas.contract.manifest.schema import Manifest, RegexLabel, parse_manifest
+from lambdas.contract.manifest.workbench import WorkbenchManifest
 
 SMALLEST: dict[str, Any] = {
     "version": 1,
@@ -265,10 +266,13 @@ def test_spot_is_priced_as_on_demand_because_a_fleet_may_fall_back_to_it() -> No
     assert spot == only_fault_of(cluster={"market": "on_demand"}, limits=limits)
 
 
-def test_the_published_schema_is_in_step_with_the_code() -> None:
-    published = Path(manifest_module.__file__).with_name("manifest.schema.json")
-    assert json.loads(published.read_text()) == json_schema(), (
-        f"run: python -m {json_schema.__module__} > lambdas/contract/manifest/manifest.schema.json"
+@pytest.mark.parametrize(("kind", "name"), [(Manifest, "manifest"), (WorkbenchManifest, "workbench")])
+def test_the_published_schema_is_in_step_with_the_code(
+    kind: type[Manifest | WorkbenchManifest], name: str
+) -> None:
+    published = Path(manifest_module.__file__).with_name(f"{name}.schema.json")
+    assert json.loads(published.read_text()) == json_schema(kind), (
+        f"run: python -m {json_schema.__module__} {name} > lambdas/contract/manifest/{name}.schema.json"
     )
 
 
@@ -279,8 +283,9 @@ def test_a_manifest_that_a_tool_fills_with_the_schemas_defaults_is_accepted() ->
     assert parse(defaults | SMALLEST) == parse(SMALLEST)
 
 
-def test_every_field_of_the_schema_is_described() -> None:
-    schema = json_schema()
+@pytest.mark.parametrize("kind", [Manifest, WorkbenchManifest])
+def test_every_field_of_the_schema_is_described(kind: type[Manifest | WorkbenchManifest]) -> None:
+    schema = json_schema(kind)
     for name, part in [("manifest", schema), *schema["$defs"].items()]:
         assert part["description"], name
         for field, described in part["properties"].items():

@@ -12,7 +12,8 @@ import pytest
 from lambdas.contract.manifest.faults import ManifestError
 from lambdas.contract.manifest.json_schema import json_schema
 from lambdas.contract.manifest.reference import BEGIN, END, field_tables, with_fields
-from lambdas.contract.manifest.schema import parse_manifest
+from lambdas.contract.manifest.schema import Manifest, parse_either, parse_manifest
+from lambdas.contract.manifest.workbench import WorkbenchManifest
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "manifest.md").read_text()
 EXAMPLES = [
@@ -35,8 +36,9 @@ def test_the_tables_are_what_the_schema_says() -> None:
     )
 
 
-def test_every_field_of_every_section_has_a_row() -> None:
-    schema = json_schema()
+@pytest.mark.parametrize("kind", [Manifest, WorkbenchManifest])
+def test_every_field_of_every_section_has_a_row(kind: type[Manifest | WorkbenchManifest]) -> None:
+    schema = json_schema(kind)
     sections = [schema, *schema["$defs"].values()]
     rows = re.findall(r"^\| `(\w+)` \|", field_tables(schema), re.MULTILINE)
     assert sorted(rows) == sorted(name for part in sections for name in part["properties"])
@@ -99,7 +101,8 @@ def test_a_document_without_its_markers_is_refused(document: str) -> None:
 
 @pytest.mark.parametrize("example", [one for one in EXAMPLES if "version" in one], ids=len)
 def test_an_example_is_a_manifest_that_is_taken(example: dict[str, Any]) -> None:
-    assert parse_manifest(json.dumps(example).encode()).dataset == example["dataset"]
+    asked = parse_either(json.dumps(example).encode())
+    assert isinstance(asked, WorkbenchManifest if "workbench" in example else Manifest)
 
 
 def test_the_rejection_shown_is_what_such_a_manifest_gets() -> None:

@@ -12,7 +12,18 @@ from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.metrics import METRICS, RUNS, Sample
 from lambdas.contract.model_package import ModelPackage
-from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
+from lambdas.contract.plan import (
+    ClusterSpec,
+    LabelRule,
+    ManifestRef,
+    ModelArtifact,
+    PcaSpec,
+    Plan,
+    Source,
+    WorkbenchPlan,
+    WorkbenchSpec,
+    plan_from_json,
+)
 from lambdas.contract.report import (
     FeaturizeMetrics,
     Progress,
@@ -43,6 +54,19 @@ PLAN = Plan(
     max_runtime_minutes=120,
     max_quarantined_fraction=0.05,
     estimate=Estimate("eu-west-1", 10.0, 0.2, 1.6, "2025-06"),
+)
+WORKBENCH = WorkbenchPlan(
+    version=1,
+    run_id="workbench.explore-1",
+    dataset="explore",
+    manifest=ManifestRef("bkt", "manifests/w.json", "v1"),
+    submitted_at="2026-01-02T03:04:05+00:00",
+    root="s3://bkt",
+    notify=False,
+    max_runtime_minutes=240,
+    estimate=Estimate("eu-west-1", 240.0, 3.0, 3.1, "2025-06", "all of its hours"),
+    cluster=ClusterSpec(2, ("m5.xlarge",), "on_demand"),
+    workbench=WorkbenchSpec(60, "door.example.org", "fruits", "fruits-1"),
 )
 MEASURED = FeaturizeMetrics(2, 1, 0, 12.5, 1, {"fetch": 1.0}, 4, (ShardSeconds("part-00000", 3, 0.2),))
 FEATURIZE = StepReport(
@@ -93,7 +117,9 @@ PACKAGE = ModelPackage("mobilenet_v2", "m.tflite", "a", "imagenet", "w.h5", "b")
 
 
 @pytest.mark.parametrize(
-    "value", [PLAN, FEATURIZE, PCA, METRICS_OF_RUN, PROGRESS, PACKAGE], ids=lambda value: type(value).__name__
+    "value",
+    [PLAN, WORKBENCH, FEATURIZE, PCA, METRICS_OF_RUN, PROGRESS, PACKAGE],
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_written_reads_back_equal_from_text_and_bytes(value: Any) -> None:
     text = value.to_json()
@@ -109,6 +135,15 @@ def test_what_people_open_is_indented_and_sorted(value: Any) -> None:
     assert (first, second[:3]) == ("{", '  "')
     keys = list(json.loads(value.to_json()))
     assert keys == sorted(keys)
+
+
+def test_a_plan_of_either_kind_is_told_by_what_is_in_it() -> None:
+    assert plan_from_json(PLAN.to_json()) == PLAN
+    assert plan_from_json(WORKBENCH.to_json().encode()) == WORKBENCH
+    with pytest.raises(UnreadableError, match=r"^WorkbenchSpec lacks address, idle_minutes$"):
+        plan_from_json(json.dumps({**json.loads(WORKBENCH.to_json()), "workbench": {}}))
+    with pytest.raises(UnreadableError, match=r"^Plan is not JSON: "):
+        plan_from_json("{")
 
 
 def test_progress_is_one_line_that_is_written_often() -> None:

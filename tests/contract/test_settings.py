@@ -33,7 +33,9 @@ def test_a_setting_is_an_environment_variable_of_its_name() -> None:
 
 
 WHEELHOUSES = tuple(f"{of}wheelhouse_prefix" for of in ("", "reference_", "arm_", "arm_reference_"))
-
+MAY_BE_EMPTY = (
+    "bootstrap_key", "node_architectures", "graviton_speed", "workbench_address", "workbench_setup_prefix",
+)  # fmt: skip
 PLANNING_NEEDS = ("release_label", "max_clusters", "max_eur_per_day", "launches_per_second")
 """What the commands are told of the launcher's settings."""
 
@@ -43,7 +45,7 @@ def test_every_missing_or_empty_variable_is_named_at_once(settings: type[Launche
     needed = [
         f"FRUITS_{name.upper()}"
         for name in settings.__dataclass_fields__
-        if name not in (*WHEELHOUSES, "bootstrap_key", "node_architectures", "graviton_speed")
+        if name not in (*WHEELHOUSES, *MAY_BE_EMPTY)
         and not (settings is CommandSettings and name in PLANNING_NEEDS)
     ]
     for environ in ({}, dict.fromkeys(needed, "")):

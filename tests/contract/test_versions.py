@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.documents import UnreadableError, check_version, json_object
-from lambdas.contract.plan import ClusterSpec, Plan
+from lambdas.contract.plan import ClusterSpec, Plan, WorkbenchPlan
 from lambdas.contract.report import StepReport
 from lambdas.contract.status import Status
 
 GOLDEN = Path(__file__).parent / "golden"
-KINDS: dict[str, Any] = {"plan": Plan, "report": StepReport}
+KINDS: dict[str, Any] = {"plan": Plan, "report": StepReport, "workbench": WorkbenchPlan}
 SAMPLES = sorted(path.stem for path in GOLDEN.glob("*.json") if path.stem.split("-")[0] in KINDS)
 
 
@@ -79,9 +79,9 @@ def test_reports_of_every_release_are_read_with_defaults_for_what_they_lack() ->
     assert (first.version, third.featurize.slowest_shards[0].images) == (1, 3)
 
 
-@pytest.mark.parametrize("kind", ["plan", "report", "status"])
+@pytest.mark.parametrize("kind", ["plan", "report", "status", "workbench"])
 def test_what_this_release_writes_is_among_the_samples(kind: str) -> None:
-    written = {"plan": Plan, "report": StepReport, "status": Status}[kind]
+    written = (KINDS | {"status": Status})[kind]
     fields = {field.name for field in dataclasses.fields(written)}
     assert set(json.loads(text(newest(kind)))) == fields
 
@@ -116,7 +116,7 @@ def test_what_a_newer_release_adds_anywhere_is_left_aside(name: str) -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_document_of_a_newer_version_is_refused_with_a_sentence(name: str) -> None:
-    kind = {"plan": "Plan", "report": "StepReport"}[name.split("-")[0]]
+    kind = KINDS[name.split("-")[0]].__name__
     with pytest.raises(UnreadableError) as caught:
         read(name, json.dumps({**json.loads(text(name)), "version": 2}))
     assert str(caught.value) == (

@@ -33,6 +33,8 @@ INSTANT = InjectedFailures(
 NO_CAPS = {"fruits:maxClusters": "500", "fruits:maxEurPerDay": "100000", "fruits:launchesPerSecond": "10"}
 """Nothing waits for its turn: no run ends those of others."""
 
+DOOR = {"fruits:workbenchCidrs": '["192.0.2.0/24"]'}
+
 
 @pytest.fixture(scope="session")
 def build() -> Path:
@@ -84,7 +86,7 @@ class Happened:
 def happened(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Happened]:
     folder = tmp_path_factory.mktemp("happened")
     # One slot: a second is a second Python to start in every step, and other tests run beside.
-    with LocalCloud(folder / "cloud", build=build, config=ONE_AT_A_TIME, slots=1) as cloud:
+    with LocalCloud(folder / "cloud", build=build, config={**ONE_AT_A_TIME, **DOOR}, slots=1) as cloud:
         started = time.time()
         runs = let_runs_happen(cloud, folder / "images")
         page = render(cloud, folder, since=started, runs=len(runs))

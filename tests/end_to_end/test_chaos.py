@@ -19,6 +19,7 @@ from infra.local.chaos.workload import (
     draw_failures,
     draw_service_failures,
     draw_uploads,
+    draw_workbenches,
 )
 from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.run import RunState
@@ -59,6 +60,7 @@ def test_a_small_load_test_violates_nothing(build: Path, tmp_path: Path) -> None
     assert summary["deliveries"] == 48
     assert summary["failures"]["function upgraded in the middle"] == 3
     assert summary["failures"]["run of the older release that computed when the upgrade began"] > 0
+    assert summary["failures"]["workbench whose hours were over"] > 0
 
 
 def test_the_same_seed_draws_the_same_load() -> None:
@@ -206,6 +208,74 @@ LATE = Cluster("fruits-a", "a", 5.0, 12.0, 7.0)
 )
 def test_each_violation_is_counted(change: dict[str, object], violated: str) -> None:
     assert count_violations(dataclasses.replace(FINE, **change))[violated] > 0  # type: ignore[arg-type]  # by name
+
+
+BENCH = Cluster("fruits-w", "w", 0.0, 10.0, billed_seconds=HOUR)
+BENCHES = dataclasses.replace(
+    FINE,
+    accepted={**FINE.accepted, "w": GOOD},
+    runs={name: Run(name, STATES, 1, entered_at=(0.0,) * len(STATES)) for name in "abw"},
+    clusters=(BENCH,),
+    workbenches={"w": 1, "v": 1},
+    refused={"v"},
+)
+"""One of an hour, and another one that was refused meanwhile."""
+
+
+@pytest.mark.parametrize(
+    ("change", "violated"),
+    [
+        ({"clusters": (BENCH, dataclasses.replace(BENCH, run_id="v", began_at=9.9, ended_at=20.0))},
+         "workbenches open beside another"),
+        ({"clusters": (dataclasses.replace(BENCH, ended_at=None),
+                       dataclasses.replace(BENCH, run_id="v", began_at=50.0, ended_at=60.0))},
+         "workbenches open beside another"),
+        ({"clusters": (dataclasses.replace(BENCH, billed_seconds=HOUR + 361),)},
+         "workbenches that outlived their hours"),
+        ({"moments": (Moment(131.0, {"w"}, 0.0),)}, "workbenches that held a place after their end"),
+        ({"refused": ()}, "workbenches that were neither taken nor refused"),
+        ({"behind_door": 1}, "ways in that are open at the end"),
+        ({"passwords": 1}, "passwords kept at the end"),
+    ],
+)  # fmt: skip
+def test_each_violation_by_a_workbench_is_counted(change: dict[str, Any], violated: str) -> None:
+    assert count_violations(BENCHES)[violated] == 0
+    assert count_violations(dataclasses.replace(BENCHES, **change))[violated] == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clusters": (BENCH, dataclasses.replace(BENCH, run_id="v", began_at=10.0, ended_at=20.0))},
+        {"clusters": (dataclasses.replace(BENCH, billed_seconds=HOUR + 360),)},
+        {"moments": (Moment(130.0, {"w"}, 0.0), Moment(1000.0, {"a"}, 0.0))},
+    ],
+)
+def test_workbenches_one_after_the_other_that_are_closed_in_time_violate_nothing(
+    change: dict[str, Any],
+) -> None:
+    found = count_violations(dataclasses.replace(BENCHES, **change))
+    assert {name for name, times in found.items() if times and "workbench" in name} == set()
+
+
+@pytest.mark.parametrize("number", [2, 10])
+def test_the_first_and_the_last_workbench_are_of_one_name_and_two_manifests(number: int) -> None:
+    drawn = draw_workbenches(1, number)
+    assert drawn == draw_workbenches(1, number)
+    first, *_, last = drawn
+    assert first.manifest["workbench"] == last.manifest["workbench"]
+    assert first.key != last.key
+    assert first.copies > 1
+    assert len(drawn) == number
+
+
+def test_many_workbenches_are_of_every_kind() -> None:
+    drawn = draw_workbenches(1, 100)
+    assert {upload.manifest["workbench"]["hours"] for upload in drawn} == {1, 2, 3, 13}
+    assert len({upload.manifest["workbench"]["name"] for upload in drawn}) == 2
+    assert len({upload.key for upload in drawn}) < 100
+    assert any(upload.deleted for upload in drawn)
+    assert any(upload.replays for upload in drawn)
 
 
 def test_a_message_that_the_record_says_could_not_be_sent_is_not_missed() -> None:

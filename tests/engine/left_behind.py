@@ -89,6 +89,19 @@ def _workgroups(client: Client, prefix: str, _stack: str) -> list[str]:
     return [name for name in names if name.startswith(f"{prefix}-")]
 
 
+def _of_door(operation: str, key: str, arn: str) -> Callable[[Client, str, str], list[str]]:
+    """What is told by its tags, since its name has too little room for the stack's."""
+
+    def find(client: Client, _prefix: str, stack: str) -> list[str]:
+        balancing = client("elbv2")
+        arns = [str(item[arn]) for item in _pages(balancing, operation, key)]
+        told = balancing.describe_tags(ResourceArns=arns)["TagDescriptions"] if arns else []
+        stacks = {one["ResourceArn"]: {"Key": "stack", "Value": stack} in one["Tags"] for one in told}
+        return [one for one in arns if stacks[one]]
+
+    return find
+
+
 _KINDS: Mapping[str, Callable[[Client, str, str], list[str]]] = {
     "bucket": _named("s3", "list_buckets", "Buckets", "Name"),
     "table": _named("dynamodb", "list_tables", "TableNames", None),
@@ -113,4 +126,7 @@ _KINDS: Mapping[str, Callable[[Client, str, str], list[str]]] = {
     "route table": _in_ec2("describe_route_tables", "RouteTables", "RouteTableId"),
     "security group": _in_ec2("describe_security_groups", "SecurityGroups", "GroupId"),
     "endpoint": _in_ec2("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+    "internet gateway": _in_ec2("describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
+    "load balancer": _of_door("describe_load_balancers", "LoadBalancers", "LoadBalancerArn"),
+    "target group": _of_door("describe_target_groups", "TargetGroups", "TargetGroupArn"),
 }

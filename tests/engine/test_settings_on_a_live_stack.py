@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pulumi.automation import CommandError, ConfigValue
 
-from tests.engine.conftest import Deployment
+from tests.engine.conftest import Deployment, Told
+from tests.engine.left_behind import resources_of
 from tests.infra.test_settings_of_the_program import CHANGES, changes
 
 
@@ -19,27 +22,66 @@ def test_settings_change_what_is_there_in_place_and_replace_no_data(live: Deploy
         told = live.preview()
     finally:
         live.configure(**dict.fromkeys(values))
-    assert set(told.steps) == set(changes(build, "live", values))
+    # The engine shows components, too.
+    assert set(told.steps) == {*changes(build, "live", values), ("create", "Door", "fruits-live-door")}
     assert told.warnings == []
 
 
-def test_an_address_that_moves_up_in_the_list_stays_subscribed(live: Deployment) -> None:
+@dataclass
+class Story:
+    """Two addresses, and a door to workbenches for one network; then one address, and no door."""
+
+    opened: Told
+    subscribed: list[str]
+    let_in: list[tuple[str, int, int]]
+    closed: Told
+    left: dict[str, list[str]]
+    still_subscribed: list[str]
+
+
+@pytest.fixture(scope="module")
+def story(live: Deployment) -> Iterator[Story]:
     sns, topic = live.client("sns"), live.output("alarm_topic")
 
-    def told() -> list[str]:
-        subscribed = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-        return sorted(subscription["Endpoint"] for subscription in subscribed)
+    def subscribed() -> list[str]:
+        told = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        return sorted(subscription["Endpoint"] for subscription in told)
 
     try:
-        live.configure(alarmEmails='["a@example.org", "b@example.org"]')
-        live.up()
-        assert told() == ["a@example.org", "b@example.org"]
-        live.configure(alarmEmails='["b@example.org"]')
-        assert dict(live.up().counts) == {("delete", "TopicSubscription"): 1}
-        assert told() == ["b@example.org"]
+        live.configure(alarmEmails='["a@example.org", "b@example.org"]', workbenchCidrs='["203.0.113.0/24"]')
+        opened, first, let_in = live.up(), subscribed(), networks_let_in(live)
+        live.configure(alarmEmails='["b@example.org"]', workbenchCidrs=None)
+        closed, left = live.up(), resources_of(live.client, "live")
+        yield Story(opened, first, let_in, closed, left, subscribed())
     finally:
-        live.configure(alarmEmails=None)
+        live.configure(alarmEmails=None, workbenchCidrs=None)
         live.up()
+
+
+def networks_let_in(live: Deployment) -> list[tuple[str, int, int]]:
+    rules = live.client("ec2").describe_security_group_rules()["SecurityGroupRules"]
+    ours = resources_of(live.client, "live")["security group"]
+    return [
+        (rule["CidrIpv4"], rule["FromPort"], rule["ToPort"])
+        for rule in rules
+        if rule["GroupId"] in ours and "CidrIpv4" in rule and not rule["IsEgress"]
+    ]
+
+
+def test_an_address_that_moves_up_in_the_list_stays_subscribed(story: Story) -> None:
+    assert story.subscribed == ["a@example.org", "b@example.org"]
+    assert story.still_subscribed == ["b@example.org"]
+    assert story.closed.counts["delete", "TopicSubscription"] == 1
+    assert "create" not in story.closed.operations
+
+
+def test_the_door_to_workbenches_comes_and_goes_with_its_networks(story: Story) -> None:
+    assert story.opened.counts["create", "LoadBalancer"] == 1
+    assert story.let_in == [("203.0.113.0/24", 9443, 9443)]
+    of_door = {step[1:] for step in story.opened.steps if step[0] == "create" and "-door" in step[2]}
+    assert of_door <= {step[1:] for step in story.closed.steps if step[0] == "delete"}
+    assert not {"load balancer", "target group", "internet gateway"} & story.left.keys()
+    assert len(story.left["subnet"]) == 2
 
 
 @pytest.mark.parametrize("key", ["dataBucketName", "adopt"])

@@ -23,6 +23,8 @@ from tests.infra.nodes import packaged
 
 ACCOUNT_ID = "123456789012"
 PREINSTALLED = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
+GUESTS = "203.0.113.0/24"
+"""The network that the door of the stack in the local cloud lets in."""
 SEEN = "runs/stub/seen.json"
 """Where a stub Lambda writes the event that it got."""
 BROKEN = "broken"
@@ -137,8 +139,10 @@ def wheelhouse() -> Path:
 
 @pytest.fixture(scope="session")
 def cloud(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A stack with stub Lambdas, for tests that leave it as it is but for objects and users of their own."""
-    with LocalCloud(tmp_path_factory.mktemp("cloud"), build=build) as running:
+    """A stack with stub Lambdas and a door, for tests that leave it as it is but for objects and users of
+    their own."""
+    door = {"fruits:workbenchCidrs": f'["{GUESTS}"]'}
+    with LocalCloud(tmp_path_factory.mktemp("cloud"), build=build, config=door) as running:
         yield running
 
 

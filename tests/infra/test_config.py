@@ -176,6 +176,7 @@ def test_every_setting_reaches_the_configuration() -> None:
         "maxEurPerDay": 0.5,
         "launchesPerSecond": 0.25,
         "gravitonSpeed": 1.25,
+        "workbenchCidrs": ("203.0.113.0/24",),
         "emulatorEndpoint": "http://localhost:1",
         "emulatorEmrEndpoint": "http://localhost:2",
     }

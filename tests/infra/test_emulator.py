@@ -16,6 +16,7 @@ from tests.infra.test_policies import EVERYTHING_ON
 HERE = {"fruits:emulatorEndpoint": "https://localhost:4566"}
 SERVICES_OF: dict[str, set[str]] = {
     "cloudwatch": {"cloudwatch", "events", "logs"},
+    "lb": {"elbv2"},
     "s3": {"s3", "s3control"},
     "vpc": {"ec2"},
 }

@@ -21,7 +21,10 @@ from tests.infra.remembered_stack import Recorder, Resource, Stack
 
 pytestmark = pytest.mark.slow
 
-EXTRAS = {"fruits:alarmEmails": json.dumps(["operator@example.org"])}
+EXTRAS = {
+    "fruits:alarmEmails": json.dumps(["operator@example.org"]),
+    "fruits:workbenchCidrs": json.dumps(["203.0.113.0/24"]),
+}
 """Settings by which the stack has resources of every kind."""
 
 NEVER_TOLD: dict[str, set[str]] = {
@@ -93,6 +96,11 @@ def encryption_by(key: str) -> dict[str, Any]:
     return {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": key}}
 
 
+def another_gateway(stack: Stack) -> str:
+    made = stack.aws.client("ec2").create_internet_gateway()
+    return str(made["InternetGateway"]["InternetGatewayId"])
+
+
 Change = Callable[[Stack, Mapping[str, Any]], dict[str, Any]]
 TAGGED = {"tags": {"owner": "a person"}}
 CHANGES: dict[str, Change] = {
@@ -113,6 +121,8 @@ CHANGES: dict[str, Change] = {
     },
     "aws:cloudtrail/trail:Trail": lambda _, __: {"enableLogFileValidation": False},
     "aws:dynamodb/table:Table": lambda _, __: {"pointInTimeRecovery": {"enabled": False}},
+    "aws:ec2/internetGateway:InternetGateway": lambda _, __: TAGGED,
+    "aws:ec2/route:Route": lambda stack, _: {"gatewayId": another_gateway(stack)},
     "aws:ec2/routeTable:RouteTable": lambda _, __: TAGGED,
     "aws:ec2/routeTableAssociation:RouteTableAssociation": lambda stack, _: {
         "routeTableId": new_route_table(stack)
@@ -163,6 +173,19 @@ CHANGES: dict[str, Change] = {
         "maximumRetryAttempts": 0,
         "maximumEventAgeInSeconds": 60,
         "destinationConfig": None,
+    },
+    "aws:lb/listener:Listener": lambda _, __: {"port": 9444, **TAGGED},
+    "aws:lb/loadBalancer:LoadBalancer": lambda _, given: {
+        "subnets": given["subnets"][:1],
+        "securityGroups": [],
+        "enableCrossZoneLoadBalancing": None,
+        **TAGGED,
+    },
+    "aws:lb/targetGroup:TargetGroup": lambda _, __: {
+        "connectionTermination": None,
+        "deregistrationDelay": 60,
+        "preserveClientIp": "true",
+        **TAGGED,
     },
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": lambda _, given: {
         "rules": first_rule(given, status="Disabled")

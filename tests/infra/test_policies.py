@@ -27,6 +27,7 @@ EVERYTHING_ON = {
     "fruits:imageBuckets": '["my-photos"]',
     "fruits:dataRetentionDays": "90",
     "fruits:keepDataOnDestroy": "true",
+    "fruits:workbenchCidrs": '["203.0.113.0/24"]',
 }
 
 

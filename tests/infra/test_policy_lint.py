@@ -24,6 +24,7 @@ ARNS = {
     "Queue": f"arn:aws:sqs:{REGIONAL}:",
     "Role": f"arn:aws:iam::{ACCOUNT_ID}:role/",
     "Table": f"arn:aws:dynamodb:{REGIONAL}:table/",
+    "TargetGroup": f"arn:aws:elasticloadbalancing:{REGIONAL}:targetgroup/door/",
     "Topic": f"arn:aws:sns:{REGIONAL}:",
 }
 

@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 
 from infra.components.ledger import ACTIVE_INDEX
 from infra.local.cloud import LocalCloud
+from lambdas.contract.settings import secrets_of
+from lambdas.contract.workbench import PORT
 from tests.infra.conftest import SEEN
 from tests.infra.deployed import Stack, is_refused
 
@@ -83,6 +85,43 @@ def test_nobody_can_delete_from_the_ledger(stack: Stack) -> None:
         row = {"TableName": stack.outputs["ledger_table"], "Key": {"run_id": {"S": "r"}}}
         table.get_item(**row)
         assert is_refused(lambda table=table, row=row: table.delete_item(**row))
+
+
+def test_functions_make_and_forget_passwords_of_workbenches_and_read_none(stack: Stack) -> None:
+    name = secrets_of("fruits-local") + "workbench.x-1"
+    for role in ("launcher", "reconciler"):
+        vault = stack.as_role(role, "secretsmanager")
+        made = vault.create_secret(Name=f"{name}-{role}", SecretString="x")  # of a test
+        vault.put_secret_value(SecretId=made["Name"], SecretString="y")  # of a test
+        assert is_refused(lambda vault=vault: vault.create_secret(Name="fruits-other/workbench/x"))
+    for role in ("launcher", "tracker", "reconciler", "emr-nodes"):
+        vault = stack.as_role(role, "secretsmanager")
+        assert is_refused(lambda vault=vault: vault.get_secret_value(SecretId=f"{name}-launcher"))
+    for role in ("tracker", "reconciler"):
+        secret = f"{name}-{'launcher' if role == 'tracker' else 'reconciler'}"
+        stack.as_role(role, "secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+
+def test_the_launcher_tries_whether_notebooks_can_be_kept_and_changes_none(stack: Stack) -> None:
+    launcher = stack.as_role("launcher", "s3")
+    launcher.put_object(Bucket=stack.bucket, Key="notebooks/explore/.kept", Body=b"")
+    for key in ("notebooks/explore/a.ipynb", "notebooks/.kept.ipynb"):
+        assert is_refused(lambda key=key: launcher.put_object(Bucket=stack.bucket, Key=key, Body=b"x"))
+        assert is_refused(lambda key=key: launcher.get_object(Bucket=stack.bucket, Key=key))
+    stack.as_role("emr-nodes", "s3").put_object(
+        Bucket=stack.bucket, Key="notebooks/explore/a.ipynb", Body=b"x"
+    )
+
+
+def test_who_follows_clusters_attends_the_door_and_nobody_else(stack: Stack) -> None:
+    (group,) = stack.cloud.client("elbv2").describe_target_groups()["TargetGroups"]
+    behind = {"TargetGroupArn": group["TargetGroupArn"], "Targets": [{"Id": "10.0.0.9", "Port": PORT}]}
+    for role in ("tracker", "reconciler"):
+        balancer = stack.as_role(role, "elbv2")
+        balancer.register_targets(**behind)
+        balancer.deregister_targets(**behind)
+    for role in ("launcher", "emr-nodes"):
+        assert is_refused(lambda role=role: stack.as_role(role, "elbv2").register_targets(**behind))
 
 
 def test_only_the_reconciler_can_stop_clusters(stack: Stack) -> None:

@@ -15,6 +15,10 @@ from tests.infra.conftest import RecordingProvider, preview
 
 FUNCTIONS = 3
 
+DOOR = (
+    *("InternetGateway", "Listener", "LoadBalancer", "Route", "RouteTable", "SecurityGroup"),
+    *("SecurityGroupEgressRule", "TargetGroup"),
+)
 CHANGES: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
     # Nodes and launcher may read the bucket, and its endpoint lets them.
     "imageBuckets": ('["more-photos"]', {("update", "RolePolicy"): 2, ("update", "VpcEndpoint"): 1}),
@@ -38,6 +42,14 @@ CHANGES: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
     "maxEurPerDay": ("12.5", {("update", "Function"): 2}),
     "launchesPerSecond": ("0.25", {("update", "Function"): 2}),
     "gravitonSpeed": ("1.25", {("update", "Function"): 2}),
+    # The door, and who makes, follows and keeps what is behind it.
+    "workbenchCidrs": (
+        '["203.0.113.0/24"]',
+        {("create", kind): 1 for kind in DOOR}
+        | {("create", kind): 2 for kind in ("RouteTableAssociation", "SecurityGroupIngressRule", "Subnet")}
+        | {("create", "BucketObjectv2"): 4, ("update", "Function"): 3, ("update", "Key"): 1}
+        | {("update", "RolePolicy"): 4},
+    ),
 }
 """A value that is not the default, and how many resources of which kind see what."""
 ELSEWHERE = {

@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from infra.local.cloud import CONFIG, LocalCloud
 from infra.local.deploy import run
 from infra.local.provider import LocalProvider, UnknownResourceTypeError
-from tests.infra.conftest import SEEN
+from lambdas.contract.workbench import PORT
+from tests.infra.conftest import GUESTS, SEEN
 from tests.infra.deployed import Stack, is_refused
 
 WAIT_SECONDS = 20.0
@@ -96,7 +97,7 @@ def test_what_the_stack_uploads_itself_is_encrypted_with_the_data_key_too(stack:
         for prefix in ("artifacts/", "certificates/")
         for item in stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix)["Contents"]
     ]
-    assert len(uploaded) == 5
+    assert len(uploaded) == 9
     for name in uploaded:
         assert stack.s3.head_object(Bucket=stack.bucket, Key=name)["SSEKMSKeyId"] == key
 
@@ -108,19 +109,24 @@ def test_every_key_rotates(stack: Stack) -> None:
     assert all(kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] for key in keys)
 
 
-def test_the_network_has_no_way_out_and_no_open_port(stack: Stack) -> None:
+def test_the_network_has_no_way_out_and_no_open_port_but_the_doors(stack: Stack) -> None:
     ec2 = stack.cloud.client("ec2")
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.0.0.0/16"]}])["Vpcs"]
     ours = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
     routes = [
-        route.get("GatewayId", "")
+        (route["DestinationCidrBlock"], route["GatewayId"].partition("-")[0])
         for table in ec2.describe_route_tables(Filters=ours)["RouteTables"]
         for route in table["Routes"]
+        if "DestinationCidrBlock" in route
     ]
-    assert all(target == "local" or target.startswith("vpce-") for target in routes)
-    for group in ec2.describe_security_groups(Filters=ours)["SecurityGroups"]:
-        for rule in group["IpPermissions"] + group["IpPermissionsEgress"]:
-            assert not rule["IpRanges"] + rule["Ipv6Ranges"], group["GroupName"]
+    assert set(routes) == {("10.0.0.0/16", "local"), (GUESTS, "igw")}
+    open_to = [
+        (group["GroupName"].rpartition("-")[0], rule["FromPort"], rule["ToPort"], entry["CidrIp"])
+        for group in ec2.describe_security_groups(Filters=ours)["SecurityGroups"]
+        for rule in group["IpPermissions"] + group["IpPermissionsEgress"]
+        for entry in rule["IpRanges"] + rule["Ipv6Ranges"]
+    ]
+    assert open_to == [("fruits-local-door", PORT, PORT, GUESTS)]
 
 
 def test_clusters_can_name_the_security_configuration_and_none_that_is_missing(stack: Stack) -> None:

@@ -47,16 +47,14 @@ class Deployed:
         """A run of that state in the ledger."""
         record = RunRecord(
             run_id=run_id,
-            dataset="fruits",
             state=state,
             manifest_bucket=self.bucket,
             manifest_key="manifests/a.json",
             manifest_version_id="v1",
             sequencer="00",
-            max_runtime_minutes=120,
             worst_case_eur=1.5,
             stop_when_deleted=False,
-            **{"accepted_at": 1.8e9, **known},
+            **{"dataset": "fruits", "max_runtime_minutes": 120, "accepted_at": 1.8e9, **known},
         )
         assert self.ledger.insert(record)
         return record

@@ -38,6 +38,8 @@ class FakeClusters:
         """What EMR adds to a reason's code."""
         self._now = now
         self.used: tuple[InstanceUse, ...] = ()
+        self.addresses: dict[str, str | None] = {}
+        """Of primary nodes, where a test says it."""
         self.offered: frozenset[str] | None = frozenset(INSTANCE_TYPES)
         """None: EMR does not tell."""
         self._lock = threading.Lock()
@@ -81,6 +83,9 @@ class FakeClusters:
 
     def instance_types(self, release_label: str) -> frozenset[str] | None:  # all alike
         return self.offered
+
+    def primary_address(self, cluster_id: str) -> str | None:
+        return self.addresses.get(cluster_id, f"10.0.0.{1 + list(self.clusters).index(cluster_id)}")
 
     def instances(self, cluster_id: str, now: float) -> tuple[InstanceUse, ...]:
         return self.used

@@ -46,6 +46,13 @@ class FakeObjects:
         self.before_write(key)
         self.versions[key, None] = text.encode()
 
+    def refusal(self, key: str) -> str | None:
+        try:
+            self.write(key, "")
+        except PermissionError as error:
+            return str(error)
+        return None
+
     def _check(self, key: str) -> None:
         if self.closed is not None and key.startswith(self.closed):
             raise PermissionError(f"Access Denied: {key}")
@@ -193,6 +200,37 @@ class FakeBuckets:
     def folders(self, bucket: str, prefix: str) -> tuple[str, ...]:
         below = (key.removeprefix(prefix) for key in self.keys[bucket] if key.startswith(prefix))
         return tuple(sorted({f"{prefix}{rest.split('/')[0]}/" for rest in below if "/" in rest}))
+
+
+class FakeDoor:
+    """``leads_to``: the addresses behind it; ``passwords``: of which runs there is one, and how many there
+    were. ``error`` is raised by whatever would change the door."""
+
+    def __init__(self) -> None:
+        self.leads_to: set[str] = set()
+        self.passwords: dict[str, int] = {}
+        self.error: Exception | None = None
+        self.before_open: Callable[[], object] = lambda: None
+
+    def new_password(self, run_id: str) -> str:
+        self.passwords[run_id] = self.passwords.get(run_id, 0) + 1
+        return f"password {self.passwords[run_id]}"
+
+    def open(self, address: str) -> None:
+        self.before_open()
+        self._check()
+        self.leads_to.add(address)
+
+    def close(self, address: str) -> None:
+        self._check()
+        self.leads_to.discard(address)
+
+    def forget_password(self, run_id: str) -> None:
+        self.passwords.pop(run_id, None)
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise self.error
 
 
 class FakeMeter:

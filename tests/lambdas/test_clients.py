@@ -11,7 +11,7 @@ from botocore.config import Config
 from infra.components import launcher, reconciler, tracker
 from lambdas.aws.clients import LONGEST_CALL_SECONDS, PUBLISH_SECONDS
 from lambdas.aws.composition import Composition
-from lambdas.contract.settings import CommandSettings, TrackerSettings
+from lambdas.contract.settings import CommandSettings, DoorSettings, TrackerSettings
 from lambdas.runs.dispatch import LAUNCH_CALL_SECONDS
 
 from .fakes import FakeMeter
@@ -33,6 +33,9 @@ def longest_call(config: Config) -> float:
     return float(attempts * (config.connect_timeout + config.read_timeout) + pauses)  # type: ignore[attr-defined]
 
 
+DOOR = DoorSettings("", "", "")
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Config]]:
     """Every client that the composition root makes, with its limits."""
@@ -46,8 +49,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Config]]:
 
     monkeypatch.setattr(boto3.Session, "client", client)
     parts = Composition(data_bucket="b", ledger_table="t", region="eu-west-1")
-    parts.dispatcher(SETTINGS)
-    parts.tracker(TrackerSettings("fruits-eu", "b", "t", "arn"), FakeMeter())
+    parts.dispatcher(SETTINGS, DOOR)
+    parts.tracker(TrackerSettings("fruits-eu", "b", "t", "arn"), DOOR, FakeMeter())
     parts.failures(CommandSettings("b", "t", "eu-west-1", "https://queue", "fruits-eu", "", "", "", ""))
     with pytest.raises(Exception, match=r"."):  # nothing to ask without credentials; the client is made
         parts.caller()

@@ -16,6 +16,7 @@ from lambdas.contract.run import RunState
 from .deployed import RUN, Deployed
 from .submitting import write
 from .test_results_command import KEYS, publish
+from .test_workbench_command import SECRET, there_is
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
 WHERE = {
@@ -23,6 +24,9 @@ WHERE = {
     "the ledger and its indexes": [
         "arn:aws:dynamodb:*:*:table/{table}",
         "arn:aws:dynamodb:*:*:table/{table}/*",
+    ],
+    "the passwords of workbenches, `fruits-<stack>/workbench/*`": [
+        "arn:aws:secretsmanager:*:*:secret:fruits-test/workbench/*"
     ],
 }
 """What the table says in words; the rest is prefixes of the data bucket."""
@@ -67,6 +71,7 @@ def person(deployed: Deployed, ministack: MiniStack, monkeypatch: pytest.MonkeyP
             "results": [RUN, "--to", str(tmp_path / "results")],
             "status": [RUN],
             "report": [RUN, "--to", str(tmp_path / "report.html")],
+            "workbench": ["password", "explore"],
         }
         code, out, said = deployed.run(command, *arguments[command])
         return code, out + said
@@ -98,4 +103,21 @@ def test_without_it_a_command_says_so(without: str, command: str, sentence: str,
         assert person(command)[0] == ExitCode.OK
     code, said = person(command, without)
     assert (code, sentence in said) == (ExitCode.UNAVAILABLE, True), said
+    assert "docs/operations.md lists" in said
+
+
+def test_the_password_of_a_workbench_is_for_those_who_may_read_it(
+    person: Any, deployed: Deployed, ministack: MiniStack
+) -> None:
+    there_is(deployed, RunState.RUNNING)
+    vault = ministack.client("secretsmanager")
+    vault.create_secret(Name=SECRET, SecretString="correct horse")
+    try:
+        assert person("workbench") == (ExitCode.OK, "correct horse\n")
+        code, said = person("workbench", "secretsmanager:GetSecretValue")
+    finally:
+        vault.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+    assert code == ExitCode.UNAVAILABLE
+    assert "may not read the password of explore: that takes secretsmanager:GetSecretValue" in said
+    assert "correct horse" not in said
     assert "docs/operations.md lists" in said

@@ -17,7 +17,7 @@ from lambdas.contract.settings import CommandSettings, LauncherSettings
 from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.dispatch import Outcome
 
-from .world import BUCKET, IMAGES, World, manifest
+from .world import BUCKET, IMAGES, World, manifest, workbench
 
 DEAR = {"cluster": {"workers": 40}, "limits": {"max_runtime_minutes": 720, "max_cost_eur": 1000}}
 MANIFESTS: list[dict[str, Any]] = [
@@ -87,6 +87,25 @@ def test_the_plan_accepts_what_the_launcher_accepts_and_names_the_same_faults_an
         assert answer.document["worst_case_eur"] == world.record().worst_case_eur
         assert answer.document["cluster"] == dataclasses.asdict(world.plan().cluster)  # type: ignore[arg-type]
         assert all(f"note     {note}" in answer.text for note in world.plan().notes)
+
+
+@pytest.mark.parametrize("stack", [{}, {"workbench_address": ""}, {"max_eur_per_day": "1"}], ids=json.dumps)
+@pytest.mark.parametrize("changes", [{}, {"run": "nothing"}, {"hours": 2, "workers": 1}], ids=json.dumps)
+def test_the_plan_of_a_workbench_says_what_the_launcher_would(
+    changes: dict[str, Any], stack: dict[str, str], world: World, tmp_path: Path
+) -> None:
+    world.configure(**stack)
+    answer = planned(world, tmp_path, workbench(**changes))
+    result = world.launch(world.upload(workbench(**changes)))
+    if result.outcome is Outcome.REJECTED:
+        assert (answer.code, answer.document["faults"]) == (ExitCode.NO, world.rejection()["faults"])
+        return
+    assert (answer.code, answer.document["waits_for"]) == (ExitCode.OK, None)
+    assert answer.document["worst_case_eur"] == world.record().worst_case_eur
+    hours = changes.get("hours", 4)
+    assert "opens    https://door.example.org:9443/" in answer.text
+    assert f"ends     after {hours} hours, or when no kernel was busy for 60 minutes" in answer.text
+    assert f"{answer.document['eur']:.2f} EUR if it is used to its end" in answer.text
 
 
 def test_a_plan_beyond_what_the_stack_may_spend_a_day_is_refused_as_a_launch_is(

@@ -12,6 +12,8 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
 from infra.local.emr import EmrEndpoint
 from infra.local.ministack import MiniStack, client
@@ -72,11 +74,30 @@ class TestObjects:
         objects.write("a", "3")
         assert objects.read("a") == b"3"
 
+    def test_an_empty_object_shows_that_something_can_be_written(self, objects: Objects) -> None:
+        assert objects.refusal("a/.kept") is None
+        assert objects.refusal("a/.kept") is None
+        assert objects.read("a/.kept") == b""
+
     def test_deleting_twice_is_harmless(self, objects: Objects) -> None:
         objects.write("a", "1")
         objects.delete("a")
         objects.delete("a")
         assert objects.read("a") is None
+
+
+def test_where_nothing_can_be_written_s3_says_why(ministack: MiniStack, stranger: dict[str, str]) -> None:
+    bucket = new_bucket(ministack)
+    closed = S3Objects(ministack.client("s3", **stranger), bucket)
+    assert "AccessDenied" in (closed.refusal("a/.kept") or "")
+
+
+def test_a_bucket_that_has_too_much_to_do_refuses_nothing_for_good(ministack: MiniStack) -> None:
+    s3 = ministack.client("s3")
+    with Stubber(s3) as busy:
+        busy.add_client_error("put_object", "SlowDown", http_status_code=503)
+        with pytest.raises(ClientError, match="SlowDown"):
+            S3Objects(s3, "bucket").refusal("a/.kept")
 
 
 def test_every_version_of_an_object_can_be_read_until_it_is_deleted(ministack: MiniStack) -> None:

@@ -169,6 +169,18 @@ def test_a_manifest_is_submitted_as_it_is(deployed: Deployed, bucket: str, tmp_p
     assert kept["Body"].read() == file.read_bytes()
 
 
+def test_a_workbench_is_asked_for_by_its_manifest(deployed: Deployed, bucket: str, tmp_path: Path) -> None:
+    deployed.environment["FRUITS_WORKBENCH_ADDRESS"] = "door.example.org"
+    file = tmp_path / "workbench.json"
+    file.write_text('{"version": 1, "workbench": {"name": "explore"}}')
+    code, out, _ = deployed.run("submit", str(file), "--yes", "--json")
+    started = json.loads(out.splitlines()[-1])
+    assert code == ExitCode.OK
+    assert started["manifest"] == f"s3://{bucket}/manifests/workbench.explore.json"
+    key, version = "manifests/workbench.explore.json", started["version_id"]
+    assert started["run_id"] == run_id("workbench.explore", bucket, key, version)
+
+
 def test_photos_that_are_not_sent_do_not_count_as_sent_while_others_fail(
     ministack: MiniStack, bucket: str, photos: Path
 ) -> None:

@@ -22,7 +22,7 @@ from lambdas.runs.telling import Teller
 from lambdas.runs.tracking import Tracker
 
 from .fake_clusters import FakeClusters
-from .fakes import FakeBuckets, FakeLedger, FakeMeter, FakeObjects, FakeTopic
+from .fakes import FakeBuckets, FakeDoor, FakeLedger, FakeMeter, FakeObjects, FakeTopic
 
 BUCKET = "data-bucket"
 KEY = "manifests/fruits.json"
@@ -61,6 +61,8 @@ SETTINGS = LauncherSettings(
     max_eur_per_day="1000",
     launches_per_second="0.5",
     graviton_speed="1.0",
+    workbench_address="door.example.org",
+    workbench_setup_prefix="artifacts/workbench-1/",
 )
 
 
@@ -90,6 +92,10 @@ def manifest(**changes: Any) -> dict[str, Any]:
     return {"version": 1, "dataset": "fruits", "images": {"prefixes": [IMAGES]}} | changes
 
 
+def workbench(**changes: Any) -> dict[str, Any]:
+    return {"version": 1, "workbench": {"name": "explore", **changes}}
+
+
 CERTIFICATE_EXPIRES_AT = 1_000_000.0 + 100 * 24 * 3600
 
 
@@ -104,6 +110,7 @@ class World:
         self.buckets.keys[BUCKET] = [f"images/apple/{number}.jpg" for number in range(3)]
         self.clusters = FakeClusters(lambda: self.time)
         self.topic = FakeTopic()
+        self.door = FakeDoor()
         self.meter = FakeMeter()
         self.uploads = 0
         self.configure()
@@ -112,9 +119,10 @@ class World:
         """Deploy again, with these caps."""
         settings = dataclasses.replace(SETTINGS, **caps)
         self.runs = RunService(self.objects, self.ledger, lambda: self.time)
-        dispatcher = Dispatcher(settings, self.runs, self.clusters, self.sleep)
+        dispatcher = Dispatcher(settings, self.runs, self.clusters, self.door, self.sleep)
         self.acceptor = Acceptor(settings, self.runs, self.buckets, self.clusters, dispatcher)
-        self.tracker = Tracker(self.runs, self.clusters, Teller(self.runs, self.topic, self.meter))
+        teller = Teller(self.runs, self.door, self.topic, self.meter)
+        self.tracker = Tracker(self.runs, self.clusters, teller)
         self.reconciler = Reconciler(
             self.runs, self.clusters, dispatcher, self.tracker, settings.ledger_table, CERTIFICATE_EXPIRES_AT
         )
@@ -178,6 +186,10 @@ class World:
 
     def status_of(self, run_id: str) -> dict[str, Any]:
         status: dict[str, Any] = json.loads(self.objects.text(RunLayout("fruits", run_id).status))
+        return status
+
+    def status_of_workbench(self) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads(self.objects.text(self.keys().status))
         return status
 
     def rejection(self, name: str = "fruits") -> dict[str, Any]:

@@ -73,6 +73,23 @@ def test_the_machines_of_a_cluster_are_those_of_its_fleets_from_when_they_came_t
     )
 
 
+def test_the_machine_of_the_primary_has_an_address_while_it_runs(instant_emr: Emr) -> None:
+    fleets = [
+        {"InstanceFleetType": kind, "TargetOnDemandCapacity": 1,
+         "InstanceTypeConfigs": [{"InstanceType": "m5.xlarge"}]}
+        for kind in ("CORE", "MASTER")
+    ]  # fmt: skip
+    cluster_id = instant_emr.launch(Instances={"InstanceFleets": fleets, "KeepJobFlowAliveWhenNoSteps": True})
+    wait_until(lambda: instant_emr.state(cluster_id) == "WAITING")
+    clusters = EmrClusters(launching=instant_emr.api, reading=instant_emr.api)
+    assert clusters.primary_address(cluster_id) == "127.0.0.1"
+    primary = instant_emr.api.list_instances(ClusterId=cluster_id, InstanceFleetType="MASTER")["Instances"]
+    assert len(primary) == 1
+    clusters.terminate(cluster_id)
+    instant_emr.wait_until_ended(cluster_id)
+    assert clusters.primary_address(cluster_id) is None
+
+
 def test_the_types_on_offer_are_listed_page_by_page(instant_emr: Emr) -> None:
     pages = [instant_emr.api.list_supported_instance_types(ReleaseLabel="emr-7.12.0")]
     while marker := pages[-1].get("Marker"):

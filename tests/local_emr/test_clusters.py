@@ -14,6 +14,8 @@ from botocore.exceptions import EndpointConnectionError
 
 from infra.local.emr import InjectedFailures
 from infra.local.emr.injected_failures import ClusterFailure
+from infra.local.hub import installation
+from infra.local.hub.installation import Installation, NotInstalledError
 from tests.local_emr.conftest import BUCKET, Cloud, Emr, command_step, serve_emr, shell_step, wait_until
 
 SPARK_JOB = b"""
@@ -141,6 +143,18 @@ def bootstrap_action(script: str) -> dict[str, object]:
         "Name": "install",
         "ScriptBootstrapAction": {"Path": f"s3://{BUCKET}/code/{script}", "Args": ["x"]},
     }
+
+
+def test_a_workbench_without_jupyterhub_on_this_machine_ends_with_the_remedy(
+    emr: Emr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing() -> Installation:
+        raise NotInstalledError("JupyterHub is not installed here: `make hub` installs it")
+
+    monkeypatch.setattr(installation, "find", nothing)
+    cluster_id = emr.launch(shell_step("true"), Applications=[{"Name": "Spark"}, {"Name": "JupyterHub"}])
+    assert emr.wait_until_ended(cluster_id) == "TERMINATED_WITH_ERRORS"
+    assert "`make hub` installs it" in emr.reason(cluster_id)["Message"]
 
 
 def test_a_failing_bootstrap_action_ends_the_cluster_before_any_step(emr: Emr) -> None:

@@ -73,6 +73,15 @@ def test_a_part_that_was_removed_from_the_bucket_is_named(written: RunFolder, tm
         read_published(BucketFiles(s3, "data-bucket"), RUN)
 
 
+def test_a_workbench_has_nothing_to_report(tmp_path: Path) -> None:
+    run_id = "workbench.explore-0123456789ab"
+    (tmp_path / "runs" / run_id).mkdir(parents=True)
+    (tmp_path / "runs" / run_id / "status.json").write_text('{"state": "COMPLETED"}')
+    s3: Any = FolderAsS3(tmp_path)
+    with pytest.raises(NothingToReportError, match="is a workbench, and there is nothing to report of one"):
+        read_published(BucketFiles(s3, "data-bucket"), run_id)
+
+
 def test_a_forbidden_bucket_is_no_missing_run() -> None:
     s3: Any = FolderAsS3(Path())
     with pytest.raises(ClientError):

@@ -20,7 +20,8 @@ from infra.local.chaos.load_test import LoadTest, NotOverError
 from infra.local.chaos.older_release import build_older, job_key
 from infra.local.chaos.steps import InstantSteps
 from infra.local.chaos.upgrade import Upgrade
-from infra.local.chaos.workload import POISONED_SHARE, draw_failures, draw_uploads
+from infra.local.chaos.workbenches import Workbenches
+from infra.local.chaos.workload import POISONED_SHARE, draw_failures, draw_uploads, draw_workbenches
 from infra.local.cloud import INTERRUPTED, FolderInUseError, LocalCloud
 from infra.local.ministack import MiniStackError
 from infra.program import BUILD, REPOSITORY
@@ -33,6 +34,9 @@ MAX_EUR_PER_DAY = 24.0
 """Both caps bind: there could be more clusters, and these commit sometimes more than this."""
 LAUNCHES_PER_SECOND = 20.0
 TIMEOUT_SECONDS = 540.0
+GUESTS = "203.0.113.0/24"
+"""The network that may come to the workbenches. Source: RFC 5737, for documentation."""
+MANIFESTS_PER_WORKBENCH = 30
 
 
 def main() -> int:
@@ -92,6 +96,7 @@ def chaos(
         "fruits:maxClusters": str(max_clusters),
         "fruits:maxEurPerDay": str(MAX_EUR_PER_DAY),
         "fruits:launchesPerSecond": str(LAUNCHES_PER_SECOND),
+        "fruits:workbenchCidrs": json.dumps([GUESTS]),
     }
     older = build_older(build, folder / "older-release")
     steps = InstantSteps(job_key(older))
@@ -102,7 +107,8 @@ def chaos(
         cloud.client("s3").put_object(Bucket=cloud.bucket, Key=f"{prefix}apple/1.jpg", Body=b"")
         uploads = draw_uploads(seed, manifests, deliveries, f"s3://{cloud.bucket}/{prefix}", poisoned)
         upgrade = Upgrade(cloud, build, seed, log)
-        load = LoadTest(cloud, steps, upgrade, seed, log)
+        asked = draw_workbenches(seed, max(2, manifests // MANIFESTS_PER_WORKBENCH))
+        load = LoadTest(cloud, steps, upgrade, Workbenches(cloud, asked), seed, log)
         load.run(uploads, TIMEOUT_SECONDS)
         evidence = load.evidence(max_clusters, MAX_EUR_PER_DAY)
     return {

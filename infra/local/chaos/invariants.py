@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from infra.local.chaos.queueing import PASSES_ALLOWED, Moment, Queue, passed_over
 from infra.local.cloud import REGION
 from lambdas.contract.cost.estimate import BILLED_HOURS_MIN
-from lambdas.contract.cost.prices import eur_per_hour, worst_case_eur
+from lambdas.contract.cost.prices import OVERRUN_MINUTES, eur_per_hour, worst_case_eur
 from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.run import TRANSITIONS, RunState, is_terminal
+from lambdas.runs.run_service import CLOSING_SECONDS
 
 _Number = TypeVar("_Number", int, float)
 CENT = 0.01
+SECONDS_A_MINUTE = 60
 SECONDS_AN_HOUR = 3600
+MINUTES_AN_HOUR = 60
+HELD_SECONDS = 2 * CLOSING_SECONDS
+"""So long after its cluster's end a workbench may hold its place: whoever closed it may have been killed over
+that, and the next one waits until that is certain."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,14 @@ class Evidence:
     """When each pass of the reconciler began and ended, also those that broke off. Unix seconds."""
     moments: tuple[Moment, ...] = ()
     """What the ledger said at the beginning and the end of each pass."""
+    workbenches: Mapping[str, int] = field(default_factory=dict)
+    """The hours of all workbenches that were asked for, by the ids that they have if they become runs."""
+    refused: Collection[str] = ()
+    """Those of them that were refused at least once, because another one was open."""
+    behind_door: int = 0
+    """Machines that the door leads to."""
+    passwords: int = 0
+    """Passwords of workbenches that are kept."""
 
 
 def waits(evidence: Evidence) -> dict[str, float]:
@@ -177,7 +192,32 @@ def count_violations(evidence: Evidence) -> dict[str, int]:
             for run in runs
             for before, after in itertools.pairwise(run.states)
         ),
+        **_of_workbenches(evidence),
         "failures that never happened": sum(number == 0 for number in evidence.failures.values()),
+    }
+
+
+def _of_workbenches(evidence: Evidence) -> dict[str, int]:
+    groups = {run: group for run, group in _by_run(evidence.clusters).items() if run in evidence.workbenches}
+    ends = {run: max(one.ended_at or math.inf for one in group) for run, group in groups.items()}
+    return {
+        "workbenches open beside another": overlapping(
+            (one.began_at, one.ended_at or math.inf) for group in groups.values() for one in group
+        ),
+        "workbenches that outlived their hours": sum(
+            sum(one.billed_seconds for one in group)
+            > (evidence.workbenches[run] * MINUTES_AN_HOUR + OVERRUN_MINUTES) * SECONDS_A_MINUTE
+            for run, group in groups.items()
+        ),
+        "workbenches that held a place after their end": sum(
+            any(run in moment.slots and moment.at > end + HELD_SECONDS for moment in evidence.moments)
+            for run, end in ends.items()
+        ),
+        "workbenches that were neither taken nor refused": len(
+            evidence.workbenches.keys() - evidence.runs.keys() - set(evidence.refused)
+        ),
+        "ways in that are open at the end": evidence.behind_door,
+        "passwords kept at the end": evidence.passwords,
     }
 
 

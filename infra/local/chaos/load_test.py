@@ -20,7 +20,8 @@ from infra.local.chaos.queueing import Moment
 from infra.local.chaos.services import Services
 from infra.local.chaos.steps import InstantSteps
 from infra.local.chaos.upgrade import Upgrade
-from infra.local.chaos.workload import ORPHANS, Poison, Upload, draw_service_failures
+from infra.local.chaos.workbenches import Workbenches
+from infra.local.chaos.workload import ORPHANS, Poison, Upload, draw_service_failures, event
 from infra.local.cloud import LocalCloud
 from lambdas.contract.layout import RunLayout, rejection_key
 from lambdas.contract.manifest.faults import ManifestError
@@ -47,6 +48,7 @@ class LoadTest:
     cloud: LocalCloud
     steps: InstantSteps
     upgrade: Upgrade
+    workbenches: Workbenches
     seed: int
     log: Callable[[str], None]
     accepted: dict[str, Manifest] = field(default_factory=dict)
@@ -85,18 +87,24 @@ class LoadTest:
             self._make_orphan(number)
         during, after = self._events(uploads)
         self._drawn = draw_service_failures(self.seed, len(uploads))
-        with self._reconcilers():
+        with self._reconcilers(), self.workbenches.looked_after(self._deliver_one):
             for part in self.upgrade.amid(during):
                 if self.upgrade.has_ended:
-                    # Not before: a dead topic held the older release's places for good.
+                    # Not before: a dead topic held the older release's places for good, and it knows no
+                    # workbenches.
                     self._services.fail(self._drawn)
+                    part = [*part, *self.workbenches.during]
+                    self._chance.shuffle(part)
                 self._deliver(part)
             self._deliver([*self._broken_off])
             self.log(f"{len(during)} deliveries made; waiting for {len(self.accepted)} runs to end")
             self._await_end(deadline)
-            self._deliver(after)
+            self._deliver(after + self.workbenches.after)
             self.log(f"{len(after)} deliveries replayed")
             self._await_end(deadline)
+            while not self.workbenches.opened:
+                self._deliver(self.workbenches.once_more())
+                self._await_end(deadline)
         self._services.recover()
         *_, last = (self._invoke("reconciler", {}) for _ in range(QUIET_PASSES))
         if last is None:
@@ -106,11 +114,12 @@ class LoadTest:
     def evidence(self, max_clusters: int, max_eur_per_day: float) -> Evidence:
         """Everything to judge by, as it is now."""
         clusters = tuple(traces.clusters(self.cloud))
+        runs = {run.run_id: run for run in traces.runs(self.cloud)}
         return Evidence(
-            accepted=self.accepted,
-            rejected={rejection_key(key) for key in self.rejected},
+            accepted=self.accepted | self.workbenches.runs(runs),
+            rejected={rejection_key(key) for key in self.rejected} | self.workbenches.rejected,
             rejections=traces.rejections(self.cloud),
-            runs={run.run_id: run for run in traces.runs(self.cloud)},
+            runs=runs,
             clusters=tuple(cluster for cluster in clusters if cluster.run_id not in self._orphans),
             orphans=tuple(cluster for cluster in clusters if cluster.run_id in self._orphans),
             slots=traces.slots(self.cloud),
@@ -119,12 +128,16 @@ class LoadTest:
             max_clusters=max_clusters,
             max_eur_per_day=max_eur_per_day,
             poisoned=frozenset(self._poisoned),
-            cancelled=frozenset(self.upgrade.cancelled),
+            cancelled=frozenset(self.upgrade.cancelled | self.workbenches.cancelled),
             upgraded_at=self.upgrade.ended_at,
             unable_to_start={run for run, poison in self._poisoned.items() if not poison.lets_start},
             told=self._services.told(),
             passes=tuple(self._passes),
             moments=tuple(self._moments),
+            workbenches={run: asked.workbench.hours for run, asked in self.workbenches.asked.items()},
+            refused=frozenset(self.workbenches.refused),
+            behind_door=self.workbenches.behind_door(),
+            passwords=self.workbenches.passwords(),
         )
 
     def _failures(self) -> dict[str, int]:
@@ -138,6 +151,7 @@ class LoadTest:
             "cluster that no run asked for": len(self._orphans),
             "reconciler begun beside another": overlapping(self._passes),
             **self.upgrade.effects(),
+            **self.workbenches.effects(),
             **self._services.failures(self._drawn),
             **Counter(poison.value for poison in self._poisoned.values()),
         }
@@ -161,7 +175,7 @@ class LoadTest:
                 self.accepted[identity] = manifest
                 if upload.poison is not None:
                     self._poisons[identity] = upload.poison
-            created = _event("ObjectCreated:Put", self.cloud.bucket, upload.key, version, next(sequencers))
+            created = event("ObjectCreated:Put", self.cloud.bucket, upload.key, version, next(sequencers))
             during += [created] * upload.copies
             after += [created] * upload.replays
             self._mistreated.update(
@@ -174,14 +188,14 @@ class LoadTest:
             if upload.deleted:
                 marker = self._s3.delete_object(Bucket=self.cloud.bucket, Key=upload.key)["VersionId"]
                 gone = "ObjectRemoved:DeleteMarkerCreated"
-                during.append(_event(gone, self.cloud.bucket, upload.key, marker, next(sequencers)))
+                during.append(event(gone, self.cloud.bucket, upload.key, marker, next(sequencers)))
         self._chance.shuffle(during)
         self._chance.shuffle(after)
         return during, after
 
     def _deliver(self, events: Sequence[dict[str, Any]]) -> None:
         with ThreadPoolExecutor(DELIVERIES_AT_ONCE) as pool:
-            made = [pool.submit(self._deliver_one, event) for event in events]
+            made = [pool.submit(self._deliver_one, one) for one in events]
             try:
                 for done in made:
                     done.result()
@@ -189,14 +203,16 @@ class LoadTest:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _deliver_one(self, event: dict[str, Any]) -> None:
+    def _deliver_one(self, heard: dict[str, Any]) -> None:
         for _ in range(1 + LAMBDA_RETRIES):
-            if (answer := self._invoke("launcher", event)) is not None:
-                self.answers.update(result["outcome"] for result in answer)
+            if (answer := self._invoke("launcher", heard)) is not None:
+                outcomes = [result["outcome"] for result in answer]
+                self.answers.update(outcomes)
+                self.workbenches.heard(heard, outcomes)
                 for result in answer:
                     self._poison(result["run_id"])
                 return
-        self._broken_off.append(event)
+        self._broken_off.append(heard)
 
     def _poison(self, run: str | None) -> None:
         """Do to a run that was accepted what is drawn for it, once. Not before the upgrade: in the older
@@ -220,11 +236,11 @@ class LoadTest:
                 traces.set_version(self.cloud, run, 2)
         self._poisoned[run] = poison
 
-    def _invoke(self, function: str, event: dict[str, Any]) -> Any:
+    def _invoke(self, function: str, payload: dict[str, Any]) -> Any:
         """The function's answer; None when it raised or was killed."""
         self.upgrade.invoked(function)
         name = self.cloud.outputs[f"{function}_function"]
-        answer = self._lambda.invoke(FunctionName=name, Payload=json.dumps(event))
+        answer = self._lambda.invoke(FunctionName=name, Payload=json.dumps(payload))
         if "FunctionError" in answer:
             self.answers[f"{function} broke off"] += 1
             return None
@@ -277,13 +293,3 @@ class LoadTest:
                     f"{len(open_runs)} runs have not ended, or are not told of, among them {some}"
                 )
             time.sleep(POLL_SECONDS)
-
-
-def _event(name: str, bucket: str, key: str, version_id: str, sequencer: str) -> dict[str, Any]:
-    s3_object = {"key": key, "versionId": version_id, "sequencer": sequencer}
-    record = {
-        "eventName": name,
-        "eventTime": "2026-01-01T00:00:00.000Z",
-        "s3": {"bucket": {"name": bucket}, "object": s3_object},
-    }
-    return {"Records": [record]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,13 +12,16 @@ from lambdas.contract import s3uri
 from lambdas.contract.layout import RUNS, RunLayout
 from lambdas.contract.report import StepReport
 
+_FETCHED = ("bash", "-c", "program", "files")
+"""What a workbench's step has in front of the arguments of setup.sh."""
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
 class InstantSteps:
     """Leaves the report of success that a real step would leave, and half of one for runs that are
-    ``spoiled``. Needs its client before the first.
+    ``spoiled``; of a workbench, that it was just used. Needs its client before the first.
 
     ``older_job``: the key of an older release's job, whose steps leave that release's report.
     """
@@ -28,6 +33,17 @@ class InstantSteps:
         self._older_job = older_job
 
     def __call__(self, arguments: Sequence[str]) -> None:
+        if arguments[0] == "spark-submit":
+            self._report(arguments)
+        else:
+            self._open_workbench(*arguments[len(_FETCHED) :])
+
+    def _open_workbench(self, _region: str, _login: str, activity: str, *_others: str) -> None:
+        bucket, key = s3uri.split(activity)
+        told = {"version": 1, "last_active_at": time.time(), "kernels": 0}
+        self.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(told).encode())
+
+    def _report(self, arguments: Sequence[str]) -> None:
         *_, step, _, plan = arguments
         bucket, key = s3uri.split(plan)
         identity = key.removeprefix(RUNS).split("/")[0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -14,7 +16,7 @@ from infra.local.cloud import LocalCloud
 from infra.local.emr.injected_failures import ClusterFailure, EventFailure, Failure, LaunchFailure
 from lambdas.aws.ledger import ACTIVE_INDEX
 from lambdas.contract.layout import REJECTIONS
-from lambdas.contract.run import RUN_TAG, RunState, is_terminal
+from lambdas.contract.run import ON_CLUSTER, RUN_TAG, RunState, is_terminal
 from lambdas.runs.setbacks import LASTING_LIMIT
 
 _ADMISSIONS = "#admissions"
@@ -62,6 +64,35 @@ def left_by_older(cloud: LocalCloud) -> dict[str, RunState]:
         if "history" in values and "version" not in values
     }
     return {run_id: state for run_id, state in found.items() if not is_terminal(state)}
+
+
+@dataclass(frozen=True)
+class Unclosed:
+    """A run whose place is not free yet, in its state ``since`` then (Unix seconds). ``cluster_id``: of one
+    that has a cluster which nobody is stopping."""
+
+    run_id: str
+    cluster_id: str | None
+    state: RunState
+    since: float
+
+
+def unclosed(cloud: LocalCloud) -> Iterator[Unclosed]:
+    """The runs that wait, are under way, or are being closed."""
+    for values in _items(cloud):
+        if "history" in values and not values["closed"]:
+            state, since = RunState(values["state"]), float(values["history"][-1]["at"])
+            goes_on = state in ON_CLUSTER and "stopping" not in values
+            yield Unclosed(values["run_id"], values["cluster_id"] if goes_on else None, state, since)
+
+
+def reasons(cloud: LocalCloud, prefix: str) -> Counter[str]:
+    """How many runs whose ids begin so ended for which reason."""
+    return Counter(
+        values["reason"]
+        for values in _items(cloud)
+        if values["run_id"].startswith(prefix) and "reason" in values
+    )
 
 
 def is_cancelled(cloud: LocalCloud, run_id: str) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from infra.local.chaos import traces
+from infra.local.chaos.person import cancels
 from infra.local.cloud import LocalCloud
 from infra.package import LAMBDAS
 from lambdas.contract.run import NOT_LAUNCHED, ON_CLUSTER, RunState
@@ -124,9 +123,6 @@ class Upgrade:
         """As a person does who has the newer commands already. Some may have ended when they come to it, or
         are being stopped for another reason."""
         for run_id in runs:
-            command = [sys.executable, "-m", "lambdas.cli", "cancel", run_id]
-            environment = {**self.cloud.environment, **self.cloud.shell}
-            done = subprocess.run(command, env=environment, check=False, capture_output=True)
-            if done.returncode == 0 and traces.is_cancelled(self.cloud, run_id):
+            if cancels(self.cloud, run_id):
                 self.cancelled.add(run_id)
                 return

@@ -22,6 +22,12 @@ DELETED_SHARE = 0.05
 SECOND_VERSION_SHARE = 0.08
 """Of the manifests that follow another: a newer version under its name."""
 NOTIFIED_SHARE = 0.5
+WORKBENCHES = ("explore", "figures")
+"""Names."""
+LONGEST_HOURS = 3
+WRONG_HOURS = 13
+REPLACING_WORKBENCHES_SHARE = 0.3
+DELETED_WORKBENCHES_SHARE = 0.2
 MAX_COPIES = 5
 ORPHANS = 3
 """Clusters of this stack that nobody's run asked for. They come first, and nothing befalls them."""
@@ -108,6 +114,42 @@ def draw_uploads(
         poison = poisoner.choice([*Poison]) if poisoned else None
         uploads.append(Upload(key, document, copies[number] - replays, replays, deleted, poison))
     return uploads
+
+
+def draw_workbenches(seed: int, number: int) -> list[Upload]:
+    """``number`` uploads, at least two, of few names. The first and the last are of one name and of an hour;
+    with more of them, some last longer, are faulty, replace another one, or are deleted."""
+    chance = random.Random(seed + 5)  # noqa: S311  # repeatable on purpose
+    uploads: list[Upload] = []
+    for place in range(number):
+        is_plain = place in (0, number - 1)
+        key = f"manifests/workbench-{place:02d}.json"
+        faulty = not is_plain and chance.random() < REJECTED_SHARE
+        if not is_plain and not faulty and chance.random() < REPLACING_WORKBENCHES_SHARE:
+            key = uploads[-1].key if "hours" in uploads[-1].manifest["workbench"] else key
+        hours = WRONG_HOURS if faulty else 1 if is_plain else chance.randint(1, LONGEST_HOURS)
+        bench = {"name": "explore" if is_plain else chance.choice(WORKBENCHES), "hours": hours, "workers": 1}
+        document: dict[str, Any] = {
+            "version": 1,
+            "workbench": bench,
+            "when_deleted": chance.choice(["nothing", "stop"]),
+            "notify": chance.random() < NOTIFIED_SHARE,
+        }
+        copies, replays = (2, 0) if is_plain else (chance.randint(1, 3), chance.randint(0, 1))
+        deleted = not is_plain and chance.random() < DELETED_WORKBENCHES_SHARE
+        uploads.append(Upload(key, document, copies, replays, deleted))
+    return uploads
+
+
+def event(name: str, bucket: str, key: str, version_id: str, sequencer: str) -> dict[str, Any]:
+    """What S3 tells of an object."""
+    s3_object = {"key": key, "versionId": version_id, "sequencer": sequencer}
+    record = {
+        "eventName": name,
+        "eventTime": "2026-01-01T00:00:00.000Z",
+        "s3": {"bucket": {"name": bucket}, "object": s3_object},
+    }
+    return {"Records": [record]}
 
 
 def draw_failures(

@@ -19,6 +19,8 @@ from infra.local.emr.lifecycle import Action, Cluster, Reason, ReasonCode, Step,
 from infra.local.emr.logs import ProgramLogs
 from infra.local.emr.node import COMMAND_RUNNER, Node
 from infra.local.emr.spark_cluster import SparkCluster
+from infra.local.hub.installation import NotInstalledError
+from infra.local.hub.machine import HubMachine
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class ClusterRunner:
         self._stop = threading.Event()
         self._abandoned = False
         self._spark: SparkCluster | None = None
+        self._hub: HubMachine | None = None
         self._thread = threading.Thread(target=self._run, name=f"emr-{launch.cluster.id}", daemon=True)
 
     @property
@@ -69,6 +72,10 @@ class ClusterRunner:
         with self._lock:
             self._cluster = dataclasses.replace(self._cluster, termination_protected=protected)
 
+    def show_age(self, seconds: float) -> None:
+        """From now on the cluster shows itself at least so old; nothing happens if it is ending."""
+        self._advance(lambda cluster: _aged(cluster, seconds - (time.time() - cluster.created_at)))
+
     def terminate(self, reason: Reason) -> None:
         """Begin to end the cluster; nothing happens if it is ending already."""
         self._advance(functools.partial(lifecycle.shut_down, reason=reason, now=time.time()))
@@ -78,6 +85,11 @@ class ClusterRunner:
         """Kill what runs and leave the cluster as it is: the endpoint is going away."""
         self._abandoned = True
         self._stop.set()
+
+    @property
+    def hub_url(self) -> str | None:
+        """Where a workbench's JupyterHub is on this machine; None on every other cluster."""
+        return self._hub.url if self._hub else None
 
     def join(self, timeout_seconds: float | None = None) -> None:
         """Wait until the cluster has ended, or was abandoned and has nothing running any more."""
@@ -97,7 +109,7 @@ class ClusterRunner:
             except Exception:
                 logger.exception("cluster %s met an internal error", self._cluster.id)
                 self.terminate(Reason(ReasonCode.INTERNAL_ERROR, "An internal error occurred"))
-        self._end_spark()
+        self._end_machines()
 
     def _advance(self, transition: Callable[[Cluster], Cluster]) -> None:
         """Move on, unless the cluster is ending: then whatever was going on has been overtaken."""
@@ -140,7 +152,17 @@ class ClusterRunner:
                 return self._bootstrap_failed(instance, number, logs.stderr_uri)
         if not self._stop.is_set() and self._befalls(ClusterFailure.BOOTSTRAP_FAILURE):
             return self._bootstrap_failed(instance, 1, None)
+        try:
+            self._start_hub()
+        except NotInstalledError as error:
+            return self.terminate(Reason(ReasonCode.BOOTSTRAP_FAILURE, str(error)))
         return self._advance(lambda cluster: lifecycle.bootstrapped(cluster, time.time()))
+
+    def _start_hub(self) -> None:
+        """JupyterHub, which the set-up step finds on its machine."""
+        if self._launch.has_hub and not self._injected.instant_steps and not self._stop.is_set():
+            self._hub = self._node.hub_machine(self._folder / self._cluster.id / "machine")
+            self._hub.start()
 
     def _bootstrap_failed(self, instance: str, number: int, log: str | None) -> None:
         message = (
@@ -161,7 +183,7 @@ class ClusterRunner:
         if number == 0 and self._befalls(ClusterFailure.STEP_FAILURE):
             return StepFailure("Unknown Error.", "this step was made to fail")
         if number == 0 and self._befalls(ClusterFailure.HUNG_STEP):
-            self._advance(self._aged)
+            self._advance(functools.partial(_aged, by=self._injected.hung_seconds))
             self._stop.wait()
             return StepFailure("Unknown Error.", "this step was made to hang")
         program = self._launch.steps[number]
@@ -171,7 +193,7 @@ class ClusterRunner:
             return None
         logs = self._logs(f"steps/{step.id}")
         spark = self._spark_for(program, logs)
-        if self._node.run_step(program.path, program.arguments, logs, self._stop, spark) == 0:
+        if self._node.run_step(program.path, program.arguments, logs, self._stop, spark, self._hub) == 0:
             return None
         return StepFailure("Unknown Error.", logs.last_error(), logs.stderr_uri)
 
@@ -192,21 +214,18 @@ class ClusterRunner:
             spark.start()
         return self._spark
 
-    def _end_spark(self) -> None:
-        if self._spark is not None:
-            self._spark.stop()
-
-    def _aged(self, cluster: Cluster) -> Cluster:
-        by, provisioned = self._injected.hung_seconds, cluster.provisioned_at
-        return dataclasses.replace(
-            cluster, created_at=cluster.created_at - by, provisioned_at=provisioned and provisioned - by
-        )
+    def _end_machines(self) -> None:
+        for machines in (self._spark, self._hub):
+            if machines is not None:
+                machines.stop()
 
     def _wait(self) -> None:
         self._stop.wait()
 
     def _release(self) -> None:
-        self._end_spark()
+        if self._hub is not None:
+            self._hub.shut_down()
+        self._end_machines()
         with self._lock:
             self._change(lifecycle.released(self._cluster, time.time()))
 
@@ -214,3 +233,11 @@ class ClusterRunner:
         uri = self._launch.log_uri
         cluster = self._cluster.id
         return ProgramLogs(self._folder / cluster / path, None if uri is None else uri / f"{cluster}/{path}")
+
+
+def _aged(cluster: Cluster, by: float) -> Cluster:
+    """As it would show itself ``by`` so many seconds later, if that is any."""
+    by, provisioned = max(0.0, by), cluster.provisioned_at
+    return dataclasses.replace(
+        cluster, created_at=cluster.created_at - by, provisioned_at=provisioned and provisioned - by
+    )

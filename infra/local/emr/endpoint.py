@@ -119,6 +119,17 @@ class EmrEndpoint(StartedAndStopped):
             self._authorizer.close()
         self._server.server_close()
 
+    def hub_url(self, cluster_id: str) -> str | None:
+        """Where a workbench's JupyterHub is on this machine; None while or where there is none."""
+        runners = self._operations.runners()
+        return next((one.hub_url for one in runners if one.cluster.id == cluster_id), None)
+
+    def show_age(self, cluster_id: str, seconds: float) -> None:
+        """Let the cluster of that id show itself at least so old."""
+        for runner in self._operations.runners():
+            if runner.cluster.id == cluster_id:
+                runner.show_age(seconds)
+
     def _new_runner(self, launch: Launch) -> ClusterRunner:
         node = Node(
             cloud=self._environment,

@@ -16,6 +16,7 @@ from infra.local.emr.spark_cluster import WorkerNodes
 
 MAX_STEPS = 256
 DEFAULT_INSTANCE_PROFILE = "EMR_EC2_DefaultRole"
+HUB = "JupyterHub"
 _YARN_MEMORY = "yarn.nodemanager.resource.memory-mb"
 _ID_CHARACTERS = string.ascii_uppercase + string.digits
 
@@ -36,8 +37,8 @@ class Program:
 class Launch:
     """A cluster as it was asked for. ``steps`` is in the order of the cluster's steps.
 
-    ``log_uri`` is None where it keeps no logs, ``workers`` where it is a primary alone. ``encrypted``: a
-    security configuration was named.
+    ``has_hub``: JupyterHub is among its applications. ``log_uri`` is None where it keeps no logs, ``workers``
+    where it is a primary alone. ``encrypted``: a security configuration was named.
     """
 
     cluster: Cluster
@@ -45,6 +46,7 @@ class Launch:
     bootstrap_actions: tuple[Program, ...]
     steps: tuple[Program, ...]
     spark_defaults: Mapping[str, str]
+    has_hub: bool = False
     log_uri: S3Uri | None = None
     workers: WorkerNodes | None = None
     encrypted: bool = False
@@ -81,6 +83,7 @@ class Launch:
                 for step in steps
             ),
             spark_defaults=spark_defaults(request.get("Configurations", [])),
+            has_hub=any(one["Name"] == HUB for one in request.get("Applications", [])),
             log_uri=_log_uri(request.get("LogUri")),
             workers=_workers(request),
             encrypted="SecurityConfiguration" in request,

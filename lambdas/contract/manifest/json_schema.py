@@ -1,6 +1,8 @@
-"""The manifest's schema for other programs: ``manifest.schema.json``, which lies beside this file.
+"""The manifest's schemas for other programs: ``manifest.schema.json`` for datasets and
+``workbench.schema.json`` for workbenches, which lie beside this file.
 
-``python -m lambdas.contract.manifest.json_schema`` prints it as the code has it now.
+``python -m lambdas.contract.manifest.json_schema`` prints the one as the code has it now, and with
+``workbench`` behind it the other.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ import sys
 from typing import Any
 
 from lambdas.contract.manifest.schema import Manifest
+from lambdas.contract.manifest.workbench import WorkbenchManifest
 
 
-def json_schema() -> dict[str, Any]:
-    """The published schema: JSON Schema 2020-12."""
-    described: dict[str, Any] = _without_nulls(Manifest.model_json_schema())
+def json_schema(kind: type[Manifest | WorkbenchManifest] = Manifest) -> dict[str, Any]:
+    """The published schema of a kind of manifest: JSON Schema 2020-12."""
+    described: dict[str, Any] = _without_nulls(kind.model_json_schema())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
 
 
@@ -26,4 +29,5 @@ def _without_nulls(schema: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    asked = WorkbenchManifest if sys.argv[1:] == ["workbench"] else Manifest
+    sys.stdout.write(json.dumps(json_schema(asked), indent=2) + "\n")

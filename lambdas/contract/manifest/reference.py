@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.contract.manifest.json_schema import json_schema
+from lambdas.contract.manifest.workbench import WorkbenchManifest
 
 BEGIN = "<!-- fields: `python -m lambdas.contract.manifest.reference docs/manifest.md` -->"
 END = "<!-- end of fields -->"
+WORKBENCH = "## The fields of a workbench"
 _HEADER = "| field | value | default | meaning | example |\n|---|---|---|---|---|"
 _UNITS = {"string": "texts", "integer": "whole numbers"}
 
@@ -30,7 +32,8 @@ def with_fields(document: str) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"the document lacks {BEGIN!r} or, behind that, {END!r}")
-    return f"{before}{BEGIN}\n\n{field_tables(json_schema())}\n{END}{after}"
+    datasets, workbenches = field_tables(json_schema()), field_tables(json_schema(WorkbenchManifest))
+    return f"{before}{BEGIN}\n\n{datasets}\n{WORKBENCH}\n\n{workbenches}\n{END}{after}"
 
 
 def field_tables(schema: Mapping[str, Any]) -> str:

@@ -1,11 +1,12 @@
 """The manifest: what a user uploads to ask for a run. Schema version 1.
 
-:func:`parse_manifest` is the only way in. ``json_schema`` publishes it as ``manifest.schema.json``.
+:func:`parse_manifest` and, where it may also ask for a workbench, :func:`parse_either` are the only ways in.
+``json_schema`` publishes it as ``manifest.schema.json``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -22,8 +23,9 @@ from lambdas.contract.cost.estimate import MAX_RUNTIME_MINUTES, MAX_WORKERS, MIN
 from lambdas.contract.manifest import fields
 from lambdas.contract.manifest.cost_faults import cost_faults
 from lambdas.contract.manifest.error_messages import faults_of
-from lambdas.contract.manifest.faults import ManifestError
+from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.json_reader import read_json
+from lambdas.contract.manifest.workbench import WorkbenchManifest, hours_faults, is_workbench_document
 from lambdas.contract.plan import DEFAULT_COMPONENTS, FEATURE_DIM, Engine, Market
 
 
@@ -252,22 +254,48 @@ class Manifest(_Section):
     notify: bool = Field(default=False, description="Send a message to the stack's topic when the run ends.")
 
 
+_Kind = TypeVar("_Kind", bound=BaseModel)
+
+
 def parse_manifest(body: bytes) -> Manifest:
-    """Read and check a manifest as it was uploaded.
+    """Read and check a dataset's manifest as it was uploaded.
+
+    Raises:
+        ManifestError: with every fault that was found.
+    """
+    return _parsed(*read_json(body))
+
+
+def parse_either(body: bytes) -> Manifest | WorkbenchManifest:
+    """Read and check a manifest of either kind as it was uploaded.
 
     Raises:
         ManifestError: with every fault that was found.
     """
     document, faults = read_json(body)
+    if not is_workbench_document(document):
+        return _parsed(document, faults)
+    manifest = _valid(WorkbenchManifest, document, faults)
+    return _faultless(manifest, [*faults, *hours_faults(manifest.workbench)])
+
+
+def _parsed(document: Any, faults: list[Fault]) -> Manifest:
+    manifest = _valid(Manifest, document, faults)
+    cluster, limits = manifest.cluster, manifest.limits
+    if cluster.finish_within_minutes is None:  # else its size is known when the images are counted
+        budget = Budget(limits.max_runtime_minutes, limits.max_cost_eur)
+        faults = [*faults, *cost_faults(cluster.workers, cluster.instance_types, budget)]
+    return _faultless(manifest, faults)
+
+
+def _valid(kind: type[_Kind], document: Any, faults: list[Fault]) -> _Kind:
     try:
-        manifest = Manifest.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
-        faults += faults_of(error, document, Manifest)
-    else:
-        cluster, limits = manifest.cluster, manifest.limits
-        if cluster.finish_within_minutes is None:  # else its size is known when the images are counted
-            budget = Budget(limits.max_runtime_minutes, limits.max_cost_eur)
-            faults += cost_faults(cluster.workers, cluster.instance_types, budget)
+        raise ManifestError([*faults, *faults_of(error, document, kind)]) from error
+
+
+def _faultless(manifest: _Kind, faults: list[Fault]) -> _Kind:
     if faults:
         raise ManifestError(faults)
     return manifest
