@@ -55,6 +55,7 @@ def planned(world: World, folder: Path, document: dict[str, Any]) -> Result:
         clusters=world.clusters,  # type: ignore[arg-type]
         failures=None,  # type: ignore[arg-type]
         uploads=None,  # type: ignore[arg-type]
+        secret=lambda name: None,
         caller=lambda: "somebody",
     )
     return manifests.plan(stack, str(file))

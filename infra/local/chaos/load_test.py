@@ -102,7 +102,7 @@ class LoadTest:
             self._deliver(after + self.workbenches.after)
             self.log(f"{len(after)} deliveries replayed")
             self._await_end(deadline)
-            while not self.workbenches.opened:
+            while self.workbenches.are_too_few:
                 self._deliver(self.workbenches.once_more())
                 self._await_end(deadline)
         self._services.recover()

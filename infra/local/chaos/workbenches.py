@@ -76,8 +76,14 @@ class Workbenches:
                 self.during.append(event(gone, self.cloud.bucket, upload.key, marker, sequencer))
         self._beside = self._put(self.uploads[-1])
 
+    @property
+    def are_too_few(self) -> bool:
+        """Whether more should have been opened: one, and with more than two uploads a second one, which is
+        cancelled. The failures that were drawn may have let none open."""
+        return len(self.opened) < min(2, len(self.uploads) - 1)
+
     def once_more(self) -> list[_Event]:
-        """The first one is uploaded again: the failures that were drawn may have let none open."""
+        """The first one is uploaded again."""
         return [self._put(self.uploads[0])]
 
     def heard(self, asked: _Event, outcomes: Sequence[str]) -> None:
