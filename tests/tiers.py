@@ -25,6 +25,7 @@ LONGEST_FIRST = (
     "end_to_end",
     "tests/infra/test_node_packages.py",
     "tests/engine/test_the_deploy_document.py",
+    "tests/end_to_end/test_chaos.py",
     "infra",
     "lambdas",
     "local_emr",
