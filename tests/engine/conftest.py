@@ -203,7 +203,7 @@ def engine(local_aws: LocalAws) -> Engine:
 @pytest.fixture(scope="session")
 def first_up(local_aws: LocalAws, build: Path) -> FirstUp:
     """How ``live`` came up."""
-    return comes_up(local_aws.deployment("live", program(build)))
+    return comes_up(local_aws.deployment("live", program(build)), build)
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,23 @@
-"""How a stack comes up at the second try: at the first, a name is taken."""
+"""How a stack comes up at the third try: at the first a name is taken, at the second the engine is killed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from pulumi.automation import CommandError
 
+from tests.engine.killed_up import up_until
 from tests.engine.left_behind import resources_of
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Deployment, Told
 
 TAKEN = "taken-by-somebody"
+SOME_OF_ALL = 60
+"""Resources that are created when the engine is killed: some of everything, and not yet all."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,14 @@ class FirstUp:
     after_preview: dict[str, list[str]]
     refused: str
     after_refusal: dict[str, list[str]]
+    created_before_the_kill: list[str]
+    """The lines that said so."""
     made: Told
     there: dict[str, list[str]]
 
 
-def comes_up(deployment: Deployment) -> FirstUp:
-    """A preview and two tries, the second of which succeeds."""
+def comes_up(deployment: Deployment, build: Path) -> FirstUp:
+    """A preview and three tries, the third of which succeeds."""
 
     def resources() -> dict[str, list[str]]:
         return resources_of(deployment.client, deployment.stack.name)
@@ -48,5 +54,19 @@ def comes_up(deployment: Deployment) -> FirstUp:
     deployment.configure(dataBucketName=None)
     after_refusal = resources()
 
-    made = deployment.up()
-    return FirstUp(deployment, previewed, after_preview, str(refused.value), after_refusal, made, resources())
+    stack = deployment.stack
+    created = up_until(
+        SOME_OF_ALL, stack.name, Path(stack.workspace.work_dir), build, deployment.aws.environment
+    )
+    # What a person has to do after it, by docs/deploy.md: the dead engine still holds the lock.
+    stack.cancel()
+    return FirstUp(
+        deployment,
+        previewed,
+        after_preview,
+        str(refused.value),
+        after_refusal,
+        created,
+        deployment.up(),
+        resources(),
+    )

@@ -24,6 +24,7 @@ from infra.local.sample_images import write_sample_images
 from infra.program import REPOSITORY
 from lambdas.contract.layout import ARTIFACTS, RunLayout
 from tests.artifacts import built, weights
+from tests.engine.conftest import IN_ONE_GO
 from tests.engine.kept_cloud import KeptCloud, comes_up
 from tests.engine.left_behind import resources_of
 from tests.engine.person import Person
@@ -111,7 +112,9 @@ def kept(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept
 @pytest.fixture(scope="module")
 def story(kept: KeptCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     assert INIT in DOCUMENT
-    person = Person(tmp_path_factory.mktemp("person"), {"PULUMI_BACKEND_URL": "https://somewhere.invalid"})
+    person = Person(
+        tmp_path_factory.mktemp("person"), {"PULUMI_BACKEND_URL": "https://somewhere.invalid", **IN_ONE_GO}
+    )
     try:
         person.types(f"{kept.line('source ')}\n{NEITHER}")
         yield Story(person, kept)

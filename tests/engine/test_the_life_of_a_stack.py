@@ -13,12 +13,9 @@ from pulumi.automation import CommandError
 from infra.components.certificates import file_of, today, write_node_certificate
 from infra.local.engine.stack import program
 from tests.engine.conftest import Deployment, LocalAws
-from tests.engine.first_up import FirstUp
-from tests.engine.killed_up import up_until
+from tests.engine.first_up import SOME_OF_ALL, FirstUp
 from tests.engine.left_behind import resources_of
 
-SOME_OF_ALL = 60
-"""Resources that exist when the engine is killed: some of everything, and not yet all."""
 REPLACEMENT = ("create-replacement", "replace", "delete-replaced")
 
 
@@ -47,10 +44,11 @@ def test_an_up_that_fails_says_what_is_in_its_way_and_keeps_the_rest(first_up: F
     assert first_up.after_refusal["vpc"] == first_up.there["vpc"]
 
 
-def test_the_next_up_makes_the_rest(first_up: FirstUp) -> None:
+def test_after_an_engine_that_was_killed_the_next_up_makes_the_rest(first_up: FirstUp) -> None:
+    assert len(first_up.created_before_the_kill) == SOME_OF_ALL
     assert first_up.made.operations == {"create"}
-    assert first_up.made.warnings == []
     there = first_up.there
+    assert first_up.deployment.output("launcher_function") in there["function"]
     assert len(there["bucket"]) == 3
     assert len(there["function"]) == 3
     assert len(there["key"]) == len(there["alias"]) == 4
@@ -85,19 +83,6 @@ def test_every_fault_of_the_configuration_is_told_in_the_preview(deployment: Dep
     assert "alarmEmail: is no setting; did you mean alarmEmails? `pulumi config rm alarmEmail`" in told
     assert "Traceback" not in told
     assert "aws:" not in told.replace("aws:region", "")
-
-
-@pytest.mark.parametrize("deployment", ["killed"], indirect=True)
-def test_an_engine_that_was_killed_is_made_up_for_by_the_next_up(deployment: Deployment, build: Path) -> None:
-    name, folder = deployment.stack.name, Path(deployment.stack.workspace.work_dir)
-    created = up_until(SOME_OF_ALL, name, folder, build, deployment.aws.environment)
-    assert len(created) == SOME_OF_ALL
-
-    # What a person has to do after it, by docs/deploy.md: the dead engine still holds the lock.
-    deployment.stack.cancel()
-    deployment.up()
-    assert deployment.up(expect_no_changes=True).steps == []
-    assert deployment.output("launcher_function") in of_kind(deployment, "function")
 
 
 def test_what_somebody_changed_or_deleted_by_hand_is_shown_by_refresh_and_repaired_by_up(
