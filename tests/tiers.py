@@ -19,6 +19,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 DEAR = frozenset({"cloud", "happened", "instant", "local_aws", "ministack", "model_folder", "spark"})
 """Fixtures that start a cloud, a JVM, TensorFlow or Pulumi's engine. Tests that have one are marked slow."""
+FOR_SHORT_LIVES = (10_000, 20, 50)
+"""The garbage collector's thresholds; by default they are 700, 10 and 10. Source: Python's ``gc`` module."""
 LONGEST_FIRST = (
     "engine",
     "spark",
@@ -92,9 +94,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByGroup:
 
 
 def pytest_collection_finish() -> None:
-    # What was imported is never garbage; the collector need not look at it again and again.
+    # What was imported is never garbage, and what tests make is little and soon gone: looking through it all
+    # again and again took a third of the time of tests that preview the program.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*FOR_SHORT_LIVES)
 
 
 class Sums:

@@ -39,9 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def collected() -> Iterator[None]:
-    """What a failed program leaves open is closed in the test that caused it, and not in a later one."""
+    """What a failed program leaves open is closed here, and not in a test of others."""
     yield
     gc.collect()
 
