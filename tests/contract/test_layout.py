@@ -84,3 +84,8 @@ def test_two_long_names_that_begin_alike_have_rejections_of_their_own() -> None:
     names = [f"manifests/{'a' * 1008}{last}.json" for last in "xy"]
     assert len({layout.rejection_key(name) for name in names}) == 2
     assert layout.rejection_key(names[0]) == layout.rejection_key(names[0])
+
+
+def test_a_workbenchs_notebooks_have_a_folder_of_its_name() -> None:
+    assert layout.notebooks_of("explore") == "notebooks/explore/"
+    assert layout.notebooks_mark("explore") == "notebooks/explore/.kept"

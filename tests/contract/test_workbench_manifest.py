@@ -81,6 +81,17 @@ def test_bad_input_is_answered_with_field_and_remedy(
     assert remedy in fault.remedy
 
 
+def test_of_a_graviton_type_it_is_told_which_it_is_and_which_are_none() -> None:
+    fault = fault_of({"version": 1, "workbench": SMALLEST | {"instance_type": "m6g.xlarge"}})
+    assert fault.problem == (
+        'is the text "m6g.xlarge", a Graviton type, and workbenches are made for x86-64 types alone'
+    )
+    assert fault.remedy.startswith("Use one of: m5.xlarge, m5.2xlarge, ")
+    assert fault.remedy.endswith("r5.2xlarge.")
+    assert "g." not in fault.remedy.removeprefix("Use one of: ")
+    assert fault.nearest == "m6i.xlarge"
+
+
 def test_a_dataset_does_not_stand_beside_a_workbench_but_inside() -> None:
     fault = fault_of({"version": 1, "dataset": "fruits", "workbench": SMALLEST})
     assert (fault.path, fault.nearest) == ("$.dataset", "workbench.dataset")

@@ -18,7 +18,14 @@ from lambdas.contract.plan import ClusterSpec, LabelRule, ManifestRef, PcaSpec, 
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs.cluster_choice import Choice, budget_of, job_of
 from lambdas.runs.job_flow import run_job_flow
-from lambdas.runs.planning import MAX_SHARD_IMAGES, MIN_SHARD_IMAGES, make_plan, shard_images, slots
+from lambdas.runs.planning import (
+    MAX_SHARD_IMAGES,
+    MIN_SHARD_IMAGES,
+    make_plan,
+    offer_fault,
+    shard_images,
+    slots,
+)
 from lambdas.runs.preflight import COUNT_LIMIT
 
 from .world import BUCKET, KEY, SETTINGS, manifest
@@ -232,3 +239,23 @@ def test_the_cluster_can_be_found_and_managed_by_its_tags() -> None:
         "project": "fruits",
         "stack": "eu",
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered", "nearest"),
+    [
+        # Its size goes before its family, that before its architecture, and that before its price.
+        ("m6g.xlarge", ("m6g.2xlarge", "c7g.xlarge"), "c7g.xlarge"),
+        ("m6g.xlarge", ("c7g.xlarge", "m5.xlarge"), "m5.xlarge"),
+        ("m6g.xlarge", ("m5a.xlarge", "m7g.xlarge"), "m7g.xlarge"),
+        ("m5.xlarge", ("m5a.xlarge", "m6a.xlarge"), "m5a.xlarge"),
+        ("m5a.xlarge", ("m6i.xlarge", "m6a.xlarge"), "m6a.xlarge"),
+        ("m5a.xlarge", ("u-6tb1.metal",), None),
+    ],
+)
+def test_the_nearest_type_to_one_that_is_not_offered_is_most_like_it(
+    asked: str, offered: tuple[str, ...], nearest: str | None
+) -> None:
+    fault = offer_fault(ClusterSpec(2, (asked,), "on_demand"), frozenset(offered), SETTINGS)
+    assert fault is not None
+    assert fault.nearest == nearest
