@@ -77,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         command = subparsers.add_parser(name, help=help_text, description=help_text, epilog=_EPILOG)
         command.add_argument("--json", action="store_true", help="print JSON, for scripts")
         if name in ("validate", "plan"):
-            command.add_argument("manifest", metavar="MANIFEST", help="a file, or - for the standard input")
+            command.add_argument(
+                "manifest", type=_name, metavar="MANIFEST", help="a file, or - for the standard input"
+            )
         if name in own:
             own[name](command)
         if name in ("results", "report", "status", "cancel"):
@@ -115,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
 def _submit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "source",
+        type=_name,
         metavar="FOLDER|MANIFEST",
         help="a folder of class folders of photos; or a manifest's file, or -",
     )
@@ -125,7 +128,7 @@ def _submit_options(command: argparse.ArgumentParser) -> None:
 
 def _results_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--to", type=Path, default=Path(RESULTS), metavar="DIR", help=f"where to (default {RESULTS})"
+        "--to", type=_path, default=Path(RESULTS), metavar="DIR", help=f"where to (default {RESULTS})"
     )
     command.add_argument(
         "--only",
@@ -135,28 +138,39 @@ def _results_options(command: argparse.ArgumentParser) -> None:
 
 
 def _report_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--to", type=Path, metavar="FILE", help="where to write it (default <RUN>.html)")
+    command.add_argument("--to", type=_path, metavar="FILE", help="where to write it (default <RUN>.html)")
     command.add_argument(
         "--from",
         dest="folder",
-        type=Path,
+        type=_path,
         metavar="DIR",
         help="read the run's results from this folder, which has the bucket's layout; needs no AWS",
     )
     command.add_argument(
         "--lists",
-        type=Path,
+        type=_path,
         metavar="DIR",
-        help="also write each list, whatever its length, as CSV into this folder",
+        help="also write each list as CSV into this folder, with all that was found",
     )
     command.add_argument(
-        "--images", type=Path, metavar="DIR", help="read the photos from this folder instead of S3"
+        "--images", type=_path, metavar="DIR", help="read the photos from this folder instead of S3"
     )
+
+
+def _name(text: str) -> str:
+    """Of a file or folder: an empty one, as an unset variable is, would be the folder that one is in."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no name of a file or folder")
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_name(text))
 
 
 def _run_id(text: str) -> str:
     """What may be one: the ledger is asked for nothing that no key can be."""
-    if not 0 < len(text) <= _LONGEST_RUN_ID:
+    if not 0 < len(text) <= _LONGEST_RUN_ID or not text.isprintable():
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is no run's id; `fruits runs` lists them")
     return text
 

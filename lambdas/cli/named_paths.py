@@ -33,6 +33,14 @@ def is_folder(path: Path) -> bool:
         raise unusable(path, "read", error) from error
 
 
+def require_there(path: Path) -> None:
+    """Raise CommandError, which says why, unless a file or folder is there."""
+    try:
+        path.stat()
+    except OSError as error:
+        raise unusable(path, "read", error) from error
+
+
 def require_writable(path: Path) -> None:
     """Make the folder of a file, and try whether it takes one: what fills the file may take minutes.
 

@@ -106,14 +106,15 @@ def _libraries() -> Iterator[None]:
             raise
         raise CommandError(
             ExitCode.USAGE,
-            f"a report needs {error.name}, which is not installed: pip install 'fruits-features[report]'",
+            f"a report needs {error.name}, which is not installed: in the repository's folder, pip install "
+            "'.[report]'",
         ) from error
 
 
 def _result(made: Made) -> Result:
     counts = {one.id: one.count for one in made.findings}
     lines = [str(made.path)]
-    lines += [f"  {one.count:>6,} {one.counted}" for one in made.findings if one.count]
+    lines += [f"  {one.number:>6} {one.counted}" for one in made.findings if one.count]
     lines += ["  open it in a browser; it needs no network"]
     lines += [str(path) for path in made.lists]
     document = {

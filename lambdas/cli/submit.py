@@ -14,7 +14,7 @@ from lambdas.aws.uploads import S3Uploads, Stored
 from lambdas.cli import commands, manifests, views
 from lambdas.cli.dialogue import Dialogue
 from lambdas.cli.explain import explain
-from lambdas.cli.named_paths import is_folder, unusable
+from lambdas.cli.named_paths import is_folder, require_there, unusable
 from lambdas.cli.photo_folder import Photo, PhotoFolder, dataset_name, read_folder
 from lambdas.cli.result import CommandError, ExitCode, Result
 from lambdas.cli.stack import Stack
@@ -50,6 +50,8 @@ def submit(stack: Stack, source: str, dataset: str | None, person: Dialogue) -> 
     if source != "-" and is_folder(Path(source)):
         return (yield from _folder(stack, Path(source), dataset, person))
     if dataset is not None:
+        if source != "-":
+            require_there(Path(source))
         raise CommandError(
             ExitCode.USAGE,
             f"--dataset goes with a folder of photos, and {source} is none; a manifest names its own",

@@ -49,11 +49,20 @@ class Finding:
     columns: Columns = field(default_factory=list)
     rows: list[list[Any]] = field(default_factory=list)
     """All of the list, for its CSV, what matters most first."""
+    is_complete: bool = True
+    """Whether there are no more than ``count``: the search may have been ended before."""
 
     @property
     def level(self) -> str:
         """``odd``, ``none`` or ``unknown``."""
         return "unknown" if self.count is None else "odd" if self.count else "none"
+
+    @property
+    def number(self) -> str:
+        """The count, as it is shown."""
+        if self.count is None:
+            return "\N{EN DASH}"
+        return f"{'' if self.is_complete else '≥ '}{self.count:,}"
 
     @property
     def counted(self) -> str:

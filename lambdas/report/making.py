@@ -66,10 +66,10 @@ def make_report(
     notices = _notices(found, len(seen), expected if is_too_much else 0, source.if_none)
     write_whole(to, page.compose(published, found, findings, seen, notices).encode())
     written = []
-    for finding in findings if lists else ():
-        if lists and finding.rows:
-            written.append(lists / f"{published.plan.dataset}-{finding.id}.csv")
-            write_whole(written[-1], csv_of(finding, photos.paths).encode())
+    for name, columns, rows in page.listed(published, findings) if lists else ():
+        if lists and rows:
+            written.append(lists / f"{published.plan.dataset}-{name}.csv")
+            write_whole(written[-1], csv_of(columns, rows, photos.paths).encode())
     return Made(to, findings, notices, written)
 
 

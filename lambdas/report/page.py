@@ -59,8 +59,7 @@ def compose(
     photos = published.photos
     shown = [int(name) for name in seen if not name.startswith("q")]
     axes = payload.coordinates(photos.scores) if photos.scores.shape[1] > 1 else []
-    named = [(one.id, one.columns, one.rows) for one in findings]
-    named.append(("quarantine", REFUSED_COLUMNS, _refused_rows(published)))
+    named = listed(published, findings)
     drawn = {
         "axes": axes,
         "labels": photos.labels.tolist(),
@@ -115,6 +114,12 @@ def compose(
     room = MOST_BYTES - _MARGIN_BYTES - len(render(kept=0, payload="").encode())
     cut, packed = payload.fitted(data, room)
     return render(kept=cut.rows, payload=packed)
+
+
+def listed(published: Published, findings: list[Finding]) -> list[tuple[str, Columns, list[list[Any]]]]:
+    """Name, columns and all rows of each list that the page offers."""
+    refused = ("quarantine", REFUSED_COLUMNS, _refused_rows(published))
+    return [*((one.id, one.columns, one.rows) for one in findings), refused]
 
 
 def _with_code(text: str) -> Markup:

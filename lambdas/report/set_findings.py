@@ -67,6 +67,7 @@ def same_views(found: Analysis, photos: Photos) -> Finding:
             ]
             for pair in pairs
         ],
+        is_complete=found.is_complete,
     )
 
 
@@ -83,6 +84,8 @@ def leaks(found: Analysis, photos: Photos) -> Finding:
             f"The folders {counted} look like a split, and these views are on both sides of it: what is "
             "measured on them is memory, and better than what photos will give that nobody has seen."
         )
+        if not found.is_complete:
+            says += " There are more: the search for same views was ended, as said above."
     else:
         says = f"The folders {', '.join(names)} look like a split, and no view is on both sides of it."
     return Finding(
@@ -97,6 +100,7 @@ def leaks(found: Analysis, photos: Photos) -> Finding:
         tuple(_pair(pair, photos) for pair in pairs[:GROUPS_SHOWN]),
         [("path", "path"), ("other path", "path"), ("kind", "text"), ("correlation", "number")],
         [[pair.first, pair.second, pair.kind, round(pair.correlation, 4)] for pair in pairs],
+        is_complete=found.is_complete or not pairs,
     )
 
 

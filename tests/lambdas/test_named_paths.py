@@ -61,7 +61,37 @@ def test_a_folder_that_was_removed_under_the_shell_is_told(
     assert ". cannot be read: No such file or directory." in said_of(["submit", ".", "--yes"], capsys)
 
 
-@pytest.mark.parametrize("run_id", ["", TOO_LONG])
+@pytest.mark.parametrize("path", ["", "a\0b"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["validate"], ["plan"], ["submit", "--yes", "--dataset", "apples"], ["results", RUN, "--to"],
+        *(["report", RUN, option] for option in ("--from", "--images", "--to", "--lists")),
+    ],
+)  # fmt: skip
+def test_an_empty_path_is_not_the_folder_that_one_is_in(
+    arguments: list[str], path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, path], SHELL)
+    assert stopped.value.code == ExitCode.USAGE
+    assert f"{path!r} is no name of a file or folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_path_that_leads_nowhere_is_told_as_that(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    for path, why in (
+        (tmp_path / "no", "No such file or directory. Check how it is spelt."),
+        (tmp_path / "circle", "Too many levels of symbolic links. Name another."),
+    ):
+        said = said_of([command.split()[0], str(path), *READING[command]], capsys)
+        assert f"{path} cannot be read: {why}" in said
+
+
+@pytest.mark.parametrize("run_id", ["", TOO_LONG, "fruits\n", "fruits-\udcff"])
 @pytest.mark.parametrize("command", ["status", "results", "report", "cancel"])
 def test_what_can_be_no_runs_id_is_wrong_use(
     command: str, run_id: str, capsys: pytest.CaptureFixture[str]

@@ -68,12 +68,15 @@ def test_each_list_can_be_had_in_full_as_a_file_of_its_own(
     to, lists = tmp_path / "report.html", tmp_path / "lists"
     assert main(asked(written, to, "--lists", str(lists))) == 0
     said = capsys.readouterr().out.splitlines()
-    files = [lists / "fruits-label-errors.csv", lists / "fruits-same-views.csv"]
+    files = [lists / f"fruits-{name}.csv" for name in ("label-errors", "quarantine", "same-views")]
     assert sorted(lists.iterdir()) == files
-    assert said[-2:] == [str(file) for file in files]
+    assert sorted(said[-3:]) == [str(file) for file in files]
     names, row = files[0].read_text().splitlines()
     assert names == "path,label,probably,ratio,confidence"
     assert row.startswith(f"{PREFIX}lime/004.jpg,kiwi,lime,")
+    names, *refused = files[1].read_text().splitlines()
+    assert names == "path,label,reason,detail,size_bytes"
+    assert sorted(line.split(",")[2] for line in refused) == ["corrupt", "unreadable_format"]
     (tmp_path / "taken").write_text("")
     assert main(asked(written, to, "--lists", str(tmp_path / "taken"))) == 2
     assert "taken" in capsys.readouterr().err
@@ -247,4 +250,4 @@ def test_without_its_libraries_it_says_how_to_install_them(
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert main(asked(written, tmp_path / "report.html")) == 2
-    assert "pip install 'fruits-features[report]'" in capsys.readouterr().err
+    assert "in the repository's folder, pip install '.[report]'" in capsys.readouterr().err

@@ -94,7 +94,10 @@ def test_of_90_000_photos_that_are_all_odd_the_page_has_what_fits_and_says_how_t
     page = compose(dataclasses.replace(small, photos=known), found, listed, noise, [])
     assert MOST_BYTES / 2 < len(page.encode()) <= MOST_BYTES
     assert f"The list has 89,999 rows, too many for this file, which has the first {rows:,}," in page
-    assert f"<code>fruits report {RUN} --lists DIR</code>" in page
+    assert f"<code>fruits report {RUN} --lists DIR</code> writes all 89,999 as CSV" in page
+    # There are more than were found: the search was ended.
+    assert page.count("<b>≥ 89,999</b>pairs of photos that show the same view") == 1
+    assert page.count("<b>≥ 89,999</b>views on both sides of a split") == 1
     data = data_of(page)
     assert {name: len(one["rows"]) for name, one in data["lists"].items()} == {
         one.id: min(rows, len(one.rows)) for one in listed
