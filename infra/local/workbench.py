@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER, build: P
         find()
         photos, problem = look_at(options.data or sample(folder))
         if photos is None:
-            console.print(f"[bold red]Cannot start:[/] {escape(problem)}", highlight=False)
+            console.print(f"[bold red]Cannot start:[/] {escape(problem)}", highlight=False, soft_wrap=True)
             return 2
         with console.status("Packaging the code and the model (the first time takes half a minute)..."):
             exit_code = package(options.weights, build)

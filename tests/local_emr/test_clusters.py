@@ -188,15 +188,19 @@ def test_failures_of_the_cluster_show_as_emr_shows_them(connect: Callable[..., E
     assert emr.recorder.failures == Counter(expected.keys())
 
 
-def test_a_failure_that_took_no_effect_is_not_counted(connect: Callable[..., Emr]) -> None:
-    emr = connect(
-        InjectedFailures(clusters=(ClusterFailure.STEP_FAILURE,), instant_steps=True, starting_seconds=60)
-    )
+def test_a_failure_that_took_no_effect_is_not_counted_and_befalls_the_next_cluster(
+    connect: Callable[..., Emr],
+) -> None:
+    emr = connect(InjectedFailures(clusters=(ClusterFailure.STEP_FAILURE,), instant_steps=True))
     cluster_id = emr.launch(shell_step("true"))
     emr.api.terminate_job_flows(JobFlowIds=[cluster_id])
-
     assert emr.wait_until_ended(cluster_id) == "TERMINATED"
     assert not emr.recorder.failures
+
+    following, last = (emr.launch(shell_step("true")) for _ in range(2))
+    assert emr.wait_until_ended(following) == "TERMINATED_WITH_ERRORS"
+    assert emr.wait_until_ended(last) == "TERMINATED"
+    assert emr.recorder.failures == {ClusterFailure.STEP_FAILURE: 1}
 
 
 def test_a_cluster_with_a_hung_step_looks_old_and_runs_until_it_is_terminated(

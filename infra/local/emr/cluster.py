@@ -39,11 +39,12 @@ class ClusterRunner:
         folder: Path,
         announce: Announce,
         injected: InjectedFailures,
-        failure: ClusterFailure | None = None,
+        failure: ClusterFailure | None,
         befell: Callable[[ClusterFailure], None],
+        spared: Callable[[ClusterFailure], None],
     ) -> None:
         """``folder`` receives the logs; ``failure`` is this cluster's entry of the script, ``befell`` is told
-        when it takes effect."""
+        when it takes effect, ``spared`` when the cluster has ended before it did."""
         self._cluster = launch.cluster
         self._launch = launch
         self._node = node
@@ -51,7 +52,7 @@ class ClusterRunner:
         self._announce = announce
         self._injected = injected
         self._failure = failure
-        self._befell = befell
+        self._befell, self._spared = befell, spared
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._abandoned = False
@@ -126,6 +127,7 @@ class ClusterRunner:
         """Whether this failure takes effect here and now."""
         if self._failure is not failure:
             return False
+        self._failure = None
         self._befell(failure)
         return True
 
@@ -226,6 +228,8 @@ class ClusterRunner:
         if self._hub is not None:
             self._hub.shut_down()
         self._end_machines()
+        if self._failure is not None:
+            self._spared(self._failure)
         with self._lock:
             self._change(lifecycle.released(self._cluster, time.time()))
 

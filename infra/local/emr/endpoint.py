@@ -10,6 +10,7 @@ import os
 import ssl
 import threading
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from infra.local.emr import protocol
 from infra.local.emr.authorization import Authorizer, Refused
 from infra.local.emr.cluster import ClusterRunner
 from infra.local.emr.events import EventDelivery, state_events
-from infra.local.emr.injected_failures import InjectedFailures
+from infra.local.emr.injected_failures import ClusterFailure, InjectedFailures
 from infra.local.emr.launch import Launch
 from infra.local.emr.lifecycle import Cluster
 from infra.local.emr.node import Node
@@ -72,6 +73,8 @@ class EmrEndpoint(StartedAndStopped):
         self.slots = slots or os.cpu_count() or 1
         self._injected = injected or InjectedFailures()
         self._cluster_failures = _script(self._injected.clusters)
+        self._unmet: deque[ClusterFailure] = deque()
+        """Of clusters that ended before theirs took effect."""
         self.recorder = Recorder()
         self._server = _Server(tls, self.recorder)
         self.url = f"https://localhost:{self._server.server_port}"
@@ -149,8 +152,9 @@ class EmrEndpoint(StartedAndStopped):
             folder=self._folder,
             announce=self._announce,
             injected=self._injected,
-            failure=next(self._cluster_failures),
+            failure=self._unmet.popleft() if self._unmet else next(self._cluster_failures),
             befell=self.recorder.befell,
+            spared=self._unmet.append,
         )
 
     def _announce(self, before: Cluster | None, after: Cluster, now: float) -> None:

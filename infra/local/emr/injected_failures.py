@@ -1,7 +1,8 @@
 """What to let go wrong, scripted: the n-th launch, cluster or event takes the n-th entry of its script.
 
-After a script's end all is well. A script is plain data, so a test can write it down or draw it
-from a seed. What came of it is seen by :class:`infra.local.emr.recorder.Recorder`.
+A cluster that ends before its failure took effect leaves it to the next one. After a script's end all is
+well. A script is plain data, so a test can write it down or draw it from a seed. What came of it is seen by
+:class:`infra.local.emr.recorder.Recorder`.
 """
 
 from __future__ import annotations
