@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 from pathlib import Path
@@ -15,10 +16,10 @@ from lambdas.cli import views
 from lambdas.contract.cost.estimate import Job, estimate, is_too_dear
 from lambdas.contract.cost.measured import Measured, MeasuredRate, MeasuredStart
 from lambdas.contract.cost.prices import INSTANCE_TYPES
-from lambdas.contract.manifest.schema import Manifest, parse_manifest
+from lambdas.contract.manifest.schema import MAX_WORKERS, Manifest, parse_manifest
 from lambdas.contract.plan import ClusterSpec
 from lambdas.runs.cluster_choice import Choice, budget_of, choose
-from lambdas.runs.clusters_compared import Circumstances
+from lambdas.runs.clusters_compared import FASTER_SHOWN, WORTH_SHOWING, Circumstances
 from lambdas.runs.planning import shard_images, slots
 
 from .world import manifest
@@ -196,6 +197,20 @@ def test_the_alternatives_stand_side_by_side_by_their_price() -> None:
     assert {job.spot for job in shown if job.workers == choice.job.workers} == {True, False}
     sooner = [job.minutes for job in shown if not job.spot]
     assert min(sooner) < choice.job.minutes * 0.9
+
+
+def test_of_many_that_are_each_sooner_a_few_are_shown_from_the_cheapest_to_the_fastest() -> None:
+    generous = {"max_cost_eur": 500, "max_runtime_minutes": 120}
+    known = dataclasses.replace(KNOWN, max_eur_per_day=500.0)
+    choice = choose(asked(120, limits=generous), 5_000_000, known)
+    shown = [job for job in choice.alternatives if not job.spot]
+    assert len(shown) == FASTER_SHOWN
+    assert shown[0] == choice.job
+    sooner = [earlier.minutes / later.minutes for earlier, later in itertools.pairwise(shown)]
+    assert all(1 / WORTH_SHOWING < each < 2 for each in sooner)
+    # No more machines would be a tenth sooner.
+    most = dataclasses.replace(shown[-1], workers=MAX_WORKERS)
+    assert most.minutes > shown[-1].minutes * WORTH_SHOWING
 
 
 def test_a_cluster_of_a_given_size_is_kept_beside_its_alternatives() -> None:
