@@ -62,7 +62,8 @@ def test_bad_input_is_a_sentence_and_an_exit_code(deployed: Deployed, photos: Pa
         ([str(photos), "--dataset", "My Apples"], ExitCode.NO, "$.dataset"),
         ([str(photos)], ExitCode.USAGE, "a folder needs a name for its data set: --dataset NAME"),
         (["no/such/folder"], ExitCode.USAGE, "no/such/folder cannot be read: No such file"),
-        (["no/such", "--dataset", "a"], ExitCode.USAGE, "--dataset goes with a folder of photos"),
+        (["no/such", "--dataset", "a"], ExitCode.USAGE, "no/such cannot be read: No such file"),
+        ([str(faulty), "--dataset", "a"], ExitCode.USAGE, "--dataset goes with a folder of photos"),
         ([str(faulty)], ExitCode.NO, "$.images"),
     ]:
         got, said = said_by(deployed, *arguments)
