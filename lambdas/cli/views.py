@@ -11,14 +11,13 @@ from rich.filesize import decimal
 
 from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.cost.measured import Measured
+from lambdas.contract.cost.prices import MINUTES_AN_HOUR
 from lambdas.contract.manifest.faults import Fault
 from lambdas.contract.run import RunRecord, is_workbench, workbench_name
 from lambdas.contract.status import timestamp
 from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.clocks import SECONDS_A_MINUTE
 from lambdas.runs.cluster_choice import Choice, described, spec_of
-
-MINUTES_AN_HOUR = 60
 
 
 def faults(found: Iterable[Fault]) -> str:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lambdas.contract.cost.prices import OVERRUN_MINUTES
+from lambdas.contract.cost.prices import MINUTES_AN_HOUR, OVERRUN_MINUTES
 from lambdas.contract.run import Ending, FailureKind, RunRecord, RunState
 from lambdas.contract.workbench import SETUP_STEP
-from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
+from lambdas.runs.clocks import CLOCK_SKEW_SECONDS, SECONDS_A_MINUTE
 from lambdas.runs.cluster_port import StepSnapshot, StepState
 
-SECONDS_A_MINUTE = 60
-MINUTES_AN_HOUR = 60
 HOURS_OVER = "HOURS_OVER"
 IDLE = "IDLE_WORKBENCH"
 NEVER_OPENED = "NEVER_OPENED"

@@ -11,7 +11,7 @@ from lambdas.contract.cost import prices
 from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.layout import FEATURES, notebooks_mark, notebooks_of
 from lambdas.contract.manifest.faults import Fault, nearest
-from lambdas.contract.manifest.workbench import MINUTES_AN_HOUR, Workbench, WorkbenchManifest
+from lambdas.contract.manifest.workbench import Workbench, WorkbenchManifest
 from lambdas.contract.plan import PLAN_VERSION, ClusterSpec, ManifestRef, WorkbenchPlan, WorkbenchSpec
 from lambdas.contract.run import RunRecord, RunState, is_workbench
 from lambdas.contract.settings import StackSettings
@@ -76,7 +76,7 @@ def notebooks_fault(objects: Objects, bucket: str, name: str) -> Fault | None:
 
 def price(asked: Workbench, region: str) -> Estimate:
     """What the workbench costs if it is used to its end, which is what it is admitted for."""
-    types, minutes = (asked.instance_type,), asked.hours * MINUTES_AN_HOUR
+    types, minutes = (asked.instance_type,), asked.hours * prices.MINUTES_AN_HOUR
     return Estimate(
         region=region,
         minutes=float(minutes),
@@ -106,7 +106,7 @@ def make_workbench_plan(
         submitted_at=submitted_at,
         root=f"{s3uri.SCHEME}{settings.data_bucket}",
         notify=manifest.notify,
-        max_runtime_minutes=asked.hours * MINUTES_AN_HOUR,
+        max_runtime_minutes=asked.hours * prices.MINUTES_AN_HOUR,
         estimate=found.expected,
         cluster=found.cluster,
         workbench=WorkbenchSpec(asked.idle_minutes, settings.workbench_address, found.dataset, found.run),

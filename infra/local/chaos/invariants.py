@@ -13,16 +13,15 @@ from typing import TypeVar
 from infra.local.chaos.queueing import PASSES_ALLOWED, Moment, Queue, passed_over
 from infra.local.cloud import REGION
 from lambdas.contract.cost.estimate import BILLED_HOURS_MIN
-from lambdas.contract.cost.prices import OVERRUN_MINUTES, eur_per_hour, worst_case_eur
+from lambdas.contract.cost.prices import MINUTES_AN_HOUR, OVERRUN_MINUTES, eur_per_hour, worst_case_eur
 from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.run import TRANSITIONS, RunState, is_terminal
+from lambdas.runs.clocks import SECONDS_A_MINUTE
 from lambdas.runs.run_service import CLOSING_SECONDS
 
 _Number = TypeVar("_Number", int, float)
 CENT = 0.01
-SECONDS_A_MINUTE = 60
 SECONDS_AN_HOUR = 3600
-MINUTES_AN_HOUR = 60
 HELD_SECONDS = 2 * CLOSING_SECONDS
 """So long after its cluster's end a workbench may hold its place: whoever closed it may have been killed over
 that, and the next one waits until that is certain."""

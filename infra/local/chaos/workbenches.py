@@ -21,12 +21,14 @@ from infra.local.chaos import traces
 from infra.local.chaos.person import cancels
 from infra.local.chaos.workload import Upload, event
 from infra.local.cloud import LocalCloud
+from lambdas.contract.cost.prices import MINUTES_AN_HOUR
 from lambdas.contract.layout import rejection_key
 from lambdas.contract.manifest.faults import ManifestError
 from lambdas.contract.manifest.schema import Manifest, parse_either
-from lambdas.contract.manifest.workbench import MINUTES_AN_HOUR, WorkbenchManifest
+from lambdas.contract.manifest.workbench import WorkbenchManifest
 from lambdas.contract.run import WORKBENCH_PREFIX, RunState, is_workbench, run_id
 from lambdas.contract.settings import secrets_of
+from lambdas.runs.clocks import SECONDS_A_MINUTE
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.endings import DOOR_TAKEN
 from lambdas.runs.workbench import HOURS_OVER
@@ -135,7 +137,7 @@ class Workbenches:
                 self.cancelled.add(found.run_id)
                 return
         hours = self.asked[found.run_id].workbench.hours
-        self.cloud.show_age(found.cluster_id, hours * MINUTES_AN_HOUR * 60 + SECONDS_OVER)
+        self.cloud.show_age(found.cluster_id, hours * MINUTES_AN_HOUR * SECONDS_A_MINUTE + SECONDS_OVER)
 
     def runs(self, known: Mapping[str, Any]) -> dict[str, Manifest]:
         """Those that became runs, as manifests of runs that may cost and last as much."""

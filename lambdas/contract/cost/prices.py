@@ -35,6 +35,7 @@ SPOT_PRICE_SHARE = 0.6
 """EC2's spot price as a part of its list price. Assumed; in the EU regions 0.3 to 0.6 was usual in 2025."""
 
 PRIMARY_NODES = 1
+MINUTES_AN_HOUR = 60
 OVERRUN_MINUTES = 6
 """By how much a cluster may outlive what its manifest allows: the reconciler looks every five minutes, and
 ending a cluster takes one. Assumed."""
@@ -111,11 +112,13 @@ def worst_case_eur(
 
     Bought on demand: a spot fleet may fall back.
     """
-    return eur_per_hour(instance_types, workers, region) * (runtime_minutes + OVERRUN_MINUTES) / 60
+    return (
+        eur_per_hour(instance_types, workers, region) * (runtime_minutes + OVERRUN_MINUTES) / MINUTES_AN_HOUR
+    )
 
 
 def affordable_minutes(
     eur: float, instance_types: tuple[str, ...], workers: int, region: str | None = None
 ) -> int:
     """The longest run time whose :func:`worst_case_eur` is at most ``eur``; negative where there is none."""
-    return math.floor(eur / eur_per_hour(instance_types, workers, region) * 60) - OVERRUN_MINUTES
+    return math.floor(eur / eur_per_hour(instance_types, workers, region) * MINUTES_AN_HOUR) - OVERRUN_MINUTES

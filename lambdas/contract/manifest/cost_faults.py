@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from lambdas.contract.cost import prices
 from lambdas.contract.cost.estimate import MIN_RUNTIME_MINUTES, Budget
@@ -11,23 +12,52 @@ from lambdas.contract.manifest.faults import Fault
 
 def cost_faults(workers: int, instance_types: tuple[str, ...], budget: Budget) -> list[Fault]:
     """Why a cluster of this size may cost too much, whatever the images, and what to do."""
-    limit, runtime_minutes = budget.max_cost_eur, budget.max_runtime_minutes
-    cost = prices.worst_case_eur(instance_types, workers, runtime_minutes)
-    if cost <= limit:
+
+    def less_time(affordable_minutes: int) -> str:
+        is_enough = affordable_minutes >= MIN_RUNTIME_MINUTES
+        return f"lower limits.max_runtime_minutes to {affordable_minutes}" if is_enough else ""
+
+    return worst_case_faults(
+        "$.limits.max_cost_eur",
+        budget.max_cost_eur,
+        workers,
+        instance_types,
+        budget.max_runtime_minutes,
+        said=f"{workers} workers and a primary of {', '.join(instance_types)} "
+        f"for {budget.max_runtime_minutes} minutes, and {prices.OVERRUN_MINUTES} to be stopped",
+        shorter=less_time,
+        workers_field="cluster.workers",
+    )
+
+
+def worst_case_faults(
+    path: str,
+    limit_eur: float,
+    workers: int,
+    instance_types: tuple[str, ...],
+    minutes: int,
+    *,
+    said: str,
+    shorter: Callable[[int], str],
+    workers_field: str,
+) -> list[Fault]:
+    """Why a cluster that lives for so many minutes may cost more than the limit at ``path``.
+
+    ``said``: the cluster and its time, in words; ``shorter``: the way out by less time, of the minutes that
+    the limit pays for, empty where they are too few.
+    """
+    cost = prices.worst_case_eur(instance_types, workers, minutes)
+    if cost <= limit_eur:
         return []
-    minutes = prices.affordable_minutes(limit, instance_types, workers)
-    node = prices.worst_case_eur(instance_types, workers=0, runtime_minutes=runtime_minutes)
-    affordable = int(limit / node) - prices.PRIMARY_NODES
-    raised = math.ceil(cost * 100) / 100
+    node = prices.worst_case_eur(instance_types, workers=0, runtime_minutes=minutes)
+    affordable = int(limit_eur / node) - prices.PRIMARY_NODES
     ways = [
-        f"lower limits.max_runtime_minutes to {minutes}" if minutes >= MIN_RUNTIME_MINUTES else "",
-        f"lower cluster.workers to {affordable}" if affordable >= 1 else "",
-        f"raise this to {raised:.2f}",
+        shorter(prices.affordable_minutes(limit_eur, instance_types, workers)),
+        f"lower {workers_field} to {affordable}" if affordable >= 1 else "",
+        f"raise this to {math.ceil(cost * 100) / 100:.2f}",
     ]
     problem = (
-        f"is {limit:g}, but {workers} workers and a primary of {', '.join(instance_types)} "
-        f"for {runtime_minutes} minutes, and {prices.OVERRUN_MINUTES} to be stopped, may cost {cost:.2f} EUR "
+        f"is {limit_eur:g}, but {said}, may cost {cost:.2f} EUR "
         f"(an estimate from list prices of {prices.PRICES_AS_OF})"
     )
-    remedy = f"Either {', or '.join(filter(None, ways))}."
-    return [Fault("$.limits.max_cost_eur", problem, remedy)]
+    return [Fault(path, problem, f"Either {', or '.join(filter(None, ways))}.")]

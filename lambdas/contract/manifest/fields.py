@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lambdas.contract import s3uri
@@ -19,6 +19,12 @@ FAULT = "fault"
 """The pydantic error type of our own findings, whose context holds problem, remedy and nearest."""
 
 MAX_PATTERN_LENGTH = 200
+
+
+class Section(BaseModel):
+    """An object of a manifest: of known keys alone, and with nothing taken for what it is not."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 def fault(problem: str, remedy: str, nearest: str | None = None) -> PydanticCustomError:

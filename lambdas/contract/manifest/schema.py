@@ -29,11 +29,7 @@ from lambdas.contract.manifest.workbench import WorkbenchManifest, hours_faults,
 from lambdas.contract.plan import DEFAULT_COMPONENTS, FEATURE_DIM, Engine, Market
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Images(_Section):
+class Images(fields.Section):
     """Where the images are: exactly one of ``prefixes`` and ``keys``."""
 
     model_config = ConfigDict(
@@ -81,7 +77,7 @@ class Images(_Section):
         return self
 
 
-class RegexLabel(_Section):
+class RegexLabel(fields.Section):
     """The label is what the first group of ``regex`` matches in the image's path."""
 
     regex: fields.Pattern = Field(
@@ -90,7 +86,7 @@ class RegexLabel(_Section):
     )
 
 
-class Model(_Section):
+class Model(fields.Section):
     """The network that makes the features."""
 
     name: Literal["mobilenet_v2"] = Field(default="mobilenet_v2", description="The network.")
@@ -108,7 +104,7 @@ def _never_together(*pairs: tuple[str, str]) -> list[JsonValue]:
     return [{"not": {"required": [*pair]}} for pair in pairs]
 
 
-class Pca(_Section):
+class Pca(fields.Section):
     """How many principal components to keep: ``components`` or ``variance``; or the ``model`` to apply."""
 
     model_config = ConfigDict(
@@ -142,13 +138,13 @@ class Pca(_Section):
         return self
 
 
-class Outputs(_Section):
+class Outputs(fields.Section):
     """What is written beside the Parquet results."""
 
     csv: bool = Field(default=True, description="Also write the components as CSV, below Results_CSV/.")
 
 
-class Cluster(_Section):
+class Cluster(fields.Section):
     """The transient cluster: one primary node and the workers, all of the same types. ``workers`` says how
     many, or ``finish_within_minutes`` what they are to do."""
 
@@ -187,7 +183,7 @@ class Cluster(_Section):
         return self
 
 
-class Limits(_Section):
+class Limits(fields.Section):
     """What the run may use at most."""
 
     max_runtime_minutes: int = Field(
@@ -217,7 +213,7 @@ def _label_kind(value: object) -> str:
     return "regex" if isinstance(value, dict | RegexLabel) else "name"
 
 
-class Manifest(_Section):
+class Manifest(fields.Section):
     """Asks for MobileNetV2 features and PCA of the images of one dataset."""
 
     version: Annotated[Literal[1], fields.WholeNumber] = Field(

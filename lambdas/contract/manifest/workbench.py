@@ -5,27 +5,23 @@ The other kind of manifest asks for a run of a dataset (:mod:`lambdas.contract.m
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lambdas.contract.cost import prices
 from lambdas.contract.cost.estimate import MAX_WORKERS
+from lambdas.contract.cost.prices import MINUTES_AN_HOUR
 from lambdas.contract.manifest import fields
+from lambdas.contract.manifest.cost_faults import worst_case_faults
 from lambdas.contract.manifest.faults import Fault
 
-MINUTES_AN_HOUR = 60
 MIN_HOURS, MAX_HOURS = 1, 12
 MIN_IDLE_MINUTES = 15
 """Three passes of the reconciler, which is who looks."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Workbench(_Section):
+class Workbench(fields.Section):
     """The workbench: one primary node, on which JupyterHub is, and the workers of its Spark sessions."""
 
     name: str = Field(
@@ -70,7 +66,7 @@ class Workbench(_Section):
     )
 
 
-class WorkbenchManifest(_Section):
+class WorkbenchManifest(fields.Section):
     """Asks for JupyterHub on a cluster of its own, which ends by itself."""
 
     version: Annotated[Literal[1], fields.WholeNumber] = Field(
@@ -94,21 +90,19 @@ def is_workbench_document(document: object) -> bool:
 
 def hours_faults(asked: Workbench) -> list[Fault]:
     """Why a workbench of this size may cost more than its own limit, and what to do."""
-    types, limit = (asked.instance_type,), asked.max_cost_eur
-    cost = prices.worst_case_eur(types, asked.workers, asked.hours * MINUTES_AN_HOUR)
-    if cost <= limit:
-        return []
-    hours = prices.affordable_minutes(limit, types, asked.workers) // MINUTES_AN_HOUR
-    node = prices.worst_case_eur(types, workers=0, runtime_minutes=asked.hours * MINUTES_AN_HOUR)
-    workers = int(limit / node) - prices.PRIMARY_NODES
-    ways = [
-        f"lower workbench.hours to {hours}" if hours >= MIN_HOURS else "",
-        f"lower workbench.workers to {workers}" if workers >= 1 else "",
-        f"raise this to {math.ceil(cost * 100) / 100:.2f}",
-    ]
-    problem = (
-        f"is {limit:g}, but a workbench of {asked.workers} workers and a primary of {asked.instance_type} "
-        f"for {asked.hours} hours, and {prices.OVERRUN_MINUTES} minutes to be stopped, may cost "
-        f"{cost:.2f} EUR (an estimate from list prices of {prices.PRICES_AS_OF})"
+
+    def fewer_hours(affordable_minutes: int) -> str:
+        hours = affordable_minutes // MINUTES_AN_HOUR
+        return f"lower workbench.hours to {hours}" if hours >= MIN_HOURS else ""
+
+    return worst_case_faults(
+        "$.workbench.max_cost_eur",
+        asked.max_cost_eur,
+        asked.workers,
+        (asked.instance_type,),
+        asked.hours * MINUTES_AN_HOUR,
+        said=f"a workbench of {asked.workers} workers and a primary of {asked.instance_type} "
+        f"for {asked.hours} hours, and {prices.OVERRUN_MINUTES} minutes to be stopped",
+        shorter=fewer_hours,
+        workers_field="workbench.workers",
     )
-    return [Fault("$.workbench.max_cost_eur", problem, f"Either {', or '.join(filter(None, ways))}.")]
