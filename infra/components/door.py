@@ -17,7 +17,7 @@ import pulumi_aws as aws
 
 from infra.components import iam
 from infra.components.keys import READ_AND_WRITE
-from infra.components.network import TAGGED, Network, tcp
+from infra.components.network import Network, tcp
 from infra.naming import Naming
 from lambdas.contract.settings import DoorSettings, secrets_of
 from lambdas.contract.workbench import PORT
@@ -43,19 +43,22 @@ class Door(pulumi.ComponentResource):
     def __init__(self, naming: Naming, args: DoorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         name = f"{naming.prefix}-door"
         super().__init__("fruits:infra:Door", name, None, opts)
-        self._naming, self._child = naming, pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self)
         vpc, nodes = args.network.vpc, args.network.nodes
-        gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, opts=self._child)
-        routes = aws.ec2.RouteTable(name, vpc_id=vpc.id, opts=self._child)
+        gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, opts=child)
+        routes = aws.ec2.RouteTable(name, vpc_id=vpc.id, opts=child)
         for number, cidr in enumerate(args.cidrs):
             aws.ec2.Route(
                 f"{name}-{number}",
                 route_table_id=routes.id,
                 destination_cidr_block=cidr,
                 gateway_id=gateway.id,
-                opts=self._child,
+                opts=child,
             )
-        subnets = [self._subnet(f"{name}-{letter}", vpc, letter, routes) for letter in SUBNETS]
+        subnets = [
+            args.network.subnet(f"{name}-{letter}", letter, cidr, routes, self)
+            for letter, cidr in SUBNETS.items()
+        ]
         group = args.network.security_group("door", "The door: HTTPS from the named networks", self)
         for number, cidr in enumerate(args.cidrs):
             aws.vpc.SecurityGroupIngressRule(
@@ -63,7 +66,7 @@ class Door(pulumi.ComponentResource):
                 security_group_id=group.id,
                 cidr_ipv4=cidr,
                 **tcp(PORT),
-                opts=self._child,
+                opts=child,
             )
         args.network.let_in(f"{name}-to-nodes", group, nodes, PORT, self)
         balancer = aws.lb.LoadBalancer(
@@ -90,7 +93,7 @@ class Door(pulumi.ComponentResource):
             # Who is inside when a workbench ends has nothing to wait for.
             deregistration_delay=0,
             connection_termination=True,
-            opts=self._child,
+            opts=child,
         )
         aws.lb.Listener(
             name,
@@ -98,24 +101,11 @@ class Door(pulumi.ComponentResource):
             protocol="TCP",
             port=PORT,
             default_actions=[{"type": "forward", "target_group_arn": self.target_group.arn}],
-            opts=self._child,
+            opts=child,
         )
         self.address = balancer.dns_name
         self.key = args.control_key
         self.register_outputs({"address": self.address})
-
-    def _subnet(self, name: str, vpc: aws.ec2.Vpc, letter: str, routes: aws.ec2.RouteTable) -> aws.ec2.Subnet:
-        subnet = aws.ec2.Subnet(
-            name,
-            vpc_id=vpc.id,
-            cidr_block=SUBNETS[letter],
-            availability_zone=f"{self._naming.region}{letter}",
-            map_public_ip_on_launch=False,
-            tags=TAGGED,
-            opts=self._child,
-        )
-        aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=routes.id, opts=self._child)
-        return subnet
 
 
 def settings(naming: Naming, door: Door | None) -> pulumi.Output[DoorSettings]:

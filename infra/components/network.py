@@ -58,7 +58,10 @@ class Network(pulumi.ComponentResource):
         # Every VPC comes with a group that lets its members talk; nothing uses it, so it is emptied.
         aws.ec2.DefaultSecurityGroup(naming.prefix, vpc_id=self.vpc.id, opts=self._child)
         routes = aws.ec2.RouteTable(naming.prefix, vpc_id=self.vpc.id, opts=self._child)
-        self.subnets = [self._subnet(letter, cidr, routes) for letter, cidr in SUBNETS.items()]
+        self.subnets = [
+            self.subnet(f"{naming.prefix}-{letter}", letter, cidr, routes, self)
+            for letter, cidr in SUBNETS.items()
+        ]
         self.nodes = self.security_group("nodes", "Cluster nodes: talk to each other, EMR and AWS endpoints")
         self.service = self.security_group("emr-service", "The way of EMR into the private subnets")
         endpoint = self.security_group("endpoints", "Interface endpoints: HTTPS from the nodes")
@@ -97,8 +100,11 @@ class Network(pulumi.ComponentResource):
         )
         self.register_outputs({"vpc": self.vpc.id})
 
-    def _subnet(self, letter: str, cidr: str, routes: aws.ec2.RouteTable) -> aws.ec2.Subnet:
-        name = f"{self._naming.prefix}-{letter}"
+    def subnet(
+        self, name: str, letter: str, cidr: str, routes: aws.ec2.RouteTable, parent: pulumi.Resource
+    ) -> aws.ec2.Subnet:
+        """A subnet of the network in the zone of that letter. ``parent``: the component that it is of."""
+        opts = pulumi.ResourceOptions(parent=parent)
         subnet = aws.ec2.Subnet(
             name,
             vpc_id=self.vpc.id,
@@ -106,9 +112,9 @@ class Network(pulumi.ComponentResource):
             availability_zone=f"{self._naming.region}{letter}",
             map_public_ip_on_launch=False,
             tags=TAGGED,
-            opts=self._child,
+            opts=opts,
         )
-        aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=routes.id, opts=self._child)
+        aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=routes.id, opts=opts)
         return subnet
 
     def security_group(

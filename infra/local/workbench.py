@@ -26,7 +26,7 @@ from infra.local.demo import INTERRUPTED, connect_to, look_at, package, sample
 from infra.local.hub.installation import NotInstalledError, find
 from infra.local.ministack import MiniStackError
 from infra.local.submit import upload_photos
-from infra.local.watch import Snapshot, look
+from infra.local.watch import Snapshot, follow, look
 from infra.program import BUILD, REPOSITORY
 from lambdas.aws.uploads import S3Uploads
 from lambdas.cli import commands, live_view, workbench
@@ -116,22 +116,21 @@ def _ask(cloud: LocalCloud, run_id: str) -> Submitted:
     return ask_for_run(uploads, cloud.bucket, NAME, f"{WORKBENCH_PREFIX}{NAME}", body)
 
 
-def _wait(cloud: LocalCloud, run: Submitted, is_enough: Callable[[Snapshot], bool]) -> Snapshot:
+def _wait(cloud: LocalCloud, run: Submitted, is_enough: Callable[[Snapshot], bool]) -> None:
     """Until it is enough, or over.
 
     Raises:
         WorkbenchError: neither happened; or it is over, and why.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
     s3, emr = cloud.client("s3"), cloud.client("emr")
-    while not is_enough(seen := look(s3, emr, cloud.bucket, run)):
-        if seen.ended:
-            why = seen.rejection["faults"] if seen.rejection else (seen.status or {}).get("message")
-            raise WorkbenchError(f"{run.run_id} has ended: {why}; the logs are in {cloud.folder}")
-        if time.monotonic() > deadline:
-            raise WorkbenchError(f"{run.run_id} takes too long; the logs are in {cloud.folder}")
-        time.sleep(POLL_SECONDS)
-    return seen
+    try:
+        for seen in follow(s3, emr, cloud.bucket, run, PATIENCE_SECONDS):
+            if is_enough(seen):
+                return
+    except TimeoutError as error:
+        raise WorkbenchError(f"{run.run_id} takes too long; the logs are in {cloud.folder}") from error
+    why = seen.rejection["faults"] if seen.rejection else (seen.status or {}).get("message")
+    raise WorkbenchError(f"{run.run_id} has ended: {why}; the logs are in {cloud.folder}")
 
 
 def _state(seen: Snapshot) -> str | None:

@@ -65,12 +65,17 @@ def make_report(
     seen = _thumbnails(photos.paths, shown, published, source.read, on_progress)
     notices = _notices(found, len(seen), expected if is_too_much else 0, source.if_none)
     write_whole(to, page.compose(published, found, findings, seen, notices).encode())
-    written = []
-    for name, columns, rows in page.listed(published, findings) if lists else ():
-        if lists and rows:
-            written.append(lists / f"{published.plan.dataset}-{name}.csv")
-            write_whole(written[-1], csv_of(columns, rows, photos.paths).encode())
+    written = _write_lists(lists, published, findings) if lists else []
     return Made(to, findings, notices, written)
+
+
+def _write_lists(folder: Path, published: Published, findings: list[Finding]) -> list[Path]:
+    written = []
+    for name, columns, rows in page.listed(published, findings):
+        if rows:
+            written.append(folder / f"{published.plan.dataset}-{name}.csv")
+            write_whole(written[-1], csv_of(columns, rows, published.photos.paths).encode())
+    return written
 
 
 def _greys(paths: list[str], read: ReadPhoto, on_progress: OnProgress) -> list[np.ndarray | None]:

@@ -18,6 +18,7 @@ from infra.local.provider.resource import (
     in_order_of,
     own_tags,
     reported,
+    tag_list_of,
     tags_of,
 )
 
@@ -33,10 +34,6 @@ _TARGET_DEFAULTS = {"connectionTermination": False, "deregistrationDelay": 300, 
 depends on the kind of targets, so that without it nothing is set."""
 
 
-def _tag_list(aws: Aws, inputs: Inputs) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags_of(inputs, aws).items()]
-
-
 def _own_tags(aws: Aws, arn: str) -> dict[str, str] | None:
     (found,) = aws.client("elbv2").describe_tags(ResourceArns=[arn])["TagDescriptions"]
     return own_tags(found["Tags"], aws)
@@ -46,7 +43,7 @@ def _update_tags(aws: Aws, arn: str, old: Inputs, new: Inputs) -> None:
     before, after = tags_of(old, aws), tags_of(new, aws)
     if gone := sorted(before.keys() - after.keys()):
         aws.client("elbv2").remove_tags(ResourceArns=[arn], TagKeys=gone)
-    aws.client("elbv2").add_tags(ResourceArns=[arn], Tags=_tag_list(aws, new))
+    aws.client("elbv2").add_tags(ResourceArns=[arn], Tags=tag_list_of(new, aws))
 
 
 def _attributes(values: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -64,7 +61,7 @@ def _create_balancer(aws: Aws, _name: str, inputs: Inputs) -> Created:
         Scheme="internal" if inputs.get("internal") else "internet-facing",
         Subnets=inputs["subnets"],
         SecurityGroups=inputs["securityGroups"],
-        Tags=_tag_list(aws, inputs),
+        Tags=tag_list_of(inputs, aws),
     )
     (balancer,) = made["LoadBalancers"]
     _set_cross_zone(aws, balancer["LoadBalancerArn"], inputs)
@@ -121,7 +118,7 @@ def _create_targets(aws: Aws, _name: str, inputs: Inputs) -> Created:
         Port=int(inputs["port"]),
         VpcId=inputs["vpcId"],
         TargetType=inputs["targetType"],
-        Tags=_tag_list(aws, inputs),
+        Tags=tag_list_of(inputs, aws),
     )
     (group,) = made["TargetGroups"]
     _set_target_attributes(aws, group["TargetGroupArn"], inputs)
@@ -175,7 +172,7 @@ def _create_listener(aws: Aws, _name: str, inputs: Inputs) -> Created:
         Protocol=inputs["protocol"],
         Port=int(inputs["port"]),
         DefaultActions=_actions(inputs),
-        Tags=_tag_list(aws, inputs),
+        Tags=tag_list_of(inputs, aws),
     )
     arn = made["Listeners"][0]["ListenerArn"]
     return Created(arn, {"arn": arn})

@@ -14,14 +14,14 @@ from infra.local.provider.resource import (
     in_order_of,
     own_tags,
     reported,
+    tag_list_of,
     tags_of,
 )
 
 
 def tag_specifications(aws: Aws, kind: str, inputs: Inputs) -> list[dict[str, Any]]:
     """The tags of a new EC2 resource, as EC2 wants them."""
-    tags = [{"Key": key, "Value": value} for key, value in tags_of(inputs, aws).items()]
-    return [{"ResourceType": kind, "Tags": tags}]
+    return [{"ResourceType": kind, "Tags": tag_list_of(inputs, aws)}]
 
 
 def update_tags(aws: Aws, resource: str, old: Inputs, new: Inputs) -> None:

@@ -135,6 +135,11 @@ def tags_of(inputs: Inputs, aws: Aws) -> dict[str, str]:
     return {**aws.tags, **inputs.get("tags", {})}
 
 
+def tag_list_of(inputs: Inputs, aws: Aws) -> list[dict[str, str]]:
+    """The same as most services want them."""
+    return [{"Key": key, "Value": value} for key, value in tags_of(inputs, aws).items()]
+
+
 def own_tags(tags: Iterable[Mapping[str, str]], aws: Aws) -> dict[str, str] | None:
     """The input ``tags`` of a resource that has these: those beside the provider's, None without any."""
     return {tag["Key"]: tag["Value"] for tag in tags if aws.tags.get(tag["Key"]) != tag["Value"]} or None
