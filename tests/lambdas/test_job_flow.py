@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -14,18 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.cost.prices import INSTANCE_TYPES, eur_per_hour
-from lambdas.contract.plan import ClusterSpec, WorkbenchPlan
+from lambdas.contract.plan import ClusterSpec
 from lambdas.contract.regions import EU_REGIONS
-from lambdas.contract.workbench import SETUP_STEP
 from lambdas.runs.fleets import cluster_for
 from lambdas.runs.job_flow import run_job_flow
 from lambdas.runs.sizing import MASTER_MB, executor_for, usable_mb
-from spark.steps.session import QUIET_TENSORFLOW
 
 from .test_planning import planned
 from .world import SETTINGS
 
-GOLDEN = Path(__file__).parents[1] / "contract" / "golden"
 WHEELHOUSE = dataclasses.replace(
     SETTINGS,
     bootstrap_key="artifacts/bootstrap-1.sh",
@@ -273,73 +268,3 @@ def test_the_steps_are_told_their_region_which_emr_does_not_do() -> None:
 
 def test_s3a_asks_the_region_of_the_stack_and_no_other() -> None:
     assert properties(requested(), "core-site") == {"fs.s3a.endpoint.region": SETTINGS.region}
-
-
-def workbench_request(**changes: Any) -> dict[str, Any]:
-    plan = WorkbenchPlan.from_json((GOLDEN / "workbench-1.json").read_text())
-    asked = dataclasses.replace(plan.workbench, **changes)
-    return run_job_flow(dataclasses.replace(plan, workbench=asked), spec(), WHEELHOUSE)
-
-
-def test_a_workbench_is_a_cluster_with_jupyterhub_that_stays_in_the_private_subnets() -> None:
-    request = workbench_request()
-    model = botocore.session.get_session().get_service_model("emr").operation_model("RunJobFlow")
-    assert ParamValidator().validate(request, model.input_shape).generate_report() == ""
-    of_run = run_job_flow(planned(), spec(), WHEELHOUSE)
-    assert [one["Name"] for one in request["Applications"]] == ["Spark", "Livy", "JupyterHub"]
-    assert request["Instances"] == of_run["Instances"] | {"KeepJobFlowAliveWhenNoSteps": True}
-    assert not of_run["Instances"]["KeepJobFlowAliveWhenNoSteps"]
-    (bootstrap,) = request["BootstrapActions"]
-    assert bootstrap["ScriptBootstrapAction"]["Args"][-1].endswith("/artifacts/wheelhouse-2/")
-    same = ("ServiceRole", "JobFlowRole", "SecurityConfiguration", "LogEncryptionKmsKeyId")
-    assert all(request[name] == of_run[name] for name in same)
-
-
-def test_tensorflow_computes_in_a_workbench_as_in_the_steps() -> None:
-    told = {f"spark.executorEnv.{name}": value for name, value in QUIET_TENSORFLOW.items()}
-    assert told.items() <= properties(workbench_request(), "spark-defaults").items()
-
-
-def test_a_workbenchs_only_step_sets_it_up_or_ends_the_cluster() -> None:
-    (step,) = workbench_request(opens_run=None)["Steps"]
-    assert (step["Name"], step["ActionOnFailure"]) == (SETUP_STEP, "TERMINATE_CLUSTER")
-    bash, option, script, *arguments = step["HadoopJarStep"]["Args"]
-    assert (bash, option) == ("bash", "-c")
-    assert arguments == [
-        "s3://bkt/artifacts/workbench-1/",
-        "eu-west-1",
-        "s3://bkt/runs/workbench.explore-1/login.json",
-        "s3://bkt/runs/workbench.explore-1/activity.json",
-        "s3://bkt/notebooks/explore/",
-        "s3://bkt",
-        "fruits",
-        "-",
-        "s3://bkt/artifacts/job-1.zip",
-    ]
-    assert "setup.sh" in script
-
-
-def test_the_set_up_is_fetched_and_gets_its_arguments(tmp_path: Path) -> None:
-    (step,) = workbench_request()["Steps"]
-    copied = 'for folder; do :; done; echo \'echo "$#" "$1" "${@: -1}"; exit 3\' >"$folder/setup.sh"'
-    aws = tmp_path / "aws"
-    aws.write_text(f'#!/bin/bash\necho "$*" >{tmp_path}/asked\n{copied}\n')
-    aws.chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "TMPDIR": str(tmp_path)}
-    done = subprocess.run(
-        step["HadoopJarStep"]["Args"], env=environment, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (3, "8 eu-west-1 s3://bkt/artifacts/job-1.zip\n")
-    asked = (tmp_path / "asked").read_text()
-    assert asked.startswith(
-        "s3 cp --region eu-west-1 --recursive --only-show-errors s3://bkt/artifacts/workbench-1/"
-    )
-
-
-def test_sessions_of_a_workbench_share_the_machines_and_end_with_it() -> None:
-    configurations = workbench_request(idle_minutes=45)["Configurations"]
-    of = {one["Classification"]: one["Properties"] for one in configurations}
-    assert of["livy-conf"] == {"livy.server.session.timeout": "45m"}
-    assert of["spark-defaults"]["spark.dynamicAllocation.enabled"] == "true"
-    assert "spark.executor.instances" not in of["spark-defaults"]
-    assert of["spark-defaults"]["spark.pyspark.python"] == SETTINGS.node_python

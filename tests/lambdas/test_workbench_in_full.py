@@ -14,7 +14,7 @@ from lambdas.runs.outcome import decide_workbench
 from lambdas.runs.workbench_examination import BASIS, price
 
 from .runs import completed_run
-from .test_workbench import RUN, SET_UP, active, asked, ended, faults, opened
+from .workbenches import RUN, SET_UP, active, asked, ended, faults, opened
 from .world import BUCKET, World
 
 DIGEST = "Bf+uvMpBdwr0JdS6m057zf9TIjfcqTHBkqNtlNtzB9TC35XmBlFLQRPMs608GffKZI43OhEqa4KQ86aYGKqbfg=="
