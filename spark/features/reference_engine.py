@@ -43,7 +43,6 @@ from spark.datasets.index import ImageIndex
 from spark.datasets.object_store import join_uri, open_store, read, read_uri
 from spark.datasets.publication import DatasetManifest, Provenance
 from spark.datasets.unreadable import ObjectUnreadableError, require_addressable
-from spark.errors import StepFailedError
 from spark.features.model import fetch_verified
 from spark.features.prefetch import Decoded, Featurized, Refused, decode_fetched, inferred
 from spark.features.shards import ShardWork, write_shard
@@ -52,7 +51,8 @@ from spark.images.resize import pillow_bicubic
 
 PARTITIONS = 48
 BATCH_IMAGES = 32
-STAGING_THREADS = 16
+FETCHING_THREADS = 16
+INDEXED = "path string, shard int, position int"
 OUTCOME = "features array<float>, sha256 string, flaw string, reason string, detail string, size_bytes long"
 _GLOB = frozenset("*?[]{}\\")
 
@@ -88,7 +88,7 @@ def featurize_shards(
         return pd.DataFrame({"work": [json.dumps(dataclasses.asdict(work))]})
 
     with TemporaryDirectory(prefix="fruits-") as scratch:
-        images = index_with_content(spark, plan, index, Path(scratch)).repartition(PARTITIONS)
+        images = index_with_content(spark, plan, index).repartition(PARTITIONS)
         network = pandas_udf(outcomes, OUTCOME)  # type: ignore[call-overload]  # its stubs predate type hints
         computed = images.select("path", "shard", "position", network("content").alias("outcome"))
         # Unqualified, so that a cluster writes to its own file system and a laptop to the scratch folder.
@@ -124,28 +124,27 @@ def fit_pca(spark: SparkSession, plan: Plan, features: DatasetManifest) -> PcaMo
     )
 
 
-def index_with_content(spark: SparkSession, plan: Plan, index: ImageIndex, scratch: Path) -> DataFrame:
+def index_with_content(spark: SparkSession, plan: Plan, index: ImageIndex) -> DataFrame:
     """Path, shard, position and content of every image; content is null where a file is missing.
 
-    Where Spark cannot list the images itself, they are first staged below the local folder ``scratch``.
-
-    Raises:
-        StepFailedError: they would have to be staged on a cluster, whose nodes share no folder.
+    Spark lists and reads them where it can; otherwise its workers fetch them by name.
     """
     shards = [index.shard(number) for number in range(index.shards)]
     places = [(number, position) for number, shard in enumerate(shards) for position in range(len(shard))]
     images = list(chain.from_iterable(shards))
     paths = [image.path for image in images]
-    if _spark_can_list(spark, plan, paths):
-        folders = [_hadoop_path(source.uri) for source in plan.sources]
-        locations = [(_hadoop_path(image.path), image.size == 0) for image in images]
-    else:
-        folders = [f"file:{scratch}/images"]
-        locations = _stage(spark, paths, scratch / "images")
+    if not _spark_can_list(spark, plan, paths):
+        named = [(path, *place) for path, place in zip(paths, places, strict=True)]
+        wanted = spark.createDataFrame(named, INDEXED)
+        return wanted.mapInPandas(_fetched, f"{INDEXED}, content binary")  # type: ignore[arg-type]  # as above
     wanted = spark.createDataFrame(
-        [(path, *place, *at) for path, place, at in zip(paths, places, locations, strict=True)],
-        "path string, shard int, position int, location string, empty boolean",
+        [
+            (image.path, *place, _hadoop_path(image.path), image.size == 0)
+            for image, place in zip(images, places, strict=True)
+        ],
+        f"{INDEXED}, location string, empty boolean",
     )
+    folders = [_hadoop_path(source.uri) for source in plan.sources]
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(folders)
     found = wanted.join(files.selectExpr("path AS location", "content"), "location", "left")
     # Spark's file sources skip empty files, which are not missing.
@@ -192,29 +191,19 @@ def _hadoop_path(uri: str) -> str:
     return uri.replace("file:///", "file:/", 1)
 
 
-def _stage(spark: SparkSession, paths: list[str], folder: Path) -> list[tuple[str, bool]]:
-    """Copy the images to a local folder, under numbers; returns where each is and if it is empty."""
-    if not str(spark.sparkContext.master).startswith("local"):
-        raise StepFailedError(
-            "user",
-            "the reference engine cannot list these images: they are named one by one, or hidden or glob "
-            "characters are in their names",
-            "use engine: fast, or give a prefix with plain names",
-        )
-    folder.mkdir()
+def _fetched(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Named images with their content, in a worker."""
+    with ThreadPoolExecutor(FETCHING_THREADS) as pool:
+        for images in batches:
+            yield images.assign(content=list(pool.map(_content, images["path"])))
 
-    def copy(numbered: tuple[int, str]) -> tuple[str, bool]:
-        number, path = numbered
-        target = folder / f"{number:08d}"
-        size = None
-        # The join leaves them without content: quarantined as missing.
-        with suppress(FileNotFoundError, ObjectUnreadableError):
-            require_addressable(path)
-            size = target.write_bytes(read_uri(path))
-        return f"file:{target}", size == 0
 
-    with ThreadPoolExecutor(STAGING_THREADS) as pool:
-        return list(pool.map(copy, enumerate(paths)))
+def _content(path: str) -> bytes | None:
+    """Nothing where the image cannot be had: it is quarantined as missing."""
+    with suppress(FileNotFoundError, ObjectUnreadableError):
+        require_addressable(path)
+        return read_uri(path)
+    return None
 
 
 def _keras_model(weights: bytes, name: str, image_size: int) -> Any:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +10,7 @@ import pytest
 
 from infra.local import workbench
 from infra.local.hub.installation import NotInstalledError
-from infra.program import REPOSITORY
 
-RUN_ALL = REPOSITORY / "infra" / "components" / "workbench" / "run_all.ipynb"
 PREFIX = f"notebooks/{workbench.NAME}/"
 
 
@@ -67,15 +62,3 @@ def test_what_is_missing_is_said_before_anything_starts(
     assert workbench.main(["--data", str(tmp_path / "nowhere")], tmp_path) == 2
     assert "nowhere cannot be read" in " ".join(capsys.readouterr().out.split())
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_notebook_with_the_classic_recipe_knows_the_steps_code() -> None:
-    cells = [cell for cell in json.loads(RUN_ALL.read_text())["cells"] if cell["cell_type"] == "code"]
-    trees = [ast.parse("".join(cell["source"])) for cell in cells]
-    imports = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    ours = [node for node in imports if (node.module or "").split(".")[0] in ("lambdas", "spark")]
-    assert len(ours) == 4
-    for node in ours:
-        for name in node.names:
-            if name.name != "reference_engine":  # which brings TensorFlow's pandas and MLlib
-                assert hasattr(importlib.import_module(str(node.module)), name.name)

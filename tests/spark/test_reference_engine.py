@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,7 @@ from spark.datasets.index import ensure_index
 from spark.datasets.object_store import open_store
 from spark.datasets.publication import read_published
 from spark.features import litert_engine, reference_engine
-from tests.spark.conftest import PlanFactory, folder_of, run
+from tests.spark.conftest import REPOSITORY, PlanFactory, folder_of
 
 pytestmark = [  # PySpark's own
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
@@ -29,17 +31,58 @@ PARTITIONS = 1
 LARGEST_DIFFERENCE = 1e-4
 """Between features of the two engines, which lie in 0..6: float32 sums in another order. Measured: 5e-5."""
 
+RUN_ALL = REPOSITORY / "infra" / "components" / "workbench" / "run_all.ipynb"
+_EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
+
 Run = tuple[Plan, list[StepReport]]
 
 
 @pytest.fixture(scope="module")
-def reference_run(
-    spark: SparkSession, make_plan: PlanFactory, mixed_images: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Run:
-    plan = make_plan(tmp_path_factory.mktemp("reference"), mixed_images, engine="reference")
+def notebook(spark: SparkSession, fast_run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the cells of the classic recipe's notebook know after Run All, beside the fast engine's run."""
+    published, _ = fast_run
+    folder = tmp_path_factory.mktemp("reference")
+    (folder / "code.zip").write_bytes(_EMPTY_ZIP)  # the steps' code is installed here
+    plan = folder_of(published, f"runs/{published.run_id}/plan.json")
+    plan.parent.mkdir(parents=True, exist_ok=True)
+    plan.write_text(published.to_json())
+    given = {
+        "@ROOT@": published.root,
+        "@RUN@": published.run_id,
+        "@KEPT@": f"file://{folder}/kept",
+        "@CODE@": f"{folder}/code.zip",
+        "partitions = 48": f"partitions = {PARTITIONS}",
+    }
+    known: dict[str, Any] = {"spark": spark}
+    cells = [cell for cell in json.loads(RUN_ALL.read_text())["cells"] if cell["cell_type"] == "code"]
     with pytest.MonkeyPatch.context() as recipe:
-        recipe.setattr(reference_engine, "PARTITIONS", PARTITIONS)
-        return plan, run(spark, plan, "featurize", "pca")
+        recipe.setattr(reference_engine, "PARTITIONS", reference_engine.PARTITIONS)  # the notebook sets it
+        for cell in cells:
+            source = "".join(cell["source"])
+            for name, value in given.items():
+                source = source.replace(name, value)
+            exec(source, known)  # noqa: S102  # our own
+    return known
+
+
+@pytest.fixture(scope="module")
+def reference_run(notebook: dict[str, Any]) -> Run:
+    plan = notebook["plan"]
+    found = [folder_of(plan, plan.layout.step_report(step)).read_text() for step in ("featurize", "pca")]
+    return plan, [StepReport.from_json(text) for text in found]
+
+
+def test_the_notebook_shows_three_outputs_and_how_far_the_engines_are_apart(
+    notebook: dict[str, Any], fast_run: Run
+) -> None:
+    plan, _ = fast_run
+    rows = pq.read_table(folder_of(plan, plan.layout.features)).num_rows
+    assert [notebook[output].count() for output in ("features", "components", "table")] == [rows] * 3
+    (images,) = (
+        notebook["both"].selectExpr("count(*) AS number", f"max({notebook['apart']}) AS apart").collect()
+    )
+    assert images.number == rows
+    assert images.apart <= LARGEST_DIFFERENCE
 
 
 def test_the_engines_agree_on_every_image(fast_run: Run, reference_run: Run) -> None:
@@ -112,14 +155,14 @@ def assert_alike(ours: PcaModel, theirs: PcaModel) -> None:
     assert np.allclose(ours.scale, theirs.scale)
 
 
-def test_images_that_spark_cannot_list_are_staged(
+def test_images_that_spark_cannot_list_are_fetched_by_its_workers(
     spark: SparkSession, make_plan: PlanFactory, mixed_images: Path, tmp_path: Path
 ) -> None:
     keys = ("class_0/0.jpg", "gone.jpg", "odd/sp ace é%20+#.jpg", "odd/zero.jpg")
     source = Source(f"file://{mixed_images}", keys)
     plan = make_plan(tmp_path, mixed_images, engine="reference", sources=(source,))
     index = ensure_index(open_store(plan.root), plan)
-    rows = reference_engine.index_with_content(spark, plan, index, tmp_path).orderBy("position").collect()
+    rows = reference_engine.index_with_content(spark, plan, index).orderBy("position").collect()
     assert [row["path"] for row in rows] == [f"file://{mixed_images}/{key}" for key in keys]
     expected = [(mixed_images / key).read_bytes() if key != "gone.jpg" else None for key in keys]
     assert [row["content"] for row in rows] == expected
