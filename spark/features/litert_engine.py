@@ -22,6 +22,7 @@ from spark.datasets.object_store import open_store
 from spark.datasets.publication import DatasetManifest, Provenance, read_part
 from spark.features.model import feature_extractor, fetch_verified
 from spark.features.prefetch import Featurized, Stopwatch, featurize_images
+from spark.features.python_worker import shorten_pauses
 from spark.features.reuse import find_earlier_run, open_earlier_run
 from spark.features.shards import ShardWork, finished_shard, write_shard
 
@@ -48,6 +49,7 @@ def featurize_shards(
     earlier_run = find_earlier_run(open_store(plan.root), plan, provenance)
 
     def run(numbers: Iterable[int]) -> Iterator[ShardWork]:
+        shorten_pauses()
         for number in numbers:
             work = featurize_shard(plan, provenance, number, model.value, earlier_run)
             count(work)
@@ -94,6 +96,7 @@ def fit_pca(spark: SparkSession, plan: Plan, features: DatasetManifest) -> PcaMo
     prefix = plan.layout.features
 
     def moments(parts: Iterable[Part]) -> Iterator[Moments]:
+        shorten_pauses()
         store = open_store(plan.root)
         yield reduce(Moments.merge, (Moments.of(feature_matrix(read_part(store, prefix, p))) for p in parts))
 

@@ -29,6 +29,7 @@ from spark.datasets.publication import (
     read_published,
     write_part,
 )
+from spark.features.python_worker import shorten_pauses
 from spark.steps.featurize import engine_of
 from spark.steps.progress import StepMonitor
 from spark.steps.shard_stats import ShardStats
@@ -107,6 +108,7 @@ def _score(
     shared = context.broadcast(model.to_npz())
 
     def run(parts: Iterable[tuple[int, Part]]) -> Iterator[tuple[Part, Part | None]]:
+        shorten_pauses()
         store, fitted = open_store(plan.root), PcaModel.from_npz(shared.value)
         for number, part in parts:
             lists, columns = score_part(read_part(store, plan.layout.features, part), fitted)
