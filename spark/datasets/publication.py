@@ -25,7 +25,7 @@ from spark.datasets.object_store import Store, exists, read, write
 from spark.errors import StepFailedError
 
 _ENGINE_PACKAGES = {
-    "fast": ("ai-edge-litert", "numba", "numpy", "obstore", "pillow", "pyarrow"),
+    "fast": ("ai-edge-litert", "numpy", "obstore", "pillow", "pyarrow"),
     "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "tensorflow"),
 }
 
@@ -83,9 +83,10 @@ class DatasetManifest(PublishedTable):
 
 
 def decoding_sha256() -> str:
-    """The hash of all modules that make pixels of files, also where they are in a zip."""
-    names = sorted(module.name for module in pkgutil.iter_modules(images.__path__))
-    sources = (pkgutil.get_data(images.__name__, f"{name}.py") or b"" for name in names)
+    """The hash of all sources of what makes pixels of files, also where they are in a zip."""
+    modules = sorted(module.name for module in pkgutil.iter_modules(images.__path__))
+    names = (*(f"{module}.py" for module in modules), "pixels.c")
+    sources = (pkgutil.get_data(images.__name__, name) or b"" for name in names)
     return hashlib.sha256(b"".join(sources)).hexdigest()
 
 

@@ -16,6 +16,7 @@ The same function serves both engines, so that they see the same pixels; each br
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from lambdas.contract.report import QuarantineReason
 from spark.images import jpeg, png
 from spark.images.colour import to_rgb
 from spark.images.limits import MAX_BYTES, MAX_PIXELS, require_decodable, too_large
+from spark.images.machine_code import address, machine_code
 from spark.images.resize import Resize
 from spark.images.tiff import Tiff
 from spark.images.unusable import UnusableError, unsupported
@@ -112,7 +114,15 @@ def decode(data: bytes, image_size: int, resize: Resize) -> Pixels | Rejected:
 
 
 def scale(pixels: np.ndarray, out: np.ndarray) -> None:
-    """Write x / 127.5 - 1 of uint8 ``pixels``, what the network takes, to ``out``: float32 of their shape."""
+    """Write x / 127.5 - 1 of ``pixels``, what the network takes, to ``out``.
+
+    Args:
+        pixels: uint8, contiguous.
+        out: float32 of their shape, contiguous.
+    """
+    if (code := machine_code()) is not None:
+        code.scale(address(pixels), ctypes.c_int64(pixels.size), address(out))
+        return
     np.divide(pixels, np.float32(127.5), out=out)
     np.subtract(out, np.float32(1), out=out)
 

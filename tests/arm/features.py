@@ -6,6 +6,7 @@ the order of their names, as one NumPy array.
 
 from __future__ import annotations
 
+import platform
 import sys
 from pathlib import Path
 
@@ -14,14 +15,17 @@ import numpy as np
 from spark.datasets.index import ImageRef
 from spark.features.model import FeatureExtractor
 from spark.features.prefetch import Featurized, Stopwatch, featurize_images
-from spark.images import resize
+from spark.images.machine_code import machine_code
 
 IMAGE_SIZE = 224
 
 
 def features_of(model: Path, pictures: Path) -> np.ndarray:
     """float32 [pictures, 1280]. Raises ValueError for a picture that has none."""
-    resize.PILLOWS_FIRST = 0  # as with many pictures: what is compiled for a processor is to be compared
+    if machine_code() is None:
+        raise ValueError(
+            f"what is compiled for {platform.machine()} does not run here, and is to be compared"
+        )
     images = [ImageRef(f"file://{path}") for path in sorted(pictures.iterdir())]
     extract = FeatureExtractor(model.read_bytes(), IMAGE_SIZE)
     outcomes = featurize_images(images, IMAGE_SIZE, extract, Stopwatch())

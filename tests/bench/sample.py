@@ -12,7 +12,7 @@ import numpy as np
 from lambdas.report.pictures import grey_of
 from spark.features.model import FeatureExtractor
 from spark.images.decoding import Pixels, decode
-from spark.images.resize import compiled_bicubic
+from spark.images.resize import bicubic
 from tests.bench.pictures import find_pictures
 from tests.bench.planting import foreign_pictures
 
@@ -86,7 +86,7 @@ def read_sample(folder: Path, model: Path, cache: Path, *, parts: int, drawn: in
 
 
 def _features(extract: FeatureExtractor, data: bytes) -> np.ndarray:
-    pixels = decode(data, IMAGE_SIZE, compiled_bicubic)
+    pixels = decode(data, IMAGE_SIZE, bicubic)
     if not isinstance(pixels, Pixels):
         raise TypeError(f"a photo of the sample cannot be decoded: {pixels.detail}")
     return extract(pixels.values)

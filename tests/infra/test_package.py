@@ -80,6 +80,16 @@ def test_only_what_a_change_concerns_is_built_again(repository: Path, build: Pat
     assert {a.path.name for a in package(repository, build) if a.changed} == {"job.zip"}
 
 
+def test_the_job_is_not_packaged_without_its_machine_code(repository: Path, build: Path) -> None:
+    code = repository / "spark" / "images" / "pixels.aarch64"
+    compiled = code.read_bytes()
+    code.unlink()
+    with pytest.raises(PackageError, match=r"pixels\.aarch64 is not compiled yet: `make code` does"):
+        package(repository, build)
+    code.write_bytes(compiled)
+    package(repository, build)
+
+
 def test_lambda_zips_hold_their_code_and_what_the_runtime_lacks(build: Path) -> None:
     inside = names(build / "launcher.zip")
     assert inside == sorted(inside)
@@ -119,9 +129,12 @@ def test_a_handler_imports_from_its_zip_and_the_runtime_alone(
     assert finished.returncode == 0, finished.stderr
 
 
-def test_the_job_zip_is_pure_python_and_holds_only_the_contract_of_the_lambdas(build: Path) -> None:
+def test_the_job_zip_holds_the_steps_for_both_kinds_of_nodes_and_of_the_lambdas_only_the_contract(
+    build: Path,
+) -> None:
     inside = names(build / "job.zip")
-    assert all(name.endswith(".py") for name in inside)
+    others = {f"spark/images/pixels.{kind}" for kind in ("c", "x86_64", "aarch64")}
+    assert {name for name in inside if not name.endswith(".py")} == others
     assert "lambdas/contract/plan.py" in inside
     assert not [n for n in inside if n.startswith("lambdas/") and n.count("/") > 1 and "contract" not in n]
 

@@ -24,7 +24,7 @@ from spark.datasets.index import ImageRef
 from spark.features.model import feature_extractor
 from spark.features.prefetch import Decoded, Refused, Stopwatch, decode_fetched, featurize_images
 from spark.images.limits import MAX_BYTES, decoding_bytes
-from spark.images.resize import compiled_bicubic
+from spark.images.resize import bicubic
 from spark.images.tiff import Tiff
 from tests.bench.memory import peak_rss_mb
 from tests.spark.odd_files import PALETTE, PNG_SIGNATURE, RGB, RGB_ALPHA, chunk
@@ -104,7 +104,7 @@ def measured(name: str, data: bytes) -> dict[str, object]:
     with (Tiff if name.startswith("tiff") else Image.open)(BytesIO(data)) as picture:
         predicted = decoding_bytes(picture, data)
     before = forgotten_peak_mb()
-    outcome = decode_fetched(data, SIDE, compiled_bicubic)
+    outcome = decode_fetched(data, SIDE, bicubic)
     peak = peak_rss_mb("self")
     return {
         "name": name,
@@ -139,7 +139,6 @@ def forgotten_peak_mb() -> float:
 def main(model: Path) -> None:
     Image.MAX_IMAGE_PIXELS = None
     extract = feature_extractor(model.read_bytes(), SIDE)
-    compiled_bicubic(Image.new("RGB", (9, 9)), SIDE)
     for name, data in worst():
         sys.stdout.write(json.dumps(measured(name, data)) + "\n")
     with TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from spark.images.limits import DECODING_BYTES, MAX_BYTES
 from tests.spark.conftest import REPOSITORY
 
 BASE_MB = 512
-"""Of a worker before its first image: interpreter, PySpark, LiteRT with its model, Numba."""
+"""Of a worker before its first image: interpreter, PySpark, LiteRT with its model."""
 MB = 2**20
 
 pytestmark = [

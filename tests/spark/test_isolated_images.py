@@ -28,7 +28,7 @@ from spark.features.prefetch import BATCH_IMAGES, Featurized, Refused, Stopwatch
 from spark.features.reference_engine import _outcomes
 from spark.features.shards import write_shard
 from spark.images.decoding import Pixels, Rejected, decode
-from spark.images.resize import compiled_bicubic, pillow_bicubic
+from spark.images.resize import bicubic, pillow_bicubic
 from tests.spark.conftest import PlanFactory
 from tests.spark.listed_bucket import ODD_KEY, ListingBucket, counted_by_the_launcher, plan_of_bucket
 from tests.spark.odd_corpus import corpus
@@ -64,7 +64,7 @@ def alone(folder: Path) -> dict[str, np.ndarray | QuarantineReason]:
     """What becomes of each when there is no other."""
     outcomes: dict[str, np.ndarray | QuarantineReason] = {"gone": QuarantineReason.MISSING}
     for file in sorted(folder.iterdir()):
-        pixels = decode(file.read_bytes(), SIDE, compiled_bicubic)
+        pixels = decode(file.read_bytes(), SIDE, bicubic)
         outcomes[file.name] = extract(pixels.values) if isinstance(pixels, Pixels) else pixels.reason
     return outcomes
 

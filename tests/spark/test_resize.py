@@ -1,8 +1,6 @@
-"""The compiled resize against Pillow's, byte for byte."""
+"""The resize by machine code against Pillow's, byte for byte."""
 
 from __future__ import annotations
-
-from itertools import count
 
 import numpy as np
 import pytest
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spark.images import resize
-from spark.images.resize import PILLOWS_FIRST, bicubic, compiled_bicubic, pillow_bicubic
+from spark.images.resize import bicubic, pillow_bicubic
 
 SIDES = (96, 128, 160, 192, 224)
 
@@ -23,7 +21,7 @@ def noise(width: int, height: int, seed: int = 0) -> Image.Image:
 
 
 def assert_same(picture: Image.Image, side: int) -> None:
-    ours, theirs = compiled_bicubic(picture, side), pillow_bicubic(picture, side)
+    ours, theirs = bicubic(picture, side), pillow_bicubic(picture, side)
     assert ours.shape == theirs.shape == (side, side, 3)
     assert np.array_equal(ours, theirs), (picture.size, side)
 
@@ -52,7 +50,7 @@ def test_the_weights_are_pillows_for_every_length(side: int) -> None:
 
 @pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (1, 127, 254)])
 def test_an_even_colour_stays_as_it_is(color: tuple[int, int, int]) -> None:
-    assert (compiled_bicubic(Image.new("RGB", (77, 130), color), 224) == color).all()
+    assert (bicubic(Image.new("RGB", (77, 130), color), 224) == color).all()
 
 
 def test_sums_beyond_black_and_white_are_cut_off() -> None:
@@ -60,12 +58,8 @@ def test_sums_beyond_black_and_white_are_cut_off() -> None:
     assert_same(Image.fromarray(board).convert("RGB"), 224)
 
 
-def test_a_process_compiles_only_when_it_has_many_pictures_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled_for: list[int] = []
-    monkeypatch.setattr(resize, "compiled_bicubic", lambda picture, side: compiled_for.append(side))
-    monkeypatch.setattr(resize, "_asked", count())
-    for _ in range(PILLOWS_FIRST):
-        assert bicubic(Image.new("RGB", (2, 2)), 3).shape == (3, 3, 3)
-    assert compiled_for == []
-    bicubic(Image.new("RGB", (2, 2)), 3)
-    assert compiled_for == [3]
+def test_a_machine_that_the_code_is_not_for_gets_the_same_bytes_from_pillow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resize, "machine_code", lambda: None)
+    assert_same(noise(100, 100), 224)
