@@ -49,7 +49,7 @@ hub: .local/jupyterhub/.ready ## Install JupyterHub for workbenches in the local
 	@$(VENV)/python -m infra.local.hub.installation
 	@touch $@
 
-bench: code ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
+bench: code .local/jvm/spark.jsa ## Measure the data plane side by side with the reference (DATA=: your JPEGs)
 	@$(VENV)/python -m spark.features.package_model --out build/model $(if $(WEIGHTS),--weights "$(WEIGHTS)",--allow-untrained)
 	@$(VENV)/python -m tests.bench $(if $(DATA),--data "$(DATA)")
 
@@ -133,7 +133,7 @@ build/node-reference-aarch64-requirements.txt: build/node-aarch64-requirements.t
 
 # pip takes a list of platforms literally, without the older ones that each implies.
 define wheelhouse
-	@echo "Downloading the cluster nodes' wheels of the group $(1) into $(@D) (once: 0.2 GB of node, 0.3 to 0.6 GB of node-reference)..."
+	@echo "Downloading the cluster nodes' wheels of the group $(1) into $(@D) (once: 0.1 GB of node, 0.3 to 0.6 GB of node-reference)..."
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@.local/uv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    --only-binary :all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \

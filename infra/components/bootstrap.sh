@@ -77,8 +77,8 @@ sudo "$venv/bin/python" "${pip[0]}/pip" install --quiet --disable-pip-version-ch
 done_with install
 
 # Also leaves their bytecode, which root alone can: else every process of the steps would compile them anew.
-sudo "$venv/bin/python" -c 'import ai_edge_litert.interpreter, awscrt.auth, numpy, obstore.store, PIL.Image, pyarrow.csv, \
-pyarrow.parquet, re2, urllib3' || fail "what was installed cannot be imported (see above)"
+sudo "$venv/bin/python" -c '
+import ai_edge_litert.interpreter, awscrt.auth, numpy, obstore.store, PIL.Image, pyarrow.csv, pyarrow.parquet, re2, urllib3' || fail "what was installed cannot be imported (see above)"
 done_with check
 
 packages=("$venv"/lib/python3.11/site-packages/*.dist-info)
