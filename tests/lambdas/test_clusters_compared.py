@@ -48,8 +48,8 @@ def test_of_many_that_are_each_sooner_a_few_are_shown_from_the_cheapest_to_the_f
     assert shown[0] == choice.job
     sooner = [earlier.minutes / later.minutes for earlier, later in itertools.pairwise(shown)]
     assert all(1 / WORTH_SHOWING < each < 2 for each in sooner)
-    # No more machines would be a tenth sooner.
-    most = dataclasses.replace(shown[-1], workers=MAX_WORKERS)
+    # No more and no larger machines would be a tenth sooner.
+    most = dataclasses.replace(shown[-1], workers=MAX_WORKERS, instance_types=("m6i.4xlarge",))
     assert most.minutes > shown[-1].minutes * WORTH_SHOWING
 
 

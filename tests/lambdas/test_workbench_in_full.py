@@ -116,11 +116,11 @@ def test_of_a_data_set_without_results_the_nearest_is_told(world: World) -> None
         ),
         (
             {},
-            {"m6i.2xlarge", "r5.xlarge", "m6g.xlarge"},
+            {"m6a.xlarge", "m6i.xlarge", "m6g.xlarge"},
             "$.workbench.instance_type",
             "names none of the types that EMR offers in eu-west-1 with emr-7.12.0",
-            "Name some of those: m6i.2xlarge, r5.xlarge.",
-            "r5.xlarge",
+            "Name some of those: m6i.xlarge, m6a.xlarge.",
+            "m6i.xlarge",  # at the same price
         ),
     ],
     ids=["budget", "not_offered"],
