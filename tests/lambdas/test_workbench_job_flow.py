@@ -48,7 +48,7 @@ def test_tensorflow_computes_in_a_workbench_as_in_the_steps() -> None:
 
 
 def test_a_workbenchs_only_step_sets_it_up_or_ends_the_cluster() -> None:
-    (step,) = workbench_request(opens_run=None)["Steps"]
+    (step,) = workbench_request(opens_dataset="pears", opens_run="pears-1")["Steps"]
     assert (step["Name"], step["ActionOnFailure"]) == (SETUP_STEP, "TERMINATE_CLUSTER")
     bash, option, script, *arguments = step["HadoopJarStep"]["Args"]
     assert (bash, option) == ("bash", "-c")
@@ -59,10 +59,12 @@ def test_a_workbenchs_only_step_sets_it_up_or_ends_the_cluster() -> None:
         "s3://bkt/runs/workbench.explore-1/activity.json",
         "s3://bkt/notebooks/explore/",
         "s3://bkt",
-        "fruits",
-        "-",
+        "pears",
+        "pears-1",
         "s3://bkt/artifacts/job-1.zip",
     ]
+    (nothing,) = workbench_request(opens_dataset=None, opens_run=None)["Steps"]
+    assert nothing["HadoopJarStep"]["Args"][-3:] == ["-", "-", arguments[-1]]
     assert "setup.sh" in script
 
 
