@@ -34,7 +34,6 @@ def shorten_pauses() -> None:
     if start is None or isinstance(start, partial):  # no worker of PySpark, or done
         return
     zipimport.zipimporter.invalidate_caches = lambda _: None  # type: ignore[assignment, method-assign]
-    gc.collect()
     gc.freeze()
     if hasattr(socket, "TCP_QUICKACK"):
         setattr(main, _DAEMON_STARTS_TASK_BY, partial(_acknowledging, start))
