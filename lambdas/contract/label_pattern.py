@@ -16,7 +16,7 @@ NO_GROUP = "has no group"
 _LOOKS = re.compile(r"\(\?<?[=!]")
 _BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*(?:\\[1-9]|\(\?P=)")
 _BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
-_QUOTED = re.compile(r"(?<!\\)((?:\\\\)*)\\Q.*?(?:\\E|$)", re.DOTALL)
+_QUOTED = re.compile(r"(?<!\\)(?:\\\\)*\\Q.*?(?:\\E|$)", re.DOTALL)
 _END = re.compile(r"(?<!\\)(?:\\\\)*\\Z")
 
 
@@ -50,7 +50,7 @@ def compile_pattern(pattern: str) -> Pattern:
         compiled: Pattern = re2.compile(pattern, options)
     except re2.error as error:
         raise PatternError(_why(pattern, error)) from error
-    if _BYTE.search(_QUOTED.sub(r"\1", pattern)):
+    if _BYTE.search(_QUOTED.sub("", pattern)):
         raise PatternError(
             r"holds \C, which is not supported: a single byte may be half a letter; write a dot"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 
 from lambdas.contract.documents import json_object
@@ -41,6 +42,6 @@ def certificate_sha256(activity: bytes | None) -> str | None:
 def last_active_at(activity: bytes | None) -> float | None:
     """When a kernel was last busy (Unix seconds), by what the workbench wrote; None where not told."""
     at = json_object(activity).get("last_active_at")
-    if not isinstance(at, int | float) or isinstance(at, bool) or not 0 <= at < float("inf"):
+    if not isinstance(at, int | float) or isinstance(at, bool) or not 0 <= at < math.inf:
         return None
     return float(at)

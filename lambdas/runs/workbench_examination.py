@@ -16,7 +16,7 @@ from lambdas.contract.plan import PLAN_VERSION, ClusterSpec, ManifestRef, Workbe
 from lambdas.contract.run import RunRecord, RunState, is_workbench
 from lambdas.contract.settings import StackSettings
 from lambdas.runs.cluster_port import Clusters
-from lambdas.runs.planning import offer_fault, packages_fault
+from lambdas.runs.planning import offer_fault
 from lambdas.runs.ports import Buckets, Ledger, Objects
 
 BASIS = "all of its hours"
@@ -147,9 +147,8 @@ def _results_faults(
 ) -> Iterator[Fault]:
     path = "$.workbench.run"
     if asked.run is not None:
-        published = _published(buckets, settings, asked.dataset or (opens.dataset if opens else None))
         if opens is None or is_workbench(asked.run):
-            meant = nearest(asked.run, published)
+            meant = nearest(asked.run, _published(buckets, settings, asked.dataset))
             yield Fault(path, f"is {asked.run}, and there is no such run", "`fruits runs` lists them.", meant)
         elif opens.state is not RunState.COMPLETED:
             remedy = "Wait until it is COMPLETED, or name another one."
@@ -177,7 +176,9 @@ def _published(buckets: Buckets, settings: StackSettings, dataset: str | None) -
 
 def _machine_faults(cluster: ClusterSpec, settings: StackSettings, clusters: Clusters) -> Iterator[Fault]:
     offered = clusters.instance_types(settings.release_label)
-    found = packages_fault(cluster, offered, settings) or offer_fault(cluster, offered, settings)
+    # Every stack has packages for these, and workbenches are made for no others.
+    x86 = {name for name, kind in prices.INSTANCE_TYPES.items() if kind.architecture == "x86_64"}
+    found = offer_fault(cluster, offered and offered & x86, settings)
     if found is not None:
         yield dataclasses.replace(found, path="$.workbench.instance_type")
 

@@ -14,7 +14,7 @@ from tests.bench.raw import raw_images_per_second
 from tests.bench.steps import SLOTS, BenchError, Measured, local_source, make_plan, run_step, shards_done
 
 SCALES = (2_000, 10_000, 38_000)
-LATENCY_IMAGES = 2_000
+LATENCY_IMAGES = 8_550
 LATENCY_MS = 30
 TINY_IMAGES = SLOTS
 RAW_SECONDS = 10.0

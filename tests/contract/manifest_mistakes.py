@@ -276,12 +276,12 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str, str | None]] = [
         None,
     ),
     (
-        {"cluster": {"instance_types": ["m7g.xlarge", "m5.xlarge", "m6g.xlarge"]}},
+        {"cluster": {"instance_types": ["c7g.xlarge", "m5.xlarge", "m6g.xlarge"]}},
         "$.cluster.instance_types",
-        "holds m7g.xlarge, m6g.xlarge (arm64) and m5.xlarge (x86_64), and the nodes of a cluster install the "
+        "holds c7g.xlarge, m6g.xlarge (arm64) and m5.xlarge (x86_64), and the nodes of a cluster install the "
         "packages of one architecture",
-        'Keep those of one: ["m7g.xlarge", "m6g.xlarge"] or ["m5.xlarge"].',
-        '["m7g.xlarge", "m6g.xlarge"]',
+        'Keep those of one: ["c7g.xlarge", "m6g.xlarge"] or ["m5.xlarge"].',
+        '["c7g.xlarge", "m6g.xlarge"]',
     ),
     (
         {"cluster": {"instance_types": ["m8g.xlarge"]}},

@@ -119,9 +119,29 @@ def test_fewer_workers_are_a_way_out_where_they_are_enough() -> None:
 
 
 @pytest.mark.parametrize(
+    ("eur", "remedy"),
+    [
+        # Three machines at 0.2641 EUR an hour: 3.249 for four hours and six minutes, 0.872 for one.
+        (0.87, "Either raise this to 3.25."),
+        (0.872, "Either lower workbench.hours to 1, or raise this to 3.25."),
+        # Two machines for four hours.
+        (2.166, "Either lower workbench.hours to 2, or lower workbench.workers to 1, or raise this to 3.25."),
+    ],
+)
+def test_the_fewest_hours_and_workers_that_are_a_way_out_are_one(eur: float, remedy: str) -> None:
+    assert fault_of({"version": 1, "workbench": SMALLEST | {"max_cost_eur": eur}}).remedy == remedy
+
+
+def test_a_limit_that_is_just_what_it_may_cost_is_kept() -> None:
+    cost = worst_case_eur(("m5.xlarge",), 2, 4 * 60)
+    assert parse(max_cost_eur=cost).max_cost_eur == cost
+
+
+@pytest.mark.parametrize(
     ("written", "told"),
     [
         (b'{"last_active_at": 12}', 12.0),
+        (b'{"last_active_at": 0}', 0.0),
         (b'{"last_active_at": 12.5, "kernels": 1}', 12.5),
         (b'{"last_active_at": true}', None),
         (b'{"last_active_at": -1}', None),

@@ -79,6 +79,7 @@ class FakeLedger:
         self._lock = threading.Lock()
 
     def get(self, run_id: str) -> RunRecord | None:
+        assert run_id, "DynamoDB refuses a key that is none"
         if run_id in self.garbled:
             raise UnreadableError(self.garbled[run_id])
         return self.records.get(run_id)

@@ -6,10 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lambdas.contract.run import RunState
+from lambdas.contract.report import STEPS
+from lambdas.contract.run import RunRecord, RunState
 from lambdas.launcher.accept import Upload
+from lambdas.runs.admission import Admissions, Pause
 from lambdas.runs.cluster_port import LaunchRefusedError
-from lambdas.runs.dispatch import DOUBT_SECONDS, LEASE_SECONDS, Outcome
+from lambdas.runs.dispatch import DOUBT_SECONDS, LAUNCH_CALL_SECONDS, LEASE_SECONDS, Outcome
+from lambdas.runs.run_service import CLOSING_SECONDS
 
 from .fake_clusters import throttled
 from .world import World, manifest
@@ -84,6 +87,58 @@ def test_a_cluster_that_emr_lists_late_is_adopted(world: World) -> None:
     assert len(world.clusters.clusters) == 1
 
 
+def test_a_cluster_that_emr_lists_late_is_adopted_also_by_the_next_upload(world: World) -> None:
+    world.clusters.error = throttled()
+    first = world.launched().run_id or ""
+    world.ledger.pause(Pause())
+    world.time += DOUBT_SECONDS + 1
+    world.reconcile()  # back in the queue
+    world.ledger.resume()
+    cluster_id = world.clusters.create_unseen()
+    next_one = world.launch(world.upload(manifest(), key="manifests/next.json"))
+    assert next_one.others == {first: Outcome.ADOPTED}
+    record = world.ledger.records[first]
+    assert (record.state, record.cluster_id) == (RunState.LAUNCHED, cluster_id)
+    assert (len(world.clusters.requests), world.status_of(first)["state"]) == (2, "LAUNCHED")
+
+
+@pytest.mark.parametrize("error", [None, throttled()], ids=["launched", "adopted"])
+def test_a_launch_reads_plan_and_reports_once(world: World, error: Exception | None) -> None:
+    world.configure(max_clusters="0")
+    world.launched()
+    world.configure()
+    world.clusters.error, world.clusters.creates_despite_error = error, True
+    world.objects.reads.clear()
+    world.reconcile()
+    keys = world.keys()
+    assert world.status()["state"] == "LAUNCHED"
+    assert world.objects.reads == dict.fromkeys([keys.plan, *map(keys.step_report, STEPS)], 1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "outcome"),
+    [
+        (LEASE_SECONDS - LAUNCH_CALL_SECONDS, Outcome.LAUNCHED),
+        (LEASE_SECONDS - LAUNCH_CALL_SECONDS + 1, Outcome.IN_DOUBT),
+    ],
+)
+def test_no_cluster_is_asked_for_that_may_come_after_the_claims_lease(
+    world: World, monkeypatch: pytest.MonkeyPatch, seconds: float, outcome: Outcome
+) -> None:
+    world.configure(max_clusters="0")
+    run = world.launched().run_id
+    world.configure()
+    swap = world.ledger.swap
+
+    def slow(seen: RunRecord, after: RunRecord) -> RunRecord | None:
+        world.time += seconds if after.state is RunState.CLAIMED else 0
+        return swap(seen, after)
+
+    monkeypatch.setattr(world.ledger, "swap", slow)
+    assert world.reconcile().dispatched == {run: outcome}
+    assert len(world.clusters.requests) == (outcome is Outcome.LAUNCHED)
+
+
 def test_a_failure_of_another_service_before_the_run_is_known_asks_for_redelivery(world: World) -> None:
     def fail(key: str) -> None:
         raise OSError("S3 is away")
@@ -116,6 +171,28 @@ def test_a_run_that_ends_before_it_has_a_cluster_frees_its_place_at_once(world: 
     assert world.ledger.shared.committed_eur == 0
     world.clusters.error = None
     assert world.launch(world.upload(manifest(), key="manifests/next.json")).outcome is Outcome.LAUNCHED
+
+
+def test_a_place_that_could_not_be_freed_at_once_is_noted_on_its_run_and_freed_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.clusters.error = LaunchRefusedError("ValidationException", "Invalid InstanceProfile: nodes.")
+    swap = world.ledger.swap_admissions
+
+    def no_release(seen: Admissions, after: Admissions) -> bool:
+        if len(after.slots) < len(seen.slots):
+            raise TimeoutError("throttled")
+        return swap(seen, after)
+
+    monkeypatch.setattr(world.ledger, "swap_admissions", no_release)
+    assert world.launched().outcome is Outcome.REFUSED
+    setback = world.record().setback
+    assert setback is not None
+    assert setback.reason == "TimeoutError: throttled"
+    monkeypatch.undo()
+    world.time += CLOSING_SECONDS + 1
+    world.reconcile()
+    assert (world.record().state, world.ledger.shared.slots) == (RunState.FAILED, {})
 
 
 def test_a_queued_run_that_a_lowered_daily_budget_can_never_admit_ends_and_the_next_one_starts(

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import math
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.cli import views
-from lambdas.contract.cost.estimate import Job, estimate, is_too_dear
+from lambdas.contract.cost.estimate import Job, estimate, is_too_dear, limit_needed
 from lambdas.contract.cost.measured import Measured, MeasuredRate, MeasuredStart
 from lambdas.contract.cost.prices import INSTANCE_TYPES
-from lambdas.contract.manifest.schema import MAX_WORKERS, Manifest, parse_manifest
+from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.manifest.schema import Manifest, parse_manifest
 from lambdas.contract.plan import ClusterSpec
-from lambdas.runs.cluster_choice import Choice, budget_of, choose
-from lambdas.runs.clusters_compared import FASTER_SHOWN, WORTH_SHOWING, Circumstances
+from lambdas.runs.cluster_choice import FINISH_WITHIN, MAX_RUNTIME, Choice, budget_of, choose, described
+from lambdas.runs.clusters_compared import Circumstances
 from lambdas.runs.planning import shard_images, slots
 
 from .world import manifest
@@ -81,6 +82,7 @@ def test_types_that_lack_memory_for_the_worst_pictures_are_chosen_only_if_they_a
     assert chosen(60, images=1_000).job.instance_types == ("m6a.xlarge",)
     named = chosen(60, images=1_000, instance_types=["c5.xlarge", "c6i.xlarge"], market="spot")
     assert named.cluster == ClusterSpec(1, ("c5.xlarge", "c6i.xlarge"), "spot")
+    assert described(named.job) == "1 worker of c5.xlarge or c6i.xlarge, spot"
 
 
 def test_only_types_that_the_stack_can_have_are_chosen() -> None:
@@ -119,16 +121,44 @@ def test_minutes_that_no_cluster_meets_are_refused_with_those_that_one_does() ->
     assert choice.fault.problem.startswith("is 12, which no cluster should meet: the fastest, 50 workers of ")
     assert "10.0 of them on any cluster" in choice.fault.problem
     assert "40 images/s a vCPU (assumed on x86_64)" in choice.fault.problem
-    assert choice.fault.remedy.startswith("Set cluster.finish_within_minutes to 14: ")
-    assert choice.fault.nearest == "14"
     assert chosen(14, images=90_483).fault is None
 
 
-def test_a_run_time_that_no_cluster_keeps_is_refused_with_one_that_works() -> None:
-    choice = chosen(600, images=90_483, limits={"max_runtime_minutes": 10})
-    assert choice.fault
-    assert (choice.fault.path, choice.fault.nearest) == ("$.limits.max_runtime_minutes", "13")
-    assert choice.fault.problem.startswith("is 10, which no cluster should meet")
+EIGHT = "14: 8 workers of m6a.xlarge, on_demand, about 11.2 minutes and 0.38 EUR."
+"""37.7 vCPU minutes beside the ten."""
+MANY = "13: 24 workers of m6a.xlarge, on_demand, about 10.4 minutes and 0.98 EUR."
+"""Too dear for an hour or two."""
+
+
+@pytest.mark.parametrize(
+    ("minutes", "runtime", "euros", "path", "remedy"),
+    [
+        (12, 120, 10.0, FINISH_WITHIN, f"Set {FINISH_WITHIN} to {EIGHT}"),
+        (600, 10, 10.0, MAX_RUNTIME, f"Set {MAX_RUNTIME} to {MANY}"),
+        (13, 10, 10.0, MAX_RUNTIME, f"Set {MAX_RUNTIME} to {MANY}"),
+        (10, 10, 10.0, FINISH_WITHIN, f"Set {FINISH_WITHIN} and {MAX_RUNTIME} to {MANY}"),
+        # The 24 could be paid for ten minutes, and not for the 13 that they may need.
+        (10, 10, 1.7, FINISH_WITHIN, f"Set {FINISH_WITHIN} and {MAX_RUNTIME} to {EIGHT}"),
+    ],
+)
+def test_the_limit_that_is_too_short_is_named_with_the_least_of_minutes_and_their_cheapest_cluster(
+    minutes: int, runtime: int, euros: float, path: str, remedy: str
+) -> None:
+    limits = {"max_runtime_minutes": runtime, "max_cost_eur": euros}
+    fault = chosen(minutes, images=90_483, limits=limits).fault
+    assert fault
+    assert fault.problem.startswith(f"is {min(minutes, runtime)}, which no cluster should meet")
+    assert (fault.path, fault.remedy) == (f"$.{path}", remedy)
+    assert fault.nearest == remedy.partition(":")[0].rpartition(" ")[2]
+
+
+def test_a_day_is_the_longest_that_is_advised() -> None:
+    rich = dataclasses.replace(KNOWN, max_eur_per_day=500.0)
+    types = {"instance_types": ["m5.xlarge"], "limits": {"max_cost_eur": 500}}
+    # 50 workers take 1,151.7 minutes, and a quarter more is 1,439.6.
+    fault = chosen(60, 548_000_000, rich, **types).fault
+    assert fault
+    assert fault.nearest == "1440"
 
 
 @settings(max_examples=30)
@@ -154,8 +184,14 @@ def test_the_nearest_minutes_that_are_named_work(
 
 def test_where_no_minutes_would_do_fewer_images_or_more_money_are_advised() -> None:
     choice = chosen(60, images=10_000_000_000)
-    assert choice.fault
-    assert choice.fault.remedy == "Name fewer images a manifest, or raise limits.max_cost_eur."
+    assert choice.fault == Fault(
+        "$.cluster.finish_within_minutes",
+        "is 60, which no cluster should meet: the fastest, 50 workers of m6i.4xlarge, on_demand, is expected "
+        "to take 5218.3 minutes for 10,000,000,000 images, 10.0 of them on any cluster, and a quarter more "
+        "must fit, too; estimated by 40 images/s a vCPU (assumed on x86_64), 10.0 minutes to start and "
+        "finish (assumed)",
+        "Name fewer images a manifest, or raise limits.max_cost_eur.",
+    )
 
 
 def test_what_is_in_time_and_too_dear_is_refused_with_the_ways_out() -> None:
@@ -166,18 +202,23 @@ def test_what_is_in_time_and_too_dear_is_refused_with_the_ways_out() -> None:
     assert choice.fault.problem.startswith(
         "is 1, but the cheapest cluster that should be done within 60 minutes"
     )
-    raised = float(choice.fault.remedy.rpartition("raise this to ")[2].rstrip("."))
-    assert chosen(60, images=2_000_000, limits={"max_cost_eur": raised}).fault is None
+    # Seven machines for two hours and six minutes, where they are dearest.
+    assert choice.fault.remedy == "Either raise this to 3.51."
+    assert chosen(60, images=2_000_000, limits={"max_cost_eur": 3.51}).fault is None
     small = chosen(14, images=90_483, limits={"max_cost_eur": 1.0, "max_runtime_minutes": 600})
     assert small.fault
     assert small.fault.remedy.startswith("Either lower limits.max_runtime_minutes to 1")
 
 
 def test_a_longer_time_that_is_affordable_is_advised() -> None:
-    choice = chosen(14, images=90_483, limits={"max_cost_eur": 1.4})
+    limits = {"max_cost_eur": 0.3, "max_runtime_minutes": 25}
+    choice = chosen(14, images=90_483, limits=limits)
     assert choice.fault
-    assert "raise cluster.finish_within_minutes to 25 (1 worker of " in choice.fault.remedy
-    assert chosen(25, images=90_483, limits={"max_cost_eur": 1.4}).fault is None
+    assert choice.fault.remedy == (
+        "Either raise cluster.finish_within_minutes to 25 (1 worker of m6a.xlarge, on_demand, about 19.4 "
+        "minutes and 0.15 EUR); or raise this to 1.11."
+    )
+    assert chosen(25, images=90_483, limits=limits).fault is None
 
 
 def test_a_cluster_beyond_what_the_stack_may_spend_a_day_is_refused() -> None:
@@ -187,38 +228,15 @@ def test_a_cluster_beyond_what_the_stack_may_spend_a_day_is_refused() -> None:
     assert choice.fault.path == "$.limits.max_runtime_minutes"
     assert "this stack may spend 1.00 EUR a day" in choice.fault.problem
     assert choice.fault.remedy.endswith("raise fruits:maxEurPerDay of the stack.")
-
-
-def test_the_alternatives_stand_side_by_side_by_their_price() -> None:
-    choice = chosen(20, images=90_483)
-    shown = choice.alternatives
-    assert choice.job in shown
-    assert [job.eur for job in shown] == sorted(job.eur for job in shown)
-    assert {job.spot for job in shown if job.workers == choice.job.workers} == {True, False}
-    sooner = [job.minutes for job in shown if not job.spot]
-    assert min(sooner) < choice.job.minutes * 0.9
-
-
-def test_of_many_that_are_each_sooner_a_few_are_shown_from_the_cheapest_to_the_fastest() -> None:
-    generous = {"max_cost_eur": 500, "max_runtime_minutes": 120}
-    known = dataclasses.replace(KNOWN, max_eur_per_day=500.0)
-    choice = choose(asked(120, limits=generous), 5_000_000, known)
-    shown = [job for job in choice.alternatives if not job.spot]
-    assert len(shown) == FASTER_SHOWN
-    assert shown[0] == choice.job
-    sooner = [earlier.minutes / later.minutes for earlier, later in itertools.pairwise(shown)]
-    assert all(1 / WORTH_SHOWING < each < 2 for each in sooner)
-    # No more machines would be a tenth sooner.
-    most = dataclasses.replace(shown[-1], workers=MAX_WORKERS)
-    assert most.minutes > shown[-1].minutes * WORTH_SHOWING
-
-
-def test_a_cluster_of_a_given_size_is_kept_beside_its_alternatives() -> None:
-    choice = choose(asked(None, workers=3), 90_483, KNOWN)
-    assert choice.cluster == ClusterSpec(3, ("m5.xlarge",), "on_demand")
-    assert (choice.notes, choice.fault) == ((), None)
-    assert any(job.eur < choice.job.eur for job in choice.alternatives)
-    assert any(job.minutes < choice.job.minutes for job in choice.alternatives)
+    # A limit that is just enough is not in the way.
+    limit = limit_needed(chosen(60, images=1_000).job, 120)
+    poorer = dataclasses.replace(KNOWN, max_eur_per_day=0.5)
+    fault = chosen(60, images=1_000, known=poorer, limits={"max_cost_eur": limit}).fault
+    assert fault
+    assert (fault.path, fault.remedy) == (
+        "$.limits.max_runtime_minutes",
+        "Either lower limits.max_runtime_minutes to 13; or raise fruits:maxEurPerDay of the stack.",
+    )
 
 
 def test_the_plan_that_the_document_shows_is_what_the_command_says() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import RunRecord, RunState
+from lambdas.reconciler.looking import TURN_FAILED
 from lambdas.reconciler.pass_metrics import of_pass
+from lambdas.runs.admission import Wait
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.run_service import Skipped
 from lambdas.runs.setbacks import FIRST_PAUSE_SECONDS
 
 from .fake_clusters import throttled
-from .poison import PASS_SECONDS, two_queued
+from .poison import PASS_SECONDS, SETBACK, two_queued
 from .world import World
 
 
@@ -88,7 +92,7 @@ def test_a_run_whose_record_cannot_be_written_is_told_as_skipped(
 
     monkeypatch.setattr(world.ledger, "swap", refuse)
     found = world.reconcile()
-    assert found.skipped.keys() == {run}
+    assert found.skipped == {run: TURN_FAILED}
     assert found.gauges.skipped == 1
 
 
@@ -132,9 +136,10 @@ def test_what_all_runs_share_may_fail_once_and_the_rest_of_the_pass_goes_on(
 
 
 def test_a_ledger_that_does_not_answer_is_told_and_nothing_is_measured_of_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     two_queued(world)
+    monkeypatch.setattr(world.ledger, "get", lambda run_id: pytest.fail(f"asked for {run_id}"))
 
     def fails(*_: object) -> None:
         raise TimeoutError("throttled")
@@ -143,6 +148,9 @@ def test_a_ledger_that_does_not_answer_is_told_and_nothing_is_measured_of_it(
         monkeypatch.setattr(world.ledger, call, fails)
     done = world.reconcile()
     assert done.skipped == {"all runs": "TimeoutError: throttled"}
+    assert {record.getMessage() for record in caplog.records} == {
+        "run all runs was skipped: TimeoutError: throttled"
+    }
     measured = {sample.metric.name: sample.value for sample in of_pass(done)}
     assert (measured["SkippedRuns"], "QueuedRuns" in measured, "LaunchingPaused" in measured) == (
         1,
@@ -164,3 +172,37 @@ def test_a_cluster_whose_run_cannot_be_asked_for_is_left_alone(
     monkeypatch.setattr(world.ledger, "get", fails)
     done = world.reconcile()
     assert (done.skipped, world.clusters.terminated) == ({run: "TimeoutError: throttled"}, [])
+
+
+@pytest.mark.parametrize(("not_before", "skipped"), [(0.0, False), (1_000_060.0, True)])
+def test_a_run_is_told_as_left_alone_while_its_pause_lasts_and_not_after(
+    world: World, not_before: float, skipped: bool
+) -> None:
+    world.launched()
+    setback = dataclasses.replace(SETBACK, not_before=not_before)
+    world.ledger.records[world.record().run_id] = dataclasses.replace(world.record(), setback=setback)
+    assert world.reconcile().skipped == ({world.record().run_id: "why"} if skipped else {})
+
+
+def test_places_in_the_queue_are_told_in_time_and_of_no_run_that_is_left_alone(world: World) -> None:
+    world.configure(max_clusters="0")
+    world.launched()
+    status, record = world.keys().status, world.record()
+    world.objects.delete(status)
+    world.runs.publish_queue(Wait.PAUSED, until=world.time - 1)
+    assert status not in world.objects.names()
+    left_alone = dataclasses.replace(record, setback=dataclasses.replace(SETBACK, not_before=world.time + 60))
+    world.ledger.records[record.run_id] = left_alone
+    world.runs.publish_queue(Wait.PAUSED, until=world.time)
+    assert status not in world.objects.names()
+    world.ledger.records[record.run_id] = record
+    world.runs.publish_queue(Wait.PAUSED, until=world.time)
+    assert (world.status()["queue_position"], world.status()["waits_for"]) == (1, Wait.PAUSED)
+
+
+def test_a_place_that_cannot_be_told_is_a_setback_of_the_run_that_has_it(world: World) -> None:
+    world.configure(max_clusters="0")
+    world.launched()
+    world.objects.closed = world.keys().status
+    world.runs.publish_queue(Wait.PAUSED, until=world.time)
+    assert setbacks(world) == 1

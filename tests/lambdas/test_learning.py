@@ -9,25 +9,35 @@ import pytest
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.cost.measured import NOTHING_MEASURED, Measured, MeasuredRate, MeasuredStart
 from lambdas.contract.plan import Plan
-from lambdas.contract.report import FeaturizeMetrics
+from lambdas.contract.report import FeaturizeMetrics, StepReport
+from lambdas.contract.run import RunRecord
 from lambdas.runs.cluster_port import ClusterState, StepState
+from lambdas.runs.learning import of_run
 
-from .runs import DONE, failed_run
+from .runs import DONE
 from .world import World, manifest
 
 FEATURIZED = FeaturizeMetrics(20_000, 0, 0, 320.0, 8, {}, 0, ())
 
 
 def completed(
-    world: World, seconds: float = 62.5, types: tuple[str, ...] = ("m5.xlarge",) * 3, size: int = 224
+    world: World,
+    seconds: float = 62.5,
+    types: tuple[str, ...] = ("m5.xlarge",) * 3,
+    *,
+    size: int = 224,
+    waited: float = 360,
+    beside: float = 120,
+    rate: float = 320.0,
 ) -> str:
     """A run that waited six minutes for its cluster, and spent two on its steps beside computing."""
     cluster_id = world.launched_cluster(model={"image_size": size}, cluster={"workers": 2})
-    world.time += 360
+    world.time += waited
     world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
     world.tracker.track(cluster_id)
-    world.time += 120 + seconds
-    world.report("featurize", seconds={"list": 3.0, "featurize": seconds}, featurize=FEATURIZED)
+    world.time += beside + seconds
+    measured = dataclasses.replace(FEATURIZED, images_per_second=rate)
+    world.report("featurize", seconds={"list": 3.0, "featurize": seconds}, featurize=measured)
     world.report("pca")
     world.clusters.used = tuple(InstanceUse(name, spot=False, hours=0.2) for name in types)
     world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
@@ -49,12 +59,33 @@ def test_a_rate_is_that_of_full_sized_images(world: World) -> None:
     assert rate.images_per_second_per_vcpu == pytest.approx(40.0 * (0.07 + 0.93 * (128 / 224) ** 2))
 
 
-def test_a_run_is_learned_from_once(world: World) -> None:
+def test_no_part_of_a_run_took_less_than_no_time_whatever_two_clocks_say(world: World) -> None:
+    completed(world, waited=0, beside=-10)
+    assert world.ledger.measured().starts == (MeasuredStart(world.record().run_id, 0.0, 0.0),)
+
+
+@pytest.mark.parametrize(("rate", "kept"), [(0.0, []), (0.5, [0.5 / 8])])
+def test_half_a_minute_of_work_tells_of_a_rate_unless_nothing_was_computed(
+    world: World, rate: float, kept: list[float]
+) -> None:
+    completed(world, 30.0, rate=rate)
+    assert [known.images_per_second_per_vcpu for known in world.ledger.measured().rates] == kept
+
+
+def test_a_plan_of_before_plans_held_the_cluster_tells_of_no_rate(world: World) -> None:
+    completed(world)
+    report = StepReport.from_json(world.objects.text(world.keys().step_report("featurize")))
+    plan = dataclasses.replace(world.plan(), cluster=None)
+    start = MeasuredStart(world.record().run_id, 6.0, 2.0)
+    assert of_run(world.record(), plan, [report], world.clusters.used) == (start, None)
+
+
+def test_a_run_is_learned_from_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster_id = completed(world)
-    known = world.ledger.measured()
+    monkeypatch.setattr(world.ledger, "swap_measured", lambda *_: pytest.fail("learned again"))
+    monkeypatch.setattr(world.ledger, "measured", lambda: pytest.fail("learned again"))
     world.tracker.track(cluster_id)
     world.reconcile()
-    assert world.ledger.measured() == known
 
 
 @pytest.mark.parametrize(
@@ -75,7 +106,13 @@ def test_too_little_work_and_machines_of_several_types_tell_of_no_rate(
 
 
 def test_a_failed_run_tells_nothing(world: World) -> None:
-    world.tracker.track(failed_run(world, "STEP_FAILURE", {"featurize": StepState.FAILED}))
+    cluster_id = world.launched_cluster()
+    world.time += 360
+    for step in (StepState.RUNNING, StepState.FAILED):
+        state = ClusterState.RUNNING if step is StepState.RUNNING else ClusterState.TERMINATED
+        world.clusters.change(cluster_id, state, steps={"featurize": step})
+        world.tracker.track(cluster_id)
+    assert world.record().state == "FAILED"
     assert world.ledger.measured() == NOTHING_MEASURED
 
 
@@ -116,14 +153,23 @@ def test_who_always_comes_too_late_gives_the_measurement_up(
 
 
 def test_no_run_is_held_up_by_what_cannot_be_kept_of_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: object) -> bool:
         raise PermissionError("Access Denied")
 
+    setbacks, swap = [], world.ledger.swap
+
+    def noted(seen: RunRecord, after: RunRecord) -> RunRecord | None:
+        setbacks.append(after.setback)
+        return swap(seen, after)
+
     monkeypatch.setattr(world.ledger, "swap_measured", refuse)
+    monkeypatch.setattr(world.ledger, "swap", noted)
     completed(world)
-    assert (world.record().closed, world.record().setback) == (True, None)
+    assert (world.record().closed, set(setbacks)) == (True, {None})
+    told = f"run {world.record().run_id} was skipped: PermissionError: Access Denied"
+    assert [record.getMessage() for record in caplog.records] == [told]
     assert world.status()["state"] == "COMPLETED"
 
 

@@ -211,6 +211,7 @@ def test_how_far_a_cluster_came_is_when_its_first_machines_were_there_ready_and_
     ready = dataclasses.replace(RUNNING, ready_at=1090.0, steps=steps)
     # The last machine took the place of one that was lost.
     assert phases_of(ready, [machine(1020.0), machine(1060.0), machine(1200.0)]) == PHASES
+    assert phases_of(ready, [machine(1090.0)]) == dataclasses.replace(PHASES, provisioned=1090.0)
 
 
 def test_what_a_cluster_never_reached_is_not_known() -> None:

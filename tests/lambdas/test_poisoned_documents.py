@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
 from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.documents import UnreadableError
-from lambdas.contract.run import RunState, moved
+from lambdas.contract.run import RunState
 from lambdas.reconciler.repairs import GiveUp, Salvage, SetBack
 from lambdas.runs.admission import Admissions
 from lambdas.runs.cluster_port import ClusterState
@@ -132,6 +133,7 @@ def test_a_report_that_is_not_understood_keeps_no_place_when_the_cluster_has_end
     world.objects.write(f"runs/{first}/steps/pca.json", "{")
     world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
     worst_case_eur = world.ledger.shared.committed_eur
+    world.ledger.records[first] = dataclasses.replace(world.ledger.records[first], actual_eur=0.01)  # before
     assert isinstance(world.tracker.hear(cluster_id), Ignored)
     # What it used is not known yet, so all that was set aside for it counts as spent.
     assert (world.ledger.shared.slots, world.ledger.shared.committed_eur) == ({}, worst_case_eur)
@@ -145,8 +147,17 @@ def test_a_report_that_is_not_understood_keeps_no_place_when_the_cluster_has_end
     assert set(world.ledger.shared.slots) == {second}
 
 
+@pytest.mark.parametrize(
+    "begun",
+    [
+        {"state": RunState.QUEUED, "attempt": 2, "cluster_id": None},
+        {"state": RunState.LAUNCHED, "attempt": 2, "cluster_id": "j-2"},
+        {"state": RunState.CLAIMED, "cluster_id": None},
+    ],
+    ids=["queued", "launched", "claimed"],
+)
 def test_a_place_is_kept_for_an_attempt_that_began_while_it_was_about_to_be_given_away(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, begun: dict[str, Any]
 ) -> None:
     cluster_id = world.launched_cluster()
     run = world.record().run_id
@@ -157,8 +168,7 @@ def test_a_place_is_kept_for_an_attempt_that_began_while_it_was_about_to_be_give
     def meanwhile_again() -> Admissions:
         seen = looked()
         monkeypatch.undo()
-        again = moved(world.record(), RunState.QUEUED, world.time, attempt=2, cluster_id=None)
-        world.ledger.swap(world.record(), again)
+        world.ledger.swap(world.record(), dataclasses.replace(world.record(), **begun))
         return seen
 
     monkeypatch.setattr(world.ledger, "admissions", meanwhile_again)

@@ -162,10 +162,13 @@ def test_a_run_of_a_further_attempt_gives_its_place_to_the_next_while_it_is_left
     world.reconcile()
     (cluster_id,) = world.clusters.clusters
     world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT")
+    world.tracker.track(cluster_id)
     newer_plan(world, first)
     world.reconcile()
-    assert (world.ledger.records[first].state, world.ledger.records[first].attempt) == (RunState.QUEUED, 2)
+    record = world.ledger.records[first]
+    assert (record.state, record.attempt, record.actual_eur) == (RunState.QUEUED, 2, 0.0)
     assert set(world.ledger.shared.slots) == {second}
+    assert world.ledger.shared.committed_eur == pytest.approx(world.ledger.records[second].worst_case_eur)
 
 
 def test_a_further_attempt_does_not_wait_for_what_was_wrong_with_the_one_before(world: World) -> None:

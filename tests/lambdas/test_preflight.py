@@ -31,6 +31,9 @@ def test_nothing_below_a_prefix_is_a_fault_with_the_nearest_folder(buckets: Fake
 def test_only_other_suffixes_below_a_prefix_is_a_fault_that_names_them(buckets: FakeBuckets) -> None:
     fault = only_fault(buckets, f"s3://{OTHER}/pears/", suffixes=[".jpg"])
     assert "2 objects, but none ends in .jpg; suffixes seen: .png 1, .webp 1" in fault.problem
+    buckets.keys[OTHER].pop()
+    fault = only_fault(buckets, f"s3://{OTHER}/pears/", suffixes=[".jpg"])
+    assert fault.problem.endswith("found: 1 object, but none ends in .jpg; suffixes seen: .png 1")
 
 
 def test_one_empty_prefix_among_several_is_still_a_fault(buckets: FakeBuckets) -> None:

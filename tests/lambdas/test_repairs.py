@@ -16,20 +16,20 @@ from lambdas.reconciler.repairs import (
     Repair,
     Requeue,
     Salvage,
+    SetBack,
     Stop,
     StopOrphan,
+    Tell,
     Track,
     of_unreadable,
     repairs,
 )
-from lambdas.runs.admission import Admissions, Slot
 from lambdas.runs.cluster_port import ClusterState, ClusterSummary
 from lambdas.runs.ports import UnreadableRecord
 from lambdas.runs.run_service import spent_eur
 from lambdas.runs.setbacks import LASTING_LIMIT, given_up
 
 from .test_outcome import RECORD
-from .world import World
 
 CREATED = 1000.0
 LIMIT = CREATED + 120 * 60
@@ -93,8 +93,9 @@ def test_what_emr_knows_more_of_is_tracked() -> None:
 def test_a_claim_whose_lease_has_ended_goes_back_to_the_queue_and_a_queued_run_waits() -> None:
     assert of_run(CLAIMED, now=1500.0) == []
     assert of_run(CLAIMED, now=1500.5) == [Requeue("d-1", 1500.0)]
-    far = dataclasses.replace(CLAIMED, lease_until=9e9)  # by a clock that was wrong
-    assert of_run(far, now=1500.0) == [Requeue("d-1", 9e9)]
+    # By a clock that was wrong: a lease is 50 s, and clocks differ by 300 s.
+    for lease_until, found in ((1850.0, []), (1850.5, [Requeue("d-1", 1850.5)])):
+        assert of_run(dataclasses.replace(CLAIMED, lease_until=lease_until), now=1500.0) == found
     unleased = dataclasses.replace(CLAIMED, lease_until=None)
     assert of_run(unleased, now=0.5) == [Requeue("d-1", None)]
     queued = dataclasses.replace(CLAIMED, state=RunState.QUEUED, lease_until=None)
@@ -134,6 +135,16 @@ def test_an_end_that_was_cut_off_is_closed_after_a_minute() -> None:
     assert of_run(end, now=CREATED + 60) == []
     assert of_run(end, now=CREATED + 61) == [Close("d-1")]
     assert of_run(dataclasses.replace(end, closed=True), now=CREATED + 61) == []
+
+
+def test_the_end_of_a_closed_run_is_told_when_nobody_is_at_it() -> None:
+    untold = dataclasses.replace(RUNNING, state=RunState.FAILED, closed=True, untold=(Telling.MESSAGE,))
+    assert of_run(untold) == [Tell("d-1")]
+    told_by_another = dataclasses.replace(untold, lease_until=CREATED + 730)
+    assert of_run(told_by_another) == []
+    assert of_run(told_by_another, now=CREATED + 731) == [Tell("d-1")]
+    far = dataclasses.replace(untold, lease_until=9e9)  # by a clock that was wrong
+    assert of_run(far) == [Tell("d-1")]
 
 
 def orphans(record: RunRecord | None, *clusters: ClusterSummary) -> list[Repair]:
@@ -212,10 +223,30 @@ def test_a_record_that_is_not_understood_ends_after_the_clusters_of_its_attempts
     assert salvage == Salvage("d-1", record, GIVEN_UP)
 
 
+def test_each_record_that_is_not_understood_is_dealt_with_as_far_as_it_is() -> None:
+    def record(run_id: str, setback: Setback | None) -> UnreadableRecord:
+        cluster_id = f"j-{run_id}"
+        return UnreadableRecord(
+            "why", dataclasses.replace(RUNNING, run_id=run_id, cluster_id=cluster_id, setback=setback), 7
+        )
+
+    waits = dataclasses.replace(HOPELESS, count=1)
+    records = [record("waits", waits), record("new", None), record("ended", None), record("d-1", HOPELESS)]
+    ended = in_state(ClusterState.TERMINATED, cluster_id="j-ended", name="fruits-ended")
+    assert of_unreadable(records, [ended, CLUSTER], CREATED) == [
+        SetBack("new", records[1], has_ended=False),
+        SetBack("ended", records[2], has_ended=True),
+        StopOrphan("d-1", "j-1"),
+    ]
+
+
 def test_every_run_and_every_orphan_is_dealt_with_in_one_pass() -> None:
     another = dataclasses.replace(RUNNING, run_id="d-2", cluster_id="j-2")
     strangers = dataclasses.replace(CLUSTER, cluster_id="j-3", name="fruits-d-3")
-    found = repairs([LAUNCHED, another], [CLUSTER, strangers], {"j-3": "d-3"}, CREATED + 700)
+    well = dataclasses.replace(RUNNING, run_id="d-0", cluster_id="j-0")
+    its = dataclasses.replace(CLUSTER, cluster_id="j-0", name="fruits-d-0")
+    clusters = [its, CLUSTER, strangers]
+    found = repairs([well, LAUNCHED, another], clusters, {"j-3": "d-3"}, CREATED + 700)
     assert found == [Track("d-1", "j-1"), GiveUp("d-2", LOST), StopOrphan("d-3", "j-3")]
 
 
@@ -246,48 +277,10 @@ def test_a_pass_is_measured_by_what_it_left() -> None:
     assert {tuple(sample.dimensions.items()) for sample in samples} == {(("service", "reconciler"),)}
 
 
-def test_a_slot_of_a_run_that_the_list_does_not_show_yet_is_kept(world: World) -> None:
-    world.launched()
-    world.clusters.clusters.clear()
-    world.ledger.active = lambda: ()
-    slots = dict(world.ledger.shared.slots)
-    assert not world.reconcile().repairs
-    assert world.ledger.shared.slots == slots != {}
-
-
-def test_a_slot_that_no_run_needs_gives_back_all_that_was_set_aside_today(world: World) -> None:
-    today = "1970-01-12"
-    world.ledger.shared = Admissions(slots={"gone": Slot(1.0, today)}, day=today, committed_eur=1.5)
-    world.reconcile()
-    assert (world.ledger.shared.slots, world.ledger.shared.committed_eur) == ({}, 0.5)
-
-
 def test_of_two_clusters_of_a_launch_in_doubt_the_living_one_is_tracked() -> None:
     dead = in_state(ClusterState.TERMINATED)
     living = dataclasses.replace(CLUSTER, cluster_id="j-2", created_at=CREATED + 1)
     assert of_run(CLAIMED, dead, living) == [Track("d-1", "j-2")]
-
-
-def test_a_running_run_that_the_list_does_not_show_yet_keeps_its_cluster(world: World) -> None:
-    world.launched()
-    world.ledger.active = lambda: ()
-    assert not world.reconcile().repairs
-    assert world.clusters.terminated == []
-
-
-def test_clusters_are_looked_for_as_far_back_as_the_oldest_run_and_two_days(world: World) -> None:
-    asked: list[float] = []
-    list_clusters = world.clusters.list
-    world.clusters.list = lambda since: asked.append(since) or list_clusters(since)
-    assert world.reconcile().gauges.oldest_seconds == 0.0
-    assert asked.pop() == world.time - 2 * 24 * 3600
-    world.configure(max_clusters="0")
-    world.launched()
-    accepted = world.time
-    world.time += 3 * 24 * 3600
-    asked.clear()
-    world.reconcile()
-    assert asked == [accepted - 300]
 
 
 def test_what_a_run_spent_is_nothing_before_its_launch_and_all_that_was_set_aside_where_it_is_not_known() -> (

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lambdas.contract.run import RunState
+from lambdas.reconciler.looking import NO_TIME
 from lambdas.reconciler.repairs import LOST_SECONDS
 from lambdas.runs.admission import Pause
 from lambdas.runs.cluster_port import ClusterSnapshot, ClusterState
@@ -75,7 +76,7 @@ def test_nobody_sleeps_beyond_the_end_of_the_invocation(world: World) -> None:
 
 def test_clusters_that_take_long_to_describe_leave_time_for_the_queue(world: World) -> None:
     first = world.launched_cluster()
-    for number in range(5):
+    for number in range(6):
         name, cluster_id = f"fruits-stranger-{number}", f"j-{number}"
         stranger = dataclasses.replace(
             world.clusters.clusters[first], cluster_id=cluster_id, name=name, tags={}
@@ -93,7 +94,7 @@ def test_clusters_that_take_long_to_describe_leave_time_for_the_queue(world: Wor
     world.clusters.describe = slow  # type: ignore[method-assign]
     done = world.reconcile()
     assert world.ledger.records[waits].state is RunState.LAUNCHED
-    assert len(done.skipped) == 1
+    assert list(done.skipped.values()) == [NO_TIME] * 2
 
 
 def test_telling_places_in_the_queue_stops_in_time(world: World) -> None:
@@ -123,6 +124,9 @@ def test_what_became_of_an_upload_stands_also_where_its_status_cannot_be_written
 
     world.objects.before_write = refuse
     assert world.launched().outcome is (Outcome.QUEUED if limits else Outcome.LAUNCHED)
+    setback = world.record().setback
+    assert setback is not None
+    assert setback.reason == f"PermissionError: {world.keys().status}"
 
 
 def test_slow_repairs_leave_time_for_the_queue(world: World) -> None:

@@ -214,14 +214,15 @@ def test_an_ended_run_frees_its_slot_and_what_it_did_not_spend(world: World) -> 
 
 
 def test_events_of_one_end_that_arrive_at_once_tell_and_measure_it_once(world: World) -> None:
-    cluster_id = completed_run(world, notify=True)
+    cluster_id, heard = completed_run(world, notify=True), []
 
     def another_event(key: str) -> None:
         world.objects.before_write = lambda key: None
-        assert isinstance(world.tracker.track(cluster_id), Ignored)
+        heard.append(world.tracker.track(cluster_id))
 
     world.objects.before_write = another_event
     world.tracker.track(cluster_id)
+    assert heard == [Ignored(f"nothing new of run {world.record().run_id}, which is COMPLETED")]
     assert len(world.topic.messages) == 1
     assert [sample.metric.name for sample in world.meter.samples].count("Runs") == 1
 

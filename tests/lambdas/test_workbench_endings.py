@@ -6,6 +6,7 @@ import pytest
 
 from lambdas.cli.download import require_completed
 from lambdas.cli.result import CommandError
+from lambdas.contract.cost.measured import NOTHING_MEASURED
 from lambdas.contract.run import RunState
 from lambdas.contract.workbench import SETUP_STEP
 from lambdas.launcher.withdraw import Deletion
@@ -14,7 +15,7 @@ from lambdas.runs.cluster_port import ClusterState, LaunchRefusedError, StepStat
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.tracking import Ignored
 
-from .workbenches import ADDRESS, KEY, RUN, SET_UP, active, asked, ended, launched, opened
+from .workbenches import ACTIVITY, ADDRESS, KEY, RUN, SET_UP, active, asked, ended, launched, opened
 from .world import BUCKET, World, workbench
 
 
@@ -43,10 +44,10 @@ def test_too_few_machines_are_a_reason_for_another_attempt(world: World) -> None
 
 def test_its_hours_end_it_and_that_is_no_failure(world: World) -> None:
     cluster_id = opened(world, hours=1)
-    world.time += 3600 - 1
+    world.time += 3600
     active(world, 0)
     assert not world.reconcile().repairs
-    world.time += 2
+    world.time += 1
     assert world.reconcile().gauges.overdue == 0
     assert world.clusters.terminated == [cluster_id]
     ended(world)
@@ -55,6 +56,8 @@ def test_its_hours_end_it_and_that_is_no_failure(world: World) -> None:
     assert record.message == "The workbench was ended after its time, 1 hour, was over."
     assert (record.active, world.door.leads_to, world.door.passwords) == (False, set(), {})
     assert not world.ledger.shared.slots
+    assert {sample.dimensions["engine"] for sample in world.meter.samples} == {"workbench"}
+    assert world.ledger.measured() == NOTHING_MEASURED  # it computed no images that estimates may rest on
 
 
 def test_one_that_outlives_its_hours_is_overdue(world: World) -> None:
@@ -62,7 +65,9 @@ def test_one_that_outlives_its_hours_is_overdue(world: World) -> None:
     world.time += 3600 + 1
     world.clusters.terminate = lambda cluster_id: None  # type: ignore[method-assign]  # EMR does nothing
     assert world.reconcile().gauges.overdue == 0
-    world.time += 6 * 60
+    world.time += 6 * 60 - 1
+    assert world.reconcile().gauges.overdue == 0
+    world.time += 1
     assert world.reconcile().gauges.overdue == 1
     assert world.clusters.clusters[cluster_id].lives
 
@@ -90,7 +95,7 @@ def test_one_that_tells_nothing_of_its_kernels_ends_as_if_they_were_idle(world: 
     assert world.clusters.terminated == [cluster_id]
 
 
-@pytest.mark.parametrize(("ahead", "is_ended"), [(60.0, False), (1e6, True)])
+@pytest.mark.parametrize(("ahead", "is_ended"), [(60.0, False), (300.0, False), (301.0, True), (1e6, True)])
 def test_a_time_that_is_yet_to_come_keeps_nothing_alive(world: World, ahead: float, is_ended: bool) -> None:
     opened(world, idle_minutes=30)
     world.time += 3000
@@ -99,10 +104,23 @@ def test_a_time_that_is_yet_to_come_keeps_nothing_alive(world: World, ahead: flo
     assert bool(world.clusters.terminated) is is_ended
 
 
+def test_of_runs_no_kernels_are_asked_for_and_its_own_keep_it_open_beside_them(world: World) -> None:
+    run = world.launched_cluster()
+    world.clusters.change(run, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+    world.tracker.track(run)
+    world.time += 1
+    opened(world, idle_minutes=30)
+    world.time += 3000
+    active(world, 60)
+    world.objects.reads.clear()
+    assert not world.reconcile().repairs
+    assert [key for key in world.objects.reads if key.endswith("activity.json")] == [ACTIVITY]
+
+
 def test_what_cannot_be_read_of_its_kernels_ends_nobodys_work(world: World) -> None:
     opened(world, idle_minutes=30)
     world.time += 3000
-    world.objects.closed = world.keys().activity
+    world.objects.closed = ACTIVITY
     seen = world.reconcile()
     assert not seen.repairs
     assert "Access Denied" in seen.skipped[RUN]
@@ -153,6 +171,21 @@ def test_one_that_ends_while_it_is_opened_leaves_no_door_open(world: World) -> N
     world.door.before_open = ends
     assert isinstance(world.tracker.track(cluster_id), Ignored)
     assert (world.record().state, world.door.leads_to) == (RunState.CANCELLED, set())
+
+
+def test_one_that_ended_before_its_door_is_opened_gets_none(world: World) -> None:
+    cluster_id = launched(world)
+    world.clusters.change(cluster_id, ClusterState.WAITING, steps=SET_UP)
+
+    def ends(asked_for: str) -> str:
+        world.clusters.terminate(asked_for)
+        world.tracker.track(asked_for)
+        return ADDRESS
+
+    world.clusters.primary_address = ends  # type: ignore[method-assign]
+    world.door.before_open = lambda: pytest.fail("it has ended")
+    world.tracker.track(cluster_id)
+    assert (world.record().state, world.record().door) == (RunState.CANCELLED, None)
 
 
 def test_an_address_that_emr_does_not_tell_yet_is_asked_for_again(world: World) -> None:

@@ -15,7 +15,7 @@ from lambdas.runs.workbench_examination import BASIS, price
 
 from .runs import completed_run
 from .workbenches import RUN, SET_UP, active, asked, ended, faults, opened
-from .world import BUCKET, World
+from .world import BUCKET, SETTINGS, World
 
 DIGEST = "Bf+uvMpBdwr0JdS6m057zf9TIjfcqTHBkqNtlNtzB9TC35XmBlFLQRPMs608GffKZI43OhEqa4KQ86aYGKqbfg=="
 """By Python's ``hashlib.scrypt`` with n 16384, r 8, p 1."""
@@ -99,6 +99,45 @@ def test_of_a_data_set_without_results_the_nearest_is_told(world: World) -> None
             "nearest": "fruits",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("stack", "offered", "path", "problem", "remedy", "nearest"),
+    [
+        (
+            {"max_eur_per_day": "1"},
+            {"m5.xlarge"},
+            "$.workbench.hours",
+            # Three machines in Ireland for four hours and six minutes.
+            "lets the workbench cost up to 3.09 EUR (4 hours), and this stack may spend 1.00 EUR a day, so "
+            "its turn would never come",
+            "Lower it, workbench.workers or the instance size, or raise fruits:maxEurPerDay of the stack.",
+            None,
+        ),
+        (
+            {},
+            {"m6a.xlarge", "m6i.xlarge", "m6g.xlarge"},
+            "$.workbench.instance_type",
+            "names none of the types that EMR offers in eu-west-1 with emr-7.12.0",
+            "Name some of those: m6i.xlarge, m6a.xlarge.",
+            "m6i.xlarge",  # at the same price
+        ),
+    ],
+    ids=["budget", "not_offered"],
+)
+def test_of_what_the_stack_cannot_have_it_is_told_what_it_can(
+    world: World,
+    stack: dict[str, str],
+    offered: set[str],
+    path: str,
+    problem: str,
+    remedy: str,
+    nearest: str | None,
+) -> None:
+    world.configure(**stack)
+    world.clusters.instance_types = {SETTINGS.release_label: frozenset(offered)}.__getitem__  # type: ignore[method-assign]
+    asked(world)
+    assert faults(world) == [{"path": path, "problem": problem, "remedy": remedy, "nearest": nearest}]
 
 
 @pytest.mark.parametrize(("hours", "said"), [(1, "1 hour"), (3, "3 hours")])

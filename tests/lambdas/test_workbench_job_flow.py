@@ -91,12 +91,13 @@ def test_sessions_of_a_workbench_share_the_machines_and_end_with_it() -> None:
 def test_notebooks_which_outlive_a_workbench_are_told_what_is_this_ones_own() -> None:
     told = {
         "spark.workbench.root": "s3://bkt",
-        "spark.workbench.dataset": "fruits",
-        "spark.workbench.run": "fruits-1",
+        "spark.workbench.dataset": "pears",
+        "spark.workbench.run": "pears-1",
         "spark.workbench.kept": "s3://bkt/runs/workbench.explore-1/run-all",
         "spark.workbench.code": "s3://bkt/artifacts/job-1.zip",
     }
-    assert told.items() <= properties(workbench_request(), "spark-defaults").items()
+    request = workbench_request(opens_dataset="pears", opens_run="pears-1")
+    assert told.items() <= properties(request, "spark-defaults").items()
     # Spark's file of properties has no empty values.
     nothing = properties(workbench_request(opens_dataset=None, opens_run=None), "spark-defaults")
     assert {"spark.workbench.dataset", "spark.workbench.run"}.isdisjoint(nothing)

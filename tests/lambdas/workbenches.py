@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from lambdas.contract.layout import RunLayout
 from lambdas.contract.run import run_id
 from lambdas.contract.workbench import SETUP_STEP
 from lambdas.runs.cluster_port import ClusterState, StepState
@@ -16,6 +17,7 @@ from .world import BUCKET, World, workbench
 KEY = "manifests/explore.json"
 RUN = run_id("workbench.explore", BUCKET, KEY, "v1")
 SET_UP = {SETUP_STEP: StepState.COMPLETED}
+ACTIVITY = RunLayout("explore", RUN).activity
 ADDRESS = "10.0.0.1"
 
 
@@ -46,7 +48,7 @@ def ended(world: World, passes: int = 3) -> None:
 
 def active(world: World, seconds_ago: float) -> None:
     written = json.dumps({"version": 1, "last_active_at": world.time - seconds_ago})
-    world.objects.write(world.keys().activity, written)
+    world.objects.write(ACTIVITY, written)
 
 
 def faults(world: World) -> list[dict[str, str]]:

@@ -38,31 +38,41 @@ Run = tuple[Plan, list[StepReport]]
 
 
 @pytest.fixture(scope="module")
-def notebook(spark: SparkSession, fast_run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the cells of the classic recipe's notebook know after Run All, beside the fast engine's run."""
+def given(fast_run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What stands in the notebook's first cell, and what the set-up step puts there."""
     published, _ = fast_run
     folder = tmp_path_factory.mktemp("reference")
     (folder / "code.zip").write_bytes(_EMPTY_ZIP)  # the steps' code is installed here
     plan = folder_of(published, f"runs/{published.run_id}/plan.json")
     plan.parent.mkdir(parents=True, exist_ok=True)
     plan.write_text(published.to_json())
-    given = {
+    return {
         'spark.conf.get("spark.workbench.root")': repr(published.root),
         'spark.conf.get("spark.workbench.run", "")': repr(published.run_id),
         'spark.conf.get("spark.workbench.kept")': repr(f"file://{folder}/kept"),
         'spark.conf.get("spark.workbench.code")': repr(f"{folder}/code.zip"),
         "partitions = 48": f"partitions = {PARTITIONS}",
     }
+
+
+def run_cells(spark: SparkSession, given: dict[str, str], cells: int | None = None) -> dict[str, Any]:
+    """Execute so many of the notebook's first code cells, or all; returns what they know then."""
     known: dict[str, Any] = {"spark": spark}
-    cells = [cell for cell in json.loads(RUN_ALL.read_text())["cells"] if cell["cell_type"] == "code"]
+    codes = [cell for cell in json.loads(RUN_ALL.read_text())["cells"] if cell["cell_type"] == "code"]
     with pytest.MonkeyPatch.context() as recipe:
         recipe.setattr(reference_engine, "PARTITIONS", reference_engine.PARTITIONS)  # the notebook sets it
-        for cell in cells:
+        for cell in codes[:cells]:
             source = "".join(cell["source"])
             for name, value in given.items():
                 source = source.replace(name, value)
             exec(source, known)  # noqa: S102  # our own
     return known
+
+
+@pytest.fixture(scope="module")
+def notebook(spark: SparkSession, given: dict[str, str]) -> dict[str, Any]:
+    """What the cells of the classic recipe's notebook know after Run All, beside the fast engine's run."""
+    return run_cells(spark, given)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +93,16 @@ def test_the_notebook_shows_three_outputs_and_how_far_the_engines_are_apart(
     )
     assert images.number == rows
     assert images.apart <= LARGEST_DIFFERENCE
+
+
+def test_run_all_of_another_folder_takes_nothing_from_the_one_before(
+    spark: SparkSession, given: dict[str, str], notebook: dict[str, Any]
+) -> None:
+    part = run_cells(spark, {**given, 'below = ""': 'below = "class_0/"'}, cells=2)["plan"]
+    index = ensure_index(open_store(part.root), part)
+    assert {path.split("/")[-2] for path in (image.path for image in index.shard(0))} == {"class_0"}
+    whole = notebook["plan"]
+    assert ensure_index(open_store(whole.root), whole).images > index.images
 
 
 def test_the_engines_agree_on_every_image(fast_run: Run, reference_run: Run) -> None:
