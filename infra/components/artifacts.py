@@ -25,7 +25,7 @@ from lambdas.contract.model_package import DESCRIPTION, ModelPackage
 BOOTSTRAP_SCRIPT = Path(__file__).parent / "bootstrap.sh"
 SETUP_FILES = tuple(
     Path(__file__).parent / "workbench" / name
-    for name in ("setup.sh", "hub.py", "activity.py", "start.ipynb", "run_all.ipynb")
+    for name in ("setup.sh", "hub.py", "activity.py", "kept.py", "start.ipynb", "run_all.ipynb")
 )
 """What the set-up step of a workbench runs."""
 FUNCTIONS = ("launcher", "tracker", "reconciler")

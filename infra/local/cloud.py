@@ -22,7 +22,7 @@ from infra.local.deploy import PROJECT, deploy
 from infra.local.emr import EmrEndpoint, InjectedFailures, Recorder
 from infra.local.engine.home import make_home
 from infra.local.ministack import MiniStack, MiniStackError, client
-from infra.local.process import StartedAndStopped
+from infra.local.process import StartedAndStopped, undisturbed
 from infra.local.provider import LocalProvider
 from infra.program import BUILD, REPOSITORY
 from lambdas.cli.submission import manifest_for
@@ -152,12 +152,16 @@ class LocalCloud(StartedAndStopped):
         return {name.removeprefix(f"{PROJECT}-{STACK}-"): update for name, update in left.items()}
 
     def stop(self) -> None:
-        """End every process, running steps included, and free the ports. Logs stay in :attr:`folder`."""
-        self._emr.stop()
-        self._ministack.stop()
-        for useless in ("tls", "env.sh", PULUMI):
-            _remove(self.folder / useless)
-        self._lock.close()
+        """End every process, running steps included, and free the ports. Logs stay in :attr:`folder`.
+
+        Whoever presses ctrl-C again meanwhile would be left with keys and processes, so it is not heeded.
+        """
+        with undisturbed():
+            self._emr.stop()
+            self._ministack.stop()
+            for useless in ("tls", "env.sh", PULUMI):
+                _remove(self.folder / useless)
+            self._lock.close()
 
     def client(self, service: str, **credentials: str) -> Any:
         """The boto3 client as root, which threads may share, or one with other ``credentials`` (boto3's

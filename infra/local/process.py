@@ -7,7 +7,8 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,24 @@ from typing import Self
 # jobs /dev/null as input, hence the detour by another descriptor.
 _LIFELINE = 'exec {fd}<&0 </dev/null; {{ read -r _ <&{fd}; kill -KILL 0; }} & exec {fd}<&-; exec "$@"'
 _SHELL_DESCRIPTORS = range(3, 10)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM change nothing meanwhile: what one of them has begun to end is ended.
+
+    Programs that are started meanwhile heed both, as they would not if the signals were ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Signals come to the main thread, and no other may say what they do.
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class ProcessGroup:

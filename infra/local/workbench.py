@@ -21,10 +21,12 @@ from pulumi import RunError
 from rich.console import Console
 from rich.markup import escape
 
-from infra.local.cloud import FolderInUseError, LocalCloud
+from infra.components.workbench.kept import misfits
+from infra.local.cloud import FolderInUseError, LocalCloud, write_environment
 from infra.local.demo import INTERRUPTED, connect_to, look_at, package, sample
 from infra.local.hub.installation import NotInstalledError, find
 from infra.local.ministack import MiniStackError
+from infra.local.process import undisturbed
 from infra.local.submit import upload_photos
 from infra.local.watch import Snapshot, follow, look
 from infra.program import BUILD, REPOSITORY
@@ -99,11 +101,13 @@ def _run(console: Console, photos: PhotoFolder, folder: Path, build: Path) -> in
             _show(console, cloud, opened)
             _attend(console, cloud, opened)
         finally:
-            with console.status("Ending the workbench, and fetching its notebooks..."):
+            with undisturbed(), console.status("Ending the workbench, and fetching its notebooks..."):
                 _end(cloud, opened)
-                kept = _fetch(cloud, folder / NOTEBOOKS)
+                kept, left = _fetch(cloud, folder / NOTEBOOKS)
             ended = f"The workbench has ended; its {kept} notebooks and files are in {folder / NOTEBOOKS}"
-            console.print(ended, highlight=False, soft_wrap=True)
+            not_fetched = [f"  not fetched: {name}: {why}" for name, why in left.items()]
+            told = "\n".join([ended, *not_fetched])
+            console.print(told, highlight=False, markup=False, soft_wrap=True)
     finally:
         cloud.stop()
     return 0
@@ -150,6 +154,7 @@ def _show(console: Console, cloud: LocalCloud, opened: Submitted) -> None:
         f"  certificate  SHA-256 {known['certificate_sha256']}\n"
         "               (nobody vouches for it, so the browser warns: compare, then go on)\n"
         f"  until        {known['ends_at']}, or {known['idle_minutes']} min after the last busy kernel\n\n"
+        f"For `fruits` and `aws` in another terminal:\n  source {escape(str(write_environment(cloud)))}\n\n"
         "ctrl-C ends it, and leaves nothing running.",
         highlight=False,
         # Or `:AB:` of a fingerprint became a picture.
@@ -192,18 +197,31 @@ def _bring(cloud: LocalCloud, folder: Path) -> None:
         cloud.client("s3").upload_file(str(path), cloud.bucket, key)
 
 
-def _fetch(cloud: LocalCloud, folder: Path) -> int:
-    """The notebooks that the bucket has; returns how many files they are."""
+def _fetch(cloud: LocalCloud, folder: Path) -> tuple[int, dict[str, str]]:
+    """The notebooks that the bucket has; nothing outside the folder, whatever a notebook has written there.
+
+    Returns how many files they are; and which could not be fetched, each with why.
+    """
     s3, prefix = cloud.client("s3"), notebooks_of(NAME)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=cloud.bucket, Prefix=prefix)
-    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-    # Whatever a notebook has written there: nothing outside the folder.
-    keys = [key for key in keys if ".." not in key.split("/")]
-    for key in keys:
-        path = folder / key.removeprefix(prefix)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        s3.download_file(cloud.bucket, key, str(path))
-    return len(keys)
+    names = [found["Key"].removeprefix(prefix) for page in pages for found in page.get("Contents", [])]
+    left = misfits(names)
+    for name in names:
+        if name not in left:
+            try:
+                _make_room(folder, folder / name)
+                s3.download_file(cloud.bucket, f"{prefix}{name}", str(folder / name))
+            except OSError as error:
+                left[name] = str(error)
+    return len(names) - len(left), left
+
+
+def _make_room(folder: Path, path: Path) -> None:
+    """The folders that ``path`` is in. A file of the last time that is one by now is put aside."""
+    for parent in path.relative_to(folder).parents:
+        if (old := folder / parent).is_file():
+            old.rename(f"{old}.before")
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 if __name__ == "__main__":

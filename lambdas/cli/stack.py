@@ -48,7 +48,8 @@ def connect(environ: Mapping[str, str]) -> Stack:
             ExitCode.USAGE,
             f"this shell does not know the stack: {', '.join(error.missing)} missing.\n"
             'On AWS:  eval "$(pulumi stack output shell)"\n'
-            "In the local cloud (make local):  source .local/cloud/env.sh",
+            "In the local cloud (make local):  source .local/cloud/env.sh\n"
+            "In that of make workbench:  source .local/workbench/cloud/env.sh",
         ) from error
     parts = Composition(
         data_bucket=settings.data_bucket, ledger_table=settings.ledger_table, region=settings.region

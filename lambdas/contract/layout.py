@@ -140,6 +140,11 @@ class RunLayout:
         return f"{self._run}activity.json"
 
     @property
+    def run_all(self) -> str:
+        """Of a workbench: the folder of what its notebook of that name computes."""
+        return f"{self._run}run-all"
+
+    @property
     def features(self) -> str:
         return f"{FEATURES}{self._dataset}"
 

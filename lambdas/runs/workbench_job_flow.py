@@ -75,8 +75,6 @@ def workbench_part(plan: WorkbenchPlan, cluster: ClusterSpec, settings: Launcher
         *("bash", "-c", _FETCH_AND_RUN, f"{plan.root}/{settings.workbench_setup_prefix}"),
         settings.region,
         *(f"{plan.root}/{key}" for key in (keys.login, keys.activity, notebooks_of(plan.dataset))),
-        *(plan.root, spec.opens_dataset or "-", spec.opens_run or "-"),
-        f"{plan.root}/{settings.job_key}",
     ]
     return Part(
         applications=("Spark", "Livy", "JupyterHub"),
@@ -88,6 +86,23 @@ def workbench_part(plan: WorkbenchPlan, cluster: ClusterSpec, settings: Launcher
             **session_defaults(executor_for(cluster.instance_types), settings),
             "spark.dynamicAllocation.enabled": "true",
             **AS_IN_STEPS,
+            **_told_to_notebooks(plan, settings),
         },
         configurations=[classified("livy-conf", {"livy.server.session.timeout": f"{spec.idle_minutes}m"})],
     )
+
+
+def _told_to_notebooks(plan: WorkbenchPlan, settings: LauncherSettings) -> dict[str, str]:
+    """What notebooks ask ``spark.conf`` for, where it is known.
+
+    They are kept from one workbench to the next, so what is this one's own must not stand in them. A property
+    of Spark reaches every session, on whatever machine Livy has it run.
+    """
+    told = {
+        "root": plan.root,
+        "dataset": plan.workbench.opens_dataset,
+        "run": plan.workbench.opens_run,
+        "kept": f"{plan.root}/{plan.layout.run_all}",
+        "code": f"{plan.root}/{settings.job_key}",
+    }
+    return {f"spark.workbench.{name}": value for name, value in told.items() if value}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import ssl
 import time
 from collections.abc import Iterator
@@ -69,6 +70,10 @@ class Workbench:
         ]
         return str(secrets.get_secret_value(SecretId=found)["SecretString"])
 
+    @property
+    def home(self) -> Path:
+        return self.machine / "var" / "lib" / "jupyter" / "home" / USER
+
     def activity(self) -> dict[str, Any]:
         body = self.user.s3.get_object(Bucket=self.user.bucket, Key=self.layout.activity)["Body"].read()
         found: dict[str, Any] = json.loads(body)
@@ -100,6 +105,8 @@ class Workbench:
 @pytest.fixture(scope="module")
 def workbench(happened: Happened) -> Workbench:
     user = happened.user
+    for name in ("data", "data/[1].csv"):
+        user.s3.put_object(Bucket=user.bucket, Key=f"{notebooks_of(NAME)}{name}", Body=b"kept")
     asked = {"name": NAME, "hours": 12, "workers": 1, "run": happened.fruits.run_id}
     body = json.dumps({"version": 1, "workbench": asked}).encode()
     uploads = S3Uploads(user.s3, user.bucket)
@@ -146,6 +153,10 @@ def kernel_is_ready(page: Page, kernels: int) -> None:
     while page.evaluate(KERNELS) != [["idle", 1]] * kernels:
         assert time.monotonic() < deadline, page.evaluate(KERNELS)
         time.sleep(0.2)
+
+
+def test_what_was_kept_is_there_again_but_for_a_file_that_became_a_folder(workbench: Workbench) -> None:
+    assert [path.name for path in workbench.home.glob("data/*")] == ["[1].csv"]
 
 
 def test_a_wrong_password_is_refused_and_after_a_few_of_them_slowly(workbench: Workbench, page: Page) -> None:
@@ -209,6 +220,8 @@ def test_whatever_it_runs_listens_on_loopback_alone(workbench: Workbench) -> Non
 def test_a_workbench_that_nobody_uses_ends_and_leaves_its_notebooks_alone(workbench: Workbench) -> None:
     user = workbench.user
     functions = user.cloud.client("lambda")
+    os.mkfifo(workbench.home / "cannot-be-kept")
+    (workbench.home / "z.txt").write_text("saved last")
     deadline = time.monotonic() + ENOUGH_MS / 1000
     while not user.looks_at(workbench.run).ended:
         assert time.monotonic() < deadline
@@ -220,7 +233,11 @@ def test_a_workbench_that_nobody_uses_ends_and_leaves_its_notebooks_alone(workbe
     assert status is not None
     assert status["state"] == "COMPLETED"
     assert "no kernel was busy for 60 minutes" in status["message"]
-    kept = user.s3.get_object(Bucket=user.bucket, Key=f"{notebooks_of(NAME)}mine.ipynb")["Body"].read()
-    assert "AccessDenied" in str(json.loads(kept)["cells"][0]["outputs"])
+    mine, last = (
+        user.s3.get_object(Bucket=user.bucket, Key=f"{notebooks_of(NAME)}{name}")["Body"].read()
+        for name in ("mine.ipynb", "z.txt")
+    )
+    assert "AccessDenied" in str(json.loads(mine)["cells"][0]["outputs"])
+    assert last == b"saved last"
     assert marked(workbench.machine) == []
     assert workbench.run.run_id not in str(user.cloud.client("secretsmanager").list_secrets()["SecretList"])

@@ -166,7 +166,7 @@ def test_functions_and_commands_are_told_where_the_door_is(opened: RecordingProv
     told = variables(opened, "launcher")
     assert told["FRUITS_WORKBENCH_SETUP_PREFIX"].startswith("artifacts/workbench-")
     keys = {one["key"] for one in opened.all_of("BucketObjectv2")}
-    for name in ("setup.sh", "hub.py", "activity.py", "start.ipynb", "run_all.ipynb"):
+    for name in ("setup.sh", "hub.py", "activity.py", "kept.py", "start.ipynb", "run_all.ipynb"):
         assert told["FRUITS_WORKBENCH_SETUP_PREFIX"] + name in keys
     for role in ("tracker", "reconciler"):
         assert variables(opened, role)["FRUITS_WORKBENCH_TARGET_GROUP"].endswith("fruits-eu-door")

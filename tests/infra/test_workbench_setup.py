@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -40,7 +39,9 @@ echo "aws $*" >>"$AT/log"; found=()
 for a; do
     case $a in s3://*) found+=("$AT/s3/${a#s3://}");; -*|eu-*|s3|cp|sync) ;; *) found+=("$a");; esac
 done
-from=${found[-2]} to=${found[-1]}; {aws}; mkdir -p "$(dirname "$to")"
+from=${found[-2]} to=${found[-1]}; {aws}
+if [[ $1 == s3api ]]; then cat "$AT/keys.json"; exit; fi
+mkdir -p "$(dirname "$to")"
 if [[ -d $from ]]; then mkdir -p "$to"; cp -r "$from/." "$to"
 elif [[ -e $from ]]; then cp "$from" "$to"; fi""",
     "python3": f'exec {sys.executable} "$@"',
@@ -55,14 +56,18 @@ class Machine:
         self.folder = folder
         (folder / "bin").mkdir(parents=True)
         for name, script in PROGRAMS.items():
-            program = folder / "bin" / name
-            program.write_text(f"#!/bin/bash\n{script}\n".replace("{answer}", answer).replace("{aws}", aws))
-            program.chmod(0o755)
+            self.install(name, script.replace("{answer}", answer).replace("{aws}", aws))
+        (folder / "keys.json").write_text("null\n")
         for place in ("etc/jupyter/conf", "etc/systemd/system", "opt/fruits", f"var/lib/jupyter/home/{USER}"):
             (folder / place).mkdir(parents=True)
         (folder / "etc/jupyter/conf/jupyterhub_config.py").write_text("# EMR's own\nc.own = 'kept'\n")
         self.put("runs/r/login.json", LOGIN)
         self.files = shutil.copytree(FILES, folder / "files")
+
+    def install(self, name: str, script: str) -> None:
+        program = self.folder / "bin" / name
+        program.write_text(f"#!/bin/bash\n{script}\n")
+        program.chmod(0o755)
 
     def put(self, key: str, text: str) -> None:
         place = self.folder / "s3" / "bucket" / key
@@ -75,11 +80,19 @@ class Machine:
     def set_up(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         given = arguments or (
             "eu-west-1", "s3://bucket/runs/r/login.json", "s3://bucket/runs/r/activity.json",
-            "s3://bucket/notebooks/explore/", "s3://bucket", "fruits", "-", "s3://bucket/artifacts/job.zip",
+            "s3://bucket/notebooks/explore/",
         )  # fmt: skip
+        return self.run(self.files / "setup.sh", *given)
+
+    def keep(self) -> subprocess.CompletedProcess[str]:
+        """What the machine does every minute."""
+        (self.folder / "log").write_text("")
+        return self.run(self.folder / "opt/fruits/workbench/keep.sh")
+
+    def run(self, script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "AT": str(self.folder)}
         environment["WORKBENCH_MACHINE"] = str(self.folder)
-        command = ["/bin/bash", str(self.files / "setup.sh"), *given]
+        command = ["/bin/bash", str(script), *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -105,14 +118,9 @@ def test_a_machine_becomes_a_workbench(tmp_path: Path, monkeypatch: pytest.Monke
     assert c.JupyterHub.services[0]["api_token"] == "0123abcd"
     home = tmp_path / "var/lib/jupyter/home" / USER
     assert (home / "mine.ipynb").read_text() == "{}"
-    start = (home / "start.ipynb").read_text()
-    assert json.loads(start)["nbformat"] == 4
-    assert 'dataset = \\"fruits\\"' in start
-    assert 'run = \\"\\"' in start
-    run_all = (home / "run_all.ipynb").read_text()
-    assert 'code = \\"s3://bucket/artifacts/job.zip\\"' in run_all
-    assert 'kept = \\"s3://bucket/runs/r/run-all\\"' in run_all
-    assert re.findall(r"@[A-Z]+@", start + run_all) == []
+    for name in ("start.ipynb", "run_all.ipynb"):
+        # As they are: what is this workbench's own would be the next one's, too.
+        assert (home / name).read_text() == (FILES / name).read_text()
     log = machine.text("log")
     restarted = log.index("docker restart jupyterhub")
     for account in ("jovyan", "analyst"):
@@ -129,6 +137,40 @@ def test_a_notebook_that_is_kept_is_not_replaced(tmp_path: Path) -> None:
     machine.put("notebooks/explore/start.ipynb", "mine")
     assert machine.set_up().returncode == 0
     assert machine.text(f"var/lib/jupyter/home/{USER}/start.ipynb") == "mine"
+
+
+def test_a_key_that_cannot_be_a_file_here_is_left_out_and_told(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    names = ("data", "data/[1] é.csv", "a*b", "a*b/c", "/etc/evil")
+    keys = [f"notebooks/explore/{name}" for name in names]
+    (tmp_path / "keys.json").write_text(json.dumps(keys, ensure_ascii=False))
+    done = machine.set_up()
+    assert done.returncode == 0, done.stderr
+    home = tmp_path / "var/lib/jupyter/home" / USER
+    patterns = "--exclude [/]etc/evil --exclude a[*]b --exclude data s3://bucket/notebooks/explore/"
+    assert f"{patterns} {home}\n" in machine.text("log")
+    assert "workbench: 'data' is not brought back: there is a folder of that name, too\n" in done.stderr
+
+
+@pytest.mark.parametrize(("sync_exits", "exits"), [(0, 0), (1, 1), (2, 0)])
+def test_a_file_that_cannot_be_kept_ends_nobody_as_idle(tmp_path: Path, sync_exits: int, exits: int) -> None:
+    machine = Machine(tmp_path)
+    assert machine.set_up().returncode == 0
+    machine.install("aws", f'echo "aws $*" >>"$AT/log"; [[ $2 != sync ]] || exit {sync_exits}')
+    assert machine.keep().returncode == exits
+    activity, told, kept = machine.text("log").splitlines()
+    assert activity.startswith("python3.11 ")
+    assert told.endswith("activity.json s3://bucket/runs/r/activity.json")
+    assert kept.startswith("aws s3 sync ")
+
+
+def test_notebooks_are_kept_though_jupyterhub_does_not_say_when_they_were_used(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    assert machine.set_up().returncode == 0
+    machine.install("python3.11", "exit 1")
+    assert machine.keep().returncode == 1
+    (kept,) = machine.text("log").splitlines()
+    assert kept.startswith("aws s3 sync ")
 
 
 @pytest.mark.parametrize(
@@ -161,6 +203,7 @@ def test_an_account_that_is_not_surely_refused_ends_the_step(tmp_path: Path, ans
             "[[ $from != *notebooks* ]] || exit 1",
             "the notebooks at s3://bucket/notebooks/explore/ cannot be read",
         ),
+        ("[[ $1 != s3api ]] || exit 1", "the notebooks at s3://bucket/notebooks/explore/ cannot be listed"),
         ("[[ $from != *login* ]] || exit 1", "by which the password is checked, cannot be read"),
     ],
 )

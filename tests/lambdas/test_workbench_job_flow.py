@@ -48,7 +48,7 @@ def test_tensorflow_computes_in_a_workbench_as_in_the_steps() -> None:
 
 
 def test_a_workbenchs_only_step_sets_it_up_or_ends_the_cluster() -> None:
-    (step,) = workbench_request(opens_dataset="pears", opens_run="pears-1")["Steps"]
+    (step,) = workbench_request()["Steps"]
     assert (step["Name"], step["ActionOnFailure"]) == (SETUP_STEP, "TERMINATE_CLUSTER")
     bash, option, script, *arguments = step["HadoopJarStep"]["Args"]
     assert (bash, option) == ("bash", "-c")
@@ -58,13 +58,7 @@ def test_a_workbenchs_only_step_sets_it_up_or_ends_the_cluster() -> None:
         "s3://bkt/runs/workbench.explore-1/login.json",
         "s3://bkt/runs/workbench.explore-1/activity.json",
         "s3://bkt/notebooks/explore/",
-        "s3://bkt",
-        "pears",
-        "pears-1",
-        "s3://bkt/artifacts/job-1.zip",
     ]
-    (nothing,) = workbench_request(opens_dataset=None, opens_run=None)["Steps"]
-    assert nothing["HadoopJarStep"]["Args"][-3:] == ["-", "-", arguments[-1]]
     assert "setup.sh" in script
 
 
@@ -78,7 +72,7 @@ def test_the_set_up_is_fetched_and_gets_its_arguments(tmp_path: Path) -> None:
     done = subprocess.run(
         step["HadoopJarStep"]["Args"], env=environment, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout) == (3, "8 eu-west-1 s3://bkt/artifacts/job-1.zip\n")
+    assert (done.returncode, done.stdout) == (3, "4 eu-west-1 s3://bkt/notebooks/explore/\n")
     asked = (tmp_path / "asked").read_text()
     assert asked.startswith(
         "s3 cp --region eu-west-1 --recursive --only-show-errors s3://bkt/artifacts/workbench-1/"
@@ -92,3 +86,18 @@ def test_sessions_of_a_workbench_share_the_machines_and_end_with_it() -> None:
     assert of["spark-defaults"]["spark.dynamicAllocation.enabled"] == "true"
     assert "spark.executor.instances" not in of["spark-defaults"]
     assert of["spark-defaults"]["spark.pyspark.python"] == SETTINGS.node_python
+
+
+def test_notebooks_which_outlive_a_workbench_are_told_what_is_this_ones_own() -> None:
+    told = {
+        "spark.workbench.root": "s3://bkt",
+        "spark.workbench.dataset": "pears",
+        "spark.workbench.run": "pears-1",
+        "spark.workbench.kept": "s3://bkt/runs/workbench.explore-1/run-all",
+        "spark.workbench.code": "s3://bkt/artifacts/job-1.zip",
+    }
+    request = workbench_request(opens_dataset="pears", opens_run="pears-1")
+    assert told.items() <= properties(request, "spark-defaults").items()
+    # Spark's file of properties has no empty values.
+    nothing = properties(workbench_request(opens_dataset=None, opens_run=None), "spark-defaults")
+    assert {"spark.workbench.dataset", "spark.workbench.run"}.isdisjoint(nothing)

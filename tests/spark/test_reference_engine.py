@@ -47,10 +47,10 @@ def given(fast_run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     plan.parent.mkdir(parents=True, exist_ok=True)
     plan.write_text(published.to_json())
     return {
-        "@ROOT@": published.root,
-        "@RUN@": published.run_id,
-        "@KEPT@": f"file://{folder}/kept",
-        "@CODE@": f"{folder}/code.zip",
+        'spark.conf.get("spark.workbench.root")': repr(published.root),
+        'spark.conf.get("spark.workbench.run", "")': repr(published.run_id),
+        'spark.conf.get("spark.workbench.kept")': repr(f"file://{folder}/kept"),
+        'spark.conf.get("spark.workbench.code")': repr(f"{folder}/code.zip"),
         "partitions = 48": f"partitions = {PARTITIONS}",
     }
 

@@ -3,8 +3,7 @@
 # account which comes with EMR is refused, and begins to keep the notebooks. Nobody is let in before it succeeds;
 # if it fails, EMR ends the cluster.
 #
-#   setup.sh <region> s3://<bucket>/<login> s3://<bucket>/<activity> s3://<bucket>/<notebooks>/ s3://<bucket>
-#            <dataset> <run> s3://<bucket>/<code>        (dataset and run may be -)
+#   setup.sh <region> s3://<bucket>/<login> s3://<bucket>/<activity> s3://<bucket>/<notebooks>/
 #
 # The local cloud runs it, too: there WORKBENCH_MACHINE is the folder that stands for this machine's file system,
 # and JupyterHub has the port WORKBENCH_PORT.
@@ -18,8 +17,8 @@ fail() {
     exit 1
 }
 
-(($# == 8)) || fail "takes a region, four places in S3, a dataset, a run and the code, but was given $# arguments"
-readonly region=$1 login=$2 activity=$3 notebooks=$4 root=$5 dataset=$6 run=$7 code=$8
+(($# == 4)) || fail "takes a region and three places in S3, but was given $# arguments"
+readonly region=$1 login=$2 activity=$3 notebooks=$4
 files=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly files user=analyst machine=${WORKBENCH_MACHINE:-} hub=https://localhost:${WORKBENCH_PORT:-9443}
 readonly own=$machine/opt/fruits/workbench conf=$machine/etc/jupyter/conf home=$machine/var/lib/jupyter/home/$user
@@ -83,13 +82,21 @@ must_refuse jovyan jupyter
 must_refuse "$user" jupyter
 must_refuse "$user" ""
 
-# The notebooks of earlier workbenches of this name, and those that every one has.
-sudo aws s3 cp --region "$region" --recursive --only-show-errors "$notebooks" "$home" ||
+# The notebooks of earlier workbenches of this name, but for what cannot be a file beside the others; and those that
+# every workbench has. Each other one has to be read: in its place, what every workbench has would be kept.
+place=${notebooks#s3://}
+sudo aws s3api list-objects-v2 --region "$region" --bucket "${place%%/*}" --prefix "${place#*/}" \
+    --query 'Contents[].Key' --output json >"$files/keys.json" || fail "the notebooks at $notebooks cannot be listed"
+python3 "$files/kept.py" "${place#*/}" <"$files/keys.json" >"$files/misfits"
+options=(--recursive --only-show-errors)
+while IFS= read -r -d '' pattern; do
+    options+=(--exclude "$pattern")
+done <"$files/misfits"
+sudo aws s3 cp --region "$region" "${options[@]}" "$notebooks" "$home" ||
     fail "the notebooks at $notebooks cannot be read"
 for name in start.ipynb run_all.ipynb; do
     if ! sudo test -e "$home/$name"; then
-        sed -e "s|@ROOT@|$root|" -e "s|@DATASET@|${dataset#-}|" -e "s|@RUN@|${run#-}|" \
-            -e "s|@KEPT@|${activity%/*}/run-all|" -e "s|@CODE@|$code|" "$files/$name" | sudo tee "$home/$name" >/dev/null
+        sudo cp "$files/$name" "$home/"
     fi
 done
 sudo docker exec jupyterhub chown -R "$user" "/home/$user"
@@ -100,12 +107,18 @@ sudo cp "$files/activity.py" "$own/"
 printf '%s' "$token" | sudo tee "$own/token" >/dev/null
 sudo tee "$own/keep.sh" >/dev/null <<END
 #!/bin/bash
-set -euo pipefail
+# Each of the two is done whatever becomes of the other: nobody who computes is ended as idle for a file that cannot
+# be kept.
+set -uo pipefail
+python3.11 "$own/activity.py" --hub "$hub" --user "$user" --token "$own/token" --certificate "$conf/server.crt" \\
+    --fingerprint "${fingerprint#*=}" --state "$own/activity.json" &&
+    aws s3 cp --region "$region" --only-show-errors "$own/activity.json" "$activity"
+told=\$?
+# It goes on behind a file that cannot be kept, and says which: 2, because it is none (a pipe), 1, because it failed.
 aws s3 sync --region "$region" --only-show-errors --no-follow-symlinks --exclude '.*' --exclude '*/.*' \\
     "$home" "$notebooks"
-python3.11 "$own/activity.py" --hub "$hub" --user "$user" --token "$own/token" --certificate "$conf/server.crt" \\
-    --fingerprint "${fingerprint#*=}" --state "$own/activity.json"
-aws s3 cp --region "$region" --only-show-errors "$own/activity.json" "$activity"
+kept=\$?
+((told == 0 && (kept == 0 || kept == 2)))
 END
 sudo chmod 700 "$own/keep.sh"
 sudo tee "$units/fruits-keep.service" >/dev/null <<END

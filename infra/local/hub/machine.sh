@@ -19,5 +19,5 @@ await "$run/restart"
 await "$run/timer"
 seconds=$(sed -n 's/^OnUnitActiveSec=//p' "$timer")
 while sleep "$seconds"; do
-    "$WORKBENCH_MACHINE/opt/fruits/workbench/keep.sh" || echo "the notebooks were not kept this time" >&2
+    "$WORKBENCH_MACHINE/opt/fruits/workbench/keep.sh" || echo "not everything was kept, or told, this time (see above)" >&2
 done
