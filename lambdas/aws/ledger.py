@@ -20,7 +20,7 @@ from lambdas.aws.errors import error_code
 from lambdas.aws.run_items import LISTED, item_of, numbers, of_times, plain, record_of, salvaged
 from lambdas.contract.cost.measured import Measured, MeasuredRate, MeasuredStart
 from lambdas.contract.documents import UnreadableError, dataclass_from_dict
-from lambdas.contract.run import MAX_RUN_ID_LENGTH, RunRecord, RunState, Setback
+from lambdas.contract.run import RunRecord, RunState, Setback
 from lambdas.runs.admission import Admissions, Pause, Slot
 from lambdas.runs.ports import Newest, UnreadableRecord
 
@@ -47,9 +47,6 @@ class DynamoLedger:
         self._table = table
 
     def get(self, run_id: str) -> RunRecord | None:
-        # People mistype ids, and DynamoDB fails on texts that can be no key.
-        if not 0 < len(run_id) <= MAX_RUN_ID_LENGTH:
-            return None
         item = self._item({"run_id": run_id})
         return record_of(item) if item else None
 

@@ -91,9 +91,6 @@ class TestLedger:
         assert ledger.swap(RECORD, full) == dataclasses.replace(full, revision=1)
         assert ledger.get("fruits-1") == dataclasses.replace(full, revision=1)
 
-    def test_there_is_no_run_of_an_id_that_none_can_have(self, ledger: Ledger) -> None:
-        assert ledger.get("a" * 3000) is None
-
     def test_a_second_insert_changes_nothing(self, ledger: Ledger) -> None:
         assert ledger.insert(RECORD)
         assert not ledger.insert(dataclasses.replace(RECORD, dataset="other"))
