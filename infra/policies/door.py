@@ -1,7 +1,7 @@
 """The one way in from outside: the door to workbenches, for named networks, on one port. Pure.
 
-By default a refusal: of what makes up networks, only the kinds of resource that the program uses are known,
-and of the door only what has exactly its names in this stack.
+By default a refusal: of what makes up networks, and of services that no rule thinks of, only the kinds of
+resource that the program uses are known, and of the door only what has exactly its names in this stack.
 """
 
 from __future__ import annotations
@@ -35,15 +35,13 @@ KNOWN = frozenset(
     }
 )
 """What the program makes its network of, and these rules look into."""
-NETWORK_MODULES = frozenset(
+WITHOUT_NETWORK = frozenset(
     {
-        *("alb", "apigateway", "apigatewayv2", "appmesh", "apprunner", "cloudcontrol", "cloudformation"),
-        *("cloudfront", "directconnect", "ec2", "ec2clientvpn", "ec2transitgateway", "ecs", "eks", "elb"),
-        *("globalaccelerator", "lb", "lightsail", "networkfirewall", "networkmanager", "route53", "vpc"),
-        *("verifiedaccess", "vpclattice", "vpn"),
+        *("athena", "cloudtrail", "cloudwatch", "dynamodb", "emr", "glue"),
+        *("iam", "kms", "lambda", "s3", "sns", "sqs"),
     }
 )
-"""Modules of the AWS provider whose resources are, open or move into networks, or make whatever they like."""
+"""The other modules of the AWS provider that the program uses; nothing in them is in a network of ours."""
 PUBLIC_ADDRESSES = frozenset(
     {
         *("assignGeneratedIpv6CidrBlock", "assignIpv6AddressOnCreation", "assignPublicIp"),
@@ -72,10 +70,10 @@ def one_way_in(resource: Resource) -> Iterator[str]:
     """Addresses are let in, and have a way out, by the door alone: named networks, on its one port."""
     if not resource.type.startswith("aws:"):
         return
-    if resource.module in NETWORK_MODULES and resource.type not in KNOWN:
+    if resource.module not in WITHOUT_NETWORK and resource.type not in KNOWN:
         yield (
-            f"{resource.kind} may open a way into or out of the stack; remove it, or say in "
-            "infra/policies/door.py what it may be"
+            f"{resource.kind} of {resource.module} may open a way into or out of the stack; remove it, or say "
+            "in infra/policies/door.py what it may be"
         )
     for name, value in resource.properties.items():
         if (resource.type, name) not in _JUDGED_APART:

@@ -41,7 +41,7 @@ def joined_wrongly(resources: Sequence[Resource]) -> Iterator[tuple[Resource, st
     for resource in resources:
         is_internal = resource.properties.get("internal") is True
         for kind, given, joined, target, end in _JOINED:
-            if resource.type == kind and resource.properties.get(given) is not None and not is_internal:
+            if resource.type == kind and resource.properties.get(given) and not is_internal:
                 found, wanted = _made_of(resource, joined, target), f"{resource.prefix}{end}"
                 if found != {wanted}:
                     yield resource, f"{joined} is {_listed(found)}; make it that of {wanted}"

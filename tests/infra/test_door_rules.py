@@ -95,6 +95,7 @@ def test_the_whole_program_keeps_every_rule_with_the_door(build: Path, networks:
         (resource("aws:rds/instance:Instance", publiclyAccessible=True), "unset publiclyAccessible"),
         (resource("aws:lb/targetGroupAttachment:TargetGroupAttachment"), "may open a way into"),
         (resource("aws:apigatewayv2/route:Route"), "may open a way into"),
+        (resource("aws:transfer/server:Server"), "may open a way into"),
         (resource("VpcEndpoint", serviceName="com.amazonaws.vpce.eu-west-1.vpce-svc-1"), "leads to com."),
         (resource("VpcEndpoint", serviceName="com.amazonaws.eu-west-2.s3"), "in its region"),
         (
