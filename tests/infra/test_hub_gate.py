@@ -17,8 +17,8 @@ from lambdas.contract.workbench import USER, login_json
 
 RIGHT = "the right one"
 SCRYPT = {"n": 2, "r": 8, "p": 1}
-DIGEST = hashlib.scrypt(RIGHT.encode(), salt=b"salt", **SCRYPT)  # type: ignore[arg-type]  # as login_json does
-CHEAP = {
+DIGEST = hashlib.scrypt(RIGHT.encode(), salt=b"salt", **SCRYPT)
+CHEAP: dict[str, Any] = {
     "user": USER,
     "salt": base64.b64encode(b"salt").decode(),
     "digest": base64.b64encode(DIGEST).decode(),
