@@ -19,7 +19,7 @@ TOKENS = {token.rsplit(":", 1)[1]: token for token in door.KNOWN}
 ONE_PORT = {"ipProtocol": "tcp", "fromPort": 9443.0, "toPort": 9443.0}
 OPEN = {"cidrIpv4": "203.0.113.0/24", **ONE_PORT}
 INGRESS, EGRESS = "SecurityGroupIngressRule", "SecurityGroupEgressRule"
-BY_THE_DOOR = {"vpcId": "v", "destinationCidrBlock": "203.0.113.0/24"}
+BY_THE_DOOR = {"routeTableId": "t", "destinationCidrBlock": "203.0.113.0/24"}
 
 
 def resource(kind: str, name: str = "fruits-eu-door-0", **properties: Any) -> Resource:
