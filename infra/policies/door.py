@@ -72,8 +72,8 @@ def one_way_in(resource: Resource) -> Iterator[str]:
         return
     if resource.module not in WITHOUT_NETWORK and resource.type not in KNOWN:
         yield (
-            f"{resource.kind} of {resource.module} may open a way into or out of the stack; remove it, or say "
-            "in infra/policies/door.py what it may be"
+            f"{resource.kind} of {resource.module} may open a way into or out of the stack; remove it, or "
+            "say in infra/policies/door.py what it may be"
         )
     for name, value in resource.properties.items():
         if (resource.type, name) not in _JUDGED_APART:
@@ -225,7 +225,7 @@ def _public_addresses(value: Any) -> Iterator[str]:
             yield from _public_addresses(item)
 
 
-def _differs(value: Any, wanted: str | int) -> bool:
+def _differs(value: Any, wanted: object) -> bool:
     return value is not UNKNOWN and value != wanted
 
 

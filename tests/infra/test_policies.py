@@ -34,7 +34,7 @@ EVERYTHING_ON = {
 
 
 def resources_of(declared: RecordingProvider) -> list[Resource]:
-    """The resources of the stack `eu`. Ids here are made of names, so they tell what a property is made of."""
+    """The resources of the stack `eu`. Ids are made of names here, and tell what a property is made of."""
     (region,) = {args.inputs["region"] for args in declared.declared if args.typ == PROVIDER}
     by_id = defaultdict(list)
     for args in declared.declared:

@@ -23,7 +23,7 @@ FORGOTTEN_AFTER_SECONDS = 600.0
 """Without a wrong password for so long, the next one is the first again."""
 MOST_WAITING = 20
 """So many wrong ones wait for their pauses; those beyond are refused without one. Nobody guesses 144 random
-bits, whatever the pause; whoever is refused unchecked instead would be the owner, kept out by twenty others."""
+bits, whatever the pause; were those beyond refused unchecked, twenty others would keep the owner out."""
 MOST_CHECKED = 100
 """So many wait to be checked, some five seconds; those beyond are refused unchecked."""
 MEMORY_BYTES = 64 * 1024 * 1024

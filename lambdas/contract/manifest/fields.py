@@ -169,9 +169,7 @@ _InstanceType = Annotated[
     str, AfterValidator(_instance_type), Field(json_schema_extra={"enum": sorted(prices.INSTANCE_TYPES)})
 ]
 
-X86InstanceType = Annotated[
-    str, AfterValidator(_x86), Field(json_schema_extra={"enum": sorted(_X86_TYPES)})
-]
+X86InstanceType = Annotated[str, AfterValidator(_x86), Field(json_schema_extra={"enum": sorted(_X86_TYPES)})]
 DatasetName = Annotated[
     Annotated[str, Field(pattern=DATASET_PATTERN)] | None,
     BeforeValidator(_not_null),

@@ -91,8 +91,9 @@ def is_workbench_document(document: object) -> bool:
     that is nearly right, and by none of a dataset's."""
     if not isinstance(document, dict):
         return False
-    means = any(nearest(key, ["workbench"]) for key in document) and not document.keys() & {"dataset", "images"}
-    return means or "workbench" in document
+    if document.keys() & {"dataset", "images"}:
+        return "workbench" in document
+    return any(nearest(key, ["workbench"]) for key in document)
 
 
 def hours_faults(asked: Workbench) -> list[Fault]:
