@@ -7,13 +7,15 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import pytest
 
 from infra.components.workbench import hub
 from lambdas.contract.workbench import USER, login_json
+
+Answer = TypeVar("Answer")
 
 RIGHT = "the right one"
 SCRYPT = {"n": 2, "r": 8, "p": 1}
@@ -26,6 +28,15 @@ CHEAP: dict[str, Any] = {
 }
 """As the stack's login, but for what a check costs."""
 PATIENCE_SECONDS = 20
+
+
+def outcome(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    """What it returns. `asyncio.run` would leave the thread without the event loop that Pulumi takes."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        loop.close()
 
 
 class Pauses:
@@ -57,7 +68,7 @@ def test_the_account_with_its_password_is_let_in_and_nobody_else(
     user: str, password: str, let_in: bool
 ) -> None:
     gate = hub.Gate(json.loads(login_json(RIGHT, b"salt")))
-    assert asyncio.run(gate.lets_in(user, password)) is let_in
+    assert outcome(gate.lets_in(user, password)) is let_in
 
 
 def test_answers_are_slow_after_a_few_failures_until_somebody_gets_in() -> None:
@@ -70,7 +81,7 @@ def test_answers_are_slow_after_a_few_failures_until_somebody_gets_in() -> None:
         assert await gate.lets_in(USER, RIGHT)
         assert not await gate.lets_in(USER, "wrong")
 
-    asyncio.run(tries())
+    outcome(tries())
     assert pauses.seconds == [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30, 0]
 
 
@@ -83,7 +94,7 @@ def test_failures_of_long_ago_are_forgotten() -> None:
             times[0] = at
             await gate.lets_in(USER, "wrong")
 
-    asyncio.run(tries())
+    outcome(tries())
     assert pauses.seconds == [0, 0, 0, 0, 0, 1, 2, 4, 0]
 
 
@@ -101,7 +112,7 @@ def test_many_wrong_ones_wait_one_after_another_and_the_right_one_for_none_of_th
         assert not any(await asyncio.wait_for(asyncio.gather(*wrong), PATIENCE_SECONDS))
         assert (pauses.most, len(pauses.seconds)) == (1, hub.MOST_WAITING)
 
-    asyncio.run(tries())
+    outcome(tries())
 
 
 def test_of_more_than_can_be_checked_in_time_the_rest_is_refused_unchecked() -> None:
@@ -111,7 +122,7 @@ def test_of_more_than_can_be_checked_in_time_the_rest_is_refused_unchecked() -> 
         assert await gate.lets_in(USER, RIGHT)
         return answers
 
-    assert asyncio.run(tries()) == [True] * hub.MOST_CHECKED + [False]
+    assert outcome(tries()) == [True] * hub.MOST_CHECKED + [False]
 
 
 def test_a_check_leaves_the_hubs_event_loop_free(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +133,6 @@ def test_a_check_leaves_the_hubs_event_loop_free(monkeypatch: pytest.MonkeyPatch
         return DIGEST
 
     monkeypatch.setattr(hashlib, "scrypt", scrypt)
-    assert asyncio.run(gate_with(Pauses()).lets_in(USER, RIGHT))
+    assert outcome(gate_with(Pauses()).lets_in(USER, RIGHT))
     assert len(threads) == 1
     assert threads[0] is not threading.current_thread()

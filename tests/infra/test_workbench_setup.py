@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import shutil
@@ -17,6 +16,8 @@ import pytest
 from infra.components.workbench import activity
 from infra.program import REPOSITORY
 from lambdas.contract.workbench import USER, login_json
+
+from .test_hub_gate import outcome
 
 FILES = REPOSITORY / "infra" / "components" / "workbench"
 LOGIN = login_json("the right one", b"salt")
@@ -203,7 +204,7 @@ def test_a_hub_has_one_account_and_no_other_way_in(monkeypatch: pytest.MonkeyPat
     assert service["api_token"] == "token"
     authenticator = c.JupyterHub.authenticator_class()
     answers = [
-        asyncio.run(authenticator.authenticate(None, {"username": USER, "password": password}))
+        outcome(authenticator.authenticate(None, {"username": USER, "password": password}))
         for password in ("the right one", "wrong")
     ]
     assert answers == [USER, None]
