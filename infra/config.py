@@ -14,7 +14,7 @@ import pulumi
 from pulumi.runtime import config as runtime
 
 from infra.emulator import Emulator, emulator_faults, emulator_of
-from infra.policies.door import network_problem
+from infra.policies.networks import network_problem, problems_together
 from infra.releases import locked_spark_version, release_faults
 from infra.settings import DEFAULTS, read_settings
 from lambdas.contract.regions import allowed_regions, region_problem
@@ -256,8 +256,7 @@ def _limit_faults(given: Mapping[str, Any]) -> list[str]:
 def _network_faults(given: Mapping[str, Any]) -> list[str]:
     named = given["workbenchCidrs"]
     faults = [f"workbenchCidrs: {cidr!r} {problem}" for cidr in named if (problem := network_problem(cidr))]
-    twice = sorted({cidr for cidr in named if named.count(cidr) > 1})
-    return faults + [f"workbenchCidrs: {cidr!r} is there twice; remove one" for cidr in twice]
+    return faults + [f"workbenchCidrs: {problem}" for problem in problems_together(named)]
 
 
 _CHECKS = (

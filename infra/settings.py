@@ -179,8 +179,9 @@ SETTINGS: tuple[Setting, ...] = (
         "workbenchCidrs",
         TEXTS,
         (),
-        "Networks whose people may open workbenches, as public IPv4 ranges such as `203.0.113.0/24`, none "
-        "wider than /16. Empty: there is no way in, and a manifest that asks for a workbench is refused. "
+        "Networks whose people may open workbenches, as public IPv4 ranges such as `203.0.113.0/24`: 49 at "
+        "most, none wider than /16, nor all of them together. Empty: there is no way in, and a manifest that "
+        "asks for a workbench is refused. "
         "Otherwise the stack has a load balancer, which costs some 26 USD a month.",
     ),
     Setting(

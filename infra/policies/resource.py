@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
@@ -23,19 +24,31 @@ rules judge everything around it, and the value itself at `pulumi up`, before th
 KNOWN_LATER: Final = "(known after it is created)"
 """What stands for such a value inside a JSON document, whose other parts are known."""
 
+_URN = re.compile(r"urn:pulumi:(?P<stack>[^:]+)::(?P<project>[^:]+)::")
+"""Source: Pulumi's documentation, "Resource names": how a URN is put together."""
+
 
 @dataclass(frozen=True)
 class Resource:
     """``type`` is Pulumi's token, ``properties`` are in its camelCase, ``region`` is the provider's.
 
     ``region`` is None where no provider with a region is known, which is a violation in itself. Any value in
-    ``properties``, at any depth, may be ``UNKNOWN``.
+    ``properties``, at any depth, may be ``UNKNOWN``. ``prefix`` begins the names of its stack
+    (``fruits-eu``); where it is None, the resource is none that may do more than others. ``made_of`` has, by
+    property, type and name of the resources that its value comes from; only stack rules are told.
     """
 
     type: str
     name: str
     properties: Mapping[str, Any]
     region: str | Unknown | None
+    prefix: str | None = None
+    made_of: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The middle part of the token, of the AWS provider: ``s3``."""
+        return self.type.partition(":")[2].partition("/")[0]
 
     @property
     def kind(self) -> str:
@@ -45,7 +58,14 @@ class Resource:
     @property
     def texts(self) -> Iterator[str]:
         """Every known text anywhere in the properties."""
-        return _texts(self.properties)
+        return texts(self.properties)
+
+
+def prefix_of(urn: str) -> str | None:
+    """How the names of the resource's stack begin, by ``urn:pulumi:<stack>::<project>::...``, as
+    :class:`infra.naming.Naming` has it; None where it is no such URN."""
+    found = _URN.match(urn)
+    return f"{found['project']}-{found['stack']}" if found else None
 
 
 def at(value: Any, *path: str) -> Any:
@@ -65,12 +85,13 @@ def items(value: Any) -> list[Any]:
     return [item for item in listed if item is not UNKNOWN]
 
 
-def _texts(value: object) -> Iterator[str]:
+def texts(value: object) -> Iterator[str]:
+    """Every known text in a value, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _texts(item)
+            yield from texts(item)
     elif isinstance(value, Sequence):
         for item in value:
-            yield from _texts(item)
+            yield from texts(item)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.policies.documents import UnreadableError, parse
-from infra.policies.door import is_of_door, one_way_in
+from infra.policies.door import one_way_in
+from infra.policies.door_whole import joined_wrongly
 from infra.policies.grants import no_wildcards, passes_roles_to_named_services, readable_policies
 from infra.policies.resource import UNKNOWN, Resource, at, items
 from lambdas.contract.regions import PARTITION, allowed_regions, region_problem
@@ -24,13 +25,13 @@ LEADS_OUT = frozenset(
         "EgressOnlyInternetGateway",
         "Eip",
         "FunctionUrl",
-        "InternetGateway",
         "NatGateway",
         "VpcPeeringConnection",
         "VpnGateway",
     }
 )
-"""Kinds of resource that open a way to or from the internet, or another network."""
+"""Kinds of resource that open a way to or from the internet, or another network. An internet gateway is the
+door's, of which :mod:`infra.policies.door` judges."""
 ENCRYPTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "LogGroup": ("kmsKeyId",),
     "Queue": ("kmsMasterKeyId",),
@@ -54,8 +55,6 @@ ACCESS_LOGS = "-access-logs"
 
 _PARTITION_OF_ARN = re.compile(r"\barn:(aws[a-z-]*):")
 
-Check = Callable[[Resource], Iterator[str]]
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -63,7 +62,16 @@ class Rule:
 
     name: str
     description: str
-    check: Check
+    check: Callable[[Resource], Iterator[str]]
+
+
+@dataclass(frozen=True)
+class StackRule:
+    """A named check of all resources together."""
+
+    name: str
+    description: str
+    check: Callable[[Sequence[Resource]], Iterator[Violation]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def violations(resources: Sequence[Resource]) -> list[Violation]:
         for rule in RULES
         for message in rule.check(resource)
     ]
-    return single + list(unguarded_buckets(resources))
+    return single + [violation for rule in STACK_RULES for violation in rule.check(resources)]
 
 
 def in_the_eu(resource: Resource) -> Iterator[str]:
@@ -143,13 +151,10 @@ def hardened_clusters(resource: Resource) -> Iterator[str]:
 
 def private(resource: Resource) -> Iterator[str]:
     """Nothing is, or can become, reachable from outside."""
-    if resource.kind in LEADS_OUT and not (resource.kind == "InternetGateway" and is_of_door(resource)):
+    if resource.kind in LEADS_OUT:
         yield f"{resource.kind} opens a way out of or into the stack; remove it"
     if EVERYWHERE & set(resource.texts):
-        yield "names the whole internet (0.0.0.0/0 or ::/0); name a group or a prefix list"
-    addresses = resource.properties.get("mapPublicIpOnLaunch")
-    if resource.kind == "Subnet" and addresses and addresses is not UNKNOWN:
-        yield "gives machines public addresses; unset mapPublicIpOnLaunch"
+        yield "names the whole internet (0.0.0.0/0 or ::/0); name a group"
     if resource.kind == "BucketPublicAccessBlock":
         rules = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
         if lax := [rule for rule in rules if _lacks(resource.properties, rule)]:
@@ -184,6 +189,13 @@ def unguarded_buckets(resources: Sequence[Resource]) -> Iterator[Violation]:
             yield Violation("guarded-buckets", bucket, message)
 
 
+def one_door(resources: Sequence[Resource]) -> Iterator[Violation]:
+    """The door's rules are of the door's own group, its way out is its own subnets', and its networks are few
+    and narrow."""
+    for resource, message in joined_wrongly(resources):
+        yield Violation("one-door", resource, message)
+
+
 def _lacks(value: Any, *path: str) -> bool:
     """Whether what must be true is known not to be."""
     found = at(value, *path)
@@ -204,4 +216,8 @@ RULES: tuple[Rule, ...] = tuple(
         no_wildcards,
         passes_roles_to_named_services,
     )
+)
+STACK_RULES: tuple[StackRule, ...] = tuple(
+    StackRule(name, inspect.getdoc(check) or "", check)
+    for name, check in (("guarded-buckets", unguarded_buckets), ("one-door", one_door))
 )

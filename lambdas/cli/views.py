@@ -13,11 +13,13 @@ from lambdas.contract.cost.estimate import Estimate
 from lambdas.contract.cost.measured import Measured
 from lambdas.contract.cost.prices import MINUTES_AN_HOUR
 from lambdas.contract.manifest.faults import Fault
-from lambdas.contract.run import RunRecord, is_workbench, workbench_name
+from lambdas.contract.run import RunRecord, RunState, is_terminal, is_workbench, workbench_name
 from lambdas.contract.status import timestamp
 from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.clocks import SECONDS_A_MINUTE
 from lambdas.runs.cluster_choice import Choice, described, spec_of
+
+_ENDED = frozenset(state.value for state in RunState if is_terminal(state))
 
 
 def faults(found: Iterable[Fault]) -> str:
@@ -172,7 +174,7 @@ def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: fl
         lines.append(f"  paused   {known['paused']['description']}; `fruits resume` ends it")
     if known["progress"]:
         lines.append(f"  now      {step(known['progress'], known['remaining_seconds'])}")
-    if workbench := known.get("workbench"):
+    if (workbench := known.get("workbench")) and known["state"] not in _ENDED:
         until = f" until {workbench['ends_at']}" if workbench["ends_at"] else ""
         lines.append(
             f"  opens    {workbench['address']}{until}, or until no kernel was busy for "

@@ -15,6 +15,9 @@ RECORD_VERSION = 1
 """The major version of a record's schema, see :mod:`lambdas.contract.documents`. Newer minor versions add
 attributes of the record itself, never inside others: those that this code does not know are kept."""
 RUN_ID_HASH_LENGTH = 12
+MAX_DATASET_LENGTH = 63
+MAX_RUN_ID_LENGTH = MAX_DATASET_LENGTH + 1 + RUN_ID_HASH_LENGTH
+"""Of a dataset's run; those of workbenches are shorter."""
 SEQUENCER_LENGTH = 32
 """Longer than any sequencer that S3 sends."""
 RUN_TAG = "fruits:run_id"

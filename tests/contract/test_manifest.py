@@ -178,6 +178,7 @@ def test_typing_mistakes_are_answered_with_the_nearest_known_word(
         ({"images": {"prefixes": ["s3://A_b/c/"]}}, "$.images.prefixes[0]", "names the bucket 'A_b'"),
         ({"images": {"prefixes": ["s3://1.2.3.4/c/"]}}, "$.images.prefixes[0]", "no IP address"),
         ({"images": {"prefixes": ["s3://bkt/" + "k" * 1024 + "/"]}}, "$.images.prefixes[0]", "1024 bytes"),
+        ({"pca": {"model": "s3://bkt/" + "k" * 1014 + "/"}}, "$.pca.model", "whose model.json has a key"),
         ({"images": {"prefixes": ["s3://bkt/a\n/"]}}, "$.images.prefixes[0]", "control character"),
         (
             {"images": {"prefixes": [f"s3://bkt/{i}/" for i in range(11)]}},

@@ -12,6 +12,7 @@ from lambdas.contract.cost.prices import worst_case_eur
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.schema import Manifest, parse_either, parse_manifest
 from lambdas.contract.manifest.workbench import Workbench, WorkbenchManifest
+from lambdas.contract.run import MAX_RUN_ID_LENGTH, run_id
 from lambdas.contract.workbench import last_active_at
 
 SMALLEST = {"name": "explore"}
@@ -49,6 +50,12 @@ def test_everything_that_can_be_said_is_taken() -> None:
     assert parse(**given).model_dump() == SMALLEST | given
 
 
+def test_the_longest_run_id_that_there_can_be_is_taken() -> None:
+    longest = run_id("d" * 63, "bucket", "manifests/a.json", "v1")
+    assert len(longest) == MAX_RUN_ID_LENGTH
+    assert parse(run=longest, dataset="d" * 63).run == longest
+
+
 def test_a_manifest_without_a_workbench_is_one_of_a_dataset() -> None:
     body = json.dumps({"version": 1, "dataset": "d", "images": {"prefixes": ["s3://bucket/a/"]}}).encode()
     assert parse_either(body) == parse_manifest(body)
@@ -67,7 +74,13 @@ def test_a_manifest_without_a_workbench_is_one_of_a_dataset() -> None:
         ({"workers": 51}, "workers", "the largest value is 50", "for example 2"),
         ({"instance_type": "m6g.xlarge"}, "instance_type", "workbenches are made for x86-64", "m6i.xlarge"),
         ({"instance_type": "m5.huge"}, "instance_type", "whose price is not known", "m5.xlarge"),
+        ({"instance_type": "t3.micro"}, "instance_type", "whose price is not known", "Use one of: m5.xlarge"),
         ({"run": None}, "run", "is null", "Leave the key out"),
+        ({"run": "a" * 3000}, "run", "does not have the right form", "at most 76 characters"),
+        ({"run": "fruits/1"}, "run", "does not have the right form", "as `fruits runs` lists it"),
+        ({"run": ""}, "run", "does not have the right form", "as `fruits runs` lists it"),
+        ({"dataset": "a" * 64}, "dataset", "does not have the right form", "at most 63 characters"),
+        ({"dataset": "Fruits/360"}, "dataset", "does not have the right form", 'for example "fruits-360"'),
         ({"max_cost_eur": 0}, "max_cost_eur", "it must be more than 0", "for example 10.0"),
         ({"hour": 3}, "hour", "is not a known key", "Did you mean hours?"),
     ],
@@ -79,6 +92,13 @@ def test_bad_input_is_answered_with_field_and_remedy(
     assert fault.path == f"$.workbench.{path}"
     assert problem in fault.problem
     assert remedy in fault.remedy
+
+
+def test_for_a_type_that_is_none_no_graviton_type_is_advised() -> None:
+    for name in ("t3.micro", "m6g.xlrage"):
+        fault = fault_of({"version": 1, "workbench": SMALLEST | {"instance_type": name}})
+        assert "g." not in fault.remedy.removeprefix("Use one of: ")
+        assert "g." not in (fault.nearest or "")
 
 
 def test_of_a_graviton_type_it_is_told_which_it_is_and_which_are_none() -> None:
@@ -95,6 +115,21 @@ def test_of_a_graviton_type_it_is_told_which_it_is_and_which_are_none() -> None:
 def test_a_dataset_does_not_stand_beside_a_workbench_but_inside() -> None:
     fault = fault_of({"version": 1, "dataset": "fruits", "workbench": SMALLEST})
     assert (fault.path, fault.nearest) == ("$.dataset", "workbench.dataset")
+
+
+@pytest.mark.parametrize("key", ["Workbench", "work_bench", "workbenches"])
+def test_a_mistyped_workbench_is_answered_with_the_word(key: str) -> None:
+    with pytest.raises(ManifestError) as refused:
+        parse_either(json.dumps({"version": 1, key: SMALLEST}).encode())
+    found = {fault.path: fault for fault in refused.value.faults}
+    assert found.keys() == {"$.workbench", f"$.{key}"}
+    assert found["$.workbench"].problem == "is missing"
+    assert found[f"$.{key}"].nearest == "workbench"
+
+
+def test_a_limit_that_no_smaller_workbench_keeps_is_to_be_raised_and_nothing_else() -> None:
+    fault = fault_of({"version": 1, "workbench": SMALLEST | {"max_cost_eur": 0.5}})
+    assert fault.remedy == "Raise this to 3.25."
 
 
 def test_what_it_may_cost_is_all_of_its_hours_and_each_way_out_is_one() -> None:

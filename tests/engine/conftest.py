@@ -186,12 +186,14 @@ class Engine:
     aws: LocalAws
     made: int = 0
 
-    def preview(self, run: Callable[[], None], *, policy_packs: Sequence[Path]) -> str:
+    def preview(
+        self, run: Callable[[], None], *, policy_packs: Sequence[Path], config: Mapping[str, str]
+    ) -> str:
         """What the CLI printed; raises pulumi.automation.CommandError where the preview fails."""
         self.made += 1
         folder = self.aws._folder / "previews" / str(self.made)
         stack = select_stack("eu", folder, {**self.aws.environment, **make_home(folder / "pulumi")}, run)
-        stack.set_all_config({key: ConfigValue(value) for key, value in PREINSTALLED.items()})
+        stack.set_all_config({key: ConfigValue(value) for key, value in {**PREINSTALLED, **config}.items()})
         return stack.preview(policy_packs=[str(pack) for pack in policy_packs], color="never").stdout
 
 

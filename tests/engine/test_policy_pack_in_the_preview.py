@@ -2,17 +2,17 @@
 
 Fixtures: ``build`` (what `make package` makes) and ``engine``, of which one method is used::
 
-    preview(program: Callable[[], None], *, policy_packs: Sequence[Path]) -> str
+    preview(program: Callable[[], None], *, policy_packs: Sequence[Path], config: Mapping[str, str]) -> str
         What the CLI printed for a new, empty stack, by an inline program with the configuration of a stack in
-        eu-west-1 whose nodes have their packages; raises pulumi.automation.CommandError with the same text
-        where the preview fails.
+        eu-west-1 whose nodes have their packages, and ``config``; raises pulumi.automation.CommandError with
+        the same text where the preview fails.
 """
 
 from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,12 +27,15 @@ from infra.config import load
 from infra.program import LOCK_FILE, REPOSITORY, deploy
 
 ARN = "arn:aws:s3:::"
+DOOR = {"fruits:workbenchCidrs": '["203.0.113.0/24", "198.51.100.7/32"]'}
 
 
 class Engine(Protocol):
     """What these tests ask of the fixture."""
 
-    def preview(self, program: Callable[[], None], *, policy_packs: list[Path]) -> str: ...
+    def preview(
+        self, program: Callable[[], None], *, policy_packs: list[Path], config: Mapping[str, str]
+    ) -> str: ...
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,10 @@ def spoil(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformat
             props["kms_master_key_id"] = None
         case "Table", _:
             props["region"] = "us-east-1"
+        case "SecurityGroupIngressRule", "fruits-eu-door-0":
+            props["ip_protocol"] = "-1"
+        case "SecurityGroupEgressRule", "fruits-eu-nodes-to-s3":
+            props["prefix_list_id"] = "pl-6da54004"
     return pulumi.ResourceTransformationResult(props, args.opts)
 
 
@@ -82,7 +89,7 @@ def told(engine: Engine, build: Path, pack: Path) -> str:
         aws.s3.Bucket("bare", opts=pulumi.ResourceOptions(provider=bare))
 
     with pytest.raises(CommandError) as failure:
-        engine.preview(program, policy_packs=[pack])
+        engine.preview(program, policy_packs=[pack], config=DOOR)
     return str(failure.value)
 
 
@@ -90,7 +97,8 @@ def test_a_clean_first_preview_passes_and_advises_nothing(engine: Engine, build:
     def program() -> None:
         deploy(load(LOCK_FILE), build)
 
-    said = engine.preview(program, policy_packs=[pack])
+    # With the door there is all that there is without it.
+    said = engine.preview(program, policy_packs=[pack], config=DOOR)
     assert "✅ fruits@" in said
     assert "advisory" not in said
     assert "warning" not in said
@@ -106,6 +114,8 @@ def test_a_clean_first_preview_passes_and_advises_nothing(engine: Engine, build:
         ("aws:iam:RolePolicy: fruits-eu-tracker", "allows sns:Publish on every resource"),
         ("aws:sns:Topic: fruits-eu-runs", "set kmsMasterKeyId"),
         ("aws:dynamodb:Table: fruits-eu-runs", "its own region 'us-east-1'"),
+        ("aws:vpc:SecurityGroupIngressRule: fruits-eu-door-0", "is of protocol -1"),
+        ("pulumi:pulumi:Stack: fruits-eu", "nodes-to-s3 prefixListId is of no resource of this stack"),
         ("aws:s3:Bucket: bare", "its provider's region 'us-east-1'"),
         ("pulumi:providers:aws: bare", "does not tag resources"),
     ],
@@ -121,6 +131,7 @@ def test_nothing_but_what_was_spoilt_fails(told: str) -> None:
         "fruits-eu-audit)",
         "fruits-eu-tracker)",
         "fruits-eu-runs)",
+        "fruits-eu-door-0)",
         "bare)",
         "fruits-eu)",
     )

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from infra.components.door import SUBNETS
-from infra.config import ConfigInvalid
-from infra.policies.door import network_problem
-from infra.policies.resource import UNKNOWN, Resource
-from infra.policies.rules import violations
 from tests.infra.conftest import RecordingProvider, preview
-
-from .test_policies import resources_of
 
 HERE = {"aws:region": "eu-west-1", "fruits:nodePackages": "preinstalled"}
 CIDRS = {"fruits:workbenchCidrs": '["203.0.113.0/24", "198.51.100.7/32"]'}
@@ -170,86 +163,3 @@ def test_functions_and_commands_are_told_where_the_door_is(opened: RecordingProv
         assert told["FRUITS_WORKBENCH_SETUP_PREFIX"] + name in keys
     for role in ("tracker", "reconciler"):
         assert variables(opened, role)["FRUITS_WORKBENCH_TARGET_GROUP"].endswith("fruits-eu-door")
-
-
-def test_the_whole_program_keeps_every_rule_with_the_door(opened: RecordingProvider) -> None:
-    assert [str(violation) for violation in violations(resources_of(opened))] == []
-
-
-def resource(kind: str, name: str = "fruits-eu-door", **properties: Any) -> Resource:
-    return Resource(f"aws:x/y:{kind}", name, properties, "eu-west-1")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        (resource("InternetGateway", "fruits-eu-other"), "opens a way out"),
-        (resource("NatGateway"), "opens a way out"),
-        (resource("Route", destinationCidrBlock="0.0.0.0/0"), "the whole internet"),
-        (resource("Route", destinationCidrBlock="203.0.0.0/15"), "name ranges of /16 or narrower"),
-        (resource("Route", "fruits-eu-a", destinationCidrBlock="203.0.113.0/24"), "name a group"),
-        (resource("SecurityGroupIngressRule", cidrIpv4="203.0.113.0/24", fromPort=22, toPort=22), "9443"),
-        (resource("SecurityGroupIngressRule", cidrIpv4="203.0.113.0/24", fromPort=0, toPort=9443), "9443"),
-        (
-            resource(
-                "SecurityGroupIngressRule",
-                "fruits-eu-nodes",
-                cidrIpv4="203.0.113.0/24",
-                fromPort=9443,
-                toPort=9443,
-            ),
-            "name a group",
-        ),
-        (resource("SecurityGroupIngressRule", cidrIpv6="2001:db8::/64", fromPort=9443, toPort=9443), "IPv4"),
-        (resource("SecurityGroupEgressRule", cidrIpv4="203.0.113.0/24"), "name a group"),
-        (resource("SecurityGroup", tags={}, ingress=[{"cidrBlocks": ["203.0.113.0/24"]}]), "of its own"),
-        (
-            resource("LoadBalancer", "fruits-eu-web", loadBalancerType="network", securityGroups=["g"]),
-            "internal",
-        ),
-        (resource("LoadBalancer", loadBalancerType="application", securityGroups=["g"]), "network"),
-        (resource("LoadBalancer", loadBalancerType="network"), "set securityGroups"),
-        (resource("Listener", protocol="TCP", port=443), "the door's is TCP on 9443"),
-    ],
-)
-def test_any_other_way_in_or_out_is_refused(wrong: Resource, words: str) -> None:
-    assert any(words in violation.message for violation in violations([wrong]))
-
-
-def test_what_is_not_known_yet_is_judged_later() -> None:
-    rule = resource("SecurityGroupIngressRule", cidrIpv4=UNKNOWN, fromPort=UNKNOWN, toPort=UNKNOWN)
-    assert violations([rule, resource("Listener", protocol=UNKNOWN, port=UNKNOWN)]) == []
-
-
-@pytest.mark.parametrize(
-    ("cidr", "words"),
-    [
-        ("0.0.0.0/0", "4,294,967,296 addresses"),
-        ("203.0.0.0/15", "131,072 addresses; name ranges of /16 or narrower"),
-        ("203.0.113.5/24", "names a machine and not a network; write 203.0.113.0/24"),
-        ("2001:db8::/64", "is no IPv4 range"),
-        ("10.1.0.0/16", "nothing comes over the internet"),
-        ("192.168.1.0/24", "nothing comes over the internet"),
-        ("203.0.113.5", "write 203.0.113.5/32"),
-        ("office", "is no network"),
-        ("", "is no network"),
-    ],
-)
-def test_a_network_that_is_too_wide_or_none_fails_the_preview_with_a_sentence(
-    build: Path, cidr: str, words: str
-) -> None:
-    assert words in (network_problem(cidr) or "")
-    with pytest.raises(ConfigInvalid, match="workbenchCidrs") as refused:
-        preview(build, **HERE, **{"fruits:workbenchCidrs": f'["203.0.113.0/24", "{cidr}"]'})
-    assert words in str(refused.value)
-    assert "203.0.113.0/24' " not in str(refused.value)
-
-
-@pytest.mark.parametrize("cidr", ["203.0.113.0/24", "198.51.0.0/16", "198.51.100.7/32"])
-def test_a_named_network_is_taken(cidr: str) -> None:
-    assert network_problem(cidr) is None
-
-
-def test_a_network_that_is_there_twice_is_refused(build: Path) -> None:
-    with pytest.raises(ConfigInvalid, match="is there twice"):
-        preview(build, **HERE, **{"fruits:workbenchCidrs": '["203.0.113.0/24", "203.0.113.0/24"]'})

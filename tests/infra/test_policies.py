@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from infra.config import ConfigInvalid
 from infra.local.provider.kinds import KINDS
-from infra.policies.resource import UNKNOWN, Resource
+from infra.policies.door import KNOWN, WITHOUT_NETWORK
+from infra.policies.resource import UNKNOWN, Resource, items, prefix_of
 from infra.policies.rules import BUCKET_GUARDS, ENCRYPTION_KEYS, LEADS_OUT, PROVIDER, violations
 from infra.program import REPOSITORY
 from lambdas.contract.regions import DNS_SUFFIX, EU_REGIONS, PARTITION
@@ -32,9 +34,24 @@ EVERYTHING_ON = {
 
 
 def resources_of(declared: RecordingProvider) -> list[Resource]:
+    """The resources of the stack `eu`. Ids are made of names here, and tell what a property is made of."""
     (region,) = {args.inputs["region"] for args in declared.declared if args.typ == PROVIDER}
+    by_id = defaultdict(list)
+    for args in declared.declared:
+        for id_ in (args.name, f"pl-{args.name}"):
+            by_id[id_].append((args.typ, args.name))
     return [
-        Resource(args.typ, args.name, args.inputs, region if args.provider or args.typ == PROVIDER else None)
+        Resource(
+            args.typ,
+            args.name,
+            args.inputs,
+            region if args.provider or args.typ == PROVIDER else None,
+            "fruits-eu",
+            {
+                name: [one for text in items(value) if isinstance(text, str) for one in by_id.get(text, ())]
+                for name, value in args.inputs.items()
+            },
+        )
         for args in declared.declared
         if args.custom
     ]
@@ -150,8 +167,24 @@ def test_what_breaks_a_rule_is_told_with_its_remedy(
 
 def test_every_kind_that_a_rule_names_exists() -> None:
     # The SDK holds its types as JSON text; importing all its modules would take minutes.
-    tokens = re.findall(r'"aws:\w+/\w+:(\w+)"', Path(pulumi_aws.__file__).read_text())
-    assert {*LEADS_OUT, *ENCRYPTION_KEYS, *BUCKET_GUARDS} - set(tokens) == set()
+    tokens = re.findall(r'"(aws:(\w+)/\w+:(\w+))"', Path(pulumi_aws.__file__).read_text())
+    known, modules, kinds = map(set, zip(*tokens, strict=True))
+    assert {*LEADS_OUT, *ENCRYPTION_KEYS, *BUCKET_GUARDS} - kinds == set()
+    assert KNOWN - known == set()
+    assert WITHOUT_NETWORK - modules == set()
+
+
+@pytest.mark.parametrize(
+    ("urn", "prefix"),
+    [
+        ("urn:pulumi:eu::fruits::fruits:infra:Door$aws:ec2/route:Route::fruits-eu-door-0", "fruits-eu"),
+        ("urn:pulumi:front-door::fruits::aws:ec2/vpc:Vpc::fruits-front-door", "fruits-front-door"),
+        ("urn:pulumi:eu", None),
+        ("", None),
+    ],
+)
+def test_how_names_of_a_stack_begin_is_told_by_a_urn(urn: str, prefix: str | None) -> None:
+    assert prefix_of(urn) == prefix
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from infra.policies.rules import PROVIDER, RULES
+from infra.policies.rules import PROVIDER, RULES, STACK_RULES
 from infra.program import REPOSITORY
 from tests.infra.conftest import RecordingProvider
 
@@ -47,6 +47,10 @@ def struct(properties: Any) -> Struct:
     return ParseDict(properties, Struct())
 
 
+def urn_of(token: str, name: str) -> str:
+    return f"urn:pulumi:eu::fruits::{token}::{name}"
+
+
 def asked(
     pack: analyzer_pb2_grpc.AnalyzerStub,
     token: str,
@@ -58,14 +62,14 @@ def asked(
     """What the pack says of a resource whose provider is in ``region``."""
     provider = analyzer_pb2.AnalyzerProviderResource(type=PROVIDER, properties=struct({"region": region}))
     request = analyzer_pb2.AnalyzeRequest(
-        type=token, name=name, properties=struct(properties), provider=provider
+        type=token, name=name, urn=urn_of(token, name), properties=struct(properties), provider=provider
     )
     return list(pack.Analyze(request, timeout=ANSWER_SECONDS).diagnostics)
 
 
 def test_the_pack_has_every_rule(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
     info = pack.GetAnalyzerInfo(Empty(), timeout=ANSWER_SECONDS)
-    assert {policy.name for policy in info.policies} == {*(rule.name for rule in RULES), "guarded-buckets"}
+    assert [policy.name for policy in info.policies] == [rule.name for rule in (*RULES, *STACK_RULES)]
 
 
 def test_the_program_passes(pack: analyzer_pb2_grpc.AnalyzerStub, declared: RecordingProvider) -> None:
@@ -130,3 +134,31 @@ def test_an_unguarded_bucket_stops_the_stack(pack: analyzer_pb2_grpc.AnalyzerStu
     answer = pack.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=[bucket]), timeout=ANSWER_SECONDS)
     (said,) = answer.diagnostics
     assert "bare lacks BucketLifecycleConfiguration" in said.message
+
+
+def test_a_rule_with_the_doors_name_stops_the_stack_on_any_group_but_the_doors(
+    pack: analyzer_pb2_grpc.AnalyzerStub,
+) -> None:
+    ingress = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+    group = "aws:ec2/securityGroup:SecurityGroup"
+
+    def said(joined: str) -> list[str]:
+        rule = analyzer_pb2.AnalyzerResource(
+            type=ingress,
+            name="fruits-eu-door-0",
+            urn=urn_of(ingress, "fruits-eu-door-0"),
+            properties=struct({"cidrIpv4": "203.0.113.0/24", "securityGroupId": UNKNOWN_TEXT}),
+            propertyDependencies={
+                "securityGroupId": analyzer_pb2.AnalyzerPropertyDependencies(urns=[urn_of(group, joined)])
+            },
+        )
+        groups = [
+            analyzer_pb2.AnalyzerResource(type=group, name=name, urn=urn_of(group, name))
+            for name in ("fruits-eu-door", "fruits-eu-nodes")
+        ]
+        request = analyzer_pb2.AnalyzeStackRequest(resources=[*groups, rule])
+        return [one.message for one in pack.AnalyzeStack(request, timeout=ANSWER_SECONDS).diagnostics]
+
+    assert said("fruits-eu-door") == []
+    (told,) = said("fruits-eu-nodes")
+    assert "fruits-eu-door-0 securityGroupId is fruits-eu-nodes; make it that of fruits-eu-door" in told

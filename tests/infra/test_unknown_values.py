@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,7 @@ def with_one_unknown(value: Any) -> Iterator[Any]:
 def test_nothing_in_the_program_breaks_a_rule_by_being_unknown(build: Path) -> None:
     resources = resources_of(preview(build, **EVERYTHING_ON))
     unknown = [
-        Resource(resource.type, resource.name, {**resource.properties, name: form}, resource.region)
+        dataclasses.replace(resource, properties={**resource.properties, name: form})
         for resource in resources
         for name, value in resource.properties.items()
         if name not in JUDGED_AS_A_WHOLE

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from infra.components.workbench import activity, hub
+from infra.components.workbench import activity
 from infra.program import REPOSITORY
 from lambdas.contract.workbench import USER, login_json
+
+from .test_hub_gate import outcome
 
 FILES = REPOSITORY / "infra" / "components" / "workbench"
 LOGIN = login_json("the right one", b"salt")
@@ -221,25 +223,6 @@ def test_wrong_arguments_are_told(tmp_path: Path) -> None:
     assert "was given 1 arguments" in done.stderr
 
 
-def test_the_gate_lets_in_the_account_with_its_password_and_nobody_else() -> None:
-    gate = hub.Gate(json.loads(LOGIN))
-    assert gate.lets_in(USER, "the right one")
-    assert not gate.lets_in(USER, "the wrong one")
-    assert not gate.lets_in("jovyan", "the right one")
-    assert not gate.lets_in("", "")
-
-
-def test_the_gate_is_slow_after_a_few_failures_until_somebody_gets_in() -> None:
-    gate = hub.Gate(json.loads(LOGIN))
-    pauses = []
-    for _ in range(12):
-        pauses.append(gate.pause_seconds())
-        gate.lets_in(USER, "wrong")
-    assert pauses == [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30]
-    gate.lets_in(USER, "the right one")
-    assert gate.pause_seconds() == 0
-
-
 @pytest.mark.parametrize(
     ("kernels", "before", "at"),
     [
@@ -262,14 +245,9 @@ def test_a_hub_has_one_account_and_no_other_way_in(monkeypatch: pytest.MonkeyPat
     assert (c.Authenticator.allowed_users, c.Authenticator.admin_users) == ({USER}, set())
     (service,) = c.JupyterHub.services
     assert service["api_token"] == "token"
-    answers = []
-    for password in ("the right one", "wrong"):
-        coroutine = c.JupyterHub.authenticator_class().authenticate(
-            None, {"username": USER, "password": password}
-        )
-        try:
-            while True:
-                coroutine.send(None)
-        except StopIteration as finished:
-            answers.append(finished.value)
+    authenticator = c.JupyterHub.authenticator_class()
+    answers = [
+        outcome(authenticator.authenticate(None, {"username": USER, "password": password}))
+        for password in ("the right one", "wrong")
+    ]
     assert answers == [USER, None]

@@ -198,6 +198,13 @@ def test_people_are_told_where_it_is_and_until_when(world: World) -> None:
     ) in told
 
 
+@pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "CANCELLED"])
+def test_of_one_that_has_ended_nothing_is_said_of_opening(world: World, state: str) -> None:
+    opened(world)
+    known = {**world.status_of_workbench(), "paused": None, "progress": None, "remaining_seconds": None}
+    assert "opens" not in views.status({**known, "state": state}, None, None)
+
+
 def test_a_lost_event_opens_it_later(world: World) -> None:
     cluster_id = launched(world)
     world.clusters.change(cluster_id, ClusterState.WAITING, steps=SET_UP)

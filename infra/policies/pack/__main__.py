@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,8 +21,8 @@ from pulumi_policy.proxy import UnknownValueError
 # Pulumi starts this folder as a program of its own; the rules lie in the repository above it.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from infra.policies.resource import UNKNOWN, Resource  # found by the line above
-from infra.policies.rules import PROVIDER, RULES, Rule, unguarded_buckets
+from infra.policies.resource import UNKNOWN, Resource, prefix_of  # found by the line above
+from infra.policies.rules import PROVIDER, RULES, STACK_RULES, Rule, StackRule
 
 
 def resource_policy(rule: Rule) -> ResourceValidationPolicy:
@@ -36,12 +35,24 @@ def resource_policy(rule: Rule) -> ResourceValidationPolicy:
     return ResourceValidationPolicy(name=rule.name, description=rule.description, validate=validate)
 
 
+def stack_policy(rule: StackRule) -> StackValidationPolicy:
+    """One rule, as Pulumi asks it of all resources together."""
+
+    def validate(args: StackValidationArgs, report_violation: ReportViolation) -> None:
+        for violation in rule.check([to_resource(resource) for resource in args.resources]):
+            report_violation(f"{violation.resource.name} {violation.message}")
+
+    return StackValidationPolicy(name=rule.name, description=rule.description, validate=validate)
+
+
 def to_resource(args: Any) -> Resource:
     """A resource as the rules know it. A provider is its own."""
     properties = known(args.props)
     provider = properties if args.resource_type == PROVIDER else args.provider and known(args.provider.props)
     region = provider.get("region") if provider else None
-    return Resource(args.resource_type, args.name, properties, region)
+    joined = getattr(args, "property_dependencies", {})  # which only a stack rule is told
+    made_of = {name: [(one.resource_type, one.name) for one in found] for name, found in joined.items()}
+    return Resource(args.resource_type, args.name, properties, region, prefix_of(args.urn), made_of)
 
 
 def known(value: Any) -> Any:
@@ -63,22 +74,12 @@ def _item(container: Any, key: Any) -> Any:
         return UNKNOWN
 
 
-def validate_buckets(args: StackValidationArgs, report_violation: ReportViolation) -> None:
-    """The one rule that looks at all resources together."""
-    for violation in unguarded_buckets([to_resource(resource) for resource in args.resources]):
-        report_violation(f"{violation.resource.name} {violation.message}")
-
-
 if __name__ == "__main__":
     PolicyPack(
         name="fruits",
         enforcement_level=EnforcementLevel.MANDATORY,
         policies=[
             *(resource_policy(rule) for rule in RULES),
-            StackValidationPolicy(
-                name="guarded-buckets",
-                description=inspect.getdoc(unguarded_buckets) or "",
-                validate=validate_buckets,
-            ),
+            *(stack_policy(rule) for rule in STACK_RULES),
         ],
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from lambdas.contract.cost import prices
 from lambdas.contract.cost.estimate import MIN_RUNTIME_MINUTES, Budget
-from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.manifest.faults import Fault, one_of
 
 
 def cost_faults(workers: int, instance_types: tuple[str, ...], budget: Budget) -> list[Fault]:
@@ -60,4 +60,4 @@ def worst_case_faults(
         f"is {limit_eur:g}, but {said}, may cost {cost:.2f} EUR "
         f"(an estimate from list prices of {prices.PRICES_AS_OF})"
     )
-    return [Fault(path, problem, f"Either {', or '.join(filter(None, ways))}.")]
+    return [Fault(path, problem, one_of(list(filter(None, ways))))]

@@ -66,6 +66,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
+def one_of(ways: Sequence[str]) -> str:
+    """The remedy where any of several would do, or the only one: ``Either a, or b.``, ``A.``"""
+    if len(ways) == 1:
+        return f"{ways[0][0].upper()}{ways[0][1:]}."
+    return f"Either {', or '.join(ways)}."
+
+
 def shorten(text: str, limit: int = 80) -> str:
     """``text`` cut to ``limit`` characters and printable, so that messages stay so whatever was uploaded."""
     text = text.encode(errors="backslashreplace").decode()  # JSON can hold half a surrogate pair

@@ -14,11 +14,16 @@ from lambdas.contract.cost.estimate import MAX_RUNTIME_MINUTES
 from lambdas.contract.label_pattern import NO_GROUP, PatternError, compile_pattern
 from lambdas.contract.manifest.faults import describe, nearest
 from lambdas.contract.object_keys import key_problem
+from lambdas.contract.run import MAX_DATASET_LENGTH, MAX_RUN_ID_LENGTH
 
 FAULT = "fault"
 """The pydantic error type of our own findings, whose context holds problem, remedy and nearest."""
 
 MAX_PATTERN_LENGTH = 200
+DATASET_PATTERN = f"^[a-z0-9][a-z0-9-]{{0,{MAX_DATASET_LENGTH - 1}}}$"
+RUN_ID_PATTERN = f"^[a-z0-9][a-z0-9.-]{{0,{MAX_RUN_ID_LENGTH - 1}}}$"
+"""Wider than run ids are but for their length, so that of a mistyped one the nearest can be named."""
+_LONGEST_MODEL_FILE = "model.json"
 
 
 class Section(BaseModel):
@@ -66,6 +71,15 @@ def _prefix(uri: str) -> str:
     return uri
 
 
+def _model(uri: str) -> str:
+    if problem := key_problem(f"{s3uri.split(uri)[1]}{_LONGEST_MODEL_FILE}"):
+        raise fault(
+            f"is {describe(uri)}, a folder whose {_LONGEST_MODEL_FILE} {problem}",
+            "Name the folder below models/pca/ of a completed run.",
+        )
+    return uri
+
+
 def _object(uri: str) -> str:
     if not s3uri.split(uri)[1] or uri.endswith("/"):
         raise fault(f"is {describe(uri)}, which names no object", "Use images.prefixes for whole folders.")
@@ -108,21 +122,25 @@ def _pattern(pattern: str) -> str:
 
 
 def _instance_type(name: str) -> str:
-    if name not in prices.INSTANCE_TYPES:
-        raise fault(
-            f"is {describe(name)}, an instance type whose price is not known here",
-            f"Use one of: {', '.join(prices.INSTANCE_TYPES)}.",
-            nearest=nearest(name, prices.INSTANCE_TYPES),
-        )
-    return name
+    return _priced(name, list(prices.INSTANCE_TYPES))
 
 
 def _x86(name: str) -> str:
-    if prices.INSTANCE_TYPES[name].architecture != "x86_64":
+    if name in prices.INSTANCE_TYPES and name not in _X86_TYPES:
         raise fault(
             f"is {describe(name)}, a Graviton type, and workbenches are made for x86-64 types alone",
-            "Use one of: " + ", ".join(_X86_TYPES) + ".",
+            f"Use one of: {', '.join(_X86_TYPES)}.",
             nearest=nearest(name, _X86_TYPES),
+        )
+    return _priced(name, _X86_TYPES)
+
+
+def _priced(name: str, offered: list[str]) -> str:
+    if name not in offered:
+        raise fault(
+            f"is {describe(name)}, an instance type whose price is not known here",
+            f"Use one of: {', '.join(offered)}.",
+            nearest=nearest(name, offered),
         )
     return name
 
@@ -151,17 +169,16 @@ _InstanceType = Annotated[
     str, AfterValidator(_instance_type), Field(json_schema_extra={"enum": sorted(prices.INSTANCE_TYPES)})
 ]
 
-X86InstanceType = Annotated[
-    str,
-    AfterValidator(_instance_type),
-    AfterValidator(_x86),
-    Field(json_schema_extra={"enum": sorted(_X86_TYPES)}),
-]
-Name = Annotated[
-    str | None,
+X86InstanceType = Annotated[str, AfterValidator(_x86), Field(json_schema_extra={"enum": sorted(_X86_TYPES)})]
+DatasetName = Annotated[
+    Annotated[str, Field(pattern=DATASET_PATTERN)] | None,
     BeforeValidator(_not_null),
-    Field(min_length=1),
-    WithJsonSchema({"type": "string", "minLength": 1}),
+    WithJsonSchema({"type": "string", "pattern": DATASET_PATTERN}),
+]
+RunId = Annotated[
+    Annotated[str, Field(pattern=RUN_ID_PATTERN)] | None,
+    BeforeValidator(_not_null),
+    WithJsonSchema({"type": "string", "pattern": RUN_ID_PATTERN}),
 ]
 Prefixes = Annotated[tuple[_Prefix, ...], AfterValidator(_distinct), AfterValidator(_disjoint)]
 Keys = Annotated[tuple[_Key, ...], AfterValidator(_distinct)]
@@ -183,6 +200,8 @@ Minutes = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_RUNTIME_MINUTES}),
 ]
 ModelPrefix = Annotated[
-    _Prefix | None, BeforeValidator(_not_null), WithJsonSchema({"type": "string", "pattern": "^s3://.+/$"})
+    Annotated[_Prefix, AfterValidator(_model)] | None,
+    BeforeValidator(_not_null),
+    WithJsonSchema({"type": "string", "pattern": "^s3://.+/$"}),
 ]
 Pattern = Annotated[str, AfterValidator(_pattern), Field(max_length=MAX_PATTERN_LENGTH)]

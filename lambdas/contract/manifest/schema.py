@@ -220,7 +220,7 @@ class Manifest(fields.Section):
         description="The schema's version.", examples=[1]
     )
     dataset: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9-]{0,62}$",
+        pattern=fields.DATASET_PATTERN,
         description="Names the results: lower-case letters, digits and hyphens, at most 63, no hyphen first.",
         examples=["fruits-360"],
     )

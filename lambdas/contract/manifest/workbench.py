@@ -14,7 +14,7 @@ from lambdas.contract.cost.estimate import MAX_WORKERS
 from lambdas.contract.cost.prices import MINUTES_AN_HOUR
 from lambdas.contract.manifest import fields
 from lambdas.contract.manifest.cost_faults import worst_case_faults
-from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.manifest.faults import Fault, nearest
 
 MIN_HOURS, MAX_HOURS = 1, 12
 MIN_IDLE_MINUTES = 15
@@ -48,12 +48,15 @@ class Workbench(fields.Section):
     instance_type: fields.X86InstanceType = Field(
         default="m5.xlarge", description="EC2 instance type of all nodes.", examples=["m5.xlarge"]
     )
-    dataset: fields.Name = Field(
-        default=None, description="The notebook opens results of this dataset.", examples=["fruits-360"]
-    )
-    run: fields.Name = Field(
+    dataset: fields.DatasetName = Field(
         default=None,
-        description="The completed run whose results it opens. Without it: the newest of the dataset.",
+        description="The notebook opens results of this dataset, by its name of at most 63 characters.",
+        examples=["fruits-360"],
+    )
+    run: fields.RunId = Field(
+        default=None,
+        description="The completed run whose results it opens, by its id of at most 76 characters, as "
+        "`fruits runs` lists it. Without it: the newest of the dataset.",
         examples=["fruits-360-0123456789ab"],
     )
     max_cost_eur: float = Field(
@@ -84,8 +87,13 @@ class WorkbenchManifest(fields.Section):
 
 
 def is_workbench_document(document: object) -> bool:
-    """Whether a manifest's JSON asks for a workbench, and not for a run of a dataset."""
-    return isinstance(document, dict) and "workbench" in document
+    """Whether a manifest's JSON asks for a workbench, and not for a run of a dataset; or means to, by a key
+    that is nearly right, and by none of a dataset's."""
+    if not isinstance(document, dict):
+        return False
+    if document.keys() & {"dataset", "images"}:
+        return "workbench" in document
+    return any(nearest(key, ["workbench"]) for key in document)
 
 
 def hours_faults(asked: Workbench) -> list[Fault]:
