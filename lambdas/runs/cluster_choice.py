@@ -21,7 +21,7 @@ from lambdas.contract.cost.estimate import (
     limit_needed,
 )
 from lambdas.contract.cost.measured import NOTHING_MEASURED, Measured, family_of
-from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.manifest.faults import Fault, one_of
 from lambdas.contract.manifest.schema import Manifest
 from lambdas.contract.plan import ClusterSpec, Market
 from lambdas.runs.clusters_compared import (
@@ -218,7 +218,7 @@ def _too_dear(job: Job, jobs: Sequence[Job], budget: Budget, minutes: int, known
     raised = f"raise this to {math.ceil(limit * 100) / 100:.2f}"
     ways.append(raised if over_limit else "raise fruits:maxEurPerDay of the stack")
     path = "$.limits.max_cost_eur" if over_limit else f"$.{MAX_RUNTIME}"
-    return Choice(job, fault=Fault(path, problem, f"Either {'; or '.join(ways)}."))
+    return Choice(job, fault=Fault(path, problem, one_of(ways, "; or ")))
 
 
 def _cheaper_ways(

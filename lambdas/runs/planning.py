@@ -9,7 +9,7 @@ from lambdas.contract.cost.estimate import Budget, Estimate, Job, is_too_dear, w
 from lambdas.contract.cost.measured import architecture_of
 from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.contract.listing_summary import ListingSummary, images_are
-from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.manifest.faults import Fault, one_of
 from lambdas.contract.manifest.schema import Images, Manifest, Pca, RegexLabel
 from lambdas.contract.plan import (
     PLAN_VERSION,
@@ -98,8 +98,8 @@ def cost_fault(job: Job, budget: Budget, expected: Estimate) -> Fault | None:
         f"{expected.worst_case_eur:.2f} EUR in limits.max_runtime_minutes = {budget.max_runtime_minutes}: "
         f"estimates by list prices of {expected.prices_as_of} in {expected.region}, {job.basis}"
     )
-    choices = "; or ".join(way.advice for way in ways_out(job, budget)[:MAX_WAYS_OUT])
-    remedy = f"Either {choices}." if choices else "Name fewer images a manifest."
+    ways = [way.advice for way in ways_out(job, budget)[:MAX_WAYS_OUT]]
+    remedy = one_of(ways, "; or ") if ways else "Name fewer images a manifest."
     return Fault("$.limits.max_cost_eur", problem, remedy)
 
 

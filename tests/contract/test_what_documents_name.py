@@ -21,8 +21,8 @@ DOCUMENTS = sorted(
     for path in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *REPOSITORY.glob("docs/**/*.md")]
 )
 ARCHITECTURE = "docs/architecture.md"
-SPARK_SESSION = "spark.read"
-"""Also what the variable of a Spark session is called everywhere."""
+SPARK_SESSION = ("spark.read", "spark.conf", "spark.workbench")
+"""The variable of a Spark session, which is called so everywhere, and a property of workbenches."""
 
 PATH = re.compile(rf"(?<![\w./<-])(?:{'|'.join(ROOMS)})/[\w./-]*")
 FILE_NAME = re.compile(r"(?<![\w./-])\w+\.(?:py|sh|toml|yaml)\b(?!\.)")

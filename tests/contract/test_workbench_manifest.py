@@ -157,7 +157,7 @@ def test_fewer_workers_are_a_way_out_where_they_are_enough() -> None:
     ("eur", "remedy"),
     [
         # Three machines at 0.2641 EUR an hour: 3.249 for four hours and six minutes, 0.872 for one.
-        (0.87, "Either raise this to 3.25."),
+        (0.87, "Raise this to 3.25."),
         (0.872, "Either lower workbench.hours to 1, or raise this to 3.25."),
         # Two machines for four hours.
         (2.166, "Either lower workbench.hours to 2, or lower workbench.workers to 1, or raise this to 3.25."),

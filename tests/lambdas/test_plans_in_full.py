@@ -163,7 +163,7 @@ def test_a_run_that_is_too_dear_is_told_so_with_every_figure(world: World) -> No
             "cost 0.23 EUR in limits.max_runtime_minutes = 12: estimates by list prices of 2025-06 in "
             "eu-west-1, 6.5 images/s a vCPU (assumed on x86_64), 10.0 minutes to start and finish (assumed)",
             # A quarter longer, and 29 + 6 minutes of three machines by the table's own prices.
-            "remedy": "Either set limits.max_cost_eur to 0.47 and set limits.max_runtime_minutes to 29 "
+            "remedy": "Set limits.max_cost_eur to 0.47 and set limits.max_runtime_minutes to 29 "
             "(about 0.29 EUR).",
             "nearest": None,
         }

@@ -66,11 +66,11 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
-def one_of(ways: Sequence[str]) -> str:
+def one_of(ways: Sequence[str], between: str = ", or ") -> str:
     """The remedy where any of several would do, or the only one: ``Either a, or b.``, ``A.``"""
     if len(ways) == 1:
         return f"{ways[0][0].upper()}{ways[0][1:]}."
-    return f"Either {', or '.join(ways)}."
+    return f"Either {between.join(ways)}."
 
 
 def shorten(text: str, limit: int = 80) -> str:
