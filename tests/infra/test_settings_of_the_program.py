@@ -47,7 +47,7 @@ CHANGES: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
         '["203.0.113.0/24"]',
         {("create", kind): 1 for kind in DOOR}
         | {("create", kind): 2 for kind in ("RouteTableAssociation", "SecurityGroupIngressRule", "Subnet")}
-        | {("create", "BucketObjectv2"): 5, ("update", "Function"): 3, ("update", "Key"): 1}
+        | {("create", "BucketObjectv2"): 6, ("update", "Function"): 3, ("update", "Key"): 1}
         | {("update", "RolePolicy"): 4},
     ),
 }

@@ -97,7 +97,7 @@ def test_what_the_stack_uploads_itself_is_encrypted_with_the_data_key_too(stack:
         for prefix in ("artifacts/", "certificates/")
         for item in stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix)["Contents"]
     ]
-    assert len(uploaded) == 10
+    assert len(uploaded) == 11
     for name in uploaded:
         assert stack.s3.head_object(Bucket=stack.bucket, Key=name)["SSEKMSKeyId"] == key
 
