@@ -35,7 +35,7 @@ from lambdas.cli import commands, live_view, workbench
 from lambdas.cli.photo_folder import PhotoFolder, dataset_name
 from lambdas.cli.result import ExitCode
 from lambdas.cli.submission import Submitted, ask_for_run, manifest_of, upload_manifest
-from lambdas.contract.layout import notebooks_of
+from lambdas.contract.layout import notebooks_mark, notebooks_of
 from lambdas.contract.run import WORKBENCH_PREFIX
 from lambdas.contract.workbench import USER
 
@@ -204,7 +204,8 @@ def _fetch(cloud: LocalCloud, folder: Path) -> tuple[int, dict[str, str]]:
     """
     s3, prefix = cloud.client("s3"), notebooks_of(NAME)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=cloud.bucket, Prefix=prefix)
-    names = [found["Key"].removeprefix(prefix) for page in pages for found in page.get("Contents", [])]
+    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    names = [key.removeprefix(prefix) for key in keys if key != notebooks_mark(NAME)]
     left = misfits(names)
     for name in names:
         if name not in left:

@@ -48,7 +48,8 @@ def cloud_with(bucket: Bucket) -> Any:
 
 def test_notebooks_come_back_the_next_time(tmp_path: Path) -> None:
     first = Bucket(**{f"{PREFIX}mine.ipynb": b"{}", f"{PREFIX}deep/er.txt": b"text"})
-    assert workbench._fetch(cloud_with(first), tmp_path) == (2, {})
+    mark = {f"{PREFIX}.kept": b""}
+    assert workbench._fetch(cloud_with(Bucket(**first.objects, **mark)), tmp_path) == (2, {})
     second = Bucket()
     workbench._bring(cloud_with(second), tmp_path)
     assert second.objects == first.objects
