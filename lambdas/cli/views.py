@@ -19,8 +19,6 @@ from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.clocks import SECONDS_A_MINUTE
 from lambdas.runs.cluster_choice import Choice, described, spec_of
 
-_ENDED = frozenset(state.value for state in RunState if is_terminal(state))
-
 
 def faults(found: Iterable[Fault]) -> str:
     """Each fault as three lines: where and what, what to do, what was probably meant."""
@@ -174,7 +172,7 @@ def status(known: dict[str, Any], seconds_in_state: float | None, eur_so_far: fl
         lines.append(f"  paused   {known['paused']['description']}; `fruits resume` ends it")
     if known["progress"]:
         lines.append(f"  now      {step(known['progress'], known['remaining_seconds'])}")
-    if (workbench := known.get("workbench")) and known["state"] not in _ENDED:
+    if (workbench := known.get("workbench")) and not is_terminal(RunState(known["state"])):
         until = f" until {workbench['ends_at']}" if workbench["ends_at"] else ""
         lines.append(
             f"  opens    {workbench['address']}{until}, or until no kernel was busy for "

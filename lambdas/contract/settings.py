@@ -7,7 +7,7 @@ variable that is wrong, so that a broken deployment says so in one line.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import ClassVar, Protocol, Self
 
@@ -22,6 +22,10 @@ class Caps:
     max_clusters: int
     max_eur_per_day: float
     launches_per_second: float
+
+    def as_settings(self) -> dict[str, str]:
+        """As :class:`StackSettings` has them, under the same names."""
+        return {name: str(value) for name, value in asdict(self).items()}
 
     def ever_admit(self, eur: float) -> bool:
         """Whether a day that nothing else was spent on has room for a run that may cost so much."""

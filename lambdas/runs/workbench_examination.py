@@ -177,8 +177,7 @@ def _published(buckets: Buckets, settings: StackSettings, dataset: str | None) -
 def _machine_faults(cluster: ClusterSpec, settings: StackSettings, clusters: Clusters) -> Iterator[Fault]:
     offered = clusters.instance_types(settings.release_label)
     # Every stack has packages for these, and workbenches are made for no others.
-    x86 = {name for name, kind in prices.INSTANCE_TYPES.items() if kind.architecture == "x86_64"}
-    found = offer_fault(cluster, offered and offered & x86, settings)
+    found = offer_fault(cluster, offered and offered & {*prices.X86_TYPES}, settings)
     if found is not None:
         yield dataclasses.replace(found, path="$.workbench.instance_type")
 

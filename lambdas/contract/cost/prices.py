@@ -89,6 +89,7 @@ INSTANCE_TYPES: dict[str, InstanceType] = {
     "r7g.xlarge": InstanceType(4, 0.259, 0.054, "arm64"),
     "r7g.2xlarge": InstanceType(8, 0.518, 0.108, "arm64"),
 }
+X86_TYPES = tuple(name for name, kind in INSTANCE_TYPES.items() if kind.architecture == "x86_64")
 
 
 def eur_per_hour(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -122,20 +123,20 @@ def _pattern(pattern: str) -> str:
 
 
 def _instance_type(name: str) -> str:
-    return _priced(name, list(prices.INSTANCE_TYPES))
+    return _priced(name, prices.INSTANCE_TYPES)
 
 
 def _x86(name: str) -> str:
-    if name in prices.INSTANCE_TYPES and name not in _X86_TYPES:
+    if name in prices.INSTANCE_TYPES and name not in prices.X86_TYPES:
         raise fault(
             f"is {describe(name)}, a Graviton type, and workbenches are made for x86-64 types alone",
-            f"Use one of: {', '.join(_X86_TYPES)}.",
-            nearest=nearest(name, _X86_TYPES),
+            f"Use one of: {', '.join(prices.X86_TYPES)}.",
+            nearest=nearest(name, prices.X86_TYPES),
         )
-    return _priced(name, _X86_TYPES)
+    return _priced(name, prices.X86_TYPES)
 
 
-def _priced(name: str, offered: list[str]) -> str:
+def _priced(name: str, offered: Collection[str]) -> str:
     if name not in offered:
         raise fault(
             f"is {describe(name)}, an instance type whose price is not known here",
@@ -161,7 +162,6 @@ def _of_one_architecture(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 WholeNumber = BeforeValidator(_whole_number)
-_X86_TYPES = [name for name, kind in prices.INSTANCE_TYPES.items() if kind.architecture == "x86_64"]
 
 _Prefix = Annotated[str, AfterValidator(_uri), AfterValidator(_prefix)]
 _Key = Annotated[str, AfterValidator(_uri), AfterValidator(_object)]
@@ -169,7 +169,9 @@ _InstanceType = Annotated[
     str, AfterValidator(_instance_type), Field(json_schema_extra={"enum": sorted(prices.INSTANCE_TYPES)})
 ]
 
-X86InstanceType = Annotated[str, AfterValidator(_x86), Field(json_schema_extra={"enum": sorted(_X86_TYPES)})]
+X86InstanceType = Annotated[
+    str, AfterValidator(_x86), Field(json_schema_extra={"enum": sorted(prices.X86_TYPES)})
+]
 DatasetName = Annotated[
     Annotated[str, Field(pattern=DATASET_PATTERN)] | None,
     BeforeValidator(_not_null),
