@@ -169,17 +169,16 @@ clean: ## Remove everything that was built or installed here
 	rm -rf .venv .local build mutants $(COMPILED) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 # Any glibc from that of EMR 7 on, which is Amazon Linux 2023 (2.34), and processors of 2013 on.
-spark/images/pixels.x86_64: spark/images/pixels.c requirements.lock | $(UV)
+# A pattern with two targets makes both at once.
+%.x86_64 %.aarch64: %.c requirements.lock | $(UV)
 	@echo "Compiling $< for the cluster nodes (once; the compiler is there meanwhile, and takes 0.4 GB)..."
 	@awk '/^[a-z0-9]/ {wanted = /^ziglang==/} wanted' requirements.lock > .local/compiler.txt
 	@$(UV) pip install --quiet --python .local/uv --target .local/compiler --require-hashes -r .local/compiler.txt
 	@for machine in x86_64+avx2 aarch64; do \
 	    ZIG_GLOBAL_CACHE_DIR=.local/compiler/cache ZIG_LOCAL_CACHE_DIR=.local/compiler/cache \
 	        .local/compiler/ziglang/zig cc -target $${machine%+*}-linux-gnu.2.28 -mcpu=$${machine/aarch64/generic} \
-	        -O3 -ffp-contract=off -Wall -Wextra -Werror -shared -fPIC -s -o spark/images/pixels.$${machine%+*} $<; done
+	        -O3 -ffp-contract=off -Wall -Wextra -Werror -shared -fPIC -s -o $*.$${machine%+*} $<; done
 	@rm -rf .local/compiler
-
-spark/images/pixels.aarch64: spark/images/pixels.x86_64 ;
 
 # uv is in the lock file like everything else; plain pip installs it, checked against its hashes.
 $(UV): requirements.lock

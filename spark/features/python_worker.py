@@ -13,13 +13,14 @@ import socket
 import sys
 import zipimport
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 _DAEMON_STARTS_TASK_BY = "worker_main"
 """A global of the process' main module."""
 
 
+@cache
 def shorten_pauses() -> None:
     """Once in a process, however often it is called. The task that calls it first has had its pauses.
 
@@ -31,8 +32,9 @@ def shorten_pauses() -> None:
     """
     main: Any = sys.modules["__main__"]
     start = getattr(main, _DAEMON_STARTS_TASK_BY, None)
-    if start is None or isinstance(start, partial):  # no worker of PySpark, or done
+    if start is None:  # no worker of PySpark
         return
+    # Its type is that of a method, which this replaces for all archives.
     zipimport.zipimporter.invalidate_caches = lambda _: None  # type: ignore[assignment, method-assign]
     gc.freeze()
     if hasattr(socket, "TCP_QUICKACK"):

@@ -16,7 +16,6 @@ The same function serves both engines, so that they see the same pixels; each br
 
 from __future__ import annotations
 
-import ctypes
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,7 +120,7 @@ def scale(pixels: np.ndarray, out: np.ndarray) -> None:
         out: float32 of their shape, contiguous.
     """
     if (code := machine_code()) is not None:
-        code.scale(address(pixels), ctypes.c_int64(pixels.size), address(out))
+        code.scale(address(pixels), pixels.size, address(out))
         return
     np.divide(pixels, np.float32(127.5), out=out)
     np.subtract(out, np.float32(1), out=out)

@@ -7,6 +7,7 @@ import os
 import pkgutil
 import platform
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -25,14 +26,15 @@ def machine_code() -> ctypes.CDLL | None:
     machine = platform.machine()
     if sys.platform != "linux" or (machine == "x86_64" and "avx2" not in _CPU_INFO.read_text().split()):
         return None
-    try:
+    code = None
+    with suppress(OSError):
         code = pkgutil.get_data(__package__, f"pixels.{machine}")
-    except OSError:
+    if code is None:
         return None
     # The dynamic linker loads files alone, and a zip's content is none.
     descriptor = os.memfd_create("pixels")
     with os.fdopen(descriptor, "wb") as file:
-        file.write(code or b"")
+        file.write(code)
         file.flush()
         return ctypes.CDLL(f"/proc/self/fd/{descriptor}")
 

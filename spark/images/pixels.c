@@ -69,8 +69,8 @@ void stretch(const uint8_t *pixels, int32_t height, int32_t width, int32_t side,
 }
 
 /* What the network takes of so many values. */
-void scale(const uint8_t *pixels, int64_t values, float *out)
+void scale(const uint8_t *pixels, int32_t values, float *out)
 {
-    for (int64_t i = 0; i < values; i++)
+    for (int32_t i = 0; i < values; i++)
         out[i] = pixels[i] / 127.5f - 1.0f;
 }

@@ -27,7 +27,7 @@ def look(_: int) -> dict[str, Any]:
         "process": os.getpid(),
         "was_settled": frozen > 0,
         "before": repr(before),
-        "after": repr(sys.modules["__main__"].worker_main),  # type: ignore[attr-defined]
+        "after": repr(sys.modules["__main__"].worker_main),  # type: ignore[attr-defined]  # PySpark's
         "frozen": gc.get_freeze_count(),
         "reads_archives_again": zipimport.zipimporter.invalidate_caches.__module__ == "zipimport",
     }
