@@ -182,7 +182,7 @@ def test_one_that_ended_before_its_door_is_opened_gets_none(world: World) -> Non
         world.tracker.track(asked_for)
         return ADDRESS
 
-    world.clusters.primary_address = ends  # type: ignore[method-assign]
+    world.clusters.primary_address = ends  # type: ignore[method-assign]  # it ends as it is asked
     world.door.before_open = lambda: pytest.fail("it has ended")
     world.tracker.track(cluster_id)
     assert (world.record().state, world.record().door) == (RunState.CANCELLED, None)

@@ -135,7 +135,8 @@ def test_of_what_the_stack_cannot_have_it_is_told_what_it_can(
     nearest: str | None,
 ) -> None:
     world.configure(**stack)
-    world.clusters.instance_types = {SETTINGS.release_label: frozenset(offered)}.__getitem__  # type: ignore[method-assign]
+    by_release = {SETTINGS.release_label: frozenset(offered)}
+    world.clusters.instance_types = by_release.__getitem__  # type: ignore[method-assign]  # of that release alone
     asked(world)
     assert faults(world) == [{"path": path, "problem": problem, "remedy": remedy, "nearest": nearest}]
 
