@@ -2,8 +2,8 @@
 
 ::
 
-    build/{launcher,tracker,reconciler}.zip  Lambda code with its locked dependencies
-    build/job.zip                            spark-submit --py-files: spark/ and the contract
+    build/{launcher,tracker,reconciler}.zip  Lambda code with its locked dependencies, compiled
+    build/job.zip                            spark-submit --py-files: spark/ and the contract, compiled
     build/step.py                            what spark-submit runs
     build/node-certificates-<region>.zip     kept until near its end: a private key is never the same twice
 
@@ -23,8 +23,9 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from infra import bytecode
 from infra.components import certificates
 from infra.target import ARCHITECTURE, PYTHON_VERSION
 from lambdas.contract.regions import EU_REGIONS
@@ -40,6 +41,8 @@ LAMBDAS = ("launcher", "tracker", "reconciler")
 """Each function has a folder of its own in lambdas/; the folders beside them are in all of the zips."""
 MACHINE_CODE = ("spark/images/pixels.x86_64", "spark/images/pixels.aarch64")
 """Compiled from `pixels.c` by the Makefile."""
+FUNCTION_FOLDER = "/var/task"
+"""Where Lambda lays out a function's zip. Source: AWS Lambda developer guide, "Python handler"."""
 FOR_PEOPLE = ("cli", "report")
 """Live beside the Lambdas and are in none of their zips."""
 
@@ -71,7 +74,8 @@ class _Recipe:
 
     def digest(self) -> str:
         digest = hashlib.sha256()
-        for path in sorted({Path(__file__), *self.inputs}):
+        digest.update(f"{sys.version}\n".encode())  # of which the compiled code is
+        for path in sorted({Path(__file__), Path(bytecode.__file__), *self.inputs}):
             digest.update(f"{path}\n".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
@@ -112,17 +116,16 @@ def folders_without(function: str) -> tuple[str, ...]:
 
 
 def _recipes(repository: Path, build: Path, scratch: Path) -> list[_Recipe]:
-    """Every artifact. ``scratch`` is where dependencies are installed, once, when one is made."""
+    """Every artifact. ``scratch`` is where it is laid out and compiled before, the functions' all at once."""
     lock, project = repository / "requirements.lock", repository / "pyproject.toml"
     lambdas = _sources(repository, "lambdas/**/*")
-    dependencies = functools.cache(lambda: _installed(scratch, repository))
+    functions = functools.cache(lambda: _functions(scratch / "functions", repository, lambdas))
 
     def function(name: str) -> _Recipe:
-        code = {path: file for path, file in lambdas.items() if not path.startswith(folders_without(name))}
         return _Recipe(
             build / f"{name}.zip",
-            [lock, project, *code.values()],
-            lambda target: write_zip(target, {**dependencies(), **code}),
+            [lock, project, *_without_others(name, lambdas).values()],
+            lambda target: write_zip(target, _without_others(name, functions())),
         )
 
     job = _sources(
@@ -132,7 +135,9 @@ def _recipes(repository: Path, build: Path, scratch: Path) -> list[_Recipe]:
     step = repository / "spark" / "steps" / "entry.py"
     return [
         *(function(name) for name in LAMBDAS),
-        _Recipe(build / "job.zip", [*job.values()], lambda target: _write_job(target, job)),
+        _Recipe(
+            build / "job.zip", [*job.values()], lambda target: write_zip(target, _job(scratch / "job", job))
+        ),
         _Recipe(build / "step.py", [step], lambda target: shutil.copyfile(step, target)),
     ]
 
@@ -147,10 +152,34 @@ def write_zip(target: Path, files: Mapping[str, Path]) -> None:
             archive.writestr(entry, files[name].read_bytes())
 
 
-def _write_job(target: Path, files: Mapping[str, Path]) -> None:
+def _without_others(function: str, files: Mapping[str, Path]) -> dict[str, Path]:
+    """The files of all zips and those of this function's."""
+    others = folders_without(function)
+    return {name: file for name, file in files.items() if not name.startswith(others)}
+
+
+def _functions(folder: Path, repository: Path, code: Mapping[str, Path]) -> dict[str, Path]:
+    """What the functions' zips hold, by name."""
+    _install(folder, repository)
+    return _compiled(folder, code, known_as=FUNCTION_FOLDER)
+
+
+def _job(folder: Path, files: Mapping[str, Path]) -> dict[str, Path]:
+    """What the job's zip holds, by name."""
     if missing := [name for name in MACHINE_CODE if name not in files]:
         raise PackageError(f"{' and '.join(missing)} is not compiled yet: `make code` does that first")
-    write_zip(target, files)
+    return _compiled(folder, files, known_as="job.zip", in_zip=True)
+
+
+def _compiled(
+    folder: Path, files: Mapping[str, Path], *, known_as: str, in_zip: bool = False
+) -> dict[str, Path]:
+    bytecode.lay_out(folder, files)
+    try:
+        bytecode.compile_all(folder, known_as=known_as, in_zip=in_zip)
+    except bytecode.BytecodeError as error:
+        raise PackageError(f"Python does not understand a source:\n{error}") from error
+    return {name: file for name, file in bytecode.files_of(folder).items() if not _is_install_record(name)}
 
 
 def _once(recipe: _Recipe) -> Built:
@@ -187,8 +216,8 @@ def _sources(repository: Path, *patterns: str) -> dict[str, Path]:
     }
 
 
-def _installed(folder: Path, repository: Path) -> dict[str, Path]:
-    """The locked dependencies of the Lambdas, installed for Lambda's platform, by name in the zip."""
+def _install(folder: Path, repository: Path) -> None:
+    """Install the locked dependencies of the Lambdas for Lambda's platform."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as excludes:
         excludes.write("\n".join(RUNTIME_PACKAGES))
         excludes.flush()
@@ -205,20 +234,14 @@ def _installed(folder: Path, repository: Path) -> dict[str, Path]:
             f"the Lambdas' dependencies cannot be installed as locked:\n{finished.stderr.strip()}\n"
             "if pyproject.toml changed, run `make lock`; if the network failed, try again"
         )
-    return {
-        path.relative_to(folder).as_posix(): path
-        for path in folder.rglob("*")
-        if path.is_file() and not _is_install_record(path.relative_to(folder))
-    }
 
 
-def _is_install_record(path: Path) -> bool:
+def _is_install_record(name: str) -> bool:
     """Whether a file says how or where it was installed: not needed at run time, not reproducible."""
-    return (
-        path.parts[0] in {"bin", ".lock"}
-        or "__pycache__" in path.parts
-        or path.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
-    )
+    path = PurePosixPath(name)
+    return path.parts[0] in {"bin", ".lock"} or path.name in {
+        *("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+    }
 
 
 def find_uv(repository: Path) -> str:

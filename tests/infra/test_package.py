@@ -96,7 +96,7 @@ def test_lambda_zips_hold_their_code_and_what_the_runtime_lacks(build: Path) -> 
     tops = {name.split("/")[0] for name in inside}
     assert {"lambdas", "aws_lambda_powertools", "pydantic", "pydantic_core"} <= tops
     assert not tops & {"boto3", "botocore", "bin", "infra", "spark"}
-    assert not [name for name in inside if "RECORD" in name or "__pycache__" in name]
+    assert not [name for name in inside if "RECORD" in name]
     others = ("lambdas/tracker/", "lambdas/cli/", "lambdas/report/")
     assert not [name for name in inside if name.startswith(others)]
     with zipfile.ZipFile(build / "launcher.zip") as archive:
@@ -110,7 +110,7 @@ def test_native_code_in_the_zips_is_for_lambdas_platform(build: Path) -> None:
 
 
 @pytest.mark.parametrize("function", ["launcher", "tracker", "reconciler"])
-def test_a_handler_imports_from_its_zip_and_the_runtime_alone(
+def test_a_handler_imports_from_its_zip_and_the_runtime_alone_and_compiles_nothing(
     function: str, build: Path, tmp_path: Path
 ) -> None:
     with zipfile.ZipFile(build / f"{function}.zip") as archive:
@@ -120,13 +120,53 @@ def test_a_handler_imports_from_its_zip_and_the_runtime_alone(
     site = Path(sys.prefix) / "lib" / "python3.11" / "site-packages"
     for name in ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3"):
         (runtime / name).symlink_to(site / name)
-    program = (
-        f"import sys; sys.path[:0] = {[str(tmp_path), str(runtime)]!r}; import lambdas.{function}.handler"
-    )
+    compiled = imported(f"lambdas.{function}.handler", tmp_path, runtime)
+    assert not [name for name in compiled if not name.startswith(str(runtime))]
+
+
+def imported(module: str, *folders: Path) -> list[str]:
+    """Import it from these folders and zips alone; returns what Python had to compile then."""
+    program = f"""
+import sys, zipimport
+from importlib.machinery import SourceFileLoader
+compiled, in_folder, in_zip = [], SourceFileLoader.source_to_code, zipimport._compile_source
+SourceFileLoader.source_to_code = lambda self, data, path, **options: (
+    compiled.append(path) or in_folder(self, data, path, **options)
+)
+zipimport._compile_source = lambda path, source: compiled.append(path) or in_zip(path, source)
+sys.path[:0] = {[str(folder) for folder in folders]!r}
+import {module}
+print(*compiled, sep="\\n")
+"""
     finished = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False
     )
     assert finished.returncode == 0, finished.stderr
+    return finished.stdout.split()
+
+
+def test_a_worker_of_spark_compiles_nothing_of_the_job(build: Path) -> None:
+    site = Path(sys.prefix) / "lib" / "python3.11" / "site-packages"
+    job = build / "job.zip"
+    for module in ("spark.features.litert_engine", "spark.steps.runner"):
+        assert not [path for path in imported(module, job, site) if path.startswith(str(job))]
+
+
+def test_a_python_of_another_release_takes_the_sources(build: Path, tmp_path: Path) -> None:
+    job = tmp_path / "job.zip"
+    with zipfile.ZipFile(build / "job.zip") as made, zipfile.ZipFile(job, "w") as other:
+        for name in made.namelist():
+            body = made.read(name)
+            # The number in front says whose code it is.
+            other.writestr(name, b"\0\0\r\n" + body[4:] if name.endswith(".pyc") else body)
+    assert f"{job}/lambdas/contract/plan.py" in imported("lambdas.contract.plan", job)
+
+
+def test_sources_that_cannot_be_compiled_are_named(repository: Path, build: Path) -> None:
+    (repository / "spark" / "wrong.py").write_text("wrong =\n")
+    with pytest.raises(PackageError, match=r"(?s)does not understand a source:.*spark/wrong\.py.*line 1"):
+        package(repository, build)
+    (repository / "spark" / "wrong.py").unlink()
 
 
 def test_the_job_zip_holds_the_steps_for_both_kinds_of_nodes_and_of_the_lambdas_only_the_contract(
@@ -134,7 +174,10 @@ def test_the_job_zip_holds_the_steps_for_both_kinds_of_nodes_and_of_the_lambdas_
 ) -> None:
     inside = names(build / "job.zip")
     others = {f"spark/images/pixels.{kind}" for kind in ("c", "x86_64", "aarch64")}
-    assert {name for name in inside if not name.endswith(".py")} == others
+    assert {name for name in inside if not name.endswith((".py", ".pyc"))} == others
+    assert {name for name in inside if name.endswith(".pyc")} == {
+        f"{name}c" for name in inside if name.endswith(".py")
+    }
     assert "lambdas/contract/plan.py" in inside
     assert not [n for n in inside if n.startswith("lambdas/") and n.count("/") > 1 and "contract" not in n]
 
