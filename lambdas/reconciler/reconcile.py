@@ -36,12 +36,12 @@ from lambdas.reconciler.repairs import (
     Track,
     is_being_launched,
 )
-from lambdas.runs.admission import NOT_KNOWN_EUR, Wait, release
+from lambdas.runs.admission import Wait, release
 from lambdas.runs.clocks import SECONDS_A_DAY
 from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import LEASE_SECONDS, Dispatcher, Outcome
 from lambdas.runs.ports import UnreadableRecord
-from lambdas.runs.run_service import RunService, Skipped
+from lambdas.runs.run_service import RunService, Skipped, spent_while_idle
 from lambdas.runs.setbacks import is_hopeless, set_back, waits
 from lambdas.runs.tracking import Tracker
 
@@ -164,8 +164,8 @@ class Reconciler:
                 self.clusters.terminate(cluster_id)
             case Release(run_id):
                 self.runs.release(run_id, spent_eur=0.0)
-            case SetBack(_, record, has_ended):
-                self._set_back(record, has_ended=has_ended)
+            case SetBack(_, record, is_idle):
+                self._set_back(record, is_idle=is_idle)
             case _:
                 self._finish(repair)
 
@@ -217,13 +217,15 @@ class Reconciler:
         if record is not None and is_terminal(record.state):
             self.tracker.teller.close(record)
 
-    def _set_back(self, record: UnreadableRecord, *, has_ended: bool) -> None:
+    def _set_back(self, record: UnreadableRecord, *, is_idle: bool) -> None:
         ledger, salvaged = self.runs.ledger, record.salvaged
         # In this order for the reason that RunService.give_way tells.
         admissions = ledger.admissions()
         setback = set_back(salvaged.setback, UnreadableError(record.problem), self.runs.now())
-        if ledger.set_back(record, setback) and has_ended:
-            ledger.swap_admissions(admissions, release(admissions, salvaged.run_id, NOT_KNOWN_EUR))
+        if ledger.set_back(record, setback) and is_idle:
+            ledger.swap_admissions(
+                admissions, release(admissions, salvaged.run_id, spent_while_idle(salvaged))
+            )
 
     def _salvage(self, record: UnreadableRecord, why: Ending) -> None:
         # From here on it can be read, so what has still to be told of an end is no longer hopeless.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -18,7 +18,7 @@ from lambdas.contract.run import (
 )
 from lambdas.runs.clocks import SECONDS_A_MINUTE, is_before
 from lambdas.runs.cluster_port import ClusterState, ClusterSummary
-from lambdas.runs.dispatch import LEASE_SECONDS, cluster_of
+from lambdas.runs.dispatch import LEASE_SECONDS, cluster_of, was_claimed_before
 from lambdas.runs.ports import UnreadableRecord
 from lambdas.runs.run_service import is_left_open, is_left_untold
 from lambdas.runs.setbacks import end_of, waits
@@ -104,8 +104,8 @@ class SetBack:
 
     run_id: str
     record: UnreadableRecord
-    has_ended: bool = False
-    """Whether the cluster that the record names has: then the run needs no place meanwhile."""
+    is_idle: bool = False
+    """Whether no cluster of it can be there: then the run needs no place meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def of_unreadable(
         run_id = record.salvaged.run_id
         if (why := end_of(record.salvaged)) is None:
             if not waits(record.salvaged.setback, now):
-                found.append(SetBack(run_id, record, _has_ended(record.salvaged, listed)))
+                found.append(SetBack(run_id, record, _is_idle(record.salvaged, listed)))
             continue
         living = [cluster for cluster in listed if cluster.lives and _is_named_after(run_id, cluster)]
         found += [StopOrphan(run_id, cluster.cluster_id) for cluster in living]
@@ -219,9 +219,14 @@ def of_unreadable(
     return found
 
 
-def _has_ended(salvaged: RunRecord, clusters: Iterable[ClusterSummary]) -> bool:
-    own = (cluster for cluster in clusters if cluster.cluster_id == salvaged.cluster_id)
-    return salvaged.state in ON_CLUSTER and any(not cluster.lives for cluster in own)
+def _is_idle(salvaged: RunRecord, clusters: Sequence[ClusterSummary]) -> bool:
+    """Whether the cluster that the record names has ended, or none was asked for, as far as can be read."""
+    if salvaged.state in ON_CLUSTER:
+        return any(cluster.cluster_id == salvaged.cluster_id and not cluster.lives for cluster in clusters)
+    # A state that cannot be read is taken for QUEUED; what the run went through says which it is.
+    is_queued = any(change.state is RunState.QUEUED for change in salvaged.history[-1:])
+    living = any(cluster.lives and _is_named_after(salvaged.run_id, cluster) for cluster in clusters)
+    return is_queued and not was_claimed_before(salvaged) and not living
 
 
 def _is_named_after(run_id: str, cluster: ClusterSummary) -> bool:

@@ -243,8 +243,7 @@ class RunService:
             record = self.ledger.get(run_id)
             if record is None or not is_idle(record):
                 return
-            spent = spent_eur(record) if record.state is RunState.QUEUED else NOT_KNOWN_EUR
-            if self.ledger.swap_admissions(admissions, release(admissions, run_id, spent)):
+            if self.ledger.swap_admissions(admissions, release(admissions, run_id, spent_while_idle(record))):
                 return
 
     def release(self, run_id: str, spent_eur: float) -> None:
@@ -261,6 +260,12 @@ def spent_eur(record: RunRecord) -> float:
     if not any(change.state is RunState.LAUNCHED for change in record.history):
         return 0.0
     return record.worst_case_eur if record.actual_eur is None else record.actual_eur
+
+
+def spent_while_idle(record: RunRecord) -> float:
+    """Of the worst case that was set aside, what a run used that has no cluster, and has not ended: known as
+    soon as its last attempt is over."""
+    return spent_eur(record) if record.state is RunState.QUEUED else NOT_KNOWN_EUR
 
 
 def _place_in(written: bytes | None) -> QueuePlace:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Iterable
 
@@ -227,6 +228,13 @@ class ControlPlane(Happenings):
 
 
 pytestmark = pytest.mark.slow  # for seconds
+
+
+@pytest.fixture(autouse=True)
+def without_logs(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody reads the stack traces of all that goes wrong here, and they take a third of the time."""
+    caplog.set_level(logging.CRITICAL)
+
 
 TestControlPlane = ControlPlane.TestCase
 TestControlPlane.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

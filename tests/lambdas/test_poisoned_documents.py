@@ -190,6 +190,22 @@ def test_a_record_that_is_not_understood_keeps_no_place_when_its_cluster_has_end
     assert set(world.ledger.shared.slots) == {second}
 
 
+def test_a_record_that_is_not_understood_keeps_no_place_while_it_waits_for_its_next_attempt(
+    world: World,
+) -> None:
+    first, second = two_queued(world)
+    world.reconcile()
+    (cluster_id,) = world.clusters.clusters
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT", {})
+    world.tracker.hear(cluster_id)
+    assert world.ledger.records[first].state is RunState.QUEUED
+    assert set(world.ledger.shared.slots) == {first}
+    record_of_another_release(world, first)
+    assert [type(done) for done in world.reconcile().repairs] == [SetBack]
+    assert world.ledger.records[second].state is RunState.LAUNCHED
+    assert set(world.ledger.shared.slots) == {second}
+
+
 def test_a_record_that_changed_since_it_was_not_understood_keeps_its_place(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

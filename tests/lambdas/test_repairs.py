@@ -234,10 +234,40 @@ def test_each_record_that_is_not_understood_is_dealt_with_as_far_as_it_is() -> N
     records = [record("waits", waits), record("new", None), record("ended", None), record("d-1", HOPELESS)]
     ended = in_state(ClusterState.TERMINATED, cluster_id="j-ended", name="fruits-ended")
     assert of_unreadable(records, [ended, CLUSTER], CREATED) == [
-        SetBack("new", records[1], has_ended=False),
-        SetBack("ended", records[2], has_ended=True),
+        SetBack("new", records[1], is_idle=False),
+        SetBack("ended", records[2], is_idle=True),
         StopOrphan("d-1", "j-1"),
     ]
+
+
+QUEUED_AGAIN = (
+    Change(RunState.QUEUED, CREATED),
+    Change(RunState.CLAIMED, CREATED),
+    Change(RunState.LAUNCHED, CREATED, "j-1"),
+    Change(RunState.QUEUED, CREATED),
+)
+
+
+@pytest.mark.parametrize(
+    ("history", "clusters", "is_idle"),
+    [
+        (QUEUED_AGAIN, (), True),
+        (QUEUED_AGAIN[:1], (), True),
+        (QUEUED_AGAIN, (ClusterState.TERMINATED,), True),
+        (QUEUED_AGAIN, (ClusterState.STARTING,), False),
+        ((*QUEUED_AGAIN, Change(RunState.CLAIMED, CREATED), Change(RunState.QUEUED, CREATED)), (), False),
+        # Its state could not be read, or nothing of what it went through.
+        (QUEUED_AGAIN[:3], (), False),
+        ((), (), False),
+    ],
+)
+def test_a_queued_run_whose_record_is_not_understood_needs_no_place_unless_a_cluster_may_be_there(
+    history: tuple[Change, ...], clusters: tuple[ClusterState, ...], is_idle: bool
+) -> None:
+    queued = dataclasses.replace(RUNNING, state=RunState.QUEUED, cluster_id=None, history=history)
+    record = UnreadableRecord("why", queued, 7)
+    listed = [in_state(state, cluster_id="j-2", name="fruits-d-1-2") for state in clusters]
+    assert of_unreadable([record], listed, CREATED) == [SetBack("d-1", record, is_idle)]
 
 
 def test_every_run_and_every_orphan_is_dealt_with_in_one_pass() -> None:
