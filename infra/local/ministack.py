@@ -11,14 +11,16 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.exceptions
 import botocore.session
 
 from infra.local.process import ProcessGroup, StartedAndStopped
-from infra.local.tls import TlsFiles
+
+if TYPE_CHECKING:  # a tenth of the start of the provider's plugin, which issues no certificates
+    from infra.local.tls import TlsFiles
 
 ACCOUNT_ID = "000000000000"
 """MiniStack's account. Its id is also the access key of root, whose signature is not checked (that of every

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pulumi import automation
-from pulumi.automation import ConfigValue, EngineEvent, OpType
+from pulumi.automation import EngineEvent, OpType
 
 from infra.local import tls
 from infra.local.cloud import REGION
@@ -77,6 +78,15 @@ class Told:
         return Counter((operation, kind) for operation, kind, _ in self.steps)
 
 
+def set_config(stack: automation.Stack, values: Mapping[str, str | None]) -> None:
+    """Set what `pulumi config set` would, in the same file, but without starting the CLI; None removes."""
+    file = Path(stack.workspace.work_dir) / f"Pulumi.{stack.name}.yaml"
+    settings = yaml.safe_load(file.read_text()) if file.exists() else {}
+    config = {**settings.get("config", {}), **values}
+    settings["config"] = {key: value for key, value in config.items() if value is not None}
+    file.write_text(yaml.safe_dump(settings))
+
+
 @dataclass
 class Deployment:
     """One stack, and what the engine is asked to do with it."""
@@ -88,11 +98,7 @@ class Deployment:
 
     def configure(self, **values: str | None) -> None:
         """Set settings of the project by name; None removes one."""
-        for key, value in values.items():
-            if value is None:
-                self.stack.remove_config(f"fruits:{key}")
-            else:
-                self.stack.set_config(f"fruits:{key}", ConfigValue(value))
+        set_config(self.stack, {f"fruits:{key}": value for key, value in values.items()})
 
     def preview(self, **options: Any) -> Told:
         return self._do(self.stack.preview, options)
@@ -169,7 +175,7 @@ class LocalAws(StartedAndStopped):
         """A stack with this program, and this configuration if it is new."""
         environment = {**self.environment, **IN_ONE_GO}
         stack = select_stack(name, self._folder / "stacks" / name, environment, run)
-        stack.set_all_config({key: ConfigValue(value) for key, value in config.items()})
+        set_config(stack, config)
         return Deployment(stack, self)
 
 
@@ -193,7 +199,7 @@ class Engine:
         self.made += 1
         folder = self.aws._folder / "previews" / str(self.made)
         stack = select_stack("eu", folder, {**self.aws.environment, **make_home(folder / "pulumi")}, run)
-        stack.set_all_config({key: ConfigValue(value) for key, value in {**PREINSTALLED, **config}.items()})
+        set_config(stack, {**PREINSTALLED, **config})
         return stack.preview(policy_packs=[str(pack) for pack in policy_packs], color="never").stdout
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pulumi.automation import CommandError, ConfigValue
+from pulumi.automation import CommandError
 
-from tests.engine.conftest import Deployment, Told
+from tests.engine.conftest import Deployment, Told, set_config
 from tests.engine.left_behind import resources_of
 from tests.infra.test_settings_of_the_program import CHANGES, changes
 
@@ -106,11 +106,11 @@ def test_the_name_that_the_data_bucket_has_is_accepted(live: Deployment) -> None
 
 
 def test_another_region_for_a_live_stack_is_refused(live: Deployment) -> None:
-    live.stack.set_config("aws:region", ConfigValue("eu-central-1"))
+    set_config(live.stack, {"aws:region": "eu-central-1"})
     try:
         with pytest.raises(CommandError) as refused:
             live.preview()
     finally:
-        live.stack.set_config("aws:region", ConfigValue("eu-west-1"))
+        set_config(live.stack, {"aws:region": "eu-west-1"})
     assert "aws:region: this stack lives in eu-west-1 and cannot move to eu-central-1" in str(refused.value)
     assert "Traceback" not in str(refused.value)

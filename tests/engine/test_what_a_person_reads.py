@@ -8,11 +8,11 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 import pytest
-from pulumi.automation import CommandError, ConfigValue
+from pulumi.automation import CommandError
 
 from infra.local.engine.home import make_home
 from infra.local.engine.stack import program, select_stack
-from tests.engine.conftest import PREINSTALLED, LocalAws
+from tests.engine.conftest import PREINSTALLED, LocalAws, set_config
 
 Preview = Callable[..., str]
 
@@ -28,7 +28,7 @@ def refused(local_aws: LocalAws, build: Path, tmp_path: Path) -> Preview:
     ) -> str:
         variables = {**environment, **make_home(tmp_path / "pulumi")}
         stack = select_stack(name, tmp_path / "stack", variables, run or program(build))
-        stack.set_all_config({key: ConfigValue(value) for key, value in PREINSTALLED.items()})
+        set_config(stack, PREINSTALLED)
         with pytest.raises(CommandError) as failed:
             stack.preview(color="never")
         told = str(failed.value)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from pulumi.automation import CommandError, LocalWorkspace, PulumiCommand, Stack
+from pulumi.automation import CommandError, LocalWorkspace, OutputMap, PulumiCommand, Stack
 
 
 def run_as_the_host_does(project: Path) -> None:
@@ -28,12 +28,24 @@ def run_as_the_host_does(project: Path) -> None:
     runpy.run_path(str(folder), run_name="__main__")
 
 
+class Selected(LocalWorkspace):
+    """The folder of a stack that a person has selected, and whose outputs nobody asks for here.
+
+    To select it again and to list them would start the CLI three times more.
+    """
+
+    def select_stack(self, stack_name: str) -> None: ...
+
+    def stack_outputs(self, stack_name: str) -> OutputMap:
+        return {}
+
+
 def main(cli: Path, arguments: Sequence[str]) -> int:
     if arguments[0] not in ("preview", "up"):
         os.execv(cli, [str(cli), *arguments])  # noqa: S606
     (command,) = arguments  # more than that is not known here
     project = Path.cwd()
-    workspace = LocalWorkspace(
+    workspace = Selected(
         work_dir=str(project),
         program=lambda: run_as_the_host_does(project),
         pulumi_command=PulumiCommand(root=str(cli.parent.parent)),

@@ -148,8 +148,8 @@ def tear(rng: random.Random, body: bytes) -> bytes:
 
 
 def broken_manifest(rng: random.Random) -> Broken:
-    document = copy.deepcopy(rng.choice([SMALLEST, FULL]))
-    before = copy.deepcopy(document)
+    before = rng.choice([SMALLEST, FULL])
+    document = copy.deepcopy(before)
     for _ in range(rng.choice([0, 1, 1, 1, 2, 3])):
         if places := places_in(document):
             rng.choice(CHANGES)(rng, document, rng.choice(places))

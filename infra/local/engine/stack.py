@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,8 +45,7 @@ def select_stack(
     for file in (REPOSITORY / "Pulumi.yaml", REPOSITORY / f"Pulumi.{name}.yaml"):
         if file.exists() and not (folder / file.name).exists():
             shutil.copy(file, folder)
-    cli = find_cli()
-    command = automation.PulumiCommand(root=str(BUILT.parent.parent) if cli == BUILT else None)
+    command = _command(str(BUILT.parent.parent) if find_cli() == BUILT else None)
     return automation.create_or_select_stack(
         name,
         project_name=PROJECT,
@@ -54,3 +54,9 @@ def select_stack(
             work_dir=str(folder), pulumi_command=command, env_vars=dict(environment)
         ),
     )
+
+
+@functools.cache
+def _command(root: str | None) -> automation.PulumiCommand:
+    """Kept, since each that is made asks the CLI for its version."""
+    return automation.PulumiCommand(root=root)

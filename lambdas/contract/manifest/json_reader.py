@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
 from collections import Counter
 from typing import Any
 
@@ -41,6 +42,7 @@ def read_json(body: bytes) -> tuple[Any, list[Fault]]:
 
 
 _BROKEN_TEXT = "holds half of a surrogate pair, which is no character"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _Object(dict[str, Any]):
@@ -104,4 +106,4 @@ def _tree_faults(document: Any) -> list[Fault]:
 
 
 def _is_text(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return _SURROGATE.search(text) is None
