@@ -37,6 +37,10 @@ class Wait(StrEnum):
     PACE = "Launches are spaced out because EMR limits how fast clusters may be asked for."
 
 
+FOR_A_PLACE = frozenset({Wait.CLUSTERS, Wait.BUDGET})
+"""What a run that holds a slot does not wait for."""
+
+
 @dataclass(frozen=True)
 class Slot:
     """A run's place among the clusters, and the euros set aside for it on ``day`` (ISO 8601, UTC)."""

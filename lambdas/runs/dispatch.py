@@ -12,7 +12,7 @@ launch, each of which may be the last before a crash, and what the reconciler th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -23,7 +23,7 @@ from lambdas.contract.plan import ClusterSpec, RunPlan
 from lambdas.contract.run import Ending, RunRecord, RunState, ended, is_workbench, moved
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs import older_plans
-from lambdas.runs.admission import Wait
+from lambdas.runs.admission import FOR_A_PLACE, Wait
 from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
 from lambdas.runs.cluster_port import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError
 from lambdas.runs.door import Door
@@ -107,17 +107,20 @@ class Dispatcher:
 
         Waits for the launch pace only without ``own``: an upload's delivery should end soon, a queue should
         be worked off. Stops before ``deadline`` (Unix seconds) in any case. A run that something is wrong
-        with is passed over, and holds no place meanwhile.
+        with is passed over, and holds no place meanwhile. Where one has to wait for a place, those behind it
+        that hold theirs since an earlier attempt do not: it may be for theirs that it waits.
 
         Returns:
             What became of each run that had its turn, and why the next one has to wait.
         """
         done: dict[str, Outcome] = {}
+        waited: Wait | None = None
+        holders: Container[str] = ()
         for record in waiting(self.runs.ledger.queue(), own):
-            if is_left_alone(record, self.runs.now()):
+            if is_left_alone(record, self.runs.now()) or (waited and record.run_id not in holders):
                 continue
             if self._has_no_time(deadline):
-                return done, Wait.PACE
+                return done, waited or Wait.PACE
             turn = self.runs.guarded(record.run_id, partial(self._prepare, record))
             if isinstance(turn, _Launch):
                 admitting = partial(self._admit, record, deadline, patient=own is None)
@@ -128,7 +131,10 @@ class Dispatcher:
                     continue
                 never = self._never(record, wait)
                 if wait is not None and never is None:
-                    return done, wait
+                    if waited or own is not None or wait not in FOR_A_PLACE:
+                        return done, waited or wait
+                    waited, holders = wait, self.runs.ledger.admissions().slots
+                    continue
                 next_move = (
                     partial(self._end, record, RunState.FAILED, never, Outcome.REFUSED)
                     if never
@@ -140,7 +146,7 @@ class Dispatcher:
             done[record.run_id] = Outcome.SKIPPED if isinstance(turn, Skipped) else turn
             if own is not None and own.run_id in done:
                 break
-        return done, None
+        return done, waited
 
     def _give_way(self, turn: RunRecord) -> None:
         """While a run is left alone, others may have the place that it holds; also where its record takes no

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from lambdas.contract.run import RunState
-from lambdas.runs.admission import Slot
+from lambdas.runs.admission import Slot, Wait
 from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.setbacks import FIRST_PAUSE_SECONDS, LASTING_LIMIT, LIMIT, LONGEST_PAUSE_SECONDS
@@ -85,6 +85,27 @@ def test_a_poisoned_run_goes_on_as_soon_as_what_was_wrong_is_mended(world: World
     record = world.ledger.records[first]
     assert (record.state, record.setback) == (RunState.LAUNCHED, None)
     assert world.status_of(first)["trouble"] is None
+
+
+def test_whoever_holds_a_place_since_an_earlier_attempt_does_not_wait_for_whoever_waits_for_a_place(
+    world: World,
+) -> None:
+    first, second = two_queued(world)
+    world.configure(max_clusters="0")
+    third = world.launch(world.upload(manifest(), key="manifests/third.json")).run_id
+    world.configure(max_clusters="1")
+    closed_prefix(world, first)
+    world.reconcile()
+    (cluster_id,) = world.clusters.clusters
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT", {})
+    world.tracker.hear(cluster_id)
+    world.objects.closed = None
+    world.time += PASS_SECONDS
+    assert [record.run_id for record in world.ledger.queue()] == [first, second, third]
+    done = world.reconcile()
+    assert (dict(done.dispatched), done.wait) == ({second: Outcome.LAUNCHED}, Wait.CLUSTERS)
+    assert world.ledger.records[second].state is RunState.LAUNCHED
+    assert {world.ledger.records[run].state for run in (first, third)} == {RunState.QUEUED}
 
 
 def test_people_see_in_the_status_why_a_run_is_left_alone(world: World) -> None:
