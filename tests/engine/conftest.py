@@ -22,6 +22,7 @@ from infra.local.engine.stack import program, select_stack
 from infra.local.ministack import MiniStack, client
 from infra.local.process import StartedAndStopped
 from tests.engine.first_up import FirstUp, comes_up
+from tests.engine.left_behind import resources_of
 from tests.infra.conftest import build
 
 __all__ = ["build"]
@@ -95,6 +96,8 @@ class Deployment:
     aws: LocalAws
     outputs: Mapping[str, automation.OutputValue] = field(default_factory=dict)
     """Of the last `up`."""
+    leftovers: Mapping[str, list[str]] = field(default_factory=dict)
+    """What the engine made of the stack and does not know of, by kind."""
 
     def configure(self, **values: str | None) -> None:
         """Set settings of the project by name; None removes one."""
@@ -121,6 +124,14 @@ class Deployment:
 
     def client(self, service: str) -> Any:
         return self.aws.client(service)
+
+    def resources(self) -> dict[str, list[str]]:
+        """What AWS has of the stack, by kind, without leftovers."""
+        found = {
+            kind: [name for name in names if name not in self.leftovers.get(kind, ())]
+            for kind, names in resources_of(self.client, self.stack.name).items()
+        }
+        return {kind: names for kind, names in found.items() if names}
 
     def _do(
         self, operation: Callable[..., Any], options: Mapping[str, Any], *, refreshing: bool = False

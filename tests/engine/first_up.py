@@ -10,7 +10,7 @@ import pytest
 from pulumi.automation import CommandError
 
 from tests.engine.killed_up import up_until
-from tests.engine.left_behind import resources_of
+from tests.engine.left_behind import unknown_to
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Deployment, Told
@@ -31,18 +31,16 @@ class FirstUp:
     after_refusal: dict[str, list[str]]
     created_before_the_kill: list[str]
     """The lines that said so."""
+    in_the_making: int
+    """How many resources the engine was making when it was killed."""
     made: Told
     there: dict[str, list[str]]
 
 
 def comes_up(deployment: Deployment, build: Path) -> FirstUp:
     """A preview and three tries, the third of which succeeds."""
-
-    def resources() -> dict[str, list[str]]:
-        return resources_of(deployment.client, deployment.stack.name)
-
     previewed = deployment.preview()
-    after_preview = resources()
+    after_preview = deployment.resources()
 
     # Somebody has the name already; the rest of what can be made is made.
     deployment.client("s3").create_bucket(
@@ -52,7 +50,7 @@ def comes_up(deployment: Deployment, build: Path) -> FirstUp:
     with pytest.raises(CommandError) as refused:
         deployment.up()
     deployment.configure(dataBucketName=None)
-    after_refusal = resources()
+    after_refusal = deployment.resources()
 
     stack = deployment.stack
     created = up_until(
@@ -60,6 +58,10 @@ def comes_up(deployment: Deployment, build: Path) -> FirstUp:
     )
     # What a person has to do after it, by docs/deploy.md: the dead engine still holds the lock.
     stack.cancel()
+    pending = stack.export_stack().deployment.get("pending_operations", ())
+    made = deployment.up()
+    # What was being made in that very second may be there, and is made once more.
+    deployment.leftovers = unknown_to(stack.export_stack().deployment, deployment.resources())
     return FirstUp(
         deployment,
         previewed,
@@ -67,6 +69,7 @@ def comes_up(deployment: Deployment, build: Path) -> FirstUp:
         str(refused.value),
         after_refusal,
         created,
-        deployment.up(),
-        resources(),
+        len(pending),
+        made,
+        deployment.resources(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,13 @@ def resources_of(client: Client, stack: str) -> dict[str, list[str]]:
     """
     prefix = f"fruits-{stack}"
     found = {kind: sorted(find(client, prefix, stack)) for kind, find in _KINDS.items()}
+    return {kind: names for kind, names in found.items() if names}
+
+
+def unknown_to(state: Mapping[str, Any], there: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """What of the resources is in no state of the engine's: it was killed while it made that."""
+    known = json.dumps(state["resources"])
+    found = {kind: [name for name in names if name.split()[0] not in known] for kind, names in there.items()}
     return {kind: names for kind, names in found.items() if names}
 
 
@@ -60,7 +68,7 @@ def _keys(client: Client, _prefix: str, stack: str) -> list[str]:
             continue
         tags = {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key["KeyId"])["Tags"]}
         if tags.get("stack") == stack:
-            found.append(str(about["Description"]))
+            found.append(f"{about['KeyId']} {about['Description']}")
     return found
 
 

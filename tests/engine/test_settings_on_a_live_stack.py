@@ -10,7 +10,6 @@ import pytest
 from pulumi.automation import CommandError
 
 from tests.engine.conftest import Deployment, Told, set_config
-from tests.engine.left_behind import resources_of
 from tests.infra.test_settings_of_the_program import CHANGES, changes
 
 
@@ -51,7 +50,7 @@ def story(live: Deployment) -> Iterator[Story]:
         live.configure(alarmEmails='["a@example.org", "b@example.org"]', workbenchCidrs='["203.0.113.0/24"]')
         opened, first, let_in = live.up(), subscribed(), networks_let_in(live)
         live.configure(alarmEmails='["b@example.org"]', workbenchCidrs=None)
-        closed, left = live.up(), resources_of(live.client, "live")
+        closed, left = live.up(), live.resources()
         yield Story(opened, first, let_in, closed, left, subscribed())
     finally:
         live.configure(alarmEmails=None, workbenchCidrs=None)
@@ -60,7 +59,7 @@ def story(live: Deployment) -> Iterator[Story]:
 
 def networks_let_in(live: Deployment) -> list[tuple[str, int, int]]:
     rules = live.client("ec2").describe_security_group_rules()["SecurityGroupRules"]
-    ours = resources_of(live.client, "live")["security group"]
+    ours = live.resources()["security group"]
     return [
         (rule["CidrIpv4"], rule["FromPort"], rule["ToPort"])
         for rule in rules

@@ -14,7 +14,6 @@ from infra.components.certificates import file_of, today, write_node_certificate
 from infra.local.engine.stack import program
 from tests.engine.conftest import Deployment, LocalAws
 from tests.engine.first_up import SOME_OF_ALL, FirstUp
-from tests.engine.left_behind import resources_of
 
 REPLACEMENT = ("create-replacement", "replace", "delete-replaced")
 
@@ -23,10 +22,6 @@ REPLACEMENT = ("create-replacement", "replace", "delete-replaced")
 def deployment(local_aws: LocalAws, build: Path, request: pytest.FixtureRequest) -> Deployment:
     """An empty stack of the parameter's name. Whatever a test leaves of it goes with its AWS."""
     return local_aws.deployment(request.param, program(build))
-
-
-def of_kind(deployment: Deployment, kind: str) -> list[str]:
-    return resources_of(deployment.client, deployment.stack.name)[kind]
 
 
 def test_the_first_preview_shows_everything_and_makes_nothing(first_up: FirstUp) -> None:
@@ -52,6 +47,7 @@ def test_after_an_engine_that_was_killed_the_next_up_makes_the_rest(first_up: Fi
     assert len(there["bucket"]) == 3
     assert len(there["function"]) == 3
     assert len(there["key"]) == len(there["alias"]) == 4
+    assert sum(map(len, first_up.deployment.leftovers.values())) <= first_up.in_the_making
 
 
 def test_a_stack_that_is_up_stays_as_it_is(live: Deployment) -> None:
@@ -94,7 +90,7 @@ def test_what_somebody_changed_or_deleted_by_hand_is_shown_by_refresh_and_repair
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(guarded, False))
     opened = {"Version": policy["Version"], "Statement": policy["Statement"][1:]}
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(opened))
-    (group,) = [name for name in of_kind(live, "log group") if "-launcher-" in name]
+    (group,) = [name for name in live.resources()["log group"] if "-launcher-" in name]
     live.client("logs").delete_log_group(logGroupName=group)
     live.client("lambda").delete_function(FunctionName=live.output("launcher_function"))
 
@@ -108,7 +104,7 @@ def test_what_somebody_changed_or_deleted_by_hand_is_shown_by_refresh_and_repair
     assert live.up(refresh=True, expect_no_changes=True).steps == []
     assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"] == guarded
     assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]) == policy
-    assert len(of_kind(live, "function")) == 3
+    assert len(live.resources()["function"]) == 3
 
 
 def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
@@ -116,7 +112,7 @@ def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
 ) -> None:
     bucket, s3 = live.output("data_bucket"), live.client("s3")
     before = keys_in(s3, bucket)
-    functions = of_kind(live, "function")
+    functions = live.resources()["function"]
 
     newer = tmp_path / "build"
     shutil.copytree(build, newer)
@@ -153,7 +149,7 @@ def test_an_upgrade_adds_and_updates_and_takes_nothing_from_running_clusters(
     assert replaced == dict.fromkeys(REPLACEMENT, 1)
     assert dict(counts) == {("update", "Function"): 2}
     assert before < after
-    assert of_kind(live, "function") == functions
+    assert live.resources()["function"] == functions
 
 
 def keys_in(s3: Any, bucket: str) -> set[str]:
@@ -162,7 +158,7 @@ def keys_in(s3: Any, bucket: str) -> set[str]:
 
 
 def test_a_stack_under_another_name_is_refused_before_it_loses_its_data(live: Deployment) -> None:
-    there = resources_of(live.client, "live")
+    there = live.resources()
     rename(live, "live", "other")
     try:
         renamed = live.aws.deployment("other", live.stack.workspace.program)
@@ -174,7 +170,7 @@ def test_a_stack_under_another_name_is_refused_before_it_loses_its_data(live: De
     assert "stack: this one was deployed as fruits-live and cannot become fruits-other" in told
     assert "`pulumi stack rename` it back" in told
     assert "Traceback" not in told
-    assert resources_of(live.client, "live") == there
+    assert live.resources() == there
 
 
 def rename(deployment: Deployment, name: str, new: str) -> None:

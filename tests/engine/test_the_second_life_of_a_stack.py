@@ -14,7 +14,6 @@ from pulumi.automation import CommandError
 from infra.local.engine.stack import program
 from lambdas.contract.layout import FEATURES, KEPT
 from tests.engine.conftest import Deployment, Told
-from tests.engine.left_behind import resources_of
 
 STACK = "live"
 RUN = "apples-0123456789ab"
@@ -51,7 +50,7 @@ def story(live: Deployment, build: Path) -> Iterator[Story]:
     thief.stack.workspace.remove_stack("thief")
 
     live.destroy()
-    left = resources_of(live.client, STACK)
+    left = live.resources()
     live.stack.workspace.remove_stack(STACK)
 
     live.stack = aws.deployment(STACK, program(build)).stack
@@ -123,7 +122,7 @@ def test_the_next_stack_takes_over_what_was_kept_and_makes_the_rest_anew(story: 
     assert counts["create", "Key"] <= 1  # that of the nodes' disks, which is never kept
     assert story.taken_over.operations <= {"create", "import", "update"}
     assert story.deployment.bucket == story.bucket
-    there = resources_of(story.deployment.client, STACK)
+    there = story.deployment.resources()
     assert there["bucket"] == story.left["bucket"]
     assert there["table"] == story.left["table"]
     assert set(story.left["key"]) < set(there["key"])
