@@ -95,11 +95,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByGroup:
 
 
 def pytest_collection_finish() -> None:
-    # What was imported is never garbage, and what tests make is little and soon gone: looking through it all
-    # again and again took a third of the time of tests that preview the program.
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*FOR_SHORT_LIVES)
+    gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    # For what nobody closed pytest looks through all five times now, which finds no more than once.
+    gc.collect()
+    gc.freeze()
 
 
 class Sums:
@@ -137,5 +142,8 @@ def _minutes(seconds: float) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What is imported is never garbage, and what tests make is little and soon gone: looking through it all
+    # again and again took a third of the time of tests that preview the program.
+    gc.disable()
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Sums(), "sums")
