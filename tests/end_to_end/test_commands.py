@@ -21,7 +21,7 @@ from infra.local import demo
 from infra.program import REPOSITORY
 from tests.artifacts import weights
 from tests.browser import offline_page
-from tests.infra.test_ministack import processes_below
+from tests.infra.test_ministack import has_ended
 from tests.report.plot import point_at_the_middle
 
 DEMO = """
@@ -132,4 +132,4 @@ def test_ctrl_c_in_mid_run_leaves_nothing_behind(build: Path, tmp_path: Path) ->
     assert process.returncode == 130, said + rest
     assert "nothing is left running" in rest
     assert "Traceback" not in rest
-    assert processes_below(tmp_path) == []
+    assert has_ended(tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from infra.components.artifacts import ArtifactMissing
 from infra.local.cloud import LocalCloud
 from infra.program import REPOSITORY
-from tests.infra.test_ministack import has_ended, processes_below
+from tests.infra.test_ministack import has_ended
 
 pytestmark = pytest.mark.slow
 
@@ -59,4 +59,4 @@ def test_a_failed_start_stops_what_was_started(tmp_path: Path) -> None:
     cloud = LocalCloud(tmp_path, build=tmp_path / "no-build")
     with pytest.raises(ArtifactMissing):
         cloud.start()
-    assert not processes_below(tmp_path)
+    assert has_ended(tmp_path)

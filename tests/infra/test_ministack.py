@@ -58,6 +58,7 @@ def processes_below(folder: Path) -> list[Path]:
 
 
 def has_ended(folder: Path) -> bool:
+    """Whether none is left; what was killed takes the kernel a moment to end."""
     deadline = time.monotonic() + 5
     while processes_below(folder) and time.monotonic() < deadline:
         time.sleep(0.02)

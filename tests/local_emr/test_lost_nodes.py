@@ -30,7 +30,7 @@ from spark.features.model import fetch_verified
 from spark.steps.pca import score_part
 from tests.artifacts import built
 from tests.bench.steps import make_plan, packaged_model
-from tests.infra.test_ministack import processes_below
+from tests.infra.test_ministack import has_ended, processes_below
 from tests.lambdas.world import SETTINGS
 from tests.local_emr.conftest import BUCKET, Cloud, Emr, serve_emr, wait_until
 from tests.spark.pictures import write_class_folders
@@ -195,7 +195,7 @@ def test_the_nodes_run_the_archive_that_was_shipped_and_nothing_of_the_repositor
 
 
 def test_an_ended_cluster_leaves_logs_and_nothing_else(ended: Ended) -> None:
-    assert processes_below(ended.folder) == []
+    assert has_ended(ended.folder)
     assert {path.suffix for path in (ended.folder / "spark").iterdir()} == {".log"}
     assert list(ended.folder.glob("containers/app-*/node-*/stderr"))
 
