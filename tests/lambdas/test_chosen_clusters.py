@@ -59,8 +59,8 @@ def test_a_plan_that_cannot_be_read_or_is_of_before_an_upgrade_is_written_anew(
 ) -> None:
     world.launched(cluster={"finish_within_minutes": 30})
     key, written = world.keys().plan, world.plan()
-    older = dataclasses.replace(written, **({} if lacks == "everything" else {lacks: None})).to_json()
-    world.objects.write(key, "no plan" if lacks == "everything" else older)
+    left = "no plan" if lacks == "everything" else dataclasses.replace(written, **{lacks: None}).to_json()
+    world.objects.write(key, left)
     world.ledger.records.clear()
     assert world.launched(cluster={"finish_within_minutes": 30}).outcome is Outcome.LAUNCHED
     assert Plan.from_json(world.objects.text(key)) == written
