@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.contract.manifest.faults import Fault
+from lambdas.contract.manifest.faults import Fault, describe
 
 from .manifest_mistakes import MESSAGES
 from .test_manifest import faults_of, only_fault_of
@@ -30,6 +30,15 @@ def test_bad_entries_of_a_list_are_named_and_not_the_list() -> None:
         ("$.images.prefixes[0]", 'is the text "http://a", which does not start with s3://'),
         ("$.images.prefixes[1]", "is 5; it must be a text in double quotes"),
     ]
+
+
+def test_a_models_folder_whose_files_have_too_long_keys_is_told_with_where_models_are() -> None:
+    model = f"s3://bkt/{'k' * 1014}/"
+    assert only_fault_of(pca={"model": model}) == Fault(
+        "$.pca.model",
+        f"is {describe(model)}, a folder whose model.json has a key of more than 1024 bytes, S3's limit",
+        "Name the folder below models/pca/ of a completed run.",
+    )
 
 
 def test_a_run_that_may_cost_too_much_is_told_how_with_the_figures() -> None:

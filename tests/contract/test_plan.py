@@ -199,6 +199,7 @@ def changed(path: str, value: Any = None) -> str:
         (changed("image_size", True), "^Plan.image_size cannot be true$"),
         (changed("image_size", 22.4), "^Plan.image_size cannot be 22.4$"),
         (changed("engine", "turbo"), '^Plan.engine cannot be "turbo"$'),
+        (changed("pca.components", "8"), '^PcaSpec.components cannot be "8"$'),  # a number or null
         (changed("csv", "d" * 99), r'^Plan.csv cannot be "d{39}\.\.\.$'),
     ],
 )

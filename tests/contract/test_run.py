@@ -13,6 +13,7 @@ from lambdas.contract.run import (
     IllegalTransitionError,
     RunRecord,
     RunState,
+    Setback,
     cluster_name,
     ended,
     moved,
@@ -75,6 +76,15 @@ def test_what_was_said_of_the_old_state_is_not_said_of_the_new_one() -> None:
 def test_why_a_cluster_is_being_stopped_is_kept_until_it_has_stopped() -> None:
     stopping = dataclasses.replace(RECORD, state=RunState.LAUNCHED, stopping=RunState.FAILED, **SAID)
     assert said(moved(stopping, RunState.RUNNING, 20.0)) == SAID
+
+
+def test_a_setback_outlasts_a_claim_that_leads_to_nothing_and_is_over_with_progress() -> None:
+    setback = Setback(2, "why", 90.0)
+    claimed = moved(dataclasses.replace(RECORD, setback=setback), RunState.CLAIMED, 20.0)
+    assert claimed.setback == moved(claimed, RunState.QUEUED, 30.0).setback == setback
+    launched = moved(claimed, RunState.LAUNCHED, 30.0)
+    assert launched.setback is None
+    assert moved(dataclasses.replace(launched, setback=setback), RunState.QUEUED, 40.0).setback is None
 
 
 def test_an_end_comes_with_its_reason() -> None:

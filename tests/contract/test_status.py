@@ -9,9 +9,18 @@ import pytest
 
 from lambdas.contract.plan import ManifestRef
 from lambdas.contract.run import Change, ClusterPhases, RunState, Setback
-from lambdas.contract.status import Entered, Phases, QueuePlace, Status, Trouble, compose_status, timestamp
+from lambdas.contract.status import (
+    Entered,
+    Phases,
+    QueuePlace,
+    Status,
+    Trouble,
+    WorkbenchStatus,
+    compose_status,
+    timestamp,
+)
 
-from .test_plan import FEATURIZE, PCA, PLAN
+from .test_plan import FEATURIZE, PCA, PLAN, WORKBENCH
 from .test_run import RECORD
 
 NOW = "2026-01-02T03:04:05+00:00"
@@ -132,6 +141,38 @@ def test_the_first_report_that_quarantined_something_says_why() -> None:
 def test_a_run_has_no_fewer_attempts_allowed_than_it_had() -> None:
     record = dataclasses.replace(RECORD, attempt=2, reason="STEP_FAILURE", kind="data")
     assert compose_status(record, None, [], NOW).attempts_allowed == 2
+
+
+def test_what_a_step_failed_of_is_not_tried_again_though_the_same_kind_of_fault_might_pass() -> None:
+    allowed = [
+        compose_status(dataclasses.replace(RECORD, reason=reason, kind="aws"), None, [], NOW).attempts_allowed
+        for reason in ("STEP_FAILURE", "INTERNAL_ERROR")
+    ]
+    assert allowed == [1, 2]
+
+
+def test_a_workbench_ends_when_what_earlier_clusters_left_of_its_hours_is_over() -> None:
+    first, again = Change(RunState.LAUNCHED, 60.0, "j-1"), Change(RunState.LAUNCHED, 7200.0, "j-2")
+    record = dataclasses.replace(
+        RECORD,
+        state=RunState.RUNNING,
+        history=(first, Change(RunState.QUEUED, 3660.0), again, Change(RunState.RUNNING, 7800.0)),
+        earlier_seconds=3600.0,
+    )
+    opened = WorkbenchStatus("d", "https://door.example.org:9443/", 60, "1970-01-01T03:00:00+00:00")
+    assert compose_status(record, WORKBENCH, (), NOW).workbench == opened
+    for state in set(RunState) - {RunState.LAUNCHED, RunState.RUNNING}:
+        without = compose_status(dataclasses.replace(record, state=state), WORKBENCH, (), NOW).workbench
+        assert without == dataclasses.replace(opened, ends_at=None)
+    assert compose_status(record, PLAN, (), NOW).workbench is None
+
+
+def test_what_the_launcher_saw_is_noted_until_a_step_has_listed_the_images_itself() -> None:
+    plan = dataclasses.replace(PLAN, notes=("It was counted.", "Nothing else."))
+    noted = dataclasses.replace(PCA, notes=("It was fitted.", "Nothing else."))
+    assert compose_status(RECORD, plan, (), NOW).notes == plan.notes
+    assert compose_status(RECORD, plan, [noted], NOW).notes == (*plan.notes, "It was fitted.")
+    assert compose_status(RECORD, plan, [FEATURIZE, noted], NOW).notes == (*FEATURIZE.notes, *noted.notes)
 
 
 def test_a_status_is_written_as_indented_json_in_the_documented_order() -> None:

@@ -128,8 +128,12 @@ def test_a_mistyped_workbench_is_answered_with_the_word(key: str) -> None:
 
 
 def test_a_limit_that_no_smaller_workbench_keeps_is_to_be_raised_and_nothing_else() -> None:
-    fault = fault_of({"version": 1, "workbench": SMALLEST | {"max_cost_eur": 0.5}})
-    assert fault.remedy == "Raise this to 3.25."
+    assert fault_of({"version": 1, "workbench": SMALLEST | {"max_cost_eur": 0.5}}) == Fault(
+        "$.workbench.max_cost_eur",
+        "is 0.5, but a workbench of 2 workers and a primary of m5.xlarge for 4 hours, and 6 minutes to be "
+        "stopped, may cost 3.25 EUR (an estimate from list prices of 2025-06)",
+        "Raise this to 3.25.",
+    )
 
 
 def test_what_it_may_cost_is_all_of_its_hours_and_each_way_out_is_one() -> None:

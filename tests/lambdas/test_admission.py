@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lambdas.contract.settings import Caps
 from lambdas.contract.status import timestamp
 from lambdas.runs.admission import LAUNCH_BURST, Admissions, Pause, Slot, Wait, admit, release
+from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
 
 NOON = 1_767_355_200.0
 DAY = 24 * 3600.0
@@ -125,6 +126,12 @@ def test_a_clock_that_was_a_year_ahead_stops_nothing() -> None:
     assert admitted(today, "b", now=NOON + 2).tokens == 0.0
     tomorrow = admitted(release(today, "a", 0.0), "c", eur=6.0, now=NOON + DAY)
     assert (tomorrow.day, tomorrow.committed_eur) == ("2026-01-03", 6.0)
+
+
+def test_a_clock_that_is_no_further_ahead_than_two_may_differ_is_believed() -> None:
+    ahead = Admissions(tokens=2.0, refilled_at=NOON + CLOCK_SKEW_SECONDS)
+    assert admitted(ahead, "a").refilled_at == NOON + CLOCK_SKEW_SECONDS
+    assert admitted(ahead, "a", now=NOON - 1).refilled_at == NOON - 1
 
 
 def test_a_day_is_one_of_utc_wherever_the_program_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from lambdas.contract.cost.measured import Measured, MeasuredStart
@@ -51,13 +53,25 @@ def test_a_delivery_that_comes_again_keeps_the_plan_that_is_there(world: World) 
     assert world.record().worst_case_eur == plan.estimate.worst_case_eur
 
 
-def test_a_plan_that_cannot_be_read_is_written_anew(world: World) -> None:
+@pytest.mark.parametrize("lacks", ["everything", "cluster", "estimate"])
+def test_a_plan_that_cannot_be_read_or_is_of_before_an_upgrade_is_written_anew(
+    world: World, lacks: str
+) -> None:
     world.launched(cluster={"finish_within_minutes": 30})
-    written = world.objects.text(world.keys().plan)
-    world.objects.write(world.keys().plan, "no plan")
+    key, written = world.keys().plan, world.plan()
+    left = "no plan" if lacks == "everything" else dataclasses.replace(written, **{lacks: None}).to_json()
+    world.objects.write(key, left)
     world.ledger.records.clear()
     assert world.launched(cluster={"finish_within_minutes": 30}).outcome is Outcome.LAUNCHED
-    assert Plan.from_json(world.objects.text(world.keys().plan)) == Plan.from_json(written)
+    assert Plan.from_json(world.objects.text(key)) == written
+
+
+def test_a_plan_that_is_erased_as_it_is_looked_for_is_written_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.objects, "create", lambda key, text: False)
+    assert world.launched().outcome is Outcome.LAUNCHED
+    assert world.plan().cluster is not None
 
 
 def test_minutes_that_no_cluster_meets_launch_nothing(world: World) -> None:

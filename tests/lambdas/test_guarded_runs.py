@@ -80,6 +80,16 @@ def test_the_status_tells_of_what_is_not_understood_and_not_of_what_passes(world
     assert world.status()["trouble"]["reason"] == "torn"
 
 
+def test_where_in_the_code_it_went_wrong_is_logged_unless_a_document_is_at_fault(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    torn, slow = UnreadableError("torn"), TimeoutError("slow")
+    fail(world, torn, "d-1")
+    fail(world, slow, "d-1")
+    told = [(record.getMessage(), record.exc_info and record.exc_info[1]) for record in caplog.records]
+    assert told == [("run d-1 was skipped: torn", None), ("run d-1 was skipped: TimeoutError: slow", slow)]
+
+
 def test_a_run_whose_record_cannot_be_written_is_told_as_skipped(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,8 +40,9 @@ def test_a_run_is_seen_starting_then_running(world: World) -> None:
     world.tracker.track(cluster_id)
     assert world.status()["state"] == "LAUNCHED"
     world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+    world.time += 90
     world.tracker.track(cluster_id)
-    assert world.status()["state"] == "RUNNING"
+    assert (world.status()["state"], world.status()["updated_at"]) == ("RUNNING", timestamp(world.time))
 
 
 def test_a_cluster_that_the_launcher_could_not_record_is_recorded_by_its_first_event(world: World) -> None:

@@ -8,6 +8,7 @@ from lambdas.contract.run import RunState
 from lambdas.launcher.accept import Result
 from lambdas.launcher.withdraw import Deletion
 from lambdas.runs.dispatch import Outcome
+from lambdas.runs.ports import Newest
 
 from .poison import closed_prefix
 from .world import KEY, World, manifest
@@ -22,6 +23,29 @@ def test_a_newer_version_replaces_an_older_one_that_waits(world: World) -> None:
     replaced = world.ledger.records[older.run_id or ""]
     assert (replaced.state, replaced.reason) == (RunState.CANCELLED, "SUPERSEDED")
     assert world.ledger.records[newer.run_id or ""].state is RunState.QUEUED
+
+
+def test_a_replaced_run_says_so_and_of_one_that_has_a_cluster_nothing_is_written(world: World) -> None:
+    world.configure(max_clusters="1")
+    runs = [world.launch(world.upload(manifest(), version)).run_id or "" for version in ("v1", "v2")]
+    world.objects.delete(f"runs/{runs[0]}/status.json")
+    runs.append(world.launch(world.upload(manifest(), "v3")).run_id or "")
+    assert world.status_of(runs[1])["reason"] == "SUPERSEDED"
+    closed_prefix(world, runs[2])
+    assert world.launch(world.upload(manifest(), "v4")).outcome is Outcome.QUEUED
+    replaced = world.ledger.records[runs[2]]
+    assert (replaced.state, replaced.setback is not None) == (RunState.CANCELLED, True)
+    assert world.ledger.records[runs[0]].state is RunState.LAUNCHED
+    assert f"runs/{runs[0]}/status.json" not in world.objects.names()
+
+
+def test_for_the_first_version_of_a_manifest_nobody_looks_for_older_ones(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.ledger, "queue", lambda: iter(()))
+    monkeypatch.setattr(world.ledger, "active", lambda: pytest.fail("a query for each upload"))
+    assert world.launched().outcome is Outcome.LAUNCHED
+    assert world.ledger.newest(KEY) == Newest(world.record().sequencer, deleted=False)
 
 
 def test_an_older_version_that_arrives_late_does_not_replace_a_newer_one(world: World) -> None:
