@@ -92,7 +92,8 @@ def test_a_graviton_run_that_waited_until_the_stack_lost_its_packages_fails_with
     assert world.reconcile().dispatched == {run: Outcome.REFUSED}
     record = world.record()
     assert record.state is RunState.FAILED
-    assert (record.reason, record.message, record.remedy, record.kind) == dataclasses.astuple(PACKAGES_MISSING)
+    ending = (record.reason, record.message, record.remedy, record.kind)
+    assert ending == dataclasses.astuple(PACKAGES_MISSING)
     assert "make package" in world.status()["remedy"]
     assert not world.clusters.requests
 

@@ -21,17 +21,15 @@ def dispatch(world: World) -> tuple[dict[str, Outcome], Wait | None]:
     return world.acceptor.dispatcher.dispatch(world.time + 300)
 
 
-def fail_once(world: World, monkeypatch: pytest.MonkeyPatch, *calls: str) -> None:
-    """The ledger does not answer the next of each of these calls."""
-    for call in calls:
-        works, failures = getattr(world.ledger, call), [TimeoutError("throttled")]
+def fail_once(world: World, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """The ledger does not answer the next such call."""
+    works = getattr(world.ledger, call)
 
-        def once(*arguments: object, works: object = works, failures: list[TimeoutError] = failures) -> object:
-            if failures:
-                raise failures.pop()
-            return works(*arguments)  # type: ignore[operator]
+    def fails(*_: object) -> None:
+        monkeypatch.setattr(world.ledger, call, works)
+        raise TimeoutError("throttled")
 
-        monkeypatch.setattr(world.ledger, call, once)
+    monkeypatch.setattr(world.ledger, call, fails)
 
 
 def setbacks(world: World) -> list[Setback | None]:
@@ -82,7 +80,8 @@ def test_a_place_that_cannot_be_given_away_is_noted_on_no_run_and_the_queue_goes
 ) -> None:
     first, second = two_queued(world)
     newer_plan(world, first)
-    fail_once(world, monkeypatch, "get", "admissions")  # to note the plan, and to give the place away
+    fail_once(world, monkeypatch, "get")  # so that the plan's fault cannot be noted
+    fail_once(world, monkeypatch, "admissions")
     assert dispatch(world) == ({first: Outcome.SKIPPED, second: Outcome.LAUNCHED}, None)
     unread, unfreed = caplog.messages
     assert unread.startswith(f"run {first} was skipped: runs/{first}/plan.json: Plan is of version 2")

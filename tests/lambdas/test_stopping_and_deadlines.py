@@ -39,8 +39,8 @@ def test_a_cancelled_run_that_is_back_in_the_queue_gets_no_cluster(world: World)
     world.configure()
     cancelled(world)
     assert world.reconcile().dispatched == {world.record().run_id: Outcome.CANCELLED}
-    status = world.status()
-    assert [status[name] for name in ("state", "reason", "message", "remedy", "kind")] == [*CANCELLED.values()]
+    told = {name: world.status()[name] for name in ("state", "reason", "message", "remedy", "kind")}
+    assert [*told.values()] == [*CANCELLED.values()]
     assert (world.record().changed_at, world.clusters.requests) == (world.time, [])
 
 
