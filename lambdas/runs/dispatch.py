@@ -183,8 +183,7 @@ class Dispatcher:
         """What the run's launch takes. Before its place is taken, which a run that cannot launch must not
         hold, and before the claim, whose lease this must not use up."""
         if record.stopping is not None:
-            why = Ending(record.reason or "", record.message or "", record.remedy, record.kind)
-            return self._end(record, record.stopping, why, Outcome.CANCELLED)
+            return self._end(record, record.stopping, None, Outcome.CANCELLED)
         if (ending := obsolete(record, self.runs.ledger.newest(record.manifest_key))) is not None:
             return self._end(record, RunState.CANCELLED, ending, Outcome.CANCELLED)
         documents = self.runs.documents(record)
@@ -247,9 +246,11 @@ class Dispatcher:
         self._publish(self.runs.ledger.swap(claimed, launched) or claimed, documents)
         return outcome
 
-    def _end(self, record: RunRecord, state: RunState, ending: Ending, outcome: Outcome) -> Outcome:
-        end = self.runs.ledger.swap(record, ended(record, state, ending, self.runs.now()))
-        if end is None:
+    def _end(self, record: RunRecord, state: RunState, ending: Ending | None, outcome: Outcome) -> Outcome:
+        """Without ``ending``, the run ends for the reason that its record has for the stop."""
+        now = self.runs.now()
+        after = ended(record, state, ending, now) if ending else moved(record, state, now)
+        if (end := self.runs.ledger.swap(record, after)) is None:
             return Outcome.OVERTAKEN
         # The queue behind it moves in the same pass. The reconciler closes it, and frees what this did not.
         self.runs.guarded(end.run_id, partial(self.runs.release, end.run_id, spent_eur(end)))

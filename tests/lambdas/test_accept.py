@@ -149,7 +149,8 @@ def test_a_run_whose_plan_was_erased_is_cancelled_and_the_next_one_starts(world:
     run = queued(world)
     world.objects.delete(world.keys().plan)
     world.time += 1
-    world.launch(world.upload(manifest(), key="manifests/next.json"))
+    next_run = world.launch(world.upload(manifest(), key="manifests/next.json"))
+    assert (next_run.outcome, next_run.others) == (Outcome.LAUNCHED, {run: Outcome.CANCELLED})
     assert [record.state for record in world.ledger.records.values()] == ["CANCELLED", "LAUNCHED"]
     status = world.status_of(run)
     assert (status["reason"], status["kind"]) == ("PLAN_ERASED", "user")

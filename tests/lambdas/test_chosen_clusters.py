@@ -8,12 +8,13 @@ import pytest
 
 from lambdas.contract.cost.measured import Measured, MeasuredStart
 from lambdas.contract.plan import ClusterSpec, Plan
-from lambdas.contract.run import RunRecord
+from lambdas.contract.run import RunRecord, RunState
 from lambdas.runs import examination
 from lambdas.runs.dispatch import Outcome
+from lambdas.runs.endings import PACKAGES_MISSING
 from lambdas.runs.examination import NOT_ALL_COUNTED
 
-from .world import World, manifest
+from .world import SETTINGS, World, manifest
 
 
 def test_the_chosen_cluster_is_in_the_plan_and_is_what_is_launched(world: World) -> None:
@@ -92,3 +93,30 @@ def test_of_what_emr_offers_one_is_chosen_or_the_offer_is_told(world: World, off
         assert (fault["path"], fault["remedy"]) == (
             "$.cluster.instance_types", "Name some of those: c5.xlarge.",
         )  # fmt: skip
+
+
+def test_a_graviton_run_that_waited_until_the_stack_lost_its_packages_fails_with_what_to_do(
+    world: World,
+) -> None:
+    world.configure(max_clusters="0")
+    run = world.launched(cluster={"instance_types": ["m7g.xlarge"]}).run_id
+    world.configure(node_architectures="x86_64")
+    assert world.reconcile().dispatched == {run: Outcome.REFUSED}
+    record = world.record()
+    assert record.state is RunState.FAILED
+    ending = (record.reason, record.message, record.remedy, record.kind)
+    assert ending == dataclasses.astuple(PACKAGES_MISSING)
+    assert "make package" in world.status()["remedy"]
+    assert not world.clusters.requests
+
+
+def test_a_run_that_waited_asks_for_what_emr_offers_with_the_stacks_release_by_then(world: World) -> None:
+    world.configure(max_clusters="0")
+    world.launched(cluster={"instance_types": ["m5.xlarge", "m5a.xlarge"]})
+    world.configure()
+    by_release = {SETTINGS.release_label: frozenset({"m5a.xlarge"})}
+    world.clusters.instance_types = by_release.__getitem__  # type: ignore[method-assign]
+    world.reconcile()
+    (request,) = world.clusters.requests
+    for fleet in request["Instances"]["InstanceFleets"]:
+        assert [kind["InstanceType"] for kind in fleet["InstanceTypeConfigs"]] == ["m5a.xlarge"]

@@ -12,7 +12,6 @@ from infra.local.emr import EmrEndpoint
 from infra.local.ministack import MiniStack, client
 from lambdas.aws.clusters import EmrClusters
 from lambdas.contract.cost.prices import INSTANCE_TYPES
-from lambdas.contract.run import RunState
 from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import Outcome
 
@@ -85,19 +84,6 @@ def test_graviton_types_that_a_stack_has_no_packages_for_are_refused_with_the_ne
     }
 
 
-def test_a_graviton_run_that_waited_until_the_stack_lost_its_packages_fails_with_what_to_do(
-    world: World,
-) -> None:
-    world.configure(max_clusters="0")
-    world.launched(cluster={"instance_types": ["m7g.xlarge"]})
-    world.configure(node_architectures="x86_64")
-    world.reconcile()
-    record = world.record()
-    assert (record.state, record.reason) == (RunState.FAILED, "PACKAGES_MISSING")
-    assert "make package" in (record.remedy or "")
-    assert not world.clusters.requests
-
-
 def test_a_type_that_the_region_lacks_is_refused_with_the_nearest_that_it_has(world: World) -> None:
     world.clusters.offered = frozenset({"m5.2xlarge", "c7g.xlarge", "m6g.xlarge", "r5.xlarge"})
     world.launched(cluster={"instance_types": ["m7g.xlarge"]})
@@ -114,17 +100,6 @@ def test_a_launch_does_not_fail_because_emr_does_not_tell_what_it_offers(
     assert world.launched(cluster={"market": "spot"}).outcome is Outcome.LAUNCHED
     (request,) = world.clusters.requests
     assert types_of(request) == [["m5.xlarge"]] * 3
-
-
-def test_a_run_that_waited_is_launched_with_what_is_offered_by_then(world: World) -> None:
-    world.configure(max_clusters="0")
-    assert world.launched(cluster={"instance_types": ["m5.xlarge", "m5a.xlarge"]}).outcome is Outcome.QUEUED
-    world.configure()
-    world.clusters.offered = frozenset({"m5a.xlarge"})
-    world.reconcile()
-    assert world.record().state is RunState.LAUNCHED
-    (request,) = world.clusters.requests
-    assert types_of(request)[0] == ["m5a.xlarge"]
 
 
 @pytest.fixture(params=["fake", "aws"])

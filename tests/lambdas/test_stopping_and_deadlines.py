@@ -38,9 +38,10 @@ def test_a_cancelled_run_that_is_back_in_the_queue_gets_no_cluster(world: World)
     world.launched()
     world.configure()
     cancelled(world)
-    world.reconcile()
-    assert (world.record().state, world.record().reason) == (RunState.CANCELLED, "CANCELLED")
-    assert world.clusters.requests == []
+    assert world.reconcile().dispatched == {world.record().run_id: Outcome.CANCELLED}
+    told = {name: world.status()[name] for name in ("state", "reason", "message", "remedy", "kind")}
+    assert [*told.values()] == [*CANCELLED.values()]
+    assert (world.record().changed_at, world.clusters.requests) == (world.time, [])
 
 
 def test_a_cancelled_run_whose_cluster_emr_forgot_is_cancelled(world: World) -> None:
