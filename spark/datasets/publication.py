@@ -25,8 +25,8 @@ from spark.datasets.object_store import Store, exists, read, write
 from spark.errors import StepFailedError
 
 _ENGINE_PACKAGES = {
-    "fast": ("ai-edge-litert", "numpy", "obstore", "pillow", "pyarrow"),
-    "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "tensorflow"),
+    "fast": ("ai-edge-litert", "numpy", "obstore", "pillow", "pyarrow", "simplejpeg"),
+    "reference": ("keras", "numpy", "obstore", "pillow", "pyarrow", "simplejpeg", "tensorflow"),
 }
 
 

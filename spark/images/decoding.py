@@ -39,7 +39,7 @@ from spark.images import jpeg, png
 from spark.images.colour import to_rgb
 from spark.images.limits import MAX_BYTES, MAX_PIXELS, require_decodable, too_large
 from spark.images.machine_code import address, machine_code
-from spark.images.resize import Resize
+from spark.images.resize import Resize, is_stretched
 from spark.images.tiff import Tiff
 from spark.images.unusable import UnusableError, unsupported
 
@@ -205,6 +205,10 @@ def _square(
     require_decodable(picture, data)
     if isinstance(picture, JpegImagePlugin.JpegImageFile):
         jpeg.require_end(picture, data)
+        if is_stretched(picture.size, image_size) and _orientation(picture) == 1:
+            pixels = jpeg.photo_pixels(picture, data)
+            if pixels is not None:
+                return resize(pixels, image_size)
     picture.load()
     if isinstance(picture, JpegImagePlugin.JpegImageFile):
         jpeg.require_whole(picture, data)
@@ -253,12 +257,16 @@ def _on_canvas(picture: GifImagePlugin.GifImageFile) -> Image.Image:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # broken metadata of an intact picture is no reason to lose it
-        orientation = 1
-    turn = _UPRIGHT.get(orientation)
+    turn = _UPRIGHT.get(_orientation(picture))
     return picture if turn is None else picture.transpose(turn)
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        orientation: int = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # broken metadata of an intact picture is no reason to lose it
+        return 1
+    return orientation
 
 
 def _text(error: Exception) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from io import BytesIO
 from itertools import islice
 
+import numpy as np
+import simplejpeg
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -116,6 +118,23 @@ def require_whole(picture: JpegImageFile, encoded: bytes) -> None:
     if _depends_on_what_follows(memoryview(encoded)[: end.start()]):
         detail = "the JPEG is cut off in its scan, although an end marker follows"
         raise UnusableError(QuarantineReason.CORRUPT, detail)
+
+
+def photo_pixels(picture: JpegImageFile, encoded: bytes) -> np.ndarray | None:
+    """The pixels of an opened picture from libjpeg-turbo alone, which takes half of Pillow's time for them.
+
+    Returns:
+        uint8 [height, width, 3], the bytes that Pillow has of it; None of any kind but that of photos (RGB in
+        one scan), where libjpeg has anything to say of it, and where it may have been cut off.
+    """
+    if picture.mode != "RGB" or _has_more_scans(picture, encoded):
+        return None
+    try:
+        pixels: np.ndarray = simplejpeg.decode_jpeg(encoded, "RGB", strict=True)
+    except ValueError:
+        return None
+    is_grey = _GREY.issuperset(pixels[-1, -1].tolist())
+    return None if is_grey or pixels.shape[:2] != (picture.height, picture.width) else pixels
 
 
 def completed(encoded: bytes) -> bytes | None:

@@ -14,8 +14,10 @@ from PIL import Image
 
 from spark.images.machine_code import address, machine_code
 
-Resize = Callable[[Image.Image, int], np.ndarray]
-"""An RGB picture and the side of a square in pixels -> uint8 [side, side, 3]."""
+Rgb = Image.Image | np.ndarray
+"""An RGB picture: Pillow's, or uint8 [height, width, 3]."""
+Resize = Callable[[Rgb, int], np.ndarray]
+"""A picture and the side of a square in pixels -> uint8 [side, side, 3]."""
 
 _A = -0.5
 """The parameter of Keys' cubic convolution (1981, section IV) with the smallest error, which Pillow takes."""
@@ -25,20 +27,29 @@ _BITS = 22
 """Of the weights' fractions, as in ``pixels.c``."""
 
 
-def bicubic(picture: Image.Image, side: int) -> np.ndarray:
+def is_stretched(size: tuple[int, int], side: int) -> bool:
+    """Whether a picture of this width and height is for the machine code, where there is some.
+
+    Both passes round, so that their order matters: Pillow turns it round for some of the taller pictures.
+    """
+    width, height = size
+    return height <= side and width <= COMPILED_WIDTH
+
+
+def bicubic(picture: Rgb, side: int) -> np.ndarray:
     """A :data:`Resize` with the bytes of :func:`pillow_bicubic`, in less time where it can.
 
     ``side``: a multiple of 32.
     """
     code = machine_code()
-    # Both passes round, so that their order matters: Pillow turns it round for some of the taller pictures.
-    if code is None or picture.height > side or picture.width > COMPILED_WIDTH:
+    width, height = picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
+    if code is None or not is_stretched((width, height), side):
         return pillow_bicubic(picture, side)
     pixels, result = np.ascontiguousarray(picture), np.empty((side, side, 3), np.uint8)
-    first_x, weights_x = _weights(picture.width, side)
-    first_y, weights_y = _weights(picture.height, side)
+    first_x, weights_x = _weights(width, side)
+    first_y, weights_y = _weights(height, side)
     code.stretch(
-        *(address(pixels), picture.height, picture.width, side),
+        *(address(pixels), height, width, side),
         *(address(first_x), address(weights_x), weights_x.shape[1]),
         *(address(first_y), address(weights_y), weights_y.shape[1]),
         address(result),
@@ -46,8 +57,10 @@ def bicubic(picture: Image.Image, side: int) -> np.ndarray:
     return result
 
 
-def pillow_bicubic(picture: Image.Image, side: int) -> np.ndarray:
+def pillow_bicubic(picture: Rgb, side: int) -> np.ndarray:
     """A :data:`Resize` by Pillow, the oracle of the other."""
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
     return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
 
 
