@@ -50,6 +50,8 @@ def test_a_run_that_may_cost_too_much_is_told_how_with_the_figures() -> None:
         "1.66 EUR (an estimate from list prices of 2025-06)",
         "Raise this to 1.67.",
     )
+    both = only_fault_of(cluster={"instance_types": ["m5.xlarge", "c5.xlarge"]}, limits=limits)
+    assert "2 workers and a primary of m5.xlarge, c5.xlarge for 120 minutes" in both.problem
     # 1.2 EUR are 90 minutes, of which 84 are the run's; or two machines.
     fault = only_fault_of(limits={"max_cost_eur": 1.2, "max_runtime_minutes": 120})
     assert fault.remedy == (

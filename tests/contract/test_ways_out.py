@@ -8,6 +8,7 @@ import pytest
 
 from lambdas.contract.cost import estimate as estimates
 from lambdas.contract.cost.estimate import Budget, Job, is_too_dear, ways_out
+from lambdas.contract.cost.measured import Measured, MeasuredStart
 from lambdas.contract.cost.prices import eur_per_hour, worst_case_eur
 
 from .test_prices import M5
@@ -166,6 +167,13 @@ def test_where_no_part_would_fit_none_is_advised() -> None:
     # Both pay for more images than there are: 3.06 EUR for 225 minutes, a quarter more than 180.
     for eur in (5.0, 3.06):
         assert not [way for way in ways_out(LONG, Budget(1000, eur)) if "name at most" in way.advice]
+    # 12 minutes with a quarter more are 15, and 6 to be stopped: for all of the images, or for none of them.
+    budget = Budget(1000, 3 * M5 * 21 / 60 + 1e-9)
+    whole = dataclasses.replace(JOB, images=38_400)
+    slow = dataclasses.replace(JOB, measured=Measured(starts=(MeasuredStart("a", 10.0, 2.0),)))
+    assert (whole.minutes, dataclasses.replace(slow, images=0).minutes) == (12.0, 12.0)
+    for job in (whole, slow):
+        assert not [way for way in ways_out(job, budget) if "name at most" in way.advice]
 
 
 def test_a_run_time_that_is_just_enough_is_kept() -> None:
@@ -179,6 +187,8 @@ def test_no_run_is_advised_to_take_longer_than_a_day_or_shorter_than_ten_minutes
     endless = dataclasses.replace(LONG, images=5_000_000)
     assert not [way for way in ways_out(endless, Budget(60, 1.5)) if way.budget.max_runtime_minutes > 1440]
     assert ways_out(endless, Budget(60, 1.5))
+    # Three machines for a day and six minutes.
+    assert {"limits.max_cost_eur": 19.1} in [way.changes for way in ways_out(JOB, Budget(1440, 5.0))]
 
 
 def test_a_way_that_is_no_change_of_engine_is_not_offered_to_the_fast_one() -> None:

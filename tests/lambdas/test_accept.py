@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.contract.run import RunState, run_id
-from lambdas.launcher.accept import Upload
+from lambdas.contract.manifest.json_reader import MAX_BYTES
+from lambdas.contract.run import RunState, ordered, run_id
+from lambdas.launcher.accept import LAUNCH_RESERVE_SECONDS, Upload
 from lambdas.runs.dispatch import LEASE_SECONDS, Outcome
 from lambdas.runs.ports import Newest
 from lambdas.runs.run_service import CLOSING_SECONDS
@@ -53,6 +54,60 @@ def test_five_deliveries_at_once_launch_one_cluster(world: World) -> None:
     assert len(world.clusters.requests) == 1
 
 
+def test_a_delivery_that_another_one_outruns_is_told_so_and_launches_nothing(world: World) -> None:
+    upload = world.upload(manifest())
+
+    def outrun(key: str) -> None:
+        world.objects.before_write = lambda key: None
+        assert world.launch(upload).outcome is Outcome.LAUNCHED
+
+    world.objects.before_write = outrun
+    result = world.launch(upload)
+    assert (result.outcome, result.detail) == (
+        Outcome.DUPLICATE,
+        "another delivery accepted the run just now",
+    )
+    assert len(world.clusters.requests) == 1
+
+
+def test_a_delivery_of_a_run_that_is_known_writes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = world.upload(manifest())
+    world.launch(upload)
+    world.objects.before_write = lambda key: pytest.fail(f"{key} is written once more")
+    monkeypatch.setattr(world.ledger, "note", lambda *_: pytest.fail("a write for each delivery"))
+    assert world.launch(upload).outcome is Outcome.DUPLICATE
+
+
+def test_a_manifest_may_be_as_large_as_the_limit_and_of_a_larger_one_a_byte_more_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    read = world.objects.read
+
+    def measured(key: str, *args: Any, **options: Any) -> bytes | None:
+        body = read(key, *args, **options)
+        sizes.extend([len(body)] if body and key == KEY else [])
+        return body
+
+    monkeypatch.setattr(world.objects, "read", measured)
+    largest = json.dumps(manifest()).encode().ljust(MAX_BYTES)
+    assert world.launch(world.upload(largest, "v1")).outcome is Outcome.LAUNCHED
+    assert world.launch(world.upload(largest + b" " * 1000, "v2")).outcome is Outcome.REJECTED
+    assert sizes == [MAX_BYTES, MAX_BYTES + 1]
+
+
+@pytest.mark.parametrize(("seconds_left", "counted"), [(0, 2000), (-1, 1000)])
+def test_images_are_counted_as_long_as_there_is_time_to_launch(
+    world: World, seconds_left: float, counted: int
+) -> None:
+    world.buckets.keys[BUCKET] = [f"images/apple/{number}.jpg" for number in range(2000)]
+    upload = world.upload(manifest())
+    world.acceptor.accept(upload, world.time + LAUNCH_RESERVE_SECONDS + seconds_left)
+    assert world.plan().images_listed == counted
+
+
 def test_a_second_version_of_the_manifest_is_a_second_run(world: World) -> None:
     first = world.launch(world.upload(manifest(), "v1"))
     second = world.launch(world.upload(manifest(), "v2"))
@@ -89,6 +144,15 @@ def test_a_bad_manifest_leaves_every_fault_and_launches_nothing(world: World) ->
 def test_the_rejection_goes_when_the_corrected_manifest_is_accepted(world: World) -> None:
     world.launch(world.upload(b"{", "v1"))
     world.launch(world.upload(manifest(), "v2"))
+    assert "manifests-rejected/fruits.json" not in world.objects.names()
+
+
+def test_the_rejection_goes_also_when_the_very_version_is_accepted_after_all(world: World) -> None:
+    world.configure(max_eur_per_day="0.5")
+    upload = world.upload(manifest())
+    assert world.launch(upload).outcome is Outcome.REJECTED
+    world.configure()
+    assert world.launch(upload).outcome is Outcome.LAUNCHED
     assert "manifests-rejected/fruits.json" not in world.objects.names()
 
 
@@ -224,16 +288,18 @@ def test_a_delivery_that_died_before_it_replaced_older_versions_is_made_up_for_b
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.configure(max_clusters="0")
-    first = world.launched().run_id or ""
-    second = world.upload(manifest(), "v2")
+    first, second = world.upload(manifest(), "v1"), world.upload(manifest(), "v2")
     note = world.ledger.note
 
     def fails(key: str, newest: Newest) -> bool:
         raise TimeoutError("throttled")
 
-    monkeypatch.setattr(world.ledger, "note", fails)
-    with pytest.raises(TimeoutError):
-        world.launch(second)
-    monkeypatch.setattr(world.ledger, "note", note)
-    assert world.launch(second).outcome is Outcome.DUPLICATE
-    assert world.ledger.records[first].state is RunState.CANCELLED
+    for upload in (first, second):
+        monkeypatch.setattr(world.ledger, "note", fails)
+        with pytest.raises(TimeoutError):
+            world.launch(upload)
+        monkeypatch.setattr(world.ledger, "note", note)
+        assert world.launch(upload).outcome is Outcome.DUPLICATE
+        assert world.ledger.newest(KEY) == Newest(ordered(upload.sequencer), deleted=False)
+    states = {record.manifest_version_id: record.state for record in world.ledger.records.values()}
+    assert states == {"v1": RunState.CANCELLED, "v2": RunState.QUEUED}

@@ -27,12 +27,20 @@ def test_the_chosen_cluster_is_in_the_plan_and_is_what_is_launched(world: World)
     assert [fleet["InstanceTypeConfigs"][0]["InstanceType"] for fleet in fleets] == ["m6a.xlarge"] * 2
 
 
+@pytest.mark.parametrize(
+    ("limit", "cluster", "says_so"),
+    [
+        (3, {"finish_within_minutes": 30}, True),
+        (4, {"finish_within_minutes": 30}, False),
+        (3, {"workers": 2}, False),
+    ],
+)
 def test_a_choice_for_more_images_than_are_counted_says_so(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, limit: int, cluster: dict[str, int], says_so: bool
 ) -> None:
-    monkeypatch.setattr(examination, "COUNT_LIMIT", 3)
-    world.launched(cluster={"finish_within_minutes": 30})
-    assert NOT_ALL_COUNTED in world.plan().notes
+    monkeypatch.setattr(examination, "COUNT_LIMIT", limit)
+    world.launched(cluster=cluster)
+    assert (NOT_ALL_COUNTED in world.plan().notes) is says_so
 
 
 def test_a_delivery_that_comes_again_keeps_the_plan_that_is_there(world: World) -> None:
@@ -93,6 +101,20 @@ def test_of_what_emr_offers_one_is_chosen_or_the_offer_is_told(world: World, off
         assert (fault["path"], fault["remedy"]) == (
             "$.cluster.instance_types", "Name some of those: c5.xlarge.",
         )  # fmt: skip
+
+
+def test_what_emr_offers_with_the_stacks_release_is_what_can_be_launched(world: World) -> None:
+    by_release = {SETTINGS.release_label: frozenset({"m5a.xlarge"})}
+    world.clusters.instance_types = by_release.__getitem__  # type: ignore[method-assign]
+    assert world.launched(cluster={"instance_types": ["m5a.xlarge"]}).outcome is Outcome.LAUNCHED
+
+
+def test_a_graviton_run_is_estimated_by_the_speed_that_the_stack_assumes(world: World) -> None:
+    world.configure(graviton_speed="1.25")
+    world.launched(cluster={"instance_types": ["m7g.xlarge"]})
+    estimate = world.plan().estimate
+    assert estimate
+    assert estimate.basis.startswith("50 images/s a vCPU (assumed on arm64), ")
 
 
 def test_a_graviton_run_that_waited_until_the_stack_lost_its_packages_fails_with_what_to_do(

@@ -60,6 +60,13 @@ def refusal(asked: Manifest, images: int) -> Fault | None:
     return cost_fault(job, budget, estimate(job, budget))
 
 
+def test_what_no_change_makes_affordable_in_a_day_is_to_be_fewer_images() -> None:
+    asked = parse_manifest(document(limits={"max_runtime_minutes": 10, "max_cost_eur": 5.0}))
+    fault = refusal(asked, 10**12)
+    assert fault
+    assert fault.remedy == "Name fewer images a manifest."
+
+
 @given(
     images=st.integers(1, 1_000_000),
     engine=st.sampled_from(["fast", "reference"]),

@@ -70,20 +70,6 @@ def test_graviton_types_are_launched_with_their_like_and_no_others(world: World)
         assert names[0] == "m6g.xlarge"
 
 
-def test_graviton_types_that_a_stack_has_no_packages_for_are_refused_with_the_nearest_that_it_has(
-    world: World,
-) -> None:
-    world.configure(node_architectures="x86_64")
-    assert world.launched(cluster={"instance_types": ["m7g.2xlarge"]}).outcome is Outcome.REJECTED
-    (fault,) = world.rejection()["faults"]
-    assert fault == {
-        "path": "$.cluster.instance_types",
-        "problem": "names m7g.2xlarge (arm64), and this stack was packaged for x86_64 alone",
-        "remedy": "Name types of those, or run `make package` and deploy the stack again.",
-        "nearest": "m6a.2xlarge",
-    }
-
-
 def test_a_type_that_the_region_lacks_is_refused_with_the_nearest_that_it_has(world: World) -> None:
     world.clusters.offered = frozenset({"m5.2xlarge", "c7g.xlarge", "m6g.xlarge", "r5.xlarge"})
     world.launched(cluster={"instance_types": ["m7g.xlarge"]})

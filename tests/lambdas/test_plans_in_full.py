@@ -9,6 +9,7 @@ import pytest
 
 from lambdas.contract.cost.prices import INSTANCE_TYPES
 from lambdas.runs.cluster_port import ClusterState
+from lambdas.runs.dispatch import Outcome
 from lambdas.runs.planning import shard_images
 
 from .test_planning import planned
@@ -194,3 +195,49 @@ def test_an_offer_that_is_not_known_or_has_the_machine_is_no_fault(
     world.clusters.offered = offered
     world.launched()
     assert types_of(world.clusters.requests[0]) == ["m5.xlarge"]
+
+
+@pytest.mark.parametrize(
+    ("offered", "nearest"),
+    [
+        (None, "m6a.2xlarge"),
+        (frozenset(), "m6a.2xlarge"),
+        (frozenset({"m5.2xlarge", "m7g.2xlarge", "c5.xlarge", "p5.48xlarge"}), "m5.2xlarge"),
+    ],
+)
+def test_graviton_types_that_a_stack_has_no_packages_for_are_refused_with_the_nearest_that_it_has(
+    world: World, offered: frozenset[str] | None, nearest: str
+) -> None:
+    world.clusters.offered = offered
+    world.configure(node_architectures="x86_64")
+    world.launched(cluster={"instance_types": ["m7g.2xlarge", "c7g.xlarge"]})
+    assert world.rejection()["faults"] == [
+        {
+            "path": "$.cluster.instance_types",
+            "problem": "names m7g.2xlarge, c7g.xlarge (arm64), and this stack was packaged for x86_64 alone",
+            "remedy": "Name types of those, or run `make package` and deploy the stack again.",
+            "nearest": nearest,
+        }
+    ]
+    assert not world.clusters.requests
+
+
+def test_images_that_the_reference_engine_could_not_leave_out_are_told_with_what_can(world: World) -> None:
+    world.buckets.keys["data-bucket"] += ["images/kiwi/9.jpg", "images/kiwi/1.webp"]
+    world.buckets.archived["images/kiwi/9.jpg"] = "GLACIER"
+    world.launched(engine="reference")
+    assert world.rejection()["faults"] == [
+        {
+            "path": "$.engine",
+            "problem": "is reference, which cannot leave out single images. 1 object was left out for the "
+            "suffix (.webp 1); images.suffixes would take .webp. 1 image is quarantined unless restored "
+            "meanwhile: archived in GLACIER (1), for example 's3://data-bucket/images/kiwi/9.jpg'. To have "
+            "features of such an image, restore it (`aws s3api restore-object`) or copy it to another class, "
+            "then start a new run.",
+            "remedy": "Use the engine fast, which quarantines them, or make them readable first.",
+            "nearest": None,
+        }
+    ]
+    assert world.launch(world.upload(manifest(engine="fast"), "v2")).outcome is Outcome.LAUNCHED
+    del world.buckets.archived["images/kiwi/9.jpg"]
+    assert world.launch(world.upload(manifest(engine="reference"), "v3")).outcome is Outcome.LAUNCHED

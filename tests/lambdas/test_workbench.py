@@ -27,8 +27,9 @@ from .world import BUCKET, World, manifest, workbench
 def test_a_manifest_becomes_one_workbench_however_often_it_is_delivered(world: World) -> None:
     upload = world.upload(workbench(hours=2), key=KEY)
     with ThreadPoolExecutor(5) as pool:
-        outcomes = [result.outcome for result in pool.map(world.launch, [upload] * 5)]
-    assert sorted(outcomes) == [Outcome.DUPLICATE] * 4 + [Outcome.LAUNCHED]
+        results = [*pool.map(world.launch, [upload] * 5)]
+    assert sorted(result.outcome for result in results) == [Outcome.DUPLICATE] * 4 + [Outcome.LAUNCHED]
+    assert {result.dataset for result in results} == {"explore"}
     assert world.launch(upload).outcome is Outcome.DUPLICATE
     (request,) = world.clusters.requests
     assert request["Name"] == f"fruits-{RUN}"
@@ -60,7 +61,8 @@ def test_it_waits_in_the_queue_as_every_run_does(world: World) -> None:
 
 def test_a_stack_without_a_door_refuses_and_says_how_to_have_one(world: World) -> None:
     world.configure(workbench_address="")
-    assert asked(world) is Outcome.REJECTED
+    result = world.launch(world.upload(workbench(), key=KEY))
+    assert (result.outcome, result.dataset) == (Outcome.REJECTED, "explore")
     (fault,) = faults(world)
     assert fault["path"] == "$.workbench"
     assert "fruits:workbenchCidrs is empty" in fault["problem"]

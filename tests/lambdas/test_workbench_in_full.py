@@ -30,6 +30,7 @@ def ending(world: World) -> tuple[RunState, str | None, str | None, FailureKind 
 
 def test_where_there_is_no_door_it_is_told_how_to_have_one(world: World) -> None:
     world.configure(workbench_address="")
+    world.objects.closed = "notebooks/"  # where the launcher of such a stack may not write
     asked(world)
     assert faults(world) == [
         {
