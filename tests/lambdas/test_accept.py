@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.contract.manifest.json_reader import MAX_BYTES
-from lambdas.contract.run import RunState, ordered, run_id
+from lambdas.contract.run import RunState, run_id
 from lambdas.launcher.accept import LAUNCH_RESERVE_SECONDS, Upload
 from lambdas.runs.dispatch import LEASE_SECONDS, Outcome
-from lambdas.runs.ports import Newest
 from lambdas.runs.run_service import CLOSING_SECONDS
 
 from .fake_clusters import throttled
@@ -282,24 +281,3 @@ def test_the_plan_is_the_same_bytes_whenever_it_is_made(world: World) -> None:
     other.launched()
     assert world.plan().to_json() == other.plan().to_json()
     assert json.loads(world.plan().to_json())["root"] == f"s3://{BUCKET}"
-
-
-def test_a_delivery_that_died_before_it_replaced_older_versions_is_made_up_for_by_the_next(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.configure(max_clusters="0")
-    first, second = world.upload(manifest(), "v1"), world.upload(manifest(), "v2")
-    note = world.ledger.note
-
-    def fails(key: str, newest: Newest) -> bool:
-        raise TimeoutError("throttled")
-
-    for upload in (first, second):
-        monkeypatch.setattr(world.ledger, "note", fails)
-        with pytest.raises(TimeoutError):
-            world.launch(upload)
-        monkeypatch.setattr(world.ledger, "note", note)
-        assert world.launch(upload).outcome is Outcome.DUPLICATE
-        assert world.ledger.newest(KEY) == Newest(ordered(upload.sequencer), deleted=False)
-    states = {record.manifest_version_id: record.state for record in world.ledger.records.values()}
-    assert states == {"v1": RunState.CANCELLED, "v2": RunState.QUEUED}

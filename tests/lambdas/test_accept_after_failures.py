@@ -7,15 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lambdas.contract.report import STEPS
-from lambdas.contract.run import RunRecord, RunState
+from lambdas.contract.run import RunRecord, RunState, ordered
 from lambdas.launcher.accept import Upload
 from lambdas.runs.admission import Admissions, Pause
 from lambdas.runs.cluster_port import LaunchRefusedError
 from lambdas.runs.dispatch import DOUBT_SECONDS, LAUNCH_CALL_SECONDS, LEASE_SECONDS, Outcome
+from lambdas.runs.ports import Newest
 from lambdas.runs.run_service import CLOSING_SECONDS
 
 from .fake_clusters import throttled
-from .world import World, manifest
+from .world import KEY, World, manifest
 
 
 def crash_while_launching(world: World, upload: Upload, *, created: bool) -> None:
@@ -206,3 +207,24 @@ def test_a_queued_run_that_a_lowered_daily_budget_can_never_admit_ends_and_the_n
     status = world.status_of(dear)
     assert (status["state"], status["reason"]) == ("FAILED", "OVER_BUDGET")
     assert "at most 2.00 EUR a day" in status["message"]
+
+
+def test_a_delivery_that_died_before_it_replaced_older_versions_is_made_up_for_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure(max_clusters="0")
+    first, second = world.upload(manifest(), "v1"), world.upload(manifest(), "v2")
+    note = world.ledger.note
+
+    def fails(key: str, newest: Newest) -> bool:
+        raise TimeoutError("throttled")
+
+    for upload in (first, second):
+        monkeypatch.setattr(world.ledger, "note", fails)
+        with pytest.raises(TimeoutError):
+            world.launch(upload)
+        monkeypatch.setattr(world.ledger, "note", note)
+        assert world.launch(upload).outcome is Outcome.DUPLICATE
+        assert world.ledger.newest(KEY) == Newest(ordered(upload.sequencer), deleted=False)
+    states = {record.manifest_version_id: record.state for record in world.ledger.records.values()}
+    assert states == {"v1": RunState.CANCELLED, "v2": RunState.QUEUED}
