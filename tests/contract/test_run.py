@@ -19,6 +19,7 @@ from lambdas.contract.run import (
     moved,
     ordered,
     run_id,
+    workbench_name,
 )
 from tests.records import QUEUED
 
@@ -115,3 +116,8 @@ def test_only_what_passes_by_itself_is_tried_again(
     reason: str | None, kind: str | None, attempts: int
 ) -> None:
     assert attempts_allowed(reason, kind) == attempts
+
+
+@pytest.mark.parametrize("name", ["explore", "a-b", "workbench.x"])
+def test_a_workbench_has_its_name_within_its_runs_id(name: str) -> None:
+    assert workbench_name(f"workbench.{name}-0123456789ab") == name

@@ -92,6 +92,7 @@ def test_the_wheels_of_an_architecture_are_its_own() -> None:
 def test_caps_are_numbers_and_a_cap_that_is_none_is_told() -> None:
     numbers = {"max_clusters": "20", "max_eur_per_day": "99.5", "launches_per_second": "0.5"}
     assert dataclasses.replace(LAUNCHER, **numbers).caps == Caps(20, 99.5, 0.5)
+    assert Caps(20, 99.5, 0.5).as_settings() == numbers
     for name in numbers:
         broken = dataclasses.replace(LAUNCHER, **{**numbers, name: "many"})
         with pytest.raises(SettingsError, match="not a number") as caught:

@@ -17,6 +17,7 @@ from lambdas.contract.status import (
     Trouble,
     WorkbenchStatus,
     compose_status,
+    sentences,
     timestamp,
 )
 
@@ -184,3 +185,21 @@ def test_a_status_is_written_as_indented_json_in_the_documented_order() -> None:
 
 def test_times_are_utc_to_the_second() -> None:
     assert timestamp(1_767_355_200.9) == "2026-01-02T12:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("texts", "joined"),
+    [
+        (("It failed",), "It failed."),
+        (("It failed", None, ""), "It failed."),
+        (
+            ("It failed.", "raise the limit", "Or ask!", "why not?"),
+            "It failed. Raise the limit. Or ask! Why not?",
+        ),
+        (("as it is", "eMR"), "as it is. EMR."),
+    ],
+)
+def test_sentences_follow_each_other_whether_they_are_kept_as_such_or_not(
+    texts: tuple[str, ...], joined: str
+) -> None:
+    assert sentences(*texts) == joined
