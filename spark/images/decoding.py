@@ -205,7 +205,8 @@ def _square(
     require_decodable(picture, data)
     if isinstance(picture, JpegImagePlugin.JpegImageFile):
         jpeg.require_end(picture, data)
-        if is_stretched(picture.size, image_size) and _orientation(picture) == 1:
+        # Small photos need nothing else of Pillow (decision 25).
+        if is_stretched(picture.size, image_size) and _turn(picture) is None:
             pixels = jpeg.photo_pixels(picture, data)
             if pixels is not None:
                 return resize(pixels, image_size)
@@ -257,16 +258,16 @@ def _on_canvas(picture: GifImagePlugin.GifImageFile) -> Image.Image:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    turn = _UPRIGHT.get(_orientation(picture))
+    turn = _turn(picture)
     return picture if turn is None else picture.transpose(turn)
 
 
-def _orientation(picture: Image.Image) -> int:
+def _turn(picture: Image.Image) -> Image.Transpose | None:
     try:
-        orientation: int = picture.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # broken metadata of an intact picture is no reason to lose it
-        return 1
-    return orientation
+        return None
+    return _UPRIGHT.get(orientation)
 
 
 def _text(error: Exception) -> str:

@@ -15,25 +15,25 @@
 
 /* Of two rows one pixel each, in four values, the last of which is nothing. */
 typedef uint8_t bytes __attribute__((vector_size(8)));
-typedef int32_t pixels __attribute__((vector_size(32), aligned(4)));
+typedef int32_t pair __attribute__((vector_size(32), aligned(4)));
 
 /* Two rows of uint8 [width, 3] become [side, 3]; one byte more of each is written. */
 INLINED void widened(const uint8_t *row, const uint8_t *other, int32_t width, int32_t side, const int32_t *first,
                      const int32_t *weights, int32_t taps, uint8_t *out, uint8_t *other_out)
 {
-    pixels wide[width + taps];
+    pair wide[width + taps];
     for (int32_t x = 0; x < width; x++)
-        wide[x] = (pixels){row[3 * x],   row[3 * x + 1],   row[3 * x + 2],   0,
+        wide[x] = (pair){row[3 * x],   row[3 * x + 1],   row[3 * x + 2],   0,
                            other[3 * x], other[3 * x + 1], other[3 * x + 2], 0};
     for (int32_t x = width; x < width + taps; x++)
         wide[x] = wide[width - 1]; /* its weight is 0 */
     for (int32_t x = 0; x < side; x++) {
-        pixels sum = {HALF, HALF, HALF, 0, HALF, HALF, HALF, 0};
+        pair sum = {HALF, HALF, HALF, 0, HALF, HALF, HALF, 0};
         for (int32_t k = 0; k < taps; k++)
             sum += wide[first[x] + k] * weights[x * taps + k];
         sum >>= BITS;
         sum &= ~(sum >> 31);
-        pixels over = sum > 255;
+        pair over = sum > 255;
         bytes cut = __builtin_convertvector((sum & ~over) | (over & 255), bytes);
         memcpy(out + 3 * x, &cut, sizeof cut / 2);
         memcpy(other_out + 3 * x, (const uint8_t *)&cut + sizeof cut / 2, sizeof cut / 2);
