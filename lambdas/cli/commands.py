@@ -30,8 +30,8 @@ from lambdas.contract.run import (
 )
 from lambdas.contract.status import compose_status, timestamp
 from lambdas.runs.admission import Pause, Wait
+from lambdas.runs.attempts import cluster_of
 from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
-from lambdas.runs.dispatch import cluster_of
 
 POLL_SECONDS = 2.0
 RUNS_COMPARED = 500

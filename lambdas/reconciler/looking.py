@@ -18,7 +18,8 @@ from lambdas.contract.run import (
     is_workbench,
 )
 from lambdas.contract.workbench import last_active_at
-from lambdas.reconciler.repairs import Release, Repair, of_unreadable, repairs
+from lambdas.reconciler.repairs import Release, Repair, repairs
+from lambdas.reconciler.unreadable import of_unreadable
 from lambdas.runs.clocks import CLOCK_SKEW_SECONDS, SECONDS_A_DAY
 from lambdas.runs.cluster_port import Clusters, ClusterSummary
 from lambdas.runs.run_service import RunService

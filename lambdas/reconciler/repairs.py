@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from lambdas.contract.run import (
-    CLUSTER_PREFIX,
     ON_CLUSTER,
     Ending,
     FailureKind,
@@ -16,9 +15,10 @@ from lambdas.contract.run import (
     is_terminal,
     is_workbench,
 )
+from lambdas.runs.attempts import cluster_of
 from lambdas.runs.clocks import SECONDS_A_MINUTE, is_before
 from lambdas.runs.cluster_port import ClusterState, ClusterSummary
-from lambdas.runs.dispatch import LEASE_SECONDS, cluster_of, was_claimed_before
+from lambdas.runs.dispatch import LEASE_SECONDS
 from lambdas.runs.ports import UnreadableRecord
 from lambdas.runs.run_service import is_left_open, is_left_untold
 from lambdas.runs.setbacks import end_of, waits
@@ -199,40 +199,6 @@ def _of_hopeless(record: RunRecord, cluster: ClusterSummary | None, now: float) 
         return StopOrphan(record.run_id, cluster.cluster_id)
     ends = cluster.state is ClusterState.TERMINATING
     return None if ends else Stop(record.run_id, cluster.cluster_id, why)
-
-
-def of_unreadable(
-    records: Iterable[UnreadableRecord], clusters: Iterable[ClusterSummary], now: float
-) -> list[Repair]:
-    """What to do about the active runs whose records were not understood."""
-    listed, found = tuple(clusters), list[Repair]()
-    for record in records:
-        run_id = record.salvaged.run_id
-        if (why := end_of(record.salvaged)) is None:
-            if not waits(record.salvaged.setback, now):
-                found.append(SetBack(run_id, record, _is_idle(record.salvaged, listed)))
-            continue
-        living = [cluster for cluster in listed if cluster.lives and _is_named_after(run_id, cluster)]
-        found += [StopOrphan(run_id, cluster.cluster_id) for cluster in living]
-        if not living:
-            found.append(Salvage(run_id, record, why))
-    return found
-
-
-def _is_idle(salvaged: RunRecord, clusters: Sequence[ClusterSummary]) -> bool:
-    """Whether the cluster that the record names has ended, or none was asked for, as far as can be read."""
-    if salvaged.state in ON_CLUSTER:
-        return any(cluster.cluster_id == salvaged.cluster_id and not cluster.lives for cluster in clusters)
-    # A state that cannot be read is taken for QUEUED; what the run went through says which it is.
-    is_queued = any(change.state is RunState.QUEUED for change in salvaged.history[-1:])
-    living = any(cluster.lives and _is_named_after(salvaged.run_id, cluster) for cluster in clusters)
-    return is_queued and not was_claimed_before(salvaged) and not living
-
-
-def _is_named_after(run_id: str, cluster: ClusterSummary) -> bool:
-    """Whether the cluster is of an attempt at the run, see :func:`lambdas.contract.run.cluster_name`."""
-    name = f"{CLUSTER_PREFIX}{run_id}"
-    return cluster.name == name or cluster.name.rpartition("-")[0] == name
 
 
 def _of_cluster(

@@ -12,7 +12,7 @@ launch, each of which may be the last before a crash, and what the reconciler th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -24,6 +24,7 @@ from lambdas.contract.run import Ending, RunRecord, RunState, ended, is_workbenc
 from lambdas.contract.settings import LauncherSettings
 from lambdas.runs import older_plans
 from lambdas.runs.admission import FOR_A_PLACE, Wait
+from lambdas.runs.attempts import cluster_of, was_claimed_before
 from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
 from lambdas.runs.cluster_port import Clusters, ClusterSummary, LaunchInDoubtError, LaunchRefusedError
 from lambdas.runs.door import Door
@@ -121,32 +122,39 @@ class Dispatcher:
                 continue
             if self._has_no_time(deadline):
                 return done, waited or Wait.PACE
-            turn = self.runs.guarded(record.run_id, partial(self._prepare, record))
-            if isinstance(turn, _Launch):
-                admitting = partial(self._admit, record, deadline, patient=own is None)
-                # The account of all runs does not answer, which says nothing of this one.
-                wait = self.runs.guarded(record.run_id, admitting, noted=False)
-                if isinstance(wait, Skipped):
-                    done[record.run_id] = Outcome.SKIPPED
-                    continue
-                never = self._never(record, wait)
-                if wait is not None and never is None:
-                    if waited or own is not None or wait not in FOR_A_PLACE:
-                        return done, waited or wait
-                    waited, holders = wait, self.runs.ledger.admissions().slots
-                    continue
-                next_move = (
-                    partial(self._end, record, RunState.FAILED, never, Outcome.REFUSED)
-                    if never
-                    else partial(self._start, record, turn)
-                )
-                turn = self.runs.guarded(record.run_id, next_move)
-            if isinstance(turn, Skipped):
-                self.runs.guarded(record.run_id, partial(self._give_way, record), noted=False)
-            done[record.run_id] = Outcome.SKIPPED if isinstance(turn, Skipped) else turn
+            turn = self._turn(record, deadline, patient=own is None)
+            if isinstance(turn, Wait):
+                if waited or own is not None or turn not in FOR_A_PLACE:
+                    return done, waited or turn
+                waited, holders = turn, self.runs.ledger.admissions().slots
+                continue
+            done[record.run_id] = turn
             if own is not None and own.run_id in done:
                 break
         return done, waited
+
+    def _turn(self, record: RunRecord, deadline: float, *, patient: bool) -> Outcome | Wait:
+        """What becomes of the run now, or why it has to wait."""
+        turn = self.runs.guarded(record.run_id, partial(self._prepare, record))
+        if isinstance(turn, _Launch):
+            admitting = partial(self._admit, record, deadline, patient=patient)
+            # The account of all runs does not answer, which says nothing of this one.
+            wait = self.runs.guarded(record.run_id, admitting, noted=False)
+            if isinstance(wait, Skipped):
+                return Outcome.SKIPPED
+            never = self._never(record, wait)
+            if wait is not None and never is None:
+                return wait
+            next_move = (
+                partial(self._end, record, RunState.FAILED, never, Outcome.REFUSED)
+                if never
+                else partial(self._start, record, turn)
+            )
+            turn = self.runs.guarded(record.run_id, next_move)
+        if isinstance(turn, Skipped):
+            self.runs.guarded(record.run_id, partial(self._give_way, record), noted=False)
+            return Outcome.SKIPPED
+        return turn
 
     def _give_way(self, turn: RunRecord) -> None:
         """While a run is left alone, others may have the place that it holds; also where its record takes no
@@ -275,19 +283,6 @@ def waiting(queue: Iterator[RunRecord], own: RunRecord | None) -> Iterator[RunRe
 def is_left_alone(record: RunRecord, now: float) -> bool:
     """Whether the run had setbacks: too lately to try again, or so many that the reconciler gives it up."""
     return waits(record.setback, now) or is_hopeless(record.setback)
-
-
-def cluster_of(record: RunRecord, clusters: Sequence[ClusterSummary]) -> ClusterSummary | None:
-    """The cluster of the run's present attempt, a living one first."""
-    named = [cluster for cluster in clusters if cluster.name == record.cluster_name]
-    return min(named, key=lambda cluster: (not cluster.lives, cluster.created_at), default=None)
-
-
-def was_claimed_before(record: RunRecord) -> bool:
-    """Whether a launch of the present attempt was begun already."""
-    on_cluster = [n for n, change in enumerate(record.history) if change.state is RunState.LAUNCHED]
-    since = record.history[on_cluster[-1] :] if on_cluster else record.history
-    return any(change.state is RunState.CLAIMED for change in since)
 
 
 def obsolete(record: RunRecord, newest: Newest | None) -> Ending | None:

@@ -21,8 +21,8 @@ from hypothesis.stateful import initialize, invariant, rule
 from lambdas.contract.metrics import RUNS, Sample
 from lambdas.contract.run import ON_CLUSTER, TRANSITIONS, RunRecord, RunState, Setback, is_terminal
 from lambdas.reconciler.reconcile import Reconciliation
+from lambdas.runs.attempts import was_claimed_before
 from lambdas.runs.cluster_port import ClusterState, StepState
-from lambdas.runs.dispatch import was_claimed_before
 from lambdas.runs.setbacks import LIMIT
 
 from .happenings import CAP, ENDS, Happenings
