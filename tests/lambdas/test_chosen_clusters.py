@@ -14,7 +14,7 @@ from lambdas.runs.dispatch import Outcome
 from lambdas.runs.endings import PACKAGES_MISSING
 from lambdas.runs.examination import NOT_ALL_COUNTED
 
-from .world import SETTINGS, World, manifest
+from .world import World, manifest
 
 
 def test_the_chosen_cluster_is_in_the_plan_and_is_what_is_launched(world: World) -> None:
@@ -104,8 +104,7 @@ def test_of_what_emr_offers_one_is_chosen_or_the_offer_is_told(world: World, off
 
 
 def test_what_emr_offers_with_the_stacks_release_is_what_can_be_launched(world: World) -> None:
-    by_release = {SETTINGS.release_label: frozenset({"m5a.xlarge"})}
-    world.clusters.instance_types = by_release.__getitem__  # type: ignore[method-assign]
+    world.emr_offers("m5a.xlarge")
     assert world.launched(cluster={"instance_types": ["m5a.xlarge"]}).outcome is Outcome.LAUNCHED
 
 
@@ -136,8 +135,7 @@ def test_a_run_that_waited_asks_for_what_emr_offers_with_the_stacks_release_by_t
     world.configure(max_clusters="0")
     world.launched(cluster={"instance_types": ["m5.xlarge", "m5a.xlarge"]})
     world.configure()
-    by_release = {SETTINGS.release_label: frozenset({"m5a.xlarge"})}
-    world.clusters.instance_types = by_release.__getitem__  # type: ignore[method-assign]
+    world.emr_offers("m5a.xlarge")
     world.reconcile()
     (request,) = world.clusters.requests
     for fleet in request["Instances"]["InstanceFleets"]:

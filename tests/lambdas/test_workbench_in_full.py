@@ -15,7 +15,7 @@ from lambdas.runs.workbench_examination import BASIS, price
 
 from .runs import completed_run
 from .workbenches import RUN, SET_UP, active, asked, ended, faults, opened
-from .world import BUCKET, SETTINGS, World
+from .world import BUCKET, World
 
 DIGEST = "Bf+uvMpBdwr0JdS6m057zf9TIjfcqTHBkqNtlNtzB9TC35XmBlFLQRPMs608GffKZI43OhEqa4KQ86aYGKqbfg=="
 """By Python's ``hashlib.scrypt`` with n 16384, r 8, p 1."""
@@ -136,8 +136,7 @@ def test_of_what_the_stack_cannot_have_it_is_told_what_it_can(
     nearest: str | None,
 ) -> None:
     world.configure(**stack)
-    by_release = {SETTINGS.release_label: frozenset(offered)}
-    world.clusters.instance_types = by_release.__getitem__  # type: ignore[method-assign]  # of that release alone
+    world.emr_offers(*offered)
     asked(world)
     assert faults(world) == [{"path": path, "problem": problem, "remedy": remedy, "nearest": nearest}]
 

@@ -115,6 +115,12 @@ class World:
         self.uploads = 0
         self.configure()
 
+    def emr_offers(self, *instance_types: str) -> None:
+        """With the stack's own release, and knows no other."""
+        by_release = {SETTINGS.release_label: frozenset(instance_types)}
+        # The fake's own answer is the same for every release.
+        self.clusters.instance_types = by_release.__getitem__  # type: ignore[method-assign]
+
     def configure(self, **caps: str) -> None:
         """Deploy again, with these caps."""
         settings = dataclasses.replace(SETTINGS, **caps)
