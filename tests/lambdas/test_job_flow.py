@@ -260,6 +260,18 @@ def test_driver_and_workers_run_on_the_interpreter_that_the_bootstrap_action_mak
     assert interpreters == [SETTINGS.node_python] * 2
 
 
+def test_jvms_that_only_hand_out_shards_do_without_the_compiler_for_code_that_runs_long() -> None:
+    spark = properties(requested(), "spark-defaults")
+    assert spark["spark.driver.extraJavaOptions"] == "-XX:TieredStopAtLevel=1"
+    assert spark["spark.executor.extraJavaOptions"] == "-XX:TieredStopAtLevel=1"
+
+
+def test_the_jvms_of_the_reference_engine_which_computes_in_them_have_all_compilers() -> None:
+    reference = dataclasses.replace(planned(), engine="reference")
+    spark = properties(run_job_flow(reference, spec(), SETTINGS), "spark-defaults")
+    assert not [name for name in spark if name.endswith("JavaOptions")]
+
+
 def test_the_steps_are_told_their_region_which_emr_does_not_do() -> None:
     (environment,) = (c for c in requested()["Configurations"] if c["Classification"] == "spark-env")
     (export,) = environment["Configurations"]
