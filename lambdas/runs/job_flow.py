@@ -22,7 +22,7 @@ ROOT_VOLUME_GIB = 30
 one's are a quarter of that. EMR allows 15 to 100."""
 WITHOUT_SECOND_COMPILER = "-XX:TieredStopAtLevel=1"
 """To JVMs that hand numbers of shards to Python and add up counts the compiler for code that runs long costs
-more than it ever gives: 2 s of CPU at the start of each (10,000 photos on two cores: 24.8 s with it, 24.0
+more than it ever gives: 2 s of CPU at the start of each (10,000 photos on two cores: 25.4 s with it, 23.8
 without; AMD EPYC). Source: JDK 17, "The java Command"."""
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from lambdas.contract.plan import Plan
+from lambdas.contract.report import STEPS
 from spark.datasets.object_store import read_uri
 from spark.errors import StepFailedError
 
@@ -22,19 +25,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the step that the command line names; returns the exit code."""
     for name, value in DRIVER_THREADS.items():
         os.environ.setdefault(name, value)
-    # NumPy asks for them when it is imported, and never again.
-    from spark.steps.runner import STEPS, run_step
-    from spark.steps.session import session
-
     parser = argparse.ArgumentParser(prog="step.py", description="Run one step of a run on Spark.")
-    parser.add_argument("step", choices=sorted(STEPS))
+    parser.add_argument("step", choices=STEPS)
     parser.add_argument("--plan", required=True, metavar="URI", help="s3://bucket/runs/<run_id>/plan.json")
     options = parser.parse_args(arguments)
     _log_to_stdout()
+    # It imports NumPy, which asks for DRIVER_THREADS then, and never again.
+    from spark.steps.session import session
+
     try:
-        plan = read_plan(options.plan)
-        spark = session(f"fruits-{plan.run_id}-{options.step}", os.environ)
-        report = run_step(options.step, plan, spark)
+        # The session waits a second or two for its JVM, and the step's libraries take half of one to import.
+        with ThreadPoolExecutor(1) as meanwhile:
+            runner = meanwhile.submit(importlib.import_module, "spark.steps.runner")
+            plan = read_plan(options.plan)
+            spark = session(f"fruits-{plan.run_id}-{options.step}", os.environ)
+        report = runner.result().run_step(options.step, plan, spark)
     except StepFailedError as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
