@@ -56,6 +56,8 @@ REJECTION_HASH_LENGTH = 16
 
 SUCCESS_MARKER = "_SUCCESS"
 DATASET_MANIFEST = "_manifest.json"
+PCA_SUMMARY = "model.json"
+"""What a saved PCA is of; written last, so that a model that has it is whole."""
 
 
 def manifest_name(key: str) -> str:

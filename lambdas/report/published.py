@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lambdas.contract.documents import UnreadableError
-from lambdas.contract.layout import DATASET_MANIFEST, RUNS, SUCCESS_MARKER, RunLayout
+from lambdas.contract.layout import DATASET_MANIFEST, PCA_SUMMARY, RUNS, SUCCESS_MARKER, RunLayout
 from lambdas.contract.plan import Plan
 from lambdas.contract.published import Part, PublishedTable
 from lambdas.contract.run import RunState, is_terminal, is_workbench
@@ -118,7 +118,7 @@ def read_published(files: Files, run_id: str) -> Published:
             f"features and components of {run_id} are not of the same images: somebody changed them. "
             "Upload the manifest again for a new run."
         )
-    summary = _document(files.read(f"{keys.pca_model}model.json"))
+    summary = _document(files.read(f"{keys.pca_model}{PCA_SUMMARY}"))
     return Published(
         plan=plan,
         status=status,

@@ -173,13 +173,7 @@ def _generation(name: str) -> int:
 
 
 def _too_late(jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumstances) -> Choice:
-    """Nothing is done in time; the least of minutes in which something affordable is."""
-    by_limit = sorted(
-        (max(needed, minutes), needed, job.eur, number)
-        for number, job in enumerate(jobs)
-        if (needed := minutes_needed(job)) <= MAX_RUNTIME_MINUTES
-        and is_affordable(job, _raised(budget, needed), known)
-    )
+    """Nothing is done in time; the least that must be allowed for something to be."""
     soonest = min(jobs, key=lambda job: (job.minutes, job.eur))
     bound = FINISH_WITHIN if minutes <= budget.max_runtime_minutes else MAX_RUNTIME
     problem = (
@@ -188,18 +182,55 @@ def _too_late(jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumst
         f"images, {soonest.measured.fixed_minutes:.1f} of them on any cluster, and a quarter more must fit, "
         f"too; estimated by {soonest.basis}"
     )
-    if not by_limit:
-        remedy = "Name fewer images a manifest, or raise limits.max_cost_eur."
-        return Choice(soonest, fault=Fault(f"$.{bound}", problem, remedy))
-    _, needed, _, number = by_limit[0]
-    job = jobs[number]
-    changes = [
-        name
-        for name, given in ((FINISH_WITHIN, minutes), (MAX_RUNTIME, budget.max_runtime_minutes))
-        if needed > given
+    possible = [job for job in jobs if minutes_needed(job) <= MAX_RUNTIME_MINUTES]
+    for concession in (_more_time, _just_enough_time, _more_money):
+        allowed = [(concession(job, budget), job) for job in possible]
+        affordable = [(other, job) for other, job in allowed if is_affordable(job, other, known)]
+        if affordable:
+            other, job = min(affordable, key=lambda pair: _sacrifice(pair[0], pair[1], minutes))
+            return Choice(job, fault=Fault(f"$.{bound}", problem, *_allowing(other, job, budget, minutes)))
+    fewer = "Name fewer images a manifest"
+    remedy = f"{fewer}, or raise fruits:maxEurPerDay of the stack." if possible else f"{fewer}."
+    return Choice(soonest, fault=Fault(f"$.{bound}", problem, remedy))
+
+
+def _more_time(job: Job, budget: Budget) -> Budget:
+    return dataclasses.replace(budget, max_runtime_minutes=max(budget.max_runtime_minutes, _runtime(job)))
+
+
+def _just_enough_time(job: Job, budget: Budget) -> Budget:
+    """Less than is allowed, perhaps: what a run may cost, it may cost to its last minute."""
+    return dataclasses.replace(budget, max_runtime_minutes=_runtime(job))
+
+
+def _more_money(job: Job, budget: Budget) -> Budget:
+    return Budget(_runtime(job), max(budget.max_cost_eur, _whole_cents(limit_needed(job, _runtime(job)))))
+
+
+def _runtime(job: Job) -> int:
+    return max(MIN_RUNTIME_MINUTES, minutes_needed(job))
+
+
+def _sacrifice(allowed: Budget, job: Job, minutes: int) -> tuple[float, ...]:
+    needed = minutes_needed(job)
+    return allowed.max_cost_eur, max(needed, minutes), needed, job.eur
+
+
+def _allowing(allowed: Budget, job: Job, budget: Budget, minutes: int) -> tuple[str, str]:
+    """The changes by which the manifest allows as much, and the minutes among them."""
+    runtime = _runtime(job)
+    changed = [
+        *([FINISH_WITHIN] if minutes < minutes_needed(job) else []),
+        *([MAX_RUNTIME] if allowed.max_runtime_minutes != budget.max_runtime_minutes else []),
     ]
-    remedy = f"Set {' and '.join(changes)} to {needed}: {_what_it_takes(job)}."
-    return Choice(job, fault=Fault(f"$.{bound}", problem, remedy, str(needed)))
+    money = f", and limits.max_cost_eur to {allowed.max_cost_eur:.2f}" * (
+        allowed.max_cost_eur > budget.max_cost_eur
+    )
+    return f"Set {' and '.join(changed)} to {runtime}{money}: {_what_it_takes(job)}.", str(runtime)
+
+
+def _whole_cents(eur: float) -> float:
+    return math.ceil(eur * 100) / 100
 
 
 def _too_dear(job: Job, jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumstances) -> Choice:
@@ -215,7 +246,7 @@ def _too_dear(job: Job, jobs: Sequence[Job], budget: Budget, minutes: int, known
         f"{known.max_eur_per_day:.2f} EUR a day, so its turn would never come"
     )
     ways = list(_cheaper_ways(job, jobs, budget, minutes, known))
-    raised = f"raise this to {math.ceil(limit * 100) / 100:.2f}"
+    raised = f"raise this to {_whole_cents(limit):.2f}"
     ways.append(raised if over_limit else "raise fruits:maxEurPerDay of the stack")
     path = "$.limits.max_cost_eur" if over_limit else f"$.{MAX_RUNTIME}"
     return Choice(job, fault=Fault(path, problem, one_of(ways, "; or ")))
@@ -238,10 +269,6 @@ def _cheaper_ways(
     if later:
         needed, _, number = min(later)
         yield f"raise {FINISH_WITHIN} to {needed} ({_what_it_takes(jobs[number])})"
-
-
-def _raised(budget: Budget, minutes: int) -> Budget:
-    return dataclasses.replace(budget, max_runtime_minutes=max(budget.max_runtime_minutes, minutes))
 
 
 def _what_it_takes(job: Job) -> str:

@@ -24,7 +24,7 @@ from lambdas.runs.planning import (
     packages_fault,
 )
 from lambdas.runs.ports import Buckets
-from lambdas.runs.preflight import COUNT_LIMIT, preflight
+from lambdas.runs.preflight import COUNT_LIMIT, model_faults, preflight
 
 NOT_ALL_COUNTED = f"Counting stopped at {COUNT_LIMIT:,} images; with more, the run takes longer."
 
@@ -40,8 +40,8 @@ class Examined:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know, a sentence each."""
-        return (*self.listing.notes(), *self.choice.notes)
+        """What a person should know, a sentence each; of a cluster only where there will be one."""
+        return (*self.listing.notes(), *(() if self.faults else self.choice.notes))
 
 
 def examine(
@@ -64,11 +64,16 @@ def examine(
     choice, budget = choose(manifest, looked.images_listed, known), budget_of(manifest)
     if choice.notes and looked.images_listed >= COUNT_LIMIT:
         choice = dataclasses.replace(choice, notes=(*choice.notes, NOT_ALL_COUNTED))
+    if lacking := [name for name in choice.cluster.instance_types if offered and name not in offered]:
+        left_out = f"{', '.join(lacking)}: left out, EMR has none in {settings.region}."
+        choice = dataclasses.replace(choice, notes=(*choice.notes, left_out))
     expected = estimate(choice.job, budget)
     no_machine = packages_fault(choice.cluster, offered, settings) or offer_fault(
         choice.cluster, offered, settings
     )
-    faults = (*looked.faults, no_machine) if no_machine else looked.faults
+    fitted = manifest.pca.model
+    no_model = model_faults(fitted, settings.data_bucket, buckets) if fitted else []
+    faults = (*looked.faults, *no_model, *([no_machine] if no_machine else []))
     if not faults and (fault := _first_fault(manifest, looked.listing, choice, budget, expected, settings)):
         faults = (fault,)
     return Examined(looked.listing, choice, expected, faults)

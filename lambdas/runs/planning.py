@@ -135,13 +135,16 @@ def offer_fault(
     """Why EMR has no machine for the run; None when it has, or its offer is not known (None or empty)."""
     if not offered or not offered.isdisjoint(cluster.instance_types):
         return None
-    where = f"EMR offers in {settings.region} with {settings.release_label}"
     choices = ", ".join(_possible(offered, settings))
     remedy = (
-        f"Name some of those: {choices}." if choices else "Deploy the stack with another release or region."
+        f"Name some of these: {choices}." if choices else "Deploy the stack with another release or region."
     )
     like = _most_like(cluster.instance_types[0], offered, settings)
-    return Fault("$.cluster.instance_types", f"names none of the types that {where}", remedy, like)
+    problem = (
+        f"is {', '.join(cluster.instance_types)}, and EMR offers none of that in {settings.region} with "
+        f"{settings.release_label}"
+    )
+    return Fault("$.cluster.instance_types", problem, remedy, like)
 
 
 def packages_fault(

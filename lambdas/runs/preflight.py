@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from lambdas.contract import s3uri
-from lambdas.contract.layout import IMAGES
+from lambdas.contract.layout import IMAGES, PCA_MODELS, PCA_SUMMARY
 from lambdas.contract.listing_summary import HOW_TO_RESTORE, ListingSummary
 from lambdas.contract.manifest.faults import Fault, nearest
 from lambdas.contract.manifest.schema import Images
@@ -65,6 +65,29 @@ def preflight(
     return Preflight(tuple(faults), listing)
 
 
+def model_faults(uri: str, data_bucket: str, buckets: Buckets) -> list[Fault]:
+    """Why there is no fitted model below ``uri``; it would be missed only when all features are computed."""
+    path = "$.pca.model"
+    place = _Place(path, uri, *s3uri.split(uri))
+    if faults := list(_closed_buckets([place], data_bucket, buckets)):
+        return faults
+    try:
+        found = next(buckets.pages(place.bucket, f"{place.key}{PCA_SUMMARY}"), ())
+        if any(item.key == f"{place.key}{PCA_SUMMARY}" for item in found):
+            return []
+        like = _nearest_folder(place, buckets)
+    except BucketDenied:
+        return [_denied(place)]
+    return [
+        Fault(
+            path,
+            f"is {uri}, where no run has saved a model",
+            f"Name the folder below {PCA_MODELS} of a completed run, or leave pca.model out.",
+            like,
+        )
+    ]
+
+
 def _places(images: Images) -> Iterator[_Place]:
     name, uris = ("keys", images.keys) if images.keys else ("prefixes", images.prefixes)
     for index, uri in enumerate(uris):
@@ -101,7 +124,7 @@ def _closed_buckets(places: list[_Place], data_bucket: str, buckets: Buckets) ->
             yield Fault(
                 place.path,
                 f"names the bucket {bucket}, but its {problem}",
-                f"Copy the images to a bucket in one of: {allowed_regions()}.",
+                f"Copy what it holds to a bucket in one of: {allowed_regions()}.",
             )
         elif denied:
             yield _denied(place)
@@ -110,7 +133,7 @@ def _closed_buckets(places: list[_Place], data_bucket: str, buckets: Buckets) ->
             yield Fault(
                 place.path,
                 f"names the bucket {bucket} in {region}, but the stack runs in {home}",
-                f"Copy the images to a bucket in {home}, or deploy the stack in {region}.",
+                f"Copy what it holds to a bucket in {home}, or deploy the stack in {region}.",
             )
 
 

@@ -23,13 +23,13 @@ import pyarrow.parquet as pq
 import pyspark
 
 from lambdas.contract.documents import dataclass_from_dict
+from lambdas.contract.layout import PCA_SUMMARY
 from lambdas.contract.plan import Plan
 from spark.components.exact_pca import PcaModel
 from spark.datasets.object_store import Store, open_store, read, write
 from spark.errors import StepFailedError
 
 _ARRAYS = "model.npz"
-_SUMMARY = "model.json"
 _MLLIB = "mllib/"
 
 _ANOTHER_MODEL = "name the models/pca/<dataset>/<run_id>/ of a completed run, or leave pca.model out"
@@ -81,7 +81,7 @@ def save_model(store: Store, plan: Plan, model: PcaModel) -> None:
     for name, data in mllib_files(model).items():
         write(store, f"{prefix}{_MLLIB}{name}", data)
     write(store, prefix + _ARRAYS, model.to_npz())
-    write(store, prefix + _SUMMARY, (json.dumps(summary, indent=2, sort_keys=True) + "\n").encode())
+    write(store, prefix + PCA_SUMMARY, (json.dumps(summary, indent=2, sort_keys=True) + "\n").encode())
 
 
 def load_model(plan: Plan, uri: str) -> PcaModel:
@@ -92,7 +92,7 @@ def load_model(plan: Plan, uri: str) -> PcaModel:
     """
     store = open_store(uri.rstrip("/"))
     try:
-        summary = json.loads(read(store, _SUMMARY))
+        summary = json.loads(read(store, PCA_SUMMARY))
         arrays = read(store, _ARRAYS)
     except FileNotFoundError as error:
         raise StepFailedError("user", f"pca.model: there is no model at {uri}", _ANOTHER_MODEL) from error

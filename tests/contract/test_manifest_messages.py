@@ -47,7 +47,7 @@ def test_a_run_that_may_cost_too_much_is_told_how_with_the_figures() -> None:
     assert only_fault_of(limits=limits) == Fault(
         "$.limits.max_cost_eur",
         "is 0.05, but 2 workers and a primary of m5.xlarge for 120 minutes, and 6 to be stopped, may cost "
-        "1.66 EUR (an estimate from list prices of 2025-06)",
+        "1.66 EUR (an estimate from the dearest region's list prices of 2025-06)",
         "Raise this to 1.67.",
     )
     both = only_fault_of(cluster={"instance_types": ["m5.xlarge", "c5.xlarge"]}, limits=limits)

@@ -65,13 +65,13 @@ def test_a_manifest_without_a_workbench_is_one_of_a_dataset() -> None:
 @pytest.mark.parametrize(
     ("changes", "path", "problem", "remedy"),
     [
-        ({"hours": 13}, "hours", "is 13; the largest value is 12", "for example 4"),
-        ({"hours": 0}, "hours", "is 0; the smallest value is 1", "for example 4"),
+        ({"hours": 13}, "hours", "is 13; the largest value is 12", "Write 12 or less."),
+        ({"hours": 0}, "hours", "is 0; the smallest value is 1", "Write 1 or more."),
         ({"hours": 2.5}, "hours", "it must be a whole number", "for example 4"),
-        ({"idle_minutes": 14}, "idle_minutes", "the smallest value is 15", "for example 60"),
+        ({"idle_minutes": 14}, "idle_minutes", "the smallest value is 15", "Write 15 or more."),
         ({"name": "Explore!"}, "name", "does not have the right form", "lower-case"),
         ({"name": "a" * 33}, "name", "does not have the right form", "at most 32"),
-        ({"workers": 51}, "workers", "the largest value is 50", "for example 2"),
+        ({"workers": 51}, "workers", "the largest value is 50", "Write 50 or less."),
         ({"instance_type": "m6g.xlarge"}, "instance_type", "workbenches are made for x86-64", "m6i.xlarge"),
         ({"instance_type": "m5.huge"}, "instance_type", "whose price is not known", "m5.xlarge"),
         ({"instance_type": "t3.micro"}, "instance_type", "whose price is not known", "Use one of: m5.xlarge"),
@@ -131,7 +131,7 @@ def test_a_limit_that_no_smaller_workbench_keeps_is_to_be_raised_and_nothing_els
     assert fault_of({"version": 1, "workbench": SMALLEST | {"max_cost_eur": 0.5}}) == Fault(
         "$.workbench.max_cost_eur",
         "is 0.5, but a workbench of 2 workers and a primary of m5.xlarge for 4 hours, and 6 minutes to be "
-        "stopped, may cost 3.25 EUR (an estimate from list prices of 2025-06)",
+        "stopped, may cost 3.25 EUR (an estimate from the dearest region's list prices of 2025-06)",
         "Raise this to 3.25.",
     )
 

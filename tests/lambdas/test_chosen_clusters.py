@@ -99,7 +99,7 @@ def test_of_what_emr_offers_one_is_chosen_or_the_offer_is_told(world: World, off
     else:
         (fault,) = world.rejection()["faults"]
         assert (fault["path"], fault["remedy"]) == (
-            "$.cluster.instance_types", "Name some of those: c5.xlarge.",
+            "$.cluster.instance_types", "Name some of these: c5.xlarge.",
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -179,10 +180,50 @@ def test_the_nearest_minutes_that_are_named_work(
         minutes = longer
     if "max_runtime_minutes" in fields:
         limits["max_runtime_minutes"] = longer
+    if money := re.search(r"limits\.max_cost_eur to ([0-9.]+):", fault.remedy):
+        limits["max_cost_eur"] = float(money[1])
     assert chosen(minutes, images, limits=limits).fault is None, fault
 
 
-def test_where_no_minutes_would_do_fewer_images_or_more_money_are_advised() -> None:
+@pytest.mark.parametrize(
+    ("minutes", "limits", "remedy"),
+    [
+        (
+            12,
+            {"max_cost_eur": 0.2},
+            "Set cluster.finish_within_minutes and limits.max_runtime_minutes to 13: ",
+        ),
+        (
+            20,
+            {"max_cost_eur": 0.05, "max_runtime_minutes": 12},
+            "Set limits.max_runtime_minutes to 13, and limits.max_cost_eur to 0.16: ",
+        ),
+        (
+            12,
+            {"max_cost_eur": 0.05},
+            "Set cluster.finish_within_minutes and limits.max_runtime_minutes to 13, and limits.max_cost_eur "
+            "to 0.16: ",
+        ),
+    ],
+)
+def test_minutes_that_only_other_limits_would_allow_are_advised_with_these(
+    minutes: int, limits: dict[str, Any], remedy: str
+) -> None:
+    fault = chosen(minutes, 122, limits=limits).fault
+    assert fault
+    assert fault.remedy == f"{remedy}1 worker of m6a.xlarge, on_demand, about 10.0 minutes and 0.08 EUR."
+    assert fault.nearest == "13"
+
+
+def test_where_the_stack_may_not_spend_what_any_minutes_cost_that_is_said() -> None:
+    poor = dataclasses.replace(KNOWN, max_eur_per_day=0.05)
+    fault = chosen(12, 122, poor).fault
+    assert fault
+    assert fault.remedy == "Name fewer images a manifest, or raise fruits:maxEurPerDay of the stack."
+    assert fault.nearest is None
+
+
+def test_where_no_minutes_would_do_fewer_images_are_advised() -> None:
     choice = chosen(60, images=10_000_000_000)
     assert choice.fault == Fault(
         "$.cluster.finish_within_minutes",
@@ -190,7 +231,7 @@ def test_where_no_minutes_would_do_fewer_images_or_more_money_are_advised() -> N
         "to take 5218.3 minutes for 10,000,000,000 images, 10.0 of them on any cluster, and a quarter more "
         "must fit, too; estimated by 40 images/s a vCPU (assumed on x86_64), 10.0 minutes to start and "
         "finish (assumed)",
-        "Name fewer images a manifest, or raise limits.max_cost_eur.",
+        "Name fewer images a manifest.",
     )
 
 

@@ -39,8 +39,8 @@ def test_a_manifest_whose_types_are_all_not_offered_is_rejected_with_those_that_
     assert world.rejection()["faults"] == [
         {
             "path": "$.cluster.instance_types",
-            "problem": "names none of the types that EMR offers in eu-west-1 with emr-7.12.0",
-            "remedy": "Name some of those: m5.xlarge, r5.xlarge.",
+            "problem": "is m6a.xlarge, m6i.xlarge, and EMR offers none of that in eu-west-1 with emr-7.12.0",
+            "remedy": "Name some of these: m5.xlarge, r5.xlarge.",
             "nearest": "m5.xlarge",
         }
     ]

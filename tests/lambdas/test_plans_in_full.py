@@ -177,8 +177,8 @@ def test_machines_that_emr_does_not_offer_are_answered_with_those_that_it_does(w
     assert world.rejection()["faults"] == [
         {
             "path": "$.cluster.instance_types",
-            "problem": "names none of the types that EMR offers in eu-west-1 with emr-7.12.0",
-            "remedy": "Name some of those: m5.xlarge, r5.xlarge.",
+            "problem": "is m6a.xlarge, and EMR offers none of that in eu-west-1 with emr-7.12.0",
+            "remedy": "Name some of these: m5.xlarge, r5.xlarge.",
             "nearest": "m5.xlarge",
         }
     ]

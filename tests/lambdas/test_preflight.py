@@ -207,8 +207,8 @@ def test_every_bucket_at_fault_is_told_exactly(buckets: FakeBuckets) -> None:
     assert [fault.remedy for fault in faults if "imageBuckets" not in fault.remedy] == [
         f"Copy the images to s3://{DATA}/images/... and name that place.",
         "Correct its name.",
-        f"Copy the images to a bucket in one of: {allowed_regions()}.",
-        "Copy the images to a bucket in eu-west-1, or deploy the stack in eu-west-3.",
+        f"Copy what it holds to a bucket in one of: {allowed_regions()}.",
+        "Copy what it holds to a bucket in eu-west-1, or deploy the stack in eu-west-3.",
     ]
 
 

@@ -133,6 +133,8 @@ def test_a_request_for_spot_workers_of_two_types_in_full() -> None:
                     "spark.speculation.minTaskRuntime": "60s",
                     "spark.stage.maxConsecutiveAttempts": "8",
                     "spark.executor.maxNumFailures": "64",
+                    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+                    "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
                 },
             },
             {"Classification": "core-site", "Properties": {"fs.s3a.endpoint.region": "eu-west-1"}},

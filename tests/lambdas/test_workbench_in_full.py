@@ -119,8 +119,8 @@ def test_of_a_data_set_without_results_the_nearest_is_told(world: World) -> None
             {},
             {"m6a.xlarge", "m6i.xlarge", "m6g.xlarge"},
             "$.workbench.instance_type",
-            "names none of the types that EMR offers in eu-west-1 with emr-7.12.0",
-            "Name some of those: m6i.xlarge, m6a.xlarge.",
+            "is m5.xlarge, and EMR offers none of that in eu-west-1 with emr-7.12.0",
+            "Name some of these: m6i.xlarge, m6a.xlarge.",
             "m6i.xlarge",  # at the same price
         ),
     ],

@@ -58,6 +58,6 @@ def worst_case_faults(
     ]
     problem = (
         f"is {limit_eur:g}, but {said}, may cost {cost:.2f} EUR "
-        f"(an estimate from list prices of {prices.PRICES_AS_OF})"
+        f"(an estimate from the dearest region's list prices of {prices.PRICES_AS_OF})"
     )
     return [Fault(path, problem, one_of(list(filter(None, ways))))]

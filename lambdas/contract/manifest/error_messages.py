@@ -23,9 +23,12 @@ _EXPECTED = {
 }
 
 _BOUNDS = {
-    "greater_than_equal": ("ge", "the smallest value is {}"),
+    "greater_than_equal": ("ge", "the smallest value is {}", "more"),
+    "less_than_equal": ("le", "the largest value is {}", "less"),
+}
+"""With which words the value goes on that is the nearest one allowed."""
+_OPEN_BOUNDS = {
     "greater_than": ("gt", "it must be more than {}"),
-    "less_than_equal": ("le", "the largest value is {}"),
     "less_than": ("lt", "it must be less than {}"),
 }
 
@@ -61,7 +64,12 @@ def _fault(details: ErrorDetails, document: Any, model: type[BaseModel]) -> Faul
     if kind in _EXPECTED:
         return Fault(path, f"is {describe(value)}; it must be {_EXPECTED[kind]}", _remedy(field))
     if kind in _BOUNDS:
-        bound, text = _BOUNDS[kind]
+        bound, text, beyond = _BOUNDS[kind]
+        limit = f"{context[bound]:g}"
+        problem = f"is {describe(value)}; {text.format(limit)}"
+        return Fault(path, problem, f"Write {limit} or {beyond}.", limit)
+    if kind in _OPEN_BOUNDS:
+        bound, text = _OPEN_BOUNDS[kind]
         limit = text.format(f"{context[bound]:g}")
         return Fault(path, f"is {describe(value)}; {limit}", _remedy(field))
     if kind == "too_long":

@@ -13,6 +13,7 @@ from lambdas.contract import s3uri
 from lambdas.contract.cost import prices
 from lambdas.contract.cost.estimate import MAX_RUNTIME_MINUTES
 from lambdas.contract.label_pattern import NO_GROUP, PatternError, compile_pattern
+from lambdas.contract.layout import PCA_SUMMARY
 from lambdas.contract.manifest.faults import describe, nearest
 from lambdas.contract.object_keys import key_problem
 from lambdas.contract.run import MAX_DATASET_LENGTH, MAX_RUN_ID_LENGTH
@@ -24,7 +25,6 @@ MAX_PATTERN_LENGTH = 200
 DATASET_PATTERN = f"^[a-z0-9][a-z0-9-]{{0,{MAX_DATASET_LENGTH - 1}}}$"
 RUN_ID_PATTERN = f"^[a-z0-9][a-z0-9.-]{{0,{MAX_RUN_ID_LENGTH - 1}}}$"
 """Wider than run ids are but for their length, so that of a mistyped one the nearest can be named."""
-_LONGEST_MODEL_FILE = "model.json"
 
 
 class Section(BaseModel):
@@ -73,9 +73,9 @@ def _prefix(uri: str) -> str:
 
 
 def _model(uri: str) -> str:
-    if problem := key_problem(f"{s3uri.split(uri)[1]}{_LONGEST_MODEL_FILE}"):
+    if problem := key_problem(f"{s3uri.split(uri)[1]}{PCA_SUMMARY}"):
         raise fault(
-            f"is {describe(uri)}, a folder whose {_LONGEST_MODEL_FILE} {problem}",
+            f"is {describe(uri)}, a folder whose {PCA_SUMMARY} {problem}",
             "Name the folder below models/pca/ of a completed run.",
         )
     return uri
