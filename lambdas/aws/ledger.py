@@ -36,8 +36,9 @@ QUEUE_PAGE = 10
 _ADMISSIONS = {"run_id": "#admissions"}
 """Run ids cannot contain ``#``."""
 _MEASURED = {"run_id": "#measured"}
-_NOT_PAUSED = Attr("paused").not_exists() | Attr("paused").eq(value=False)
-"""``paused`` is a map, or true or false where people wrote the item with AWS' own commands."""
+_NOT_PAUSED = Attr("paused").not_exists() | Attr("paused").is_in([False, None, 0, "", []])
+"""``paused`` is a map; or what people wrote with AWS' own commands, of which nothing, in any form, is none:
+the same that :func:`_pause` takes for none."""
 
 
 class DynamoLedger:
@@ -76,7 +77,8 @@ class DynamoLedger:
         return self._set(key, {"setback": plain(dataclasses.asdict(setback))}, _unchanged(record))
 
     def salvage(self, record: UnreadableRecord, after: RunRecord) -> bool:
-        return self._put(item_of(after), _unchanged(record))
+        # Whoever read the record before it was garbled has another revision, and loses.
+        return self._put(item_of(dataclasses.replace(after, revision=after.revision + 1)), _unchanged(record))
 
     def recent(self, limit: int) -> tuple[RunRecord, ...]:
         """The newest runs, newest first, of all states; for people, whose commands may query this index."""

@@ -21,6 +21,7 @@ from lambdas.contract.run import (
     RunState,
     Setback,
     Telling,
+    is_terminal,
 )
 
 LISTED = {"listed": "run"}
@@ -157,6 +158,12 @@ def of_times(cls: type[_Dataclass], value: Any) -> _Dataclass:
     return found
 
 
+def _end(state: RunState) -> RunState:
+    if not is_terminal(state):
+        raise ValueError
+    return state
+
+
 def _change(value: Any) -> Change:
     return Change(RunState(value["state"]), _time(value["at"]), value.get("cluster_id"))
 
@@ -171,7 +178,7 @@ _PARSERS_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {
 }
 _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "state": RunState,
-    "stopping": RunState,
+    "stopping": lambda value: _end(RunState(value)),
     "untold": lambda value: tuple(Telling(what) for what in _of(list)(value)),
     "accepted_at": _time,
     "lease_until": _time,

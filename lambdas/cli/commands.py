@@ -64,10 +64,10 @@ def status(stack: Stack, run_id: str) -> Result:
     keys = record.layout
     # What the record alone says, and over it the status, which another release may have written.
     known: dict[str, Any] = dataclasses.asdict(compose_status(record, None, (), timestamp(time.time())))
-    known |= _document(stack.runs.objects.read(keys.status))
-    queued = RunState(known["state"]) is RunState.QUEUED
+    known |= _readable(_document(stack.runs.objects.read(keys.status)))
+    queued = known["state"] == RunState.QUEUED
     paused = stack.ledger.admissions().paused if queued else None
-    on_cluster = RunState(known["state"]) in ON_CLUSTER
+    on_cluster = known["state"] in ON_CLUSTER
     reported = stack.runs.objects.read(keys.progress) if on_cluster else None
     progress = Progress.from_json(reported) if reported else None
     code = ExitCode.NO if known["state"] in (RunState.FAILED, RunState.CANCELLED) else ExitCode.OK
@@ -82,6 +82,16 @@ def status(stack: Stack, run_id: str) -> Result:
     now = stack.runs.now()
     text = views.status(document, forecast.seconds_in_state(known, now), forecast.eur_so_far(known, now))
     return Result(document, text, code)
+
+
+def _readable(written: dict[str, Any]) -> dict[str, Any]:
+    """Of a status what this release can show: what it lacks, and a state of another, the record says."""
+    known_states = set(map(str, RunState))
+    return {
+        name: value
+        for name, value in written.items()
+        if value is not None and (name != "state" or value in known_states)
+    }
 
 
 def watch(

@@ -26,14 +26,14 @@ from lambdas.contract.manifest.schema import Manifest, parse_either
 from lambdas.contract.manifest.workbench import WorkbenchManifest
 from lambdas.contract.metrics import WORKBENCH
 from lambdas.contract.plan import ManifestRef, RunPlan, plan_from_json
-from lambdas.contract.run import WORKBENCH_PREFIX, Change, RunRecord, RunState, ended, ordered, run_id
+from lambdas.contract.run import WORKBENCH_PREFIX, Change, Ending, RunRecord, RunState, ended, ordered, run_id
 from lambdas.contract.settings import LauncherSettings
 from lambdas.contract.status import QueuePlace
 from lambdas.launcher import rejection
 from lambdas.runs.admission import Wait
 from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import Dispatcher, Outcome
-from lambdas.runs.endings import SUPERSEDED
+from lambdas.runs.endings import MANIFEST_DELETED, SUPERSEDED
 from lambdas.runs.examination import examine
 from lambdas.runs.planning import make_plan
 from lambdas.runs.ports import Buckets, Newest
@@ -122,13 +122,24 @@ class Acceptor:
         if not self.runs.ledger.insert(record):
             return result(Outcome.DUPLICATE, "another delivery accepted the run just now")
         self._replace_older(record)
+        outcome, detail, others = self._begin(record, deadline)
+        return dataclasses.replace(result(outcome, detail), others=others)
+
+    def _begin(self, record: RunRecord, deadline: float) -> tuple[Outcome, str, Mapping[str, Outcome]]:
+        """What becomes of a new run and why, and of those that waited in front of it."""
+        run_id, version = record.run_id, record.manifest_version_id
+        if self.runs.objects.read(record.manifest_key, version, max_bytes=1) is None:
+            # When the version was deleted there was no run yet that the deletion could find.
+            _, after = self.runs.change(run_id, partial(self._ended_early, MANIFEST_DELETED))
+            self.runs.guarded(run_id, lambda: self.runs.publish(after or record))
+            return Outcome.CANCELLED, f"{record.manifest_key} version {version} was deleted meanwhile", {}
         done, wait = self.dispatcher.dispatch(deadline, record)
-        turn = done.pop(identity, Outcome.OVERTAKEN)
+        turn = done.pop(run_id, Outcome.OVERTAKEN)
         outcome = TOLD_AS.get(turn, turn)
         if outcome is Outcome.QUEUED:
             # The run is in the ledger, so its event need not come again, whatever becomes of its status.
-            self.runs.guarded(identity, lambda: self._tell_place(record, wait))
-        return dataclasses.replace(result(outcome, wait or f"dispatched: {turn}"), others=done)
+            self.runs.guarded(run_id, lambda: self._tell_place(record, wait))
+        return outcome, wait or f"dispatched: {turn}", done
 
     def _write(self, plan: RunPlan) -> RunPlan:
         """The plan that holds: this one, or what another delivery wrote, which may have launched by it."""
@@ -223,14 +234,14 @@ class Acceptor:
         rejection.remove(self.runs.objects, key, record.sequencer)
         for other in () if is_first else ledger.active():
             if other.manifest_key == key and other.sequencer < record.sequencer:
-                _, after = self.runs.change(other.run_id, self._superseded)
+                _, after = self.runs.change(other.run_id, partial(self._ended_early, SUPERSEDED))
                 if after is not None and after.reason == SUPERSEDED.reason:
                     self.runs.guarded(after.run_id, partial(self.runs.publish, after))
 
-    def _superseded(self, record: RunRecord) -> RunRecord:
+    def _ended_early(self, why: Ending, record: RunRecord) -> RunRecord:
         if record.state is not RunState.QUEUED:
             return record
-        return ended(record, RunState.CANCELLED, SUPERSEDED, self.runs.now())
+        return ended(record, RunState.CANCELLED, why, self.runs.now())
 
 
 def _named(manifest: Manifest | WorkbenchManifest) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.contract.run import RunRecord, RunState, ended, is_terminal, ordered, stopping
+from lambdas.contract.run import NOT_LAUNCHED, RunRecord, RunState, ended, is_terminal, ordered, stopping
 from lambdas.launcher.accept import Result
 from lambdas.runs.dispatch import Outcome
 from lambdas.runs.endings import MANIFEST_DELETED
@@ -35,7 +35,8 @@ def withdraw(runs: RunService, deletion: Deletion) -> Result:
 
 def _withdraw(runs: RunService, run_id: str) -> None:
     def withdrawn(record: RunRecord) -> RunRecord:
-        if record.state is RunState.QUEUED:
+        if record.state in NOT_LAUNCHED:
+            # A launch in its midst may make a cluster all the same: the reconciler stops it as an orphan.
             return ended(record, RunState.CANCELLED, MANIFEST_DELETED, runs.now())
         if record.stop_when_deleted and not is_terminal(record.state) and record.stopping is None:
             # The reconciler stops the cluster: this Lambda may not.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lambdas.contract.run import (
     CLUSTER_PREFIX,
     LEDGER_TAG,
+    ON_CLUSTER,
     RUN_TAG,
     RunRecord,
     RunState,
@@ -64,8 +65,27 @@ def look(runs: RunService, clusters: Clusters, ledger_table: str, until: float) 
             unneeded.append(Release(run_id))
         elif run_id not in holders and record is not None:
             records[run_id] = record
-    found = repairs(records.values(), listed, run_of, now, _activity(records.values(), runs, left_out))
+    deleted = _deleted(records.values(), runs, left_out)
+    active_at = _activity(records.values(), runs, left_out)
+    found = repairs(records.values(), listed, run_of, now, active_at, deleted)
     return Look((*found, *of_unreadable(ledger.unreadable(), listed, now), *unneeded), left_out)
+
+
+def _deleted(records: Iterable[RunRecord], runs: RunService, left_out: dict[str, str]) -> set[str]:
+    """Runs that are to stop with their manifest, and whose manifest is gone: who heard of the deletion may
+    not have seen a run of the last second."""
+    found: set[str] = set()
+    for record in records:
+        if not record.stop_when_deleted or record.state not in ON_CLUSTER or record.stopping is not None:
+            continue
+        try:
+            newest = runs.ledger.newest(record.manifest_key)
+        except Exception as error:
+            left_out[record.run_id] = described(error)
+            continue
+        if newest is not None and newest.deleted and newest.sequencer > record.sequencer:
+            found.add(record.run_id)
+    return found
 
 
 def _activity(records: Iterable[RunRecord], runs: RunService, left_out: dict[str, str]) -> dict[str, float]:

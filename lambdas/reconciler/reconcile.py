@@ -12,6 +12,7 @@ from typing import TypeVar
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.run import (
     ON_CLUSTER,
+    TRANSITIONS,
     Ending,
     RunRecord,
     RunState,
@@ -267,7 +268,7 @@ class Reconciler:
 
 def _given_up(record: RunRecord, why: Ending, now: float) -> RunRecord:
     """The end of a run that nothing more is tried with: that of its stop, where it was to be stopped."""
-    if record.stopping is None:
+    if record.stopping is None or record.stopping not in TRANSITIONS[record.state]:
         return ended(record, RunState.FAILED, why, now)
     return moved(record, record.stopping, now)  # keeps the reason of the stop
 

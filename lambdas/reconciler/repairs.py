@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from lambdas.runs.attempts import cluster_of
 from lambdas.runs.clocks import SECONDS_A_MINUTE, is_before
 from lambdas.runs.cluster_port import ClusterState, ClusterSummary
 from lambdas.runs.dispatch import LEASE_SECONDS
+from lambdas.runs.endings import MANIFEST_DELETED
 from lambdas.runs.ports import UnreadableRecord
 from lambdas.runs.run_service import is_left_open, is_left_untold
 from lambdas.runs.setbacks import end_of, waits
@@ -137,6 +138,7 @@ def repairs(
     run_of: Mapping[str, str],
     now: float,
     active_at: Mapping[str, float] = MappingProxyType({}),
+    deleted: Collection[str] = (),
 ) -> list[Repair]:
     """Everything that has to be done now; nothing when all agrees.
 
@@ -146,13 +148,18 @@ def repairs(
         run_of: the run of each of this stack's living clusters, by cluster id.
         now: Unix seconds.
         active_at: when a kernel of a workbench was last busy (Unix seconds), by run id, as far as it tells.
+        deleted: the runs that are to stop because their manifest was deleted.
     """
     listed = tuple(clusters)
     by_run = {record.run_id: record for record in records}
     found: list[Repair] = []
     for record in by_run.values():
         named = cluster_of(record, listed)
-        repair = _of_hopeless(record, named, now) or _of_run(record, named, now, active_at.get(record.run_id))
+        repair = (
+            _of_hopeless(record, named, now)
+            or (_of_deleted(record, named) if record.run_id in deleted else None)
+            or _of_run(record, named, now, active_at.get(record.run_id))
+        )
         if repair is None or (isinstance(repair, NEEDS_DOCUMENTS) and waits(record.setback, now)):
             continue
         found.append(repair)
@@ -172,7 +179,9 @@ def _of_run(
     if is_left_untold(record, now):
         return Tell(record.run_id)
     if is_terminal(record.state):
-        return Close(record.run_id) if is_left_open(record, now) else None
+        # While a cluster of it lives, made by a launch that was cancelled in its midst, it keeps its place.
+        is_gone = named is None or not named.lives
+        return Close(record.run_id) if is_gone and is_left_open(record, now) else None
     if record.state in ON_CLUSTER:
         return _of_cluster(record, named, now, active_at)
     if named is not None:
@@ -199,6 +208,12 @@ def _of_hopeless(record: RunRecord, cluster: ClusterSummary | None, now: float) 
         return StopOrphan(record.run_id, cluster.cluster_id)
     ends = cluster.state is ClusterState.TERMINATING
     return None if ends else Stop(record.run_id, cluster.cluster_id, why)
+
+
+def _of_deleted(record: RunRecord, cluster: ClusterSummary | None) -> Repair | None:
+    if cluster is None or not cluster.lives or cluster.state is ClusterState.TERMINATING:
+        return None
+    return Stop(record.run_id, cluster.cluster_id, MANIFEST_DELETED, leads_to=RunState.CANCELLED)
 
 
 def _of_cluster(

@@ -9,8 +9,12 @@ from lambdas.runs.cluster_port import ClusterSummary
 
 
 def cluster_of(record: RunRecord, clusters: Sequence[ClusterSummary]) -> ClusterSummary | None:
-    """The cluster of the run's present attempt, a living one first."""
-    named = [cluster for cluster in clusters if cluster.name == record.cluster_name]
+    """The cluster of the run's present attempt: the one that is on record, else a living one first."""
+    named = [
+        cluster
+        for cluster in clusters
+        if cluster.name == record.cluster_name and record.cluster_id in (None, cluster.cluster_id)
+    ]
     return min(named, key=lambda cluster: (not cluster.lives, cluster.created_at), default=None)
 
 

@@ -246,10 +246,23 @@ def _too_dear(job: Job, jobs: Sequence[Job], budget: Budget, minutes: int, known
         f"{known.max_eur_per_day:.2f} EUR a day, so its turn would never come"
     )
     ways = list(_cheaper_ways(job, jobs, budget, minutes, known))
-    raised = f"raise this to {_whole_cents(limit):.2f}"
-    ways.append(raised if over_limit else "raise fruits:maxEurPerDay of the stack")
+    ways.append(_dearer_way(job, budget, known) if over_limit else _MORE_A_DAY)
     path = "$.limits.max_cost_eur" if over_limit else f"$.{MAX_RUNTIME}"
     return Choice(job, fault=Fault(path, problem, one_of(ways, "; or ")))
+
+
+def _dearer_way(job: Job, budget: Budget, known: Circumstances) -> str:
+    """By more money for this run, as far as the stack may spend it in a day."""
+    enough = _whole_cents(limit_needed(job, budget.max_runtime_minutes))
+    if is_affordable(job, dataclasses.replace(budget, max_cost_eur=enough), known):
+        return f"raise this to {enough:.2f}"
+    shorter = _more_money(job, budget)
+    if is_affordable(job, shorter, known):
+        return f"raise this to {shorter.max_cost_eur:.2f} and lower {MAX_RUNTIME} to {_runtime(job)}"
+    return f"{_MORE_A_DAY}, and this"
+
+
+_MORE_A_DAY = "raise fruits:maxEurPerDay of the stack"
 
 
 def _cheaper_ways(

@@ -17,12 +17,17 @@ COMPUTING = "featurize"
 
 
 def of_run(
-    record: RunRecord, plan: RunPlan | None, reports: Sequence[StepReport], machines: Sequence[InstanceUse]
+    record: RunRecord,
+    plan: RunPlan | None,
+    reports: Sequence[StepReport],
+    machines: Sequence[InstanceUse],
+    ended_at: float | None,
 ) -> tuple[MeasuredStart, MeasuredRate | None] | None:
-    """Of a dataset's run that completed, by its last attempt; None of others. ``machines``: its cluster's.
+    """Of a dataset's run that completed, by its last attempt; None of others. ``machines``: its cluster's,
+    which ended at ``ended_at`` (Unix seconds; None: nobody says).
 
-    The rate is left out where little was computed, and where EC2 gave machines of several types: their speeds
-    differ, and nobody measures them apart.
+    The rate is left out where little was computed, or not on all slots, and where EC2 gave machines of
+    several types: their speeds differ, and nobody measures them apart.
     """
     asked, began = _start(record)
     if not isinstance(plan, Plan) or record.state is not RunState.COMPLETED or asked is None or began is None:
@@ -30,7 +35,8 @@ def of_run(
     if began < asked:
         return None  # the last attempt's first step was not heard of
     computing = sum(report.seconds.get(COMPUTING, 0.0) for report in reports)
-    others = record.changed_at - began - computing
+    # We may have heard of the end hours later.
+    others = (ended_at or record.changed_at) - began - computing
     start = MeasuredStart(
         run_id=record.run_id,
         startup_minutes=(began - asked) / SECONDS_A_MINUTE,
@@ -60,5 +66,8 @@ def _rate(plan: Plan, measured: FeaturizeMetrics, instance_type: str) -> Measure
     if kind is None or plan.cluster is None or measured.images_per_second <= 0:
         return None
     vcpus = plan.cluster.workers * kind.vcpus
+    copied = measured.images_reused + measured.images_resumed
+    if measured.shards < vcpus or measured.images_computed < copied:
+        return None
     rate = measured.images_per_second * relative_time(plan.image_size) / vcpus
     return MeasuredRate(plan.run_id, plan.engine, instance_type, rate)

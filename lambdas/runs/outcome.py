@@ -25,6 +25,7 @@ from lambdas.contract.run import (
     is_workbench,
     moved,
 )
+from lambdas.runs.clocks import SECONDS_A_MINUTE
 from lambdas.runs.cluster_port import ClusterSnapshot, ClusterState, StepState
 from lambdas.runs.workbench import is_set_up, setup_failure
 
@@ -103,7 +104,12 @@ def advance(
     changes = dataclasses.asdict(decision.ending) | {"earlier_seconds": seconds} | _totals(record, used)
     changes["phases"] = phases or record.phases
     failed = decision.state is RunState.FAILED and record.stopping is None
-    if failed and record.attempt < attempts_allowed(decision.ending.reason, decision.ending.kind):
+    has_time = seconds < record.max_runtime_minutes * SECONDS_A_MINUTE
+    if (
+        failed
+        and has_time
+        and record.attempt < attempts_allowed(decision.ending.reason, decision.ending.kind)
+    ):
         again = {"attempt": record.attempt + 1, "cluster_id": None, "phases": None, "door": None}
         return moved(record, RunState.QUEUED, now, **{**changes, **again})
     return moved(record, decision.state, now, **changes)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from lambdas.contract.cost.estimate import InstanceUse, Usage, usage
-from lambdas.contract.cost.measured import MeasuredRate, MeasuredStart
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.plan import RunPlan
 from lambdas.contract.report import StepReport
@@ -94,8 +93,10 @@ class Tracker:
         # One end has several events, which come at once: who made the last change does what follows from it.
         ended_now = is_terminal(after.state) and not is_terminal(before.state)
         if ended_now and final:
-            self._learn(after, final, machines)
-        if ended_now or is_left_open(after, self.runs.now()):
+            learning = partial(self._learn, after, final, machines, cluster.ended_at)
+            self.runs.guarded(after.run_id, learning, noted=False)
+        # A cancelled launch may have made this cluster, which counts until it is gone.
+        if ended_now or (not cluster.lives and is_left_open(after, self.runs.now())):
             return _told(self.teller.close(after, final), record.run_id)
         if is_left_untold(after, self.runs.now()):
             return _told(self.teller.tell(after.run_id), after.run_id)
@@ -135,13 +136,17 @@ class Tracker:
         if after is not None and after.state not in ON_CLUSTER:
             self.teller.lock(record)
 
-    def _learn(self, record: RunRecord, final: RunDocuments, machines: Sequence[InstanceUse]) -> None:
-        """Later estimates rest on what the run measured; no run is held up by what cannot be kept of it."""
-        if (found := of_run(record, final.plan, final.reports, machines)) is not None:
-            self.runs.guarded(record.run_id, partial(self._keep, *found), noted=False)
-
-    def _keep(self, start: MeasuredStart, rate: MeasuredRate | None) -> None:
-        """Given up after a few tries: estimates can do without one run."""
+    def _learn(
+        self,
+        record: RunRecord,
+        final: RunDocuments,
+        machines: Sequence[InstanceUse],
+        ended_at: float | None,
+    ) -> None:
+        """Later estimates rest on what the run measured. Given up after a few tries: they can do without."""
+        if (found := of_run(record, final.plan, final.reports, machines, ended_at)) is None:
+            return
+        start, rate = found
         for _ in range(LEARNING_TRIES):
             seen = self.runs.ledger.measured()
             after = seen.with_run(start, rate)

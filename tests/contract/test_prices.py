@@ -113,6 +113,7 @@ def test_what_a_cluster_used_is_hours_and_euros_of_every_machine() -> None:
     m5, r5 = (0.230 * 0.9 + 0.048) * 0.95, (0.304 * 0.9 * 0.6 + 0.063) * 0.95
     assert usage(machines, "eu-north-1") == Usage(3.251, round((1.23456 + 1 / 60) * m5 + 2 * r5, 4))
     assert usage([], "eu-north-1") == Usage(0, 0)
+    assert usage(machines, "eu-central-2") == Usage(3.251, None)
     assert usage([*machines, InstanceUse("z9.huge", spot=False, hours=1.0)], "eu-north-1") == Usage(
         4.251, None
     )

@@ -125,7 +125,7 @@ class FakeLedger:
     def salvage(self, record: UnreadableRecord, after: RunRecord) -> bool:
         if self.records[after.run_id].revision != record.seen:
             return False
-        self.records[after.run_id] = after
+        self.records[after.run_id] = dataclasses.replace(after, revision=after.revision + 1)
         del self.garbled[after.run_id]
         return True
 

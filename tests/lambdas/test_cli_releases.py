@@ -34,6 +34,20 @@ def test_how_far_the_cluster_came_is_said_phase_by_phase(deployed: Deployed) -> 
     )
 
 
+def test_what_this_release_does_not_know_of_a_status_is_told_from_the_ledger(deployed: Deployed) -> None:
+    record = deployed.records(RunState.LAUNCHED)
+    deployed.has_status(record)
+    key = RunLayout("fruits", RUN).status
+    written = json.loads(deployed.objects.text(key))
+    newer = written | {"state": "PAUSED", "history": None, "notes": None, "outputs": None, "message": "Hm."}
+    deployed.objects.write(key, json.dumps(newer))
+    code, known = deployed.json("status", RUN)
+    assert (code, known["state"], known["message"]) == (ExitCode.OK, "LAUNCHED", "Hm.")
+    assert [entered["state"] for entered in known["history"]] == [
+        entered["state"] for entered in written["history"]
+    ]
+
+
 @pytest.mark.parametrize("spoiled", ["{", "[]", "null"])
 def test_a_status_that_somebody_spoiled_is_shown_from_the_ledger(deployed: Deployed, spoiled: str) -> None:
     deployed.records(RunState.CLAIMED)

@@ -251,6 +251,28 @@ def test_what_is_in_time_and_too_dear_is_refused_with_the_ways_out() -> None:
     assert small.fault.remedy.startswith("Either lower limits.max_runtime_minutes to 1")
 
 
+@pytest.mark.parametrize(
+    ("a_day", "way", "works"),
+    [
+        (100.0, "raise this to 11.50", {"max_cost_eur": 11.50}),
+        (5.0, "raise this to 0.16 and lower limits.max_runtime_minutes to 13", {"max_cost_eur": 0.16}),
+        (0.1, "raise fruits:maxEurPerDay of the stack, and this", None),
+    ],
+)
+def test_as_much_money_is_advised_as_the_stack_may_spend_in_a_day(
+    a_day: float, way: str, works: dict[str, Any] | None
+) -> None:
+    known = dataclasses.replace(KNOWN, max_eur_per_day=a_day)
+    limits = {"max_runtime_minutes": 1440, "max_cost_eur": 0.11}
+    fault = chosen(30, 1_000, known, limits=limits).fault
+    assert fault
+    assert fault.path == "$.limits.max_cost_eur"
+    assert way in fault.remedy.replace("Raise", "raise")
+    if works:
+        runtime = 13 if "lower" in way else 1440
+        assert chosen(30, 1_000, known, limits={"max_runtime_minutes": runtime, **works}).fault is None
+
+
 def test_a_longer_time_that_is_affordable_is_advised() -> None:
     limits = {"max_cost_eur": 0.3, "max_runtime_minutes": 25}
     choice = chosen(14, images=90_483, limits=limits)

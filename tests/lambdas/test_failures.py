@@ -159,6 +159,23 @@ def test_too_little_capacity_is_tried_again_on_demand_and_on_other_types(world: 
     assert len(task["InstanceTypeConfigs"]) > 1
 
 
+def test_no_attempt_is_made_for_which_no_time_is_left(world: World) -> None:
+    cluster_id = world.launched_cluster(limits={"max_runtime_minutes": 10})
+    world.time += 10 * 60
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT")
+    world.tracker.track(cluster_id)
+    assert (world.record().state, world.record().reason) == (RunState.FAILED, "INSTANCE_FLEET_TIMEOUT")
+    assert world.record().kind == "capacity"
+
+
+def test_as_long_as_there_is_time_another_attempt_is_made(world: World) -> None:
+    cluster_id = world.launched_cluster(limits={"max_runtime_minutes": 10})
+    world.time += 10 * 60 - 1
+    world.clusters.change(cluster_id, ClusterState.TERMINATED_WITH_ERRORS, "INSTANCE_FLEET_TIMEOUT")
+    world.tracker.track(cluster_id)
+    assert (world.record().state, world.record().attempt) == (RunState.QUEUED, 2)
+
+
 def test_the_status_tells_every_state_every_attempt_and_its_cluster(world: World) -> None:
     first = world.launched_cluster()
     world.clusters.change(first, ClusterState.TERMINATED_WITH_ERRORS, "INTERNAL_ERROR")

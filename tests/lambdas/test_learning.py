@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,8 @@ def completed(
     size: int = 224,
     waited: float = 360,
     beside: float = 120,
-    rate: float = 320.0,
+    heard_after: float = 0,
+    **measured: Any,
 ) -> str:
     """A run that waited six minutes for its cluster, and spent two on its steps beside computing."""
     cluster_id = world.launched_cluster(model={"image_size": size}, cluster={"workers": 2})
@@ -36,11 +38,12 @@ def completed(
     world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
     world.tracker.track(cluster_id)
     world.time += beside + seconds
-    measured = dataclasses.replace(FEATURIZED, images_per_second=rate)
-    world.report("featurize", seconds={"list": 3.0, "featurize": seconds}, featurize=measured)
+    featurized = dataclasses.replace(FEATURIZED, **measured)
+    world.report("featurize", seconds={"list": 3.0, "featurize": seconds}, featurize=featurized)
     world.report("pca")
     world.clusters.used = tuple(InstanceUse(name, spot=False, hours=0.2) for name in types)
     world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    world.time += heard_after
     world.tracker.track(cluster_id)
     return cluster_id
 
@@ -68,8 +71,44 @@ def test_no_part_of_a_run_took_less_than_no_time_whatever_two_clocks_say(world: 
 def test_half_a_minute_of_work_tells_of_a_rate_unless_nothing_was_computed(
     world: World, rate: float, kept: list[float]
 ) -> None:
-    completed(world, 30.0, rate=rate)
+    completed(world, 30.0, images_per_second=rate)
     assert [known.images_per_second_per_vcpu for known in world.ledger.measured().rates] == kept
+
+
+def test_an_end_that_is_heard_of_hours_later_is_not_learned_as_a_long_run(world: World) -> None:
+    completed(world, heard_after=3 * 3600)
+    assert world.ledger.measured().starts == (MeasuredStart(world.record().run_id, 6.0, 2.0),)
+
+
+@pytest.mark.parametrize(
+    ("shards", "computed", "resumed", "reused", "is_kept"),
+    [
+        (8, 20_000, 0, 0, True),  # one for each of two workers' four vCPUs
+        (7, 20_000, 0, 0, False),
+        (8, 20_000, 12_000, 8_000, True),
+        (8, 20_000, 12_000, 8_001, False),
+        (96, 24, 0, 90_000, False),
+    ],
+)
+def test_the_speed_of_machines_is_that_of_runs_in_which_all_slots_had_something_to_compute(
+    world: World, shards: int, computed: int, resumed: int, reused: int, *, is_kept: bool
+) -> None:
+    completed(world, shards=shards, images_computed=computed, images_resumed=resumed, images_reused=reused)
+    assert bool(world.ledger.measured().rates) is is_kept
+    assert len(world.ledger.measured().starts) == 1
+
+
+def test_no_run_is_held_up_by_what_cannot_be_learned_of_it(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.time += 360
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+    world.tracker.track(cluster_id)
+    world.report("featurize", seconds={"featurize": 10**400}, featurize=FEATURIZED)  # no float is as large
+    world.report("pca")
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    world.tracker.track(cluster_id)
+    assert (world.record().state, world.record().closed) == ("COMPLETED", True)
+    assert world.ledger.measured() == NOTHING_MEASURED
 
 
 def test_a_plan_of_before_plans_held_the_cluster_tells_of_no_rate(world: World) -> None:
@@ -77,7 +116,7 @@ def test_a_plan_of_before_plans_held_the_cluster_tells_of_no_rate(world: World) 
     report = StepReport.from_json(world.objects.text(world.keys().step_report("featurize")))
     plan = dataclasses.replace(world.plan(), cluster=None)
     start = MeasuredStart(world.record().run_id, 6.0, 2.0)
-    assert of_run(world.record(), plan, [report], world.clusters.used) == (start, None)
+    assert of_run(world.record(), plan, [report], world.clusters.used, None) == (start, None)
 
 
 def test_a_run_is_learned_from_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

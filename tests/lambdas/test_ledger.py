@@ -259,6 +259,17 @@ def test_a_pause_of_which_nothing_is_understood_holds_too(
     assert ledger.admissions().paused == Pause()
 
 
+@pytest.mark.parametrize("paused", [None, False, 0, "", []], ids=repr)
+def test_a_pause_that_was_ended_by_hand_in_whatever_way_is_over(ministack: MiniStack, paused: object) -> None:
+    ledger, table = dynamo_ledger(ministack)
+    table.put_item(Item={"run_id": "#admissions", "paused": paused})
+    seen = ledger.admissions()
+    assert seen.paused is None
+    assert ledger.swap_admissions(seen, dataclasses.replace(seen, committed_eur=1.0))
+    assert ledger.pause(PAUSE)
+    assert ledger.admissions().paused == PAUSE
+
+
 @pytest.mark.parametrize("eur", [None, "1,5", []], ids=str)
 def test_a_slot_of_which_the_euros_are_not_understood_is_one(ministack: MiniStack, eur: object) -> None:
     ledger, table = dynamo_ledger(ministack)

@@ -116,6 +116,10 @@ def test_an_active_run_is_listed_by_its_state_until_its_end_is_told() -> None:
         ({"history": [{}]}, "history of the run's record cannot be '[{}]'"),
         ({"setback": {"count": Decimal(1)}}, "setback of the run's record cannot be"),
         ({"dataset": None}, "the run's record lacks dataset"),
+        *(
+            ({"stopping": state}, f"stopping of the run's record cannot be '{state}'")
+            for state in ("QUEUED", "CLAIMED", "LAUNCHED", "RUNNING")
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_sentence(changes: dict[str, Any], problem: str) -> None:
@@ -178,7 +182,7 @@ def test_a_record_that_is_not_understood_is_beside_those_that_are(ministack: Min
     assert not ledger.salvage(stale, failed)
     assert ledger.salvage(unreadable, failed)
     assert ledger.unreadable() == ()
-    assert ledger.get("fruits-1") == failed
+    assert ledger.get("fruits-1") == dataclasses.replace(failed, revision=failed.revision + 1)
     assert failed.unknown["priority"] == 7
 
 

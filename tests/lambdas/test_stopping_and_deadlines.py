@@ -33,6 +33,21 @@ def cancelled(world: World, **changes: Any) -> None:
     world.ledger.records[record.run_id] = dataclasses.replace(record, **CANCELLED, **changes)
 
 
+def test_a_run_that_was_to_be_stopped_in_a_way_that_it_cannot_end_in_is_given_up(world: World) -> None:
+    world.configure(max_clusters="0")
+    world.launched()
+    world.configure()
+    cancelled(world)
+    record = world.record()
+    impossible = dataclasses.replace(record, stopping=RunState.COMPLETED)
+    world.ledger.records[record.run_id] = impossible
+    for _ in range(3 * LASTING_LIMIT):
+        world.time += 6 * 3600
+        world.reconcile()
+    assert (world.record().state, world.record().active) == (RunState.FAILED, False)
+    assert not world.clusters.requests
+
+
 def test_a_cancelled_run_that_is_back_in_the_queue_gets_no_cluster(world: World) -> None:
     world.configure(max_clusters="0")
     world.launched()

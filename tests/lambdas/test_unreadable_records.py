@@ -60,6 +60,7 @@ QUEUED_AGAIN = (
         ((*QUEUED_AGAIN, Change(RunState.CLAIMED, CREATED), Change(RunState.QUEUED, CREATED)), (), False),
         # Its state could not be read, or nothing of what it went through.
         (QUEUED_AGAIN[:3], (), False),
+        ((QUEUED_AGAIN[0], Change(RunState.CANCELLED, CREATED)), (), False),
         ((), (), False),
     ],
 )

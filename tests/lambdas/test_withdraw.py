@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.contract.run import RunState
+from lambdas.contract.run import RunRecord, RunState
 from lambdas.launcher.accept import Result
 from lambdas.launcher.withdraw import Deletion
-from lambdas.runs.dispatch import Outcome
+from lambdas.runs.dispatch import LEASE_SECONDS, Outcome
 from lambdas.runs.ports import Newest
 
+from .fake_clusters import throttled
 from .poison import closed_prefix
 from .world import KEY, World, manifest
 
@@ -104,6 +105,72 @@ def test_a_run_is_withdrawn_also_where_its_status_cannot_be_written_and_says_why
     assert world.record().state is RunState.CANCELLED
     assert setback is not None
     assert "Access Denied" in setback.reason
+
+
+def test_a_version_that_is_deleted_while_its_launch_is_in_doubt_is_not_launched(world: World) -> None:
+    world.clusters.error = throttled()
+    upload = world.upload(manifest())
+    world.launch(upload)
+    assert world.record().state is RunState.CLAIMED
+    world.delete(Deletion(KEY, upload.version_id, world.sequencer()))
+    world.clusters.error = None
+    world.time += LEASE_SECONDS + 1
+    world.reconcile()
+    assert not world.clusters.clusters
+    assert (world.record().state, world.record().reason) == (RunState.CANCELLED, "MANIFEST_DELETED")
+
+
+def test_a_version_that_is_deleted_while_it_is_looked_at_is_not_launched(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, insert = world.upload(manifest()), world.ledger.insert
+
+    def late(record: RunRecord) -> bool:
+        del world.objects.versions[KEY, upload.version_id]
+        world.delete(Deletion(KEY, upload.version_id, world.sequencer()))  # finds no run
+        return insert(record)
+
+    monkeypatch.setattr(world.ledger, "insert", late)
+    result = world.launch(upload)
+    assert (result.outcome, result.detail) == (
+        Outcome.CANCELLED,
+        f"{KEY} version v1 was deleted meanwhile",
+    )
+    world.reconcile()
+    assert not world.clusters.requests
+    assert (world.status()["state"], world.status()["reason"]) == ("CANCELLED", "MANIFEST_DELETED")
+
+
+def test_a_deletion_that_did_not_see_the_run_yet_stops_it_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.launched(when_deleted="stop")
+    other = world.launch(world.upload(manifest(), key="manifests/other.json")).run_id or ""
+    with monkeypatch.context() as unseen:
+        unseen.setattr(world.ledger, "active", lambda: ())  # which may lack runs of the last second
+        world.delete(Deletion(KEY, None, world.sequencer()))
+        world.delete(Deletion("manifests/other.json", None, world.sequencer()))
+    world.reconcile()
+    assert world.clusters.terminated == ["j-0000000000000"]
+    world.reconcile()
+    states = {run_id: (record.state, record.reason) for run_id, record in world.ledger.records.items()}
+    assert states.pop(other) == (RunState.LAUNCHED, None)
+    assert list(states.values()) == [(RunState.CANCELLED, "MANIFEST_DELETED")]
+
+
+def test_a_run_whose_manifest_nobody_can_ask_about_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.launched(when_deleted="stop")
+    monkeypatch.setattr(world.ledger, "newest", refuse)
+    skipped = world.reconcile().skipped
+    assert skipped == {world.record().run_id: "PermissionError: Access Denied"}
+    assert world.record().state is RunState.LAUNCHED
+    assert not world.clusters.terminated
+
+
+def refuse(_: str) -> Newest:
+    raise PermissionError("Access Denied")
 
 
 @pytest.mark.parametrize(("policy", "state"), [("nothing", "LAUNCHED"), ("stop", "CANCELLED")])

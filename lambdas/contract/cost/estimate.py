@@ -253,10 +253,11 @@ class Usage:
 
 
 def usage(instances: Iterable[InstanceUse], region: str) -> Usage:
-    """Instance hours and their cost by list prices."""
+    """Instance hours and their cost by list prices; None where one is not known."""
     billed = [(machine, max(machine.hours, BILLED_HOURS_MIN)) for machine in instances]
     hours = round(sum(hours for _, hours in billed), 3)
-    if any(machine.instance_type not in prices.INSTANCE_TYPES for machine, _ in billed):
+    types = {machine.instance_type for machine, _ in billed}
+    if region not in prices.REGION_FACTORS or not types <= prices.INSTANCE_TYPES.keys():
         return Usage(hours, None)
     eur = sum(
         hours * prices.INSTANCE_TYPES[machine.instance_type].eur_per_hour(region, spot=machine.spot)
