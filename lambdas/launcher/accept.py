@@ -130,8 +130,8 @@ class Acceptor:
         run_id, version = record.run_id, record.manifest_version_id
         if self.runs.objects.read(record.manifest_key, version, max_bytes=1) is None:
             # When the version was deleted there was no run yet that the deletion could find.
-            _, after = self.runs.change(run_id, partial(self._ended_early, MANIFEST_DELETED))
-            self.runs.guarded(run_id, lambda: self.runs.publish(after or record))
+            self.runs.change(run_id, partial(self._ended_early, MANIFEST_DELETED))
+            self.runs.guarded(run_id, lambda: self.runs.publish(record))
             return Outcome.CANCELLED, f"{record.manifest_key} version {version} was deleted meanwhile", {}
         done, wait = self.dispatcher.dispatch(deadline, record)
         turn = done.pop(run_id, Outcome.OVERTAKEN)

@@ -76,7 +76,7 @@ def _deleted(records: Iterable[RunRecord], runs: RunService, left_out: dict[str,
     not have seen a run of the last second."""
     found: set[str] = set()
     for record in records:
-        if not record.stop_when_deleted or record.state not in ON_CLUSTER or record.stopping is not None:
+        if not record.stop_when_deleted or record.state not in ON_CLUSTER:
             continue
         try:
             newest = runs.ledger.newest(record.manifest_key)

@@ -193,6 +193,7 @@ def test_the_nearest_minutes_that_are_named_work(
             {"max_cost_eur": 0.2},
             "Set cluster.finish_within_minutes and limits.max_runtime_minutes to 13: ",
         ),
+        (13, {"max_runtime_minutes": 12}, "Set limits.max_runtime_minutes to 13: "),
         (
             20,
             {"max_cost_eur": 0.05, "max_runtime_minutes": 12},

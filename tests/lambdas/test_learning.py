@@ -155,7 +155,24 @@ def test_a_failed_run_tells_nothing(world: World) -> None:
     assert world.ledger.measured() == NOTHING_MEASURED
 
 
-def test_a_run_whose_start_was_not_heard_of_tells_nothing(world: World) -> None:
+def test_a_run_whose_step_told_no_figures_tells_of_its_start_alone(world: World) -> None:
+    cluster_id = world.launched_cluster()
+    world.time += 360
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+    world.tracker.track(cluster_id)
+    world.time += 180
+    world.report("featurize", seconds={"featurize": 60.0})
+    world.report("pca")
+    world.clusters.used = (InstanceUse("m5.xlarge", spot=False, hours=0.2),)
+    world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
+    world.tracker.track(cluster_id)
+    known = world.ledger.measured()
+    assert (known.rates, known.starts) == ((), (MeasuredStart(world.record().run_id, 6.0, 2.0),))
+
+
+def test_a_run_whose_start_was_not_heard_of_tells_nothing(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     cluster_id = world.launched_cluster()
     world.report("featurize", seconds={"featurize": 62.5}, featurize=FEATURIZED)
     world.report("pca")
@@ -163,6 +180,7 @@ def test_a_run_whose_start_was_not_heard_of_tells_nothing(world: World) -> None:
     world.tracker.track(cluster_id)
     assert world.record().state == "COMPLETED"
     assert world.ledger.measured() == NOTHING_MEASURED
+    assert not caplog.records
 
 
 def test_what_emr_tells_of_its_steps_goes_before_when_its_events_came(world: World) -> None:

@@ -22,6 +22,7 @@ from lambdas.reconciler.repairs import (
     repairs,
 )
 from lambdas.runs.cluster_port import ClusterState, ClusterSummary
+from lambdas.runs.endings import MANIFEST_DELETED
 from lambdas.runs.run_service import spent_eur
 from lambdas.runs.setbacks import LASTING_LIMIT, given_up
 
@@ -259,3 +260,19 @@ def test_what_a_run_spent_is_nothing_before_its_launch_and_all_that_was_set_asid
     assert spent_eur(LAUNCHED) == 1.0
     assert spent_eur(dataclasses.replace(LAUNCHED, actual_eur=0.25)) == 0.25
     assert spent_eur(dataclasses.replace(RECORD, history=(Change(RunState.QUEUED, 0.0),))) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("clusters", "found"),
+    [
+        ((CLUSTER,), [Stop("d-1", "j-1", MANIFEST_DELETED, leads_to=RunState.CANCELLED)]),
+        ((), []),
+        ((in_state(ClusterState.TERMINATING),), []),
+        ((in_state(ClusterState.TERMINATED),), [Track("d-1", "j-1")]),
+    ],
+)
+def test_a_run_whose_manifest_is_gone_is_stopped_while_its_cluster_lives(
+    clusters: tuple[ClusterSummary, ...], found: list[Repair]
+) -> None:
+    assert repairs([RUNNING], clusters, {}, CREATED + 500, deleted={"d-1"}) == found
+    assert repairs([RUNNING], [CLUSTER], {}, CREATED + 500, deleted={"d-2"}) == []

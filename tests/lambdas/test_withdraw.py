@@ -144,33 +144,66 @@ def test_a_version_that_is_deleted_while_it_is_looked_at_is_not_launched(
 def test_a_deletion_that_did_not_see_the_run_yet_stops_it_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.launched(when_deleted="stop")
     other = world.launch(world.upload(manifest(), key="manifests/other.json")).run_id or ""
+    world.time += 1
+    replaced = world.launch(world.upload(manifest(when_deleted="stop"), "v1", "manifests/new.json")).run_id
+    world.time += 1
+    deleted = world.launched(when_deleted="stop").run_id
+    world.launch(world.upload(manifest(), "v2", "manifests/new.json"))
     with monkeypatch.context() as unseen:
         unseen.setattr(world.ledger, "active", lambda: ())  # which may lack runs of the last second
         world.delete(Deletion(KEY, None, world.sequencer()))
         world.delete(Deletion("manifests/other.json", None, world.sequencer()))
     world.reconcile()
-    assert world.clusters.terminated == ["j-0000000000000"]
+    assert world.clusters.terminated == ["j-0000000000002"]
     world.reconcile()
-    states = {run_id: (record.state, record.reason) for run_id, record in world.ledger.records.items()}
-    assert states.pop(other) == (RunState.LAUNCHED, None)
-    assert list(states.values()) == [(RunState.CANCELLED, "MANIFEST_DELETED")]
+    records = world.ledger.records
+    assert (records[deleted or ""].state, records[deleted or ""].reason) == (
+        RunState.CANCELLED,
+        "MANIFEST_DELETED",
+    )
+    assert {records[run or ""].state for run in (other, replaced)} == {RunState.LAUNCHED}
 
 
-def test_a_run_whose_manifest_nobody_can_ask_about_goes_on(
+def test_a_run_whose_manifest_nobody_can_ask_about_goes_on_and_others_are_stopped(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.launched(when_deleted="stop")
-    monkeypatch.setattr(world.ledger, "newest", refuse)
-    skipped = world.reconcile().skipped
-    assert skipped == {world.record().run_id: "PermissionError: Access Denied"}
-    assert world.record().state is RunState.LAUNCHED
-    assert not world.clusters.terminated
+    spared = world.launched(when_deleted="stop").run_id or ""
+    world.time += 1
+    stopped = world.launch(world.upload(manifest(when_deleted="stop"), key="manifests/other.json"))
+    with monkeypatch.context() as unseen:
+        unseen.setattr(world.ledger, "active", lambda: ())
+        for key in (KEY, "manifests/other.json"):
+            world.delete(Deletion(key, None, world.sequencer()))
+    newest = world.ledger.newest
+
+    def closed(key: str) -> Newest | None:
+        if key == KEY:
+            raise PermissionError("Access Denied")
+        return newest(key)
+
+    monkeypatch.setattr(world.ledger, "newest", closed)
+    assert world.reconcile().skipped == {spared: "PermissionError: Access Denied"}
+    assert world.ledger.records[spared].state is RunState.LAUNCHED
+    assert world.ledger.records[stopped.run_id or ""].stopping is RunState.CANCELLED
+    assert world.clusters.terminated == ["j-0000000000001"]
 
 
-def refuse(_: str) -> Newest:
-    raise PermissionError("Access Denied")
+def test_a_version_that_was_deleted_early_is_not_launched_also_where_that_cannot_be_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, insert = world.upload(manifest()), world.ledger.insert
+
+    def late(record: RunRecord) -> bool:
+        del world.objects.versions[KEY, upload.version_id]
+        closed_prefix(world, record.run_id)
+        return insert(record)
+
+    monkeypatch.setattr(world.ledger, "insert", late)
+    assert world.launch(upload).outcome is Outcome.CANCELLED
+    setback = world.record().setback
+    assert setback is not None
+    assert "Access Denied" in setback.reason
 
 
 @pytest.mark.parametrize(("policy", "state"), [("nothing", "LAUNCHED"), ("stop", "CANCELLED")])
@@ -179,6 +212,7 @@ def test_deleting_the_manifest_of_a_running_run_does_what_the_manifest_says(
 ) -> None:
     world.launched(when_deleted=policy)
     world.delete(Deletion(KEY, None, world.sequencer()))
+    assert world.record().stopping == (RunState.CANCELLED if policy == "stop" else None)
     world.reconcile()
     world.reconcile()
     assert world.record().state == state
