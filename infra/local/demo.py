@@ -33,6 +33,7 @@ from lambdas.cli.dialogue import Terminal
 from lambdas.cli.photo_folder import PhotoFolder, dataset_name, read_folder
 from lambdas.cli.stack import Stack, connect
 from lambdas.cli.submission import manifest_of, upload_manifest
+from lambdas.contract.model_package import UNTRAINED
 
 FOLDER = Path(".local/demo")
 BUILD = Path("build")
@@ -111,7 +112,7 @@ def package(weights: str | None, build: Path) -> int:
 
 def run_demo(console: Console, photos: PhotoFolder, folder: Path, build: Path, started: float) -> int:
     """Upload, watch, fetch to ``folder``, show. Returns 0 when the run completed, else 1."""
-    if read_model(build / "model").weights == "untrained":
+    if read_model(build / "model").weights == UNTRAINED:
         warn_untrained(console)
     dataset = dataset_name(photos.folder)
     with console.status("Starting the local cloud: MiniStack, the Pulumi program, the EMR endpoint..."):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.dataset as ds
 
 from lambdas.contract import layout
+from lambdas.contract.model_package import UNTRAINED
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -69,7 +70,7 @@ def fetch(s3: S3Client, bucket: str, folder: Path, status: dict[str, Any]) -> Fe
         files=files,
         rows=rows,
         quarantined=tuple(quarantine.to_table().to_pylist()) if quarantine else (),
-        picture=draw_components(folder, run_folder),
+        picture=draw_components(folder, run_folder, status["weights"]),
     )
 
 
@@ -80,8 +81,11 @@ def open_table(folder: Path, prefix: str, run_folder: str) -> ds.Dataset | None:
     return ds.dataset(parts, format=kind) if parts else None
 
 
-def draw_components(folder: Path, run_folder: str) -> Path | None:
-    """Plot every image at its first two principal components, coloured by label; None without two labels."""
+def draw_components(folder: Path, run_folder: str, weights: str) -> Path | None:
+    """Plot every image at its first two principal components, coloured by label; None without two labels.
+
+    ``weights``: what the network's are, which the title says of untrained ones.
+    """
     table = open_table(folder, layout.PCA, run_folder)
     if table is None:
         return None
@@ -113,7 +117,10 @@ def draw_components(folder: Path, run_folder: str) -> Path | None:
         )
     axes.set_xlabel("principal component 1")
     axes.set_ylabel("principal component 2")
-    axes.set_title(f"{len(rows)} images by their first two principal components")
+    title = f"{len(rows)} images by their first two principal components"
+    if weights == UNTRAINED:
+        title += ",\nof a network with untrained weights: places say nothing of what is on the images"
+    axes.set_title(title)
     figure.legend(
         title="label" if len(sizes) == len(shown) else f"label ({len(shown)} of {len(sizes)})",
         loc="outside right upper",
@@ -122,5 +129,5 @@ def draw_components(folder: Path, run_folder: str) -> Path | None:
         markerscale=1.5,
     )
     path = folder / "pca.png"
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, metadata={"Title": title})
     return path

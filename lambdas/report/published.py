@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from lambdas.contract.documents import UnreadableError
 from lambdas.contract.layout import DATASET_MANIFEST, PCA_SUMMARY, RUNS, SUCCESS_MARKER, RunLayout
+from lambdas.contract.model_package import UNTRAINED
 from lambdas.contract.plan import Plan
 from lambdas.contract.published import Part, PublishedTable
 from lambdas.contract.run import RunState, is_terminal, is_workbench
@@ -23,7 +24,6 @@ from lambdas.report.sources import Files
 
 MOST_COMPONENTS = 50
 """So many are compared at most: those that follow describe single photos more than kinds of them."""
-UNTRAINED = "untrained"
 
 
 class NothingToReportError(Exception):

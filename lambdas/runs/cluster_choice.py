@@ -178,8 +178,8 @@ def _too_late(jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumst
     bound = FINISH_WITHIN if minutes <= budget.max_runtime_minutes else MAX_RUNTIME
     problem = (
         f"is {min(minutes, budget.max_runtime_minutes)}, which no cluster should meet: the fastest, "
-        f"{described(soonest)}, is expected to take {soonest.minutes:.1f} minutes for {soonest.images:,} "
-        f"images, {soonest.measured.fixed_minutes:.1f} of them on any cluster, and a quarter more must fit, "
+        f"{described(soonest)}, is expected to take {soonest.minutes:.1f} minutes for {_images(soonest)}, "
+        f"{soonest.measured.fixed_minutes:.1f} of them on any cluster, and a quarter more must fit, "
         f"too; estimated by {soonest.basis}"
     )
     possible = [job for job in jobs if minutes_needed(job) <= MAX_RUNTIME_MINUTES]
@@ -227,6 +227,10 @@ def _allowing(allowed: Budget, job: Job, budget: Budget, minutes: int) -> tuple[
         allowed.max_cost_eur > budget.max_cost_eur
     )
     return f"Set {' and '.join(changed)} to {runtime}{money}: {_what_it_takes(job)}.", str(runtime)
+
+
+def _images(job: Job) -> str:
+    return "1 image" if job.images == 1 else f"{job.images:,} images"
 
 
 def _whole_cents(eur: float) -> float:
