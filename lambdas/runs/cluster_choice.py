@@ -183,7 +183,7 @@ def _too_late(jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumst
         f"too; estimated by {soonest.basis}"
     )
     possible = [job for job in jobs if minutes_needed(job) <= MAX_RUNTIME_MINUTES]
-    for concession in (_more_time, _just_enough_time, _more_money):
+    for concession in (_more_time, _more_money):
         allowed = [(concession(job, budget), job) for job in possible]
         affordable = [(other, job) for other, job in allowed if is_affordable(job, other, known)]
         if affordable:
@@ -198,12 +198,9 @@ def _more_time(job: Job, budget: Budget) -> Budget:
     return dataclasses.replace(budget, max_runtime_minutes=max(budget.max_runtime_minutes, _runtime(job)))
 
 
-def _just_enough_time(job: Job, budget: Budget) -> Budget:
-    """Less than is allowed, perhaps: what a run may cost, it may cost to its last minute."""
-    return dataclasses.replace(budget, max_runtime_minutes=_runtime(job))
-
-
 def _more_money(job: Job, budget: Budget) -> Budget:
+    """As much as is needed, for no more time than is needed: what a run may cost, it may cost to its last
+    minute, so that it may be no more money at all."""
     return Budget(_runtime(job), max(budget.max_cost_eur, _whole_cents(limit_needed(job, _runtime(job)))))
 
 

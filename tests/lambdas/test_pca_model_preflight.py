@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
 
 from lambdas.contract.manifest.faults import Fault
 from lambdas.runs.dispatch import Outcome
-from lambdas.runs.ports import BucketDenied
+from lambdas.runs.ports import BucketDenied, Found
 from lambdas.runs.preflight import model_faults
 
 from .fakes import FakeBuckets
@@ -82,3 +83,15 @@ def test_a_model_where_the_stack_may_not_look_is_refused() -> None:
             "`pulumi up`.",
         )
     ]
+
+
+class Silent(FakeBuckets):
+    """Lists nothing, not even a page of nothing."""
+
+    def pages(self, bucket: str, prefix: str) -> Iterator[tuple[Found, ...]]:
+        return iter(())
+
+
+def test_a_model_where_nothing_is_listed_is_none() -> None:
+    (fault,) = model_faults(f"s3://{DATA}/{EARLIER}", DATA, Silent({DATA: "eu-west-1"}))
+    assert fault.problem.endswith("where no run has saved a model")

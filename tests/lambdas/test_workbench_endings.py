@@ -61,12 +61,13 @@ def test_its_hours_end_it_and_that_is_no_failure(world: World) -> None:
 
 
 def test_one_that_outlives_its_hours_is_overdue(world: World) -> None:
-    cluster_id = opened(world, hours=1)
+    cluster_id, asked_to_stop = opened(world, hours=1), list[str]()
     world.time += 3600 + 1
-    world.clusters.terminate = lambda cluster_id: None  # type: ignore[method-assign]  # EMR does nothing
+    world.clusters.terminate = asked_to_stop.append  # type: ignore[method-assign]  # EMR does nothing
     assert world.reconcile().gauges.overdue == 0
     world.time += 6 * 60 - 1
     assert world.reconcile().gauges.overdue == 0
+    assert asked_to_stop == [cluster_id] * 2
     world.time += 1
     assert world.reconcile().gauges.overdue == 1
     assert world.clusters.clusters[cluster_id].lives
