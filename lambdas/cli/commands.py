@@ -64,7 +64,7 @@ def status(stack: Stack, run_id: str) -> Result:
     keys = record.layout
     # What the record alone says, and over it the status, which another release may have written.
     known: dict[str, Any] = dataclasses.asdict(compose_status(record, None, (), timestamp(time.time())))
-    known |= _readable(_document(stack.runs.objects.read(keys.status)))
+    known |= _readable(_document(stack.runs.objects.read(keys.status)), known)
     queued = known["state"] == RunState.QUEUED
     paused = stack.ledger.admissions().paused if queued else None
     on_cluster = known["state"] in ON_CLUSTER
@@ -84,13 +84,15 @@ def status(stack: Stack, run_id: str) -> Result:
     return Result(document, text, code)
 
 
-def _readable(written: dict[str, Any]) -> dict[str, Any]:
-    """Of a status what this release can show: what it lacks, and a state of another, the record says."""
-    known_states = set(map(str, RunState))
+def _readable(written: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Of a status what this release can show. A state that it does not know, and lists that are none, stay as
+    the record has them."""
+    states = set(map(str, RunState))
     return {
         name: value
         for name, value in written.items()
-        if value is not None and (name != "state" or value in known_states)
+        if (name != "state" or value in states)
+        and (value is not None or not isinstance(known.get(name), list | tuple))
     }
 
 

@@ -26,14 +26,14 @@ from lambdas.contract.manifest.schema import Manifest, parse_either
 from lambdas.contract.manifest.workbench import WorkbenchManifest
 from lambdas.contract.metrics import WORKBENCH
 from lambdas.contract.plan import ManifestRef, RunPlan, plan_from_json
-from lambdas.contract.run import WORKBENCH_PREFIX, Change, Ending, RunRecord, RunState, ended, ordered, run_id
+from lambdas.contract.run import WORKBENCH_PREFIX, Change, RunRecord, RunState, ended, ordered, run_id
 from lambdas.contract.settings import LauncherSettings
 from lambdas.contract.status import QueuePlace
 from lambdas.launcher import rejection
 from lambdas.runs.admission import Wait
 from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import Dispatcher, Outcome
-from lambdas.runs.endings import MANIFEST_DELETED, SUPERSEDED
+from lambdas.runs.endings import SUPERSEDED, withdrawn
 from lambdas.runs.examination import examine
 from lambdas.runs.planning import make_plan
 from lambdas.runs.ports import Buckets, Newest
@@ -130,9 +130,11 @@ class Acceptor:
         run_id, version = record.run_id, record.manifest_version_id
         if self.runs.objects.read(record.manifest_key, version, max_bytes=1) is None:
             # When the version was deleted there was no run yet that the deletion could find.
-            self.runs.change(run_id, partial(self._ended_early, MANIFEST_DELETED))
+            _, after = self.runs.change(run_id, lambda seen: withdrawn(seen, self.runs.now()))
             self.runs.guarded(run_id, lambda: self.runs.publish(record))
-            return Outcome.CANCELLED, f"{record.manifest_key} version {version} was deleted meanwhile", {}
+            is_cancelled = after is not None and after.state is RunState.CANCELLED
+            detail = f"{record.manifest_key} version {version} was deleted meanwhile"
+            return Outcome.CANCELLED if is_cancelled else Outcome.QUEUED, detail, {}
         done, wait = self.dispatcher.dispatch(deadline, record)
         turn = done.pop(run_id, Outcome.OVERTAKEN)
         outcome = TOLD_AS.get(turn, turn)
@@ -234,14 +236,14 @@ class Acceptor:
         rejection.remove(self.runs.objects, key, record.sequencer)
         for other in () if is_first else ledger.active():
             if other.manifest_key == key and other.sequencer < record.sequencer:
-                _, after = self.runs.change(other.run_id, partial(self._ended_early, SUPERSEDED))
+                _, after = self.runs.change(other.run_id, self._superseded)
                 if after is not None and after.reason == SUPERSEDED.reason:
                     self.runs.guarded(after.run_id, partial(self.runs.publish, after))
 
-    def _ended_early(self, why: Ending, record: RunRecord) -> RunRecord:
+    def _superseded(self, record: RunRecord) -> RunRecord:
         if record.state is not RunState.QUEUED:
             return record
-        return ended(record, RunState.CANCELLED, why, self.runs.now())
+        return ended(record, RunState.CANCELLED, SUPERSEDED, self.runs.now())
 
 
 def _named(manifest: Manifest | WorkbenchManifest) -> tuple[str, str]:

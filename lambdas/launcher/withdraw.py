@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.contract.run import NOT_LAUNCHED, RunRecord, RunState, ended, is_terminal, ordered, stopping
+from lambdas.contract.run import ordered
 from lambdas.launcher.accept import Result
 from lambdas.runs.dispatch import Outcome
-from lambdas.runs.endings import MANIFEST_DELETED
+from lambdas.runs.endings import withdrawn
 from lambdas.runs.ports import Newest
 from lambdas.runs.run_service import RunService
 
@@ -34,16 +34,7 @@ def withdraw(runs: RunService, deletion: Deletion) -> Result:
 
 
 def _withdraw(runs: RunService, run_id: str) -> None:
-    def withdrawn(record: RunRecord) -> RunRecord:
-        if record.state in NOT_LAUNCHED:
-            # A launch in its midst may make a cluster all the same: the reconciler stops it as an orphan.
-            return ended(record, RunState.CANCELLED, MANIFEST_DELETED, runs.now())
-        if record.stop_when_deleted and not is_terminal(record.state) and record.stopping is None:
-            # The reconciler stops the cluster: this Lambda may not.
-            return stopping(record, RunState.CANCELLED, MANIFEST_DELETED)
-        return record
-
-    before, after = runs.change(run_id, withdrawn)
+    before, after = runs.change(run_id, lambda seen: withdrawn(seen, runs.now()))
     if after is not None and after != before:
         # Withdrawn it is, whatever becomes of its status: the reconciler writes it again.
         runs.guarded(run_id, lambda: runs.publish(after))

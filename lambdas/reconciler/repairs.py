@@ -179,9 +179,7 @@ def _of_run(
     if is_left_untold(record, now):
         return Tell(record.run_id)
     if is_terminal(record.state):
-        # While a cluster of it lives, made by a launch that was cancelled in its midst, it keeps its place.
-        is_gone = named is None or not named.lives
-        return Close(record.run_id) if is_gone and is_left_open(record, now) else None
+        return _of_left_open(record, named) if is_left_open(record, now) else None
     if record.state in ON_CLUSTER:
         return _of_cluster(record, named, now, active_at)
     if named is not None:
@@ -210,8 +208,16 @@ def _of_hopeless(record: RunRecord, cluster: ClusterSummary | None, now: float) 
     return None if ends else Stop(record.run_id, cluster.cluster_id, why)
 
 
+def _of_left_open(record: RunRecord, cluster: ClusterSummary | None) -> Repair | None:
+    """Of one that ended, and whose launch, cancelled in its midst, may have made a cluster all the same: that
+    keeps the run's place while it lives, and is charged to it."""
+    if cluster is None or cluster.cluster_id == record.cluster_id:
+        return Close(record.run_id)
+    return None if cluster.lives else Track(record.run_id, cluster.cluster_id)
+
+
 def _of_deleted(record: RunRecord, cluster: ClusterSummary | None) -> Repair | None:
-    if cluster is None or not cluster.lives or cluster.state is ClusterState.TERMINATING:
+    if record.stopping is not None or cluster is None or not cluster.lives:
         return None
     return Stop(record.run_id, cluster.cluster_id, MANIFEST_DELETED, leads_to=RunState.CANCELLED)
 

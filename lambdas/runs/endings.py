@@ -1,8 +1,17 @@
-"""Why runs end that get no cluster, for people."""
+"""Why runs end before their work is done, for people."""
 
 from __future__ import annotations
 
-from lambdas.contract.run import Ending, FailureKind
+from lambdas.contract.run import (
+    NOT_LAUNCHED,
+    Ending,
+    FailureKind,
+    RunRecord,
+    RunState,
+    ended,
+    is_terminal,
+    stopping,
+)
 from lambdas.runs.cluster_port import LaunchRefusedError
 
 MANIFEST_DELETED = Ending(
@@ -51,6 +60,17 @@ DOOR_TAKEN = Ending(
     "`fruits runs` shows it. Cancel it, or wait until it ends; then upload the manifest again.",
     FailureKind.USER,
 )
+
+
+def withdrawn(record: RunRecord, now: float) -> RunRecord:
+    """The run as it should be when its manifest is deleted at ``now`` (Unix seconds)."""
+    if record.state in NOT_LAUNCHED:
+        # A launch in its midst may make a cluster all the same: the reconciler stops it as an orphan.
+        return ended(record, RunState.CANCELLED, MANIFEST_DELETED, now)
+    if record.stop_when_deleted and not is_terminal(record.state) and record.stopping is None:
+        # The reconciler stops the cluster: the launcher may not.
+        return stopping(record, RunState.CANCELLED, MANIFEST_DELETED)
+    return record
 
 
 def over_budget(eur: float, cap: float) -> Ending:

@@ -10,6 +10,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lambdas.contract.cost.estimate import InstanceUse, Usage
 from lambdas.contract.report import STEPS, StepReport
@@ -91,7 +92,10 @@ def advance(
     """The run's record as it should be, given its cluster, what that used, and how far it came (None: nobody
     asked). ``now`` is Unix seconds."""
     if is_terminal(record.state):
-        return record
+        if record.closed or record.cluster_id is not None or cluster.state not in _ENDED:
+            return record
+        # It was cancelled in the midst of its launch, which made this cluster all the same.
+        return dataclasses.replace(record, cluster_id=cluster.cluster_id, **_totals(record, used))
     if record.state not in ON_CLUSTER:
         # The cluster proves a launch, even one that nobody has recorded (yet).
         record = moved(record, RunState.LAUNCHED, now, cluster_id=cluster.cluster_id)
@@ -134,7 +138,7 @@ def phases_of(cluster: ClusterSnapshot, machines: Iterable[InstanceUse]) -> Clus
     )
 
 
-def _totals(record: RunRecord, used: Usage | None) -> dict[str, float | None]:
+def _totals(record: RunRecord, used: Usage | None) -> dict[str, Any]:
     """The usage of all attempts; not known as soon as that of one is not."""
     if used is None:
         return {"instance_hours": None, "actual_eur": None}

@@ -247,4 +247,5 @@ def _nearest_folder(place: _Place, buckets: Buckets) -> str | None:
         siblings = buckets.folders(place.bucket, f"{parent}/" if parent else "")
     except BucketDenied:
         return None
-    return nearest(place.uri, [f"{s3uri.SCHEME}{place.bucket}/{folder}" for folder in siblings])
+    others = [folder for folder in siblings if folder != place.key]
+    return nearest(place.uri, [f"{s3uri.SCHEME}{place.bucket}/{folder}" for folder in others])

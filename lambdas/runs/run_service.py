@@ -257,10 +257,9 @@ class RunService:
 
 def spent_eur(record: RunRecord) -> float:
     """Of the worst case that was set aside for the run, what it used: all of it where that is not known."""
-    states = [change.state for change in record.history]
-    if RunState.LAUNCHED not in states:
-        # Cancelled in the midst of its launch, it may have had a cluster that nobody charged it with.
-        return record.worst_case_eur if states[-2:] == [RunState.CLAIMED, RunState.CANCELLED] else 0.0
+    had_none = not any(change.state is RunState.LAUNCHED for change in record.history)
+    if had_none and record.cluster_id is None:
+        return 0.0
     return record.worst_case_eur if record.actual_eur is None else record.actual_eur
 
 

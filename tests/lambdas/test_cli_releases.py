@@ -48,6 +48,13 @@ def test_what_this_release_does_not_know_of_a_status_is_told_from_the_ledger(dep
     ]
 
 
+def test_a_status_of_before_the_end_is_not_shown_with_the_reason_of_the_end(deployed: Deployed) -> None:
+    deployed.has_status(deployed.records(RunState.LAUNCHED))
+    deployed.records(RunState.FAILED, reason="MAX_RUNTIME", message="It was stopped.")
+    _, known = deployed.json("status", RUN)
+    assert (known["state"], known["reason"], known["message"]) == ("LAUNCHED", None, None)
+
+
 @pytest.mark.parametrize("spoiled", ["{", "[]", "null"])
 def test_a_status_that_somebody_spoiled_is_shown_from_the_ledger(deployed: Deployed, spoiled: str) -> None:
     deployed.records(RunState.CLAIMED)

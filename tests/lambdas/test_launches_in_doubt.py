@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from lambdas.contract.cost.estimate import InstanceUse
 from lambdas.contract.run import RunState, ended
+from lambdas.launcher.withdraw import Deletion
 from lambdas.runs.cluster_port import ClusterState
 from lambdas.runs.dispatch import LEASE_SECONDS, Outcome
 from lambdas.runs.endings import MANIFEST_DELETED
-from lambdas.runs.run_service import spent_eur
 
 from .fake_clusters import throttled
 from .runs import complete
-from .world import World, manifest
+from .world import KEY, World, manifest
 
 FIRST, SECOND = "j-0000000000000", "j-0000000000001"
 
@@ -89,13 +90,38 @@ def test_a_cancelled_launch_keeps_its_place_until_its_cluster_is_gone(
     assert (world.clusters.clusters[FIRST].lives, living(world)) == (False, 1)
 
 
-def test_what_a_cancelled_launch_may_have_cost_is_taken_for_spent(world: World) -> None:
+@pytest.mark.parametrize(("hours", "eur"), [(0.5, 0.3), (None, None)])
+def test_a_cancelled_launch_is_charged_with_what_its_cluster_used(
+    world: World, hours: float | None, eur: float | None
+) -> None:
     unseen_launch(world, 5)
     cancelled(world)
-    assert spent_eur(world.record()) == world.record().worst_case_eur
-
-
-def test_a_launch_that_emr_refused_has_cost_nothing(world: World) -> None:
-    unseen_launch(world, 5)
+    world.clusters.used = (
+        InstanceUse("m5.xlarge" if eur else "z9.huge", spot=False, hours=hours or 1.0),
+    ) * 3
+    world.time += 61
+    world.reconcile()
+    assert world.clusters.terminated == [FIRST]
+    world.time += 300
+    world.reconcile()
     record = world.record()
-    assert spent_eur(ended(record, RunState.FAILED, MANIFEST_DELETED, world.time)) == 0.0
+    assert (record.state, record.closed, record.cluster_id) == (RunState.CANCELLED, True, FIRST)
+    assert record.actual_eur == (pytest.approx(eur, abs=0.1) if eur else None)
+    # What is not known may have been all of it.
+    committed = world.ledger.shared.committed_eur
+    assert committed == pytest.approx(record.actual_eur if eur else record.worst_case_eur)
+
+
+@pytest.mark.parametrize("how", ["by a person", "with its manifest"])
+def test_a_cancelled_launch_that_made_no_cluster_has_cost_nothing(world: World, how: str) -> None:
+    world.clusters.error = throttled()
+    world.launched()
+    world.clusters.error = None
+    if how == "by a person":
+        cancelled(world)
+    else:
+        world.delete(Deletion(KEY, None, world.sequencer()))
+    for _ in range(2):
+        world.time += 120
+        world.reconcile()
+    assert (world.record().closed, world.ledger.shared.committed_eur) == (True, 0.0)

@@ -95,3 +95,11 @@ class Silent(FakeBuckets):
 def test_a_model_where_nothing_is_listed_is_none() -> None:
     (fault,) = model_faults(f"s3://{DATA}/{EARLIER}", DATA, Silent({DATA: "eu-west-1"}))
     assert fault.problem.endswith("where no run has saved a model")
+
+
+@pytest.mark.parametrize("folder", ["models/pca/fruits/", "models/pca/", EARLIER])
+def test_what_is_refused_is_not_what_is_proposed(world: World, folder: str) -> None:
+    name = "model.npz" if folder == EARLIER else "model.json"
+    world.buckets.keys[BUCKET].append(f"{EARLIER}{name}")
+    world.launched(pca={"model": f"s3://{BUCKET}/{folder}"})
+    assert world.rejection()["faults"][0]["nearest"] is None

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from lambdas.contract.run import Change, Ending, RunRecord, RunState, Setback, Telling
+from lambdas.contract.run import Change, Ending, RunRecord, RunState, Setback, Telling, stopping
 from lambdas.reconciler.pass_metrics import of_pass
 from lambdas.reconciler.reconcile import Gauges, Reconciliation
 from lambdas.reconciler.repairs import (
@@ -256,10 +256,12 @@ def test_of_two_clusters_of_a_launch_in_doubt_the_living_one_is_tracked() -> Non
 def test_what_a_run_spent_is_nothing_before_its_launch_and_all_that_was_set_aside_where_it_is_not_known() -> (
     None
 ):
-    assert spent_eur(RECORD) == 0.0
+    unlaunched = dataclasses.replace(RECORD, cluster_id=None)
+    assert spent_eur(unlaunched) == 0.0
+    assert spent_eur(RECORD) == 1.0  # a launch that nobody recorded had made its cluster
     assert spent_eur(LAUNCHED) == 1.0
     assert spent_eur(dataclasses.replace(LAUNCHED, actual_eur=0.25)) == 0.25
-    assert spent_eur(dataclasses.replace(RECORD, history=(Change(RunState.QUEUED, 0.0),))) == 0.0
+    assert spent_eur(dataclasses.replace(unlaunched, history=(Change(RunState.QUEUED, 0.0),))) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -267,7 +269,6 @@ def test_what_a_run_spent_is_nothing_before_its_launch_and_all_that_was_set_asid
     [
         ((CLUSTER,), [Stop("d-1", "j-1", MANIFEST_DELETED, leads_to=RunState.CANCELLED)]),
         ((), []),
-        ((in_state(ClusterState.TERMINATING),), []),
         ((in_state(ClusterState.TERMINATED),), [Track("d-1", "j-1")]),
     ],
 )
@@ -276,3 +277,10 @@ def test_a_run_whose_manifest_is_gone_is_stopped_while_its_cluster_lives(
 ) -> None:
     assert repairs([RUNNING], clusters, {}, CREATED + 500, deleted={"d-1"}) == found
     assert repairs([RUNNING], [CLUSTER], {}, CREATED + 500, deleted={"d-2"}) == []
+
+
+def test_a_cluster_that_outlives_the_stop_of_its_deleted_run_is_overdue() -> None:
+    stopped = stopping(RUNNING, RunState.CANCELLED, MANIFEST_DELETED)
+    (found,) = repairs([stopped], [CLUSTER], {}, LIMIT + 1, deleted={"d-1"})
+    assert isinstance(found, Stop)
+    assert found.overdue

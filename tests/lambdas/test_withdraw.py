@@ -189,6 +189,23 @@ def test_a_run_whose_manifest_nobody_can_ask_about_goes_on_and_others_are_stoppe
     assert world.clusters.terminated == ["j-0000000000001"]
 
 
+@pytest.mark.parametrize(("policy", "stopping"), [("nothing", None), ("stop", "CANCELLED")])
+def test_a_version_that_was_deleted_early_and_launched_by_another_all_the_same_is_treated_as_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch, policy: str, stopping: str | None
+) -> None:
+    upload, insert = world.upload(manifest(when_deleted=policy)), world.ledger.insert
+
+    def late(record: RunRecord) -> bool:
+        inserted = insert(record)
+        world.reconcile()  # launches it
+        del world.objects.versions[KEY, upload.version_id]
+        return inserted
+
+    monkeypatch.setattr(world.ledger, "insert", late)
+    assert world.launch(upload).outcome is Outcome.QUEUED
+    assert (world.record().state, world.record().stopping) == ("LAUNCHED", stopping)
+
+
 def test_a_version_that_was_deleted_early_is_not_launched_also_where_that_cannot_be_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
