@@ -124,7 +124,7 @@ class Dispatcher:
                 return done, waited or Wait.PACE
             turn = self._turn(record, deadline, patient=own is None)
             if isinstance(turn, Wait):
-                if waited or own is not None or turn not in FOR_A_PLACE:
+                if waited or turn not in FOR_A_PLACE:
                     return done, waited or turn
                 waited, holders = turn, self.runs.ledger.admissions().slots
                 continue

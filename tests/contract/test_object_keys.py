@@ -228,6 +228,18 @@ def test_the_key_of_an_address_is_what_follows_its_root(uri: str) -> None:
     assert key_of(uri) == "a/b.jpg"
 
 
+def test_a_key_may_look_like_an_address_itself() -> None:
+    assert key_of("s3://bkt/a://b/c.jpg") == "a://b/c.jpg"
+
+
+def test_what_is_taken_by_its_name_is_counted_as_often_as_it_is_seen() -> None:
+    listing = ListingSummary()
+    for number in range(2):
+        listing.take(f"s3://bkt/a\\{number}.jpg")
+        listing.take(f"s3://bkt/{number}.jpg", "GLACIER")
+    assert (listing.images, listing.backslashes, listing.archived) == (4, 2, {"GLACIER": 2})
+
+
 def test_the_longest_key_that_s3_allows_is_the_longest_that_is_read() -> None:
     assert key_problem("é" * (MAX_KEY_BYTES // 2)) is None
     assert key_problem("é" * (MAX_KEY_BYTES // 2) + "a") == TOO_LONG

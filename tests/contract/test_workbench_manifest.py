@@ -11,7 +11,7 @@ import pytest
 from lambdas.contract.cost.prices import worst_case_eur
 from lambdas.contract.manifest.faults import Fault, ManifestError
 from lambdas.contract.manifest.schema import Manifest, parse_either, parse_manifest
-from lambdas.contract.manifest.workbench import Workbench, WorkbenchManifest
+from lambdas.contract.manifest.workbench import Workbench, WorkbenchManifest, is_workbench_document
 from lambdas.contract.run import MAX_RUN_ID_LENGTH, run_id
 from lambdas.contract.workbench import last_active_at
 
@@ -193,3 +193,22 @@ def test_a_limit_that_is_just_what_it_may_cost_is_kept() -> None:
 )
 def test_when_a_kernel_was_busy_is_told_by_a_time_alone(written: bytes | None, told: float | None) -> None:
     assert last_active_at(written) == told
+
+
+@pytest.mark.parametrize(
+    ("document", "is_one"),
+    [
+        ([], False),
+        ("workbench", False),
+        ({"workbench": {}}, True),
+        ({"workbnech": {}}, True),
+        ({"workbnech": {}, "dataset": "d"}, False),
+        ({"workbnech": {}, "images": {}}, False),
+        ({"workbench": {}, "dataset": "d"}, True),
+        ({"dataset": "d", "images": {}}, False),
+    ],
+)
+def test_a_workbench_is_asked_for_by_its_key_or_one_that_is_nearly_right(
+    document: object, *, is_one: bool
+) -> None:
+    assert is_workbench_document(document) is is_one

@@ -17,6 +17,12 @@ from lambdas.runs.examination import NOT_ALL_COUNTED
 from .world import World, manifest
 
 
+def test_a_type_that_emr_lacks_beside_others_is_left_out_and_that_is_said(world: World) -> None:
+    world.emr_offers("m5.xlarge")
+    world.launched(cluster={"instance_types": ["m6a.xlarge", "m5.xlarge", "m6i.xlarge"]})
+    assert "m6a.xlarge, m6i.xlarge: left out, EMR has none in eu-west-1." in world.status()["notes"]
+
+
 def test_the_chosen_cluster_is_in_the_plan_and_is_what_is_launched(world: World) -> None:
     world.launched(cluster={"finish_within_minutes": 30})
     plan = world.plan()

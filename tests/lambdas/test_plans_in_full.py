@@ -173,11 +173,11 @@ def test_a_run_that_is_too_dear_is_told_so_with_every_figure(world: World) -> No
 
 def test_machines_that_emr_does_not_offer_are_answered_with_those_that_it_does(world: World) -> None:
     world.clusters.offered = frozenset({"r5.xlarge", "m5.xlarge", "p5.48xlarge"})
-    world.launched(cluster={"instance_types": ["m6a.xlarge"]})
+    world.launched(cluster={"instance_types": ["m6a.xlarge", "m6i.xlarge"]})
     assert world.rejection()["faults"] == [
         {
             "path": "$.cluster.instance_types",
-            "problem": "is m6a.xlarge, and EMR offers none of that in eu-west-1 with emr-7.12.0",
+            "problem": "is m6a.xlarge, m6i.xlarge, and EMR offers none of that in eu-west-1 with emr-7.12.0",
             "remedy": "Name some of these: m5.xlarge, r5.xlarge.",
             "nearest": "m5.xlarge",
         }

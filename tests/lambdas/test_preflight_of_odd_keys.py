@@ -48,6 +48,14 @@ def test_where_no_image_can_be_read_nothing_is_launched(buckets: FakeBuckets) ->
     )
 
 
+def test_where_none_of_the_listed_keys_can_be_read_nothing_is_launched(buckets: FakeBuckets) -> None:
+    buckets.keys[OTHER] = ["ice/1.jpg"]
+    buckets.archived = {"ice/1.jpg": "GLACIER"}
+    (fault,) = looked_at(buckets, keys=[f"s3://{OTHER}/ice/1.jpg"]).faults
+    assert fault.path == "$.images.keys"
+    assert fault.problem.startswith("name 1 image, which cannot be read.")
+
+
 def test_where_no_image_can_be_addressed_they_are_to_be_renamed(buckets: FakeBuckets) -> None:
     buckets.keys[OTHER] = ["ice//2.jpg"]
     fault = only_fault(buckets, f"s3://{OTHER}/ice/")
