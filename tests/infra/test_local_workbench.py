@@ -220,7 +220,12 @@ def test_a_second_interrupt_leaves_no_private_key_behind(
         end_clusters()
 
     monkeypatch.setattr(cloud._emr, "stop", impatiently)
-    cloud.stop()
-    assert not (tmp_path / "tls").exists()
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
+    # Who starts tests in the background of a shell has it ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        cloud.stop()
+        assert not (tmp_path / "tls").exists()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -9,7 +9,7 @@ import pytest
 
 from lambdas.cli.result import ExitCode
 from lambdas.contract.layout import RunLayout
-from lambdas.contract.run import ClusterPhases, RunState, Setback
+from lambdas.contract.run import ClusterPhases, Ending, FailureKind, RunState, Setback, ended
 
 from .deployed import RUN, Deployed
 
@@ -38,7 +38,7 @@ def test_what_this_release_does_not_know_of_a_status_is_told_from_the_ledger(dep
     record = deployed.records(RunState.LAUNCHED)
     deployed.has_status(record)
     key = RunLayout("fruits", RUN).status
-    written = json.loads(deployed.objects.text(key))
+    written = json.loads(deployed.objects.read(key) or b"{}")
     newer = written | {"state": "PAUSED", "history": None, "notes": None, "outputs": None, "message": "Hm."}
     deployed.objects.write(key, json.dumps(newer))
     code, known = deployed.json("status", RUN)
@@ -49,8 +49,10 @@ def test_what_this_release_does_not_know_of_a_status_is_told_from_the_ledger(dep
 
 
 def test_a_status_of_before_the_end_is_not_shown_with_the_reason_of_the_end(deployed: Deployed) -> None:
-    deployed.has_status(deployed.records(RunState.LAUNCHED))
-    deployed.records(RunState.FAILED, reason="MAX_RUNTIME", message="It was stopped.")
+    record = deployed.records(RunState.LAUNCHED)
+    deployed.has_status(record)
+    why = Ending("MAX_RUNTIME", "It was stopped.", "Raise it.", FailureKind.USER)
+    assert deployed.ledger.swap(record, ended(record, RunState.FAILED, why, 1.9e9))
     _, known = deployed.json("status", RUN)
     assert (known["state"], known["reason"], known["message"]) == ("LAUNCHED", None, None)
 

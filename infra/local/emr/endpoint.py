@@ -194,7 +194,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             result = self.server.operations.perform(request)
             self._answer(200, protocol.answer(request.operation, result))
         except CallerKilled as killed:
-            if kill_peer(self.client_address[1]):
+            if kill_peer(self.client_address[1], self.server.server_address[1]):
                 self.server.recorder.befell(killed.failure)
         except AnswerLost:
             self.close_connection = True
