@@ -140,15 +140,20 @@ def jvms(pid: int) -> list[int]:
     return [child for child, command in descendants(pid) if "org.apache.spark.deploy.SparkSubmit" in command]
 
 
-KILL_POINT = int(np.random.default_rng(SEED).integers(1, SHARDS - 2))
-"""After how many finished shards to kill; the same in every test run."""
+KILL_POINT = int(np.random.default_rng(SEED).integers(1, SHARDS // 2))
+"""After how many finished shards to kill; the same in every test run, and early enough for the kill to come
+before the last one is done."""
 
 
 def kill_once_finished(plan: Plan, shards: int, victims: Callable[[int], list[int]], pid: int) -> bool:
     """Kill one of the ``victims`` of ``pid`` as soon as that many shards are done; says whether it did."""
     deadline = time.monotonic() + STEP_TIMEOUT_SECONDS
+    found: list[int] = []
     while time.monotonic() < deadline:
-        if finished_shards(plan) >= shards and (found := victims(pid)):
+        finished = finished_shards(plan)
+        if finished:  # all processes are there by then; to find them takes longer than some shards
+            found = found or victims(pid)
+        if found and finished >= shards:
             os.kill(found[0], signal.SIGKILL)
             return True
         time.sleep(0.01)
