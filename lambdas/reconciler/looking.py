@@ -23,6 +23,8 @@ from lambdas.reconciler.repairs import Release, Repair, repairs
 from lambdas.reconciler.unreadable import of_unreadable
 from lambdas.runs.clocks import CLOCK_SKEW_SECONDS, SECONDS_A_DAY
 from lambdas.runs.cluster_port import Clusters, ClusterSummary
+from lambdas.runs.dispatch import obsolete
+from lambdas.runs.endings import MANIFEST_DELETED
 from lambdas.runs.run_service import RunService
 from lambdas.runs.setbacks import described
 
@@ -79,11 +81,11 @@ def _deleted(records: Iterable[RunRecord], runs: RunService, left_out: dict[str,
         if not record.stop_when_deleted or record.state not in ON_CLUSTER:
             continue
         try:
-            newest = runs.ledger.newest(record.manifest_key)
+            why = obsolete(record, runs.ledger.newest(record.manifest_key))
         except Exception as error:
             left_out[record.run_id] = described(error)
             continue
-        if newest is not None and newest.deleted and newest.sequencer > record.sequencer:
+        if why is MANIFEST_DELETED:
             found.add(record.run_id)
     return found
 

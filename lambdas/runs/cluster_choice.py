@@ -39,6 +39,7 @@ START_DOMINATES = 0.8
 SAME_PRICE = 1.005
 """The price table is rounded more coarsely than this."""
 MARKETS: tuple[Market, ...] = ("on_demand", "spot")
+_MORE_A_DAY = "raise fruits:maxEurPerDay of the stack"
 FINISH_WITHIN, MAX_RUNTIME = "cluster.finish_within_minutes", "limits.max_runtime_minutes"
 
 
@@ -190,7 +191,7 @@ def _too_late(jobs: Sequence[Job], budget: Budget, minutes: int, known: Circumst
             other, job = min(affordable, key=lambda pair: _sacrifice(pair[0], pair[1], minutes))
             return Choice(job, fault=Fault(f"$.{bound}", problem, *_allowing(other, job, budget, minutes)))
     fewer = "Name fewer images a manifest"
-    remedy = f"{fewer}, or raise fruits:maxEurPerDay of the stack." if possible else f"{fewer}."
+    remedy = f"{fewer}, or {_MORE_A_DAY}." if possible else f"{fewer}."
     return Choice(soonest, fault=Fault(f"$.{bound}", problem, remedy))
 
 
@@ -220,9 +221,8 @@ def _allowing(allowed: Budget, job: Job, budget: Budget, minutes: int) -> tuple[
         *([FINISH_WITHIN] if minutes < minutes_needed(job) else []),
         *([MAX_RUNTIME] if allowed.max_runtime_minutes != budget.max_runtime_minutes else []),
     ]
-    money = f", and limits.max_cost_eur to {allowed.max_cost_eur:.2f}" * (
-        allowed.max_cost_eur > budget.max_cost_eur
-    )
+    dearer = allowed.max_cost_eur > budget.max_cost_eur
+    money = f", and limits.max_cost_eur to {allowed.max_cost_eur:.2f}" if dearer else ""
     return f"Set {' and '.join(changed)} to {runtime}{money}: {_what_it_takes(job)}.", str(runtime)
 
 
@@ -261,9 +261,6 @@ def _dearer_way(job: Job, budget: Budget, known: Circumstances) -> str:
     if is_affordable(job, shorter, known):
         return f"raise this to {shorter.max_cost_eur:.2f} and lower {MAX_RUNTIME} to {_runtime(job)}"
     return f"{_MORE_A_DAY}, and this"
-
-
-_MORE_A_DAY = "raise fruits:maxEurPerDay of the stack"
 
 
 def _cheaper_ways(

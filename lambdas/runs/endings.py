@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambdas.contract.run import (
-    NOT_LAUNCHED,
+    ON_CLUSTER,
     Ending,
     FailureKind,
     RunRecord,
@@ -62,15 +62,22 @@ DOOR_TAKEN = Ending(
 )
 
 
+def called_off(record: RunRecord, why: Ending, now: float) -> RunRecord:
+    """A run that is not wanted any more at ``now`` (Unix seconds): cancelled, or about to be with the end of
+    its cluster, which others stop; until then it is charged with it."""
+    if is_terminal(record.state) or record.stopping is not None:
+        return record
+    if record.state in ON_CLUSTER:
+        return stopping(record, RunState.CANCELLED, why)
+    return ended(record, RunState.CANCELLED, why, now)
+
+
 def withdrawn(record: RunRecord, now: float) -> RunRecord:
     """The run as it should be when its manifest is deleted at ``now`` (Unix seconds)."""
-    if record.state in NOT_LAUNCHED:
-        # A launch in its midst may make a cluster all the same: the reconciler stops it as an orphan.
-        return ended(record, RunState.CANCELLED, MANIFEST_DELETED, now)
-    if record.stop_when_deleted and not is_terminal(record.state) and record.stopping is None:
-        # The reconciler stops the cluster: the launcher may not.
-        return stopping(record, RunState.CANCELLED, MANIFEST_DELETED)
-    return record
+    if record.state in ON_CLUSTER and not record.stop_when_deleted:
+        return record
+    # A launch in its midst may make a cluster all the same: the reconciler stops it as an orphan.
+    return called_off(record, MANIFEST_DELETED, now)
 
 
 def over_budget(eur: float, cap: float) -> Ending:

@@ -109,11 +109,8 @@ def advance(
     changes["phases"] = phases or record.phases
     failed = decision.state is RunState.FAILED and record.stopping is None
     has_time = seconds < record.max_runtime_minutes * SECONDS_A_MINUTE
-    if (
-        failed
-        and has_time
-        and record.attempt < attempts_allowed(decision.ending.reason, decision.ending.kind)
-    ):
+    attempts = attempts_allowed(decision.ending.reason, decision.ending.kind)
+    if failed and has_time and record.attempt < attempts:
         again = {"attempt": record.attempt + 1, "cluster_id": None, "phases": None, "door": None}
         return moved(record, RunState.QUEUED, now, **{**changes, **again})
     return moved(record, decision.state, now, **changes)

@@ -69,11 +69,12 @@ def model_faults(uri: str, data_bucket: str, buckets: Buckets) -> list[Fault]:
     """Why there is no fitted model below ``uri``; it would be missed only when all features are computed."""
     path = "$.pca.model"
     place = _Place(path, uri, *s3uri.split(uri))
+    summary = f"{place.key}{PCA_SUMMARY}"
     if faults := list(_closed_buckets([place], data_bucket, buckets)):
         return faults
     try:
-        found = next(buckets.pages(place.bucket, f"{place.key}{PCA_SUMMARY}"), ())
-        if any(item.key == f"{place.key}{PCA_SUMMARY}" for item in found):
+        found = next(buckets.pages(place.bucket, summary), ())
+        if found and found[0].key == summary:
             return []
         like = _nearest_folder(place, buckets)
     except BucketDenied:

@@ -23,6 +23,7 @@ from lambdas.contract.settings import Caps
 from lambdas.contract.status import QueuePlace, Status, compose_status, timestamp
 from lambdas.runs.admission import NOT_KNOWN_EUR, Wait, admit, release
 from lambdas.runs.clocks import is_before
+from lambdas.runs.endings import withdrawn
 from lambdas.runs.ports import Ledger, Objects
 from lambdas.runs.setbacks import described, set_back, waits
 
@@ -105,6 +106,14 @@ class RunService:
             if written := self.ledger.swap(seen, after):
                 return seen, written
         return None, None
+
+    def withdraw(self, run_id: str) -> RunRecord | None:
+        """What becomes of a run whose manifest was deleted; None where the ledger does not know it."""
+        before, after = self.change(run_id, lambda seen: withdrawn(seen, self.now()))
+        if after is not None and after != before:
+            # Withdrawn it is, whatever becomes of its status: the reconciler writes it again.
+            self.guarded(run_id, lambda: self.publish(after))
+        return after
 
     def admit(self, record: RunRecord, caps: Caps) -> Wait | None:
         """Take a slot, budget and a launch token for the run; or why it has to wait."""

@@ -19,6 +19,15 @@ def completed_run(world: World, **manifest: Any) -> str:
     return cluster_id
 
 
+def begun(world: World, waited: float, **manifest: Any) -> str:
+    """A run whose first step began so many seconds after its launch; the id of its cluster."""
+    cluster_id = world.launched_cluster(**manifest)
+    world.time += waited
+    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
+    world.tracker.track(cluster_id)
+    return cluster_id
+
+
 def complete(world: World, cluster_id: str) -> None:
     """The run's steps do everything, and its cluster ends."""
     world.report(

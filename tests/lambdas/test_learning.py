@@ -15,7 +15,7 @@ from lambdas.contract.run import RunRecord
 from lambdas.runs.cluster_port import ClusterState, StepState
 from lambdas.runs.learning import of_run
 
-from .runs import DONE
+from .runs import DONE, begun
 from .world import World, manifest
 
 FEATURIZED = FeaturizeMetrics(20_000, 0, 0, 320.0, 8, {}, 0, ())
@@ -33,10 +33,7 @@ def completed(
     **measured: Any,
 ) -> str:
     """A run that waited six minutes for its cluster, and spent two on its steps beside computing."""
-    cluster_id = world.launched_cluster(model={"image_size": size}, cluster={"workers": 2})
-    world.time += waited
-    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
-    world.tracker.track(cluster_id)
+    cluster_id = begun(world, waited, model={"image_size": size}, cluster={"workers": 2})
     world.time += beside + seconds
     featurized = dataclasses.replace(FEATURIZED, **measured)
     world.report("featurize", seconds={"list": 3.0, "featurize": seconds}, featurize=featurized)
@@ -99,10 +96,7 @@ def test_the_speed_of_machines_is_that_of_runs_in_which_all_slots_had_something_
 
 
 def test_no_run_is_held_up_by_what_cannot_be_learned_of_it(world: World) -> None:
-    cluster_id = world.launched_cluster()
-    world.time += 360
-    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
-    world.tracker.track(cluster_id)
+    cluster_id = begun(world, 360)
     world.report("featurize", seconds={"featurize": 10**400}, featurize=FEATURIZED)  # no float is as large
     world.report("pca")
     world.clusters.change(cluster_id, ClusterState.TERMINATED, "ALL_STEPS_COMPLETED", DONE)
@@ -156,10 +150,7 @@ def test_a_failed_run_tells_nothing(world: World) -> None:
 
 
 def test_a_run_whose_step_told_no_figures_tells_of_its_start_alone(world: World) -> None:
-    cluster_id = world.launched_cluster()
-    world.time += 360
-    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
-    world.tracker.track(cluster_id)
+    cluster_id = begun(world, 360)
     world.time += 180
     world.report("featurize", seconds={"featurize": 60.0})
     world.report("pca")

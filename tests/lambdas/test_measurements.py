@@ -21,6 +21,7 @@ from lambdas.runs.run_metrics import of_ended_run
 from lambdas.runs.run_service import CLOSING_SECONDS
 
 from .fake_clusters import throttled
+from .runs import begun
 from .world import World, manifest
 
 DONE = {"featurize": StepState.COMPLETED, "pca": StepState.COMPLETED}
@@ -48,10 +49,7 @@ def measured(world: World, metric: str) -> dict[tuple[str, ...], float]:
 
 
 def completed(world: World) -> None:
-    cluster_id = world.launched_cluster()
-    world.time += 240
-    world.clusters.change(cluster_id, ClusterState.RUNNING, steps={"featurize": StepState.RUNNING})
-    world.tracker.track(cluster_id)
+    cluster_id = begun(world, 240)
     world.time += 60
     world.report(
         "featurize",

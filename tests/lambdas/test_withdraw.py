@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from lambdas.contract.run import RunRecord, RunState
-from lambdas.launcher.accept import Result
+from lambdas.launcher.accept import Result, Upload
 from lambdas.launcher.withdraw import Deletion
 from lambdas.runs.dispatch import LEASE_SECONDS, Outcome
 from lambdas.runs.ports import Newest
@@ -13,6 +15,30 @@ from lambdas.runs.ports import Newest
 from .fake_clusters import throttled
 from .poison import closed_prefix
 from .world import KEY, World, manifest
+
+
+def at_insertion(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    before: Callable[[RunRecord], object] = lambda _: None,
+    after: Callable[[], object],
+) -> None:
+    """What happens around the moment in which a run is put into the ledger."""
+    insert = world.ledger.insert
+
+    def late(record: RunRecord) -> bool:
+        before(record)
+        inserted = insert(record)
+        after()
+        return inserted
+
+    monkeypatch.setattr(world.ledger, "insert", late)
+
+
+def erase(world: World, upload: Upload) -> None:
+    """The version of the manifest is gone from the bucket."""
+    del world.objects.versions[upload.key, upload.version_id]
 
 
 def test_a_newer_version_replaces_an_older_one_that_waits(world: World) -> None:
@@ -123,14 +149,12 @@ def test_a_version_that_is_deleted_while_its_launch_is_in_doubt_is_not_launched(
 def test_a_version_that_is_deleted_while_it_is_looked_at_is_not_launched(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload, insert = world.upload(manifest()), world.ledger.insert
+    upload = world.upload(manifest())
 
-    def late(record: RunRecord) -> bool:
-        del world.objects.versions[KEY, upload.version_id]
+    def deleted(_: RunRecord) -> None:
         world.delete(Deletion(KEY, upload.version_id, world.sequencer()))  # finds no run
-        return insert(record)
 
-    monkeypatch.setattr(world.ledger, "insert", late)
+    at_insertion(world, monkeypatch, before=deleted, after=lambda: erase(world, upload))
     result = world.launch(upload)
     assert (result.outcome, result.detail) == (
         Outcome.CANCELLED,
@@ -193,15 +217,13 @@ def test_a_run_whose_manifest_nobody_can_ask_about_goes_on_and_others_are_stoppe
 def test_a_version_that_was_deleted_early_and_launched_by_another_all_the_same_is_treated_as_ever(
     world: World, monkeypatch: pytest.MonkeyPatch, policy: str, stopping: str | None
 ) -> None:
-    upload, insert = world.upload(manifest(when_deleted=policy)), world.ledger.insert
+    upload = world.upload(manifest(when_deleted=policy))
 
-    def late(record: RunRecord) -> bool:
-        inserted = insert(record)
-        world.reconcile()  # launches it
-        del world.objects.versions[KEY, upload.version_id]
-        return inserted
+    def launched() -> None:
+        world.reconcile()
+        erase(world, upload)
 
-    monkeypatch.setattr(world.ledger, "insert", late)
+    at_insertion(world, monkeypatch, after=launched)
     assert world.launch(upload).outcome is Outcome.QUEUED
     assert (world.record().state, world.record().stopping) == ("LAUNCHED", stopping)
 
@@ -209,14 +231,13 @@ def test_a_version_that_was_deleted_early_and_launched_by_another_all_the_same_i
 def test_a_version_that_was_deleted_early_is_not_launched_also_where_that_cannot_be_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload, insert = world.upload(manifest()), world.ledger.insert
-
-    def late(record: RunRecord) -> bool:
-        del world.objects.versions[KEY, upload.version_id]
-        closed_prefix(world, record.run_id)
-        return insert(record)
-
-    monkeypatch.setattr(world.ledger, "insert", late)
+    upload = world.upload(manifest())
+    at_insertion(
+        world,
+        monkeypatch,
+        before=lambda record: closed_prefix(world, record.run_id),
+        after=lambda: erase(world, upload),
+    )
     assert world.launch(upload).outcome is Outcome.CANCELLED
     setback = world.record().setback
     assert setback is not None

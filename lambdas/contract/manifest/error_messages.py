@@ -24,13 +24,11 @@ _EXPECTED = {
 
 _BOUNDS = {
     "greater_than_equal": ("ge", "the smallest value is {}", "more"),
+    "greater_than": ("gt", "it must be more than {}", None),
     "less_than_equal": ("le", "the largest value is {}", "less"),
+    "less_than": ("lt", "it must be less than {}", None),
 }
-"""With which words the value goes on that is the nearest one allowed."""
-_OPEN_BOUNDS = {
-    "greater_than": ("gt", "it must be more than {}"),
-    "less_than": ("lt", "it must be less than {}"),
-}
+"""The bound's name, what is wrong, and which way values go on from the bound if it is allowed itself."""
 
 Location = tuple[str | int, ...]
 
@@ -67,11 +65,9 @@ def _fault(details: ErrorDetails, document: Any, model: type[BaseModel]) -> Faul
         bound, text, beyond = _BOUNDS[kind]
         limit = f"{context[bound]:g}"
         problem = f"is {describe(value)}; {text.format(limit)}"
+        if beyond is None:
+            return Fault(path, problem, _remedy(field))
         return Fault(path, problem, f"Write {limit} or {beyond}.", limit)
-    if kind in _OPEN_BOUNDS:
-        bound, text = _OPEN_BOUNDS[kind]
-        limit = text.format(f"{context[bound]:g}")
-        return Fault(path, f"is {describe(value)}; {limit}", _remedy(field))
     if kind == "too_long":
         limit = f"it may have {context['max_length']} characters"
         return Fault(path, f"is {describe(value)}, {len(value)} characters; {limit}", "Shorten it.")
